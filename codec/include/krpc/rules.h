@@ -1,0 +1,85 @@
+/* krpc/rules.h: every finding that the codec or the tracker can report, and where findings go.
+ *
+ * A finding is about bytes that could be read but should not be there, or say something that a person should know. The
+ * rules are in rules.def, once: this enum, the names that the validator prints, Wireshark's expert items and the
+ * documentation all come from it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRPC_RULES_H
+#define KRPC_RULES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <krpc/export.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum krpc_severity { KRPC_SEVERITY_NOTE, KRPC_SEVERITY_WARN, KRPC_SEVERITY_ERROR } krpc_severity;
+
+typedef enum krpc_rule {
+#define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION) KRPC_RULE_##SYMBOL,
+#include <krpc/rules.def>
+    KRPC_NUM_RULES
+} krpc_rule;
+
+/* krpc_rule_info is one line of rules.def. */
+typedef struct krpc_rule_info {
+    const char *slug; /* "area.name": an interface, never renamed */
+    krpc_severity severity;
+    const char *spec; /* "BEP 5", "RFC 4787", ... */
+    const char *text; /* one line; {a} and {b} stand for the finding's numbers */
+    const char *explanation;
+} krpc_rule_info;
+
+/* krpc_rule_get returns the table's line; NULL for anything else than a rule. */
+KRPC_EXPORT const krpc_rule_info *krpc_rule_get(krpc_rule rule);
+
+/* krpc_rule_find looks a slug up; KRPC_NUM_RULES when there is none. */
+KRPC_EXPORT krpc_rule krpc_rule_find(const char *slug);
+
+/* krpc_severity_name is "note", "warn" or "error". */
+KRPC_EXPORT const char *krpc_severity_name(krpc_severity severity);
+
+/* krpc_finding is one finding: which rule, and where in the payload that was looked at (len 0: the whole of it). */
+typedef struct krpc_finding {
+    krpc_rule rule;
+    uint32_t off;
+    uint32_t len;
+    int64_t a; /* the rule's numbers, see its text */
+    int64_t b;
+} krpc_finding;
+
+/* krpc_finding_text writes the rule's line with the finding's numbers into out (cap bytes, always terminated) and
+ * returns the length that it has, or would have had: 200 bytes hold any. */
+KRPC_EXPORT size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding);
+
+/* krpc_sink is where findings go, in the order in which they were found. emit must copy what it wants to keep. */
+typedef struct krpc_sink {
+    void (*emit)(void *ctx, const krpc_finding *finding);
+    void *ctx;
+} krpc_sink;
+
+/* krpc_emit sends a finding to sink; a sink that is NULL takes nothing. */
+static inline void krpc_emit(const krpc_sink *sink, krpc_rule rule, uint32_t off, uint32_t len, int64_t a, int64_t b)
+{
+    if (sink != NULL && sink->emit != NULL) {
+        krpc_finding finding;
+
+        finding.rule = rule;
+        finding.off = off;
+        finding.len = len;
+        finding.a = a;
+        finding.b = b;
+        sink->emit(sink->ctx, &finding);
+    }
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

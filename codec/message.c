@@ -1,0 +1,236 @@
+/* message.c: the tables of keys and queries, and what can be asked of a decoded message.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "field_lookup.h"
+#include "message_private.h"
+
+static const krpc_field_info fields[] = {
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING) \
+    {KEY, FILTER, TITLE, BEP, MEANING, KRPC_SCOPE_##SCOPE, KRPC_KIND_##KIND, MIN, MAX},
+#include <krpc/fields.def>
+};
+
+static const char *const methods[] = {
+    "",
+#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) NAME,
+#include <krpc/methods.def>
+    "unknown",
+};
+
+const krpc_field_info *krpc_field_get(krpc_field field)
+{
+    return (unsigned)field < KRPC_NUM_FIELDS ? &fields[field] : NULL;
+}
+
+krpc_field krpc_field_find(krpc_scope scope, const void *key, size_t len)
+{
+    if (len > UINT32_MAX) {
+        return KRPC_NUM_FIELDS;
+    }
+    return field_lookup(scope, key_word((const uint8_t *)key, (uint32_t)len, 0, (uint32_t)len), (const uint8_t *)key,
+                        (uint32_t)len);
+}
+
+const char *krpc_method_name(krpc_method method)
+{
+    return (unsigned)method < KRPC_NUM_METHODS ? methods[method] : "?";
+}
+
+krpc_method krpc_method_find(const void *name, size_t size)
+{
+    const uint8_t *bytes = (const uint8_t *)name;
+    uint32_t len = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
+    uint64_t word = key_word(bytes, len, 0, len);
+
+#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED)                            \
+    if (word == WORD_OF(NAME) && SAME_REST(NAME)) {                              \
+        return KRPC_METHOD_##SYMBOL;                                             \
+    }
+#include <krpc/methods.def>
+    return KRPC_METHOD_UNKNOWN;
+}
+
+const char *krpc_type_name(krpc_type type)
+{
+    static const char *const names[] = {"unknown", "query", "response", "error"};
+
+    return (unsigned)type < sizeof names / sizeof names[0] ? names[type] : "?";
+}
+
+const char *krpc_error_text(int64_t code)
+{
+    switch (code) {
+    case 201:
+        return "generic error";
+    case 202:
+        return "server error";
+    case 203:
+        return "protocol error: malformed message, invalid argument or bad token";
+    case 204:
+        return "method unknown";
+    case 205:
+        return "item too big";
+    case 206:
+        return "invalid signature";
+    case 207:
+        return "salt too big";
+    case 301:
+        return "compare-and-swap mismatch: read the item again";
+    case 302:
+        return "sequence number less than the current one";
+    default:
+        return NULL;
+    }
+}
+
+static bool starts_with(const krpc_message *message, const uint8_t *data, uint32_t off, const char *text, uint32_t len)
+{
+    return off <= message->len && len <= message->len - off && memcmp(data + off, text, len) == 0;
+}
+
+/* The body's first key is a node id of the right length: what is left of a message that was cut or damaged later. */
+static bool begins_with_id(const krpc_message *message, const uint8_t *data)
+{
+    static const char id[] = "2:id20:";
+
+    return ((message->present & KRPC_BIT(KRPC_A)) != 0 &&
+            starts_with(message, data, message->body[KRPC_SCOPE_A].off, id, sizeof id - 1)) ||
+           ((message->present & KRPC_BIT(KRPC_R)) != 0 &&
+            starts_with(message, data, message->body[KRPC_SCOPE_R].off, id, sizeof id - 1));
+}
+
+krpc_probe krpc_message_probe(const krpc_message *message, const uint8_t *data)
+{
+    uint64_t has = message->present;
+    bool whole_query = message->type == KRPC_QUERY && (has & KRPC_BIT(KRPC_Q)) != 0 && (has & KRPC_BIT(KRPC_A)) != 0;
+    bool whole_response = message->type == KRPC_RESPONSE && (has & KRPC_BIT(KRPC_R)) != 0;
+    bool whole_error = message->type == KRPC_ERROR && ((has | message->wrong) & KRPC_BIT(KRPC_E)) != 0;
+
+    if (whole_query || whole_response || whole_error || begins_with_id(message, data)) {
+        return KRPC_PROBE_YES;
+    }
+    if ((has & (KRPC_BIT(KRPC_A_ID) | KRPC_BIT(KRPC_R_ID))) != 0 && krpc_message_id(message, data) != NULL) {
+        return KRPC_PROBE_YES;
+    }
+    if ((has & KRPC_BIT(KRPC_E_CODE)) != 0 && krpc_error_text(message->value[KRPC_E_CODE].num) != NULL) {
+        return KRPC_PROBE_YES;
+    }
+    if ((has & (KRPC_BIT(KRPC_A_CAS) - 1)) != 0 || (message->status == BENCODE_DONE && message->len == 2)) {
+        return KRPC_PROBE_MAYBE;
+    }
+    return KRPC_PROBE_NO;
+}
+
+static const uint8_t *bytes20(const krpc_message *message, const uint8_t *data, krpc_field field)
+{
+    return krpc_has(message, field) && message->value[field].len == 20 ? data + message->value[field].off : NULL;
+}
+
+const uint8_t *krpc_message_id(const krpc_message *message, const uint8_t *data)
+{
+    const uint8_t *a = bytes20(message, data, KRPC_A_ID);
+    const uint8_t *r = bytes20(message, data, KRPC_R_ID);
+
+    return message->type == KRPC_QUERY ? (a != NULL ? a : r) : (r != NULL ? r : a);
+}
+
+const uint8_t *krpc_message_target(const krpc_message *message, const uint8_t *data)
+{
+    const uint8_t *target = bytes20(message, data, KRPC_A_TARGET);
+
+    return target != NULL ? target : bytes20(message, data, KRPC_A_INFO_HASH);
+}
+
+bool krpc_message_ip(krpc_endpoint *out, const krpc_message *message, const uint8_t *data)
+{
+    return krpc_has(message, KRPC_IP) &&
+           krpc_endpoint_get(out, data + message->value[KRPC_IP].off, message->value[KRPC_IP].len);
+}
+
+/* A reader that stands inside a dictionary or a list whose opening byte it has passed. */
+static void reader_inside(bencode_reader *out, const uint8_t *data, uint32_t off, uint32_t len, bool dict)
+{
+    bencode_reader_init(out, data, (size_t)off + len);
+    out->pos = off;
+    out->depth = 1;
+    out->started = 1;
+    out->dicts = dict ? 1 : 0;
+}
+
+void krpc_list_init(krpc_list *out, const krpc_message *message, const uint8_t *data, krpc_field field)
+{
+    const krpc_value *value = &message->value[field];
+    bool there = ((message->present | message->wrong) & KRPC_BIT(field)) != 0;
+
+    out->has_single = there && value->type == BENCODE_STRING;
+    if (out->has_single) {
+        memset(&out->single, 0, sizeof out->single);
+        out->single.type = BENCODE_STRING;
+        out->single.off = value->off;
+        out->single.end = value->off + value->len;
+        out->single.body_off = value->off;
+        out->single.body_len = value->len;
+    }
+    if (there && value->type == BENCODE_LIST && value->len > 0) {
+        reader_inside(&out->reader, data, value->off + 1, value->len - 1, false);
+    } else {
+        reader_inside(&out->reader, data, 0, 0, false);
+    }
+}
+
+bool krpc_list_next(krpc_list *list, bencode_token *out)
+{
+    uint32_t end;
+
+    if (list->has_single) {
+        *out = list->single;
+        list->has_single = false;
+        return true;
+    }
+    if (list->reader.depth == 0 || bencode_next(&list->reader, out) != BENCODE_OK || out->type == BENCODE_END) {
+        list->reader.depth = 0;
+        return false;
+    }
+    if (bencode_skip(&list->reader, &end, out) != BENCODE_OK) {
+        list->reader.depth = 0;
+        return false;
+    }
+    out->end = end;
+    return true;
+}
+
+void krpc_unknown_init(krpc_unknown *out, const krpc_message *message, const uint8_t *data, krpc_scope scope)
+{
+    out->scope = scope;
+    if ((unsigned)scope < KRPC_SCOPE_E && message->num_unknown[scope] > 0) {
+        reader_inside(&out->reader, data, message->body[scope].off, message->body[scope].len, true);
+    } else {
+        reader_inside(&out->reader, data, 0, 0, true);
+    }
+}
+
+bool krpc_unknown_next(krpc_unknown *unknown, krpc_span *key_out, krpc_span *value_out)
+{
+    bencode_reader *reader = &unknown->reader;
+    bencode_token key, value;
+    uint32_t end;
+
+    while (reader->depth > 0 && bencode_next(reader, &key) == BENCODE_OK && key.type != BENCODE_END) {
+        bool is_string = key.type == BENCODE_STRING;
+
+        if (bencode_skip(reader, &end, &key) != BENCODE_OK || bencode_next(reader, &value) != BENCODE_OK ||
+            value.type == BENCODE_END || bencode_skip(reader, &end, &value) != BENCODE_OK) {
+            break;
+        }
+        if (!is_string || krpc_field_find(unknown->scope, reader->data + key.body_off, key.body_len) == KRPC_NUM_FIELDS) {
+            key_out->off = is_string ? key.body_off : key.off;
+            key_out->len = is_string ? key.body_len : key.end - key.off;
+            value_out->off = value.off;
+            value_out->len = end - value.off;
+            return true;
+        }
+    }
+    reader->depth = 0;
+    return false;
+}

@@ -1,0 +1,711 @@
+/* message_decode.c: one pass over a datagram, from bytes to a typed message.
+ *
+ * The dictionaries that the tables know (the message, a, r) are walked here, one loop for all of them; every other
+ * container is passed over by pass_container, which looks at its encoding only.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bencode_scan.h"
+#include "field_lookup.h"
+#include "message_private.h"
+
+/* libtorrent's limits for a DHT message (bdecode of dht_tracker.cpp): what is beyond is refused by most of the network. */
+#define LT_MAX_DEPTH 10
+#define LT_MAX_TOKENS 500
+
+typedef struct key_state {
+    uint64_t word;
+    uint32_t off;
+    uint32_t len;
+    bool any;
+} key_state;
+
+typedef struct decoder {
+    const uint8_t *data;
+    uint32_t len;
+    uint32_t pos;
+    const krpc_sink *sink;
+    krpc_message *out;
+    uint32_t tokens;
+    uint32_t depth; /* the deepest that was seen */
+    uint32_t deep_off;
+    bool list_even; /* the last list held strings of 6 and 18 bytes only */
+} decoder;
+
+static void report(decoder *d, krpc_rule rule, uint32_t off, uint32_t len, int64_t a, int64_t b)
+{
+    krpc_emit(d->sink, rule, off, len, a, b);
+}
+
+/* ---- encoding ---- */
+
+/* What the scanner noticed about a token. */
+static void report_flags(decoder *d, uint32_t flags, uint32_t off, uint32_t end, int64_t num, bool is_string)
+{
+    static const struct {
+        uint32_t flag;
+        krpc_rule rule;
+    } rules[] = {{BENCODE_MINUS_ZERO, KRPC_RULE_BENCODE_MINUS_ZERO},
+                 {BENCODE_OVERFLOW, KRPC_RULE_BENCODE_OVERFLOW},
+                 {BENCODE_EMPTY_INT, KRPC_RULE_BENCODE_EMPTY_INT},
+                 {BENCODE_BAD_INT, KRPC_RULE_BENCODE_BAD_INT},
+                 {BENCODE_KEY_NOT_STRING, KRPC_RULE_BENCODE_KEY_NOT_STRING},
+                 {BENCODE_MISSING_VALUE, KRPC_RULE_BENCODE_MISSING_VALUE}};
+
+    if ((flags & ~((uint32_t)BENCODE_KEY | BENCODE_DEEP)) == 0) {
+        return;
+    }
+    d->out->canonical = 0;
+    if ((flags & BENCODE_LEADING_ZERO) != 0) {
+        report(d, is_string ? KRPC_RULE_BENCODE_LENGTH_ZERO : KRPC_RULE_BENCODE_LEADING_ZERO, off, end - off, num, 0);
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if ((flags & rules[i].flag) != 0) {
+            report(d, rules[i].rule, off, end - off, num, 0);
+        }
+    }
+}
+
+static void report_order(decoder *d, const key_state *last, uint32_t off, uint32_t len)
+{
+    uint32_t shorter = last->len < len ? last->len : len;
+    int order = memcmp(d->data + last->off, d->data + off, shorter);
+
+    if (len == 0) {
+        report(d, KRPC_RULE_BENCODE_EMPTY_KEY, off, 0, 0, 0);
+    }
+    if (!last->any) {
+        return;
+    }
+    if (order == 0 && last->len == len) {
+        d->out->canonical = 0;
+        report(d, KRPC_RULE_BENCODE_DUPLICATE, off, len, 0, 0);
+    } else if (order > 0 || (order == 0 && last->len > len)) {
+        d->out->canonical = 0;
+        report(d, KRPC_RULE_BENCODE_UNSORTED, off, len, 0, 0);
+    }
+}
+
+/* A key against the one in front of it: their words tell, but for equal beginnings. */
+static inline void check_order(decoder *d, key_state *last, uint64_t word, uint32_t off, uint32_t len)
+{
+    if (word <= last->word) { /* or both are the first eight bytes of longer ones; the empty key's word is 0 */
+        report_order(d, last, off, len);
+    }
+    last->word = word;
+    last->off = off;
+    last->len = len;
+    last->any = true;
+}
+
+static void note_depth(decoder *d, uint32_t depth, uint32_t off)
+{
+    if (depth > d->depth) {
+        d->depth = depth;
+        d->deep_off = off;
+    }
+}
+
+/* ---- containers that the tables do not look into ---- */
+
+static void pass_token(decoder *d, const bencode_token *t, key_state *keys, uint32_t base, uint32_t depth)
+{
+    uint32_t level = depth - 1;
+
+    d->tokens++;
+    report_flags(d, t->flags, t->off, t->end, t->type == BENCODE_STRING ? t->body_len : t->num,
+                 t->type == BENCODE_STRING);
+    if (t->type == BENCODE_LIST || t->type == BENCODE_DICT) {
+        note_depth(d, depth + base, t->off);
+        if (level < BENCODE_MAX_DEPTH) {
+            keys[level] = (key_state){.any = false};
+        }
+    } else if (t->type == BENCODE_STRING && (t->flags & BENCODE_KEY) != 0 && level < BENCODE_MAX_DEPTH) {
+        check_order(d, &keys[level], key_word(d->data, d->len, t->body_off, t->body_len), t->body_off, t->body_len);
+    }
+}
+
+/* Any container, whole: its tokens' own faults and its dictionaries' order. Counts the items of a list. */
+static bencode_status pass_nested(decoder *d, uint32_t base, int64_t *items_out)
+{
+    key_state keys[BENCODE_MAX_DEPTH];
+    bencode_reader reader;
+    bencode_token t;
+    bencode_status status;
+    int64_t items = 0;
+
+    bencode_reader_init(&reader, d->data, d->len);
+    reader.pos = d->pos;
+    while ((status = bencode_next(&reader, &t)) == BENCODE_OK) {
+        if (reader.depth == 1 && t.type != BENCODE_LIST && t.type != BENCODE_DICT) {
+            items++; /* a scalar item, or the END of a container item */
+        }
+        pass_token(d, &t, keys, base, reader.depth);
+    }
+    d->pos = reader.pos;
+    *items_out = items;
+    return status == BENCODE_DONE ? BENCODE_OK : status;
+}
+
+/* A list of strings and integers, the usual case, is walked without a stack; anything else is left to pass_nested. */
+static bencode_status pass_container(decoder *d, uint32_t base, int64_t *items_out)
+{
+    const uint8_t *data = d->data;
+    uint32_t pos = d->pos + 1;
+    uint32_t items = 0;
+    bool even = true;
+
+    d->list_even = false;
+    if (data[d->pos] != 'l') {
+        return pass_nested(d, base, items_out);
+    }
+    while (pos < d->len && data[pos] != 'e') {
+        bencode_scanned s;
+
+        if (data[pos] == '6' && d->len - pos >= 8 && data[pos + 1] == ':') {
+            pos += 8; /* a peer */
+        } else if ((unsigned)(data[pos] - '0') <= 9 && bencode_scan_string(&s, data, d->len, pos) == BENCODE_OK &&
+                   s.flags == 0) {
+            even = even && (s.body_len == 6 || s.body_len == 18);
+            pos = s.end;
+        } else if (data[pos] == 'i' && bencode_scan_int(&s, data, d->len, pos) == BENCODE_OK && s.flags == 0) {
+            even = false;
+            pos = s.end;
+        } else {
+            return pass_nested(d, base, items_out);
+        }
+        items++;
+    }
+    if (pos >= d->len) {
+        return pass_nested(d, base, items_out);
+    }
+    d->tokens += items + 2;
+    note_depth(d, base + 1, d->pos);
+    d->pos = pos + 1;
+    d->list_even = even;
+    *items_out = items;
+    return BENCODE_OK;
+}
+
+/* ---- values ---- */
+
+/* What each field is on the wire, and what needs no second look: a string of the one right length, or anything. */
+#define S (1 << BENCODE_STRING)
+#define I (1 << BENCODE_INT)
+#define L (1 << BENCODE_LIST)
+#define D (1 << BENCODE_DICT)
+enum kind_types {
+    TYPES_INT = I,
+    TYPES_FLAG = I,
+    TYPES_PORT = I,
+    TYPES_BYTES = S,
+    TYPES_TEXT = S,
+    TYPES_METHOD = S,
+    TYPES_TYPE = S,
+    TYPES_VERSION = S,
+    TYPES_ENDPOINT = S,
+    TYPES_NODES = S,
+    TYPES_NODES6 = S,
+    TYPES_HASHES = S,
+    TYPES_BLOOM = S,
+    TYPES_PEERS = L,
+    TYPES_NODE_LIST = L,
+    TYPES_TEXTS = L,
+    TYPES_ERROR = L,
+    TYPES_DICT = D,
+    TYPES_ANY = S | I | L | D
+};
+
+/* A string whose length is in [low, low + range] is right without a second look, anything else is looked at again; where
+ * no string is wanted low is beyond any length. */
+static const struct shape {
+    uint32_t low;
+    uint16_t range;
+    uint8_t types; /* bit per bencode_type */
+} shapes[] = {
+#define MULTIPLE(KIND) (KIND == KRPC_KIND_NODES || KIND == KRPC_KIND_NODES6 || KIND == KRPC_KIND_HASHES)
+#define LOW(KIND, MIN) \
+    (KIND == KRPC_KIND_ENDPOINT ? 6 : MULTIPLE(KIND) ? 0 : (uint32_t)((uint64_t)(MIN) & UINT16_MAX))
+#define RANGE(KIND, MIN, MAX) \
+    (KIND == KRPC_KIND_ENDPOINT || MULTIPLE(KIND) ? 0 : (uint16_t)((uint64_t)((MAX) - (MIN)) & UINT16_MAX))
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                            \
+    {TYPES_##KIND == S ? LOW(KRPC_KIND_##KIND, MIN) : UINT32_MAX - UINT16_MAX,                                                  \
+     TYPES_##KIND == S ? RANGE(KRPC_KIND_##KIND, (TYPES_##KIND == S ? MIN : 0), (TYPES_##KIND == S ? MAX : 0)) : 0, \
+     TYPES_##KIND},
+#include <krpc/fields.def>
+};
+#undef S
+#undef I
+#undef L
+#undef D
+
+static void check_multiple(decoder *d, const krpc_value *v, krpc_rule rule, uint32_t size)
+{
+    if (v->len % size != 0) {
+        report(d, rule, v->off, v->len, v->len, size);
+    }
+}
+
+static void check_values(decoder *d, krpc_field field, krpc_rule rule, uint32_t v4, uint32_t v6)
+{
+    krpc_list list;
+    bencode_token item;
+    const krpc_value *value = &d->out->value[field];
+
+    krpc_list_init(&list, d->out, d->data, field);
+    while (krpc_list_next(&list, &item)) {
+        if (item.type == BENCODE_STRING && (item.body_len == v4 || item.body_len == v6)) {
+            continue;
+        }
+        if (field == KRPC_R_VALUES && value->num == 1 && item.type == BENCODE_STRING && item.body_len > 0 &&
+            item.body_len % v4 == 0) {
+            report(d, KRPC_RULE_KRPC_VALUES_JOINED, item.body_off, item.body_len, item.body_len / v4, 0);
+            continue;
+        }
+        report(d, rule, item.off, item.end - item.off, item.type == BENCODE_STRING ? item.body_len : 0, v4);
+    }
+}
+
+/* The two items of an error; whatever else the list holds is a finding. */
+static void read_error(decoder *d, const krpc_value *value)
+{
+    krpc_list list;
+    bencode_token item;
+    uint32_t n = 0;
+    bool good = true;
+
+    krpc_list_init(&list, d->out, d->data, KRPC_E);
+    for (; krpc_list_next(&list, &item); n++) {
+        krpc_field field = item.type == BENCODE_INT && n == 0      ? KRPC_E_CODE
+                           : item.type == BENCODE_STRING && n == 1 ? KRPC_E_MESSAGE
+                                                                   : KRPC_NUM_FIELDS;
+
+        if (field == KRPC_NUM_FIELDS) {
+            good = false;
+            continue;
+        }
+        d->out->present |= KRPC_BIT(field);
+        d->out->value[field] = (krpc_value){.key_off = item.off,
+                                            .off = item.body_off,
+                                            .len = item.body_len,
+                                            .type = (uint8_t)item.type,
+                                            .flags = (uint8_t)item.flags,
+                                            .num = item.num};
+    }
+    if (!good || n != 2) {
+        report(d, KRPC_RULE_KRPC_ERROR_FORM, value->off, value->len, n, 0);
+    }
+}
+
+static void check_string(decoder *d, krpc_field field, const krpc_field_info *info, const krpc_value *v)
+{
+    switch (info->kind) {
+    case KRPC_KIND_ENDPOINT:
+        if (v->len == 6 || (v->len == 18 && info->max >= 18)) {
+            return;
+        }
+        report(d, v->len == 4 || v->len == 16 ? KRPC_RULE_KRPC_IP_WITHOUT_PORT : KRPC_RULE_KRPC_WRONG_LENGTH, v->off,
+               v->len, v->len, 0);
+        return;
+    case KRPC_KIND_NODES:
+        check_multiple(d, v, KRPC_RULE_KRPC_NODES_REMAINDER, 26);
+        return;
+    case KRPC_KIND_NODES6:
+        check_multiple(d, v, KRPC_RULE_KRPC_NODES_REMAINDER, 38);
+        return;
+    case KRPC_KIND_HASHES:
+        check_multiple(d, v, KRPC_RULE_BEP51_REMAINDER, 20);
+        return;
+    default:
+        if ((v->len < info->min || v->len > info->max) && field != KRPC_A_V && field != KRPC_R_V) {
+            report(d, KRPC_RULE_KRPC_WRONG_LENGTH, v->off, v->len, v->len, info->min);
+        }
+    }
+}
+
+static void check_value(decoder *d, krpc_field field, const krpc_field_info *info, const krpc_value *v)
+{
+    if (v->type == BENCODE_STRING) {
+        check_string(d, field, info, v);
+    } else if (v->type == BENCODE_INT) {
+        if (info->kind != KRPC_KIND_ANY && info->kind != KRPC_KIND_PORT && (v->num < info->min || v->num > info->max)) {
+            report(d, KRPC_RULE_KRPC_OUT_OF_RANGE, v->off, v->len, v->num, 0);
+        }
+    } else if (field == KRPC_R_VALUES) {
+        if (!d->list_even) {
+            check_values(d, field, KRPC_RULE_KRPC_VALUES_LENGTH, 6, 18);
+        }
+    } else if (field == KRPC_R_NODES2) {
+        check_values(d, field, KRPC_RULE_KRPC_NODES_REMAINDER, 26, 38);
+    } else if (field == KRPC_E) {
+        read_error(d, v);
+    }
+}
+
+/* The wrong type, but a meaning that several programs give it. */
+static void accept_wrong(decoder *d, krpc_field field, const krpc_value *v)
+{
+    if (field == KRPC_E && v->type == BENCODE_STRING) {
+        d->out->present |= KRPC_BIT(KRPC_E_MESSAGE);
+        d->out->value[KRPC_E_MESSAGE] = *v;
+        report(d, KRPC_RULE_KRPC_ERROR_STRING, v->off, v->len, 0, 0);
+    } else if (field == KRPC_R_VALUES && v->type == BENCODE_STRING && v->len % 6 == 0) {
+        report(d, KRPC_RULE_KRPC_VALUES_JOINED, v->off, v->len, v->len / 6, 0);
+    } else {
+        report(d, KRPC_RULE_KRPC_WRONG_TYPE, v->off, v->len, 0, 0);
+    }
+}
+
+static void judge_value(decoder *d, krpc_field field, const krpc_value *v)
+{
+    if ((shapes[field].types & (1u << v->type)) != 0) {
+        d->out->present |= KRPC_BIT(field);
+        check_value(d, field, krpc_field_get(field), v);
+    } else {
+        d->out->wrong |= KRPC_BIT(field);
+        accept_wrong(d, field, v);
+    }
+}
+
+/* One value, whatever it is, from pos on; a dictionary that the tables look into is opened and not passed. */
+static bencode_status read_value(decoder *d, krpc_value *v, uint32_t base)
+{
+    bencode_scanned s;
+    bencode_status status;
+    uint32_t pos = d->pos;
+    uint8_t byte;
+
+    if (pos >= d->len) {
+        return BENCODE_CUT;
+    }
+    byte = d->data[pos];
+    v->num = 0;
+    v->reserved = 0;
+    if ((unsigned)(byte - '0') <= 9) {
+        status = bencode_scan_string(&s, d->data, d->len, pos);
+        v->type = BENCODE_STRING;
+    } else if (byte == 'i') {
+        status = bencode_scan_int(&s, d->data, d->len, pos);
+        v->type = BENCODE_INT;
+    } else if (byte == 'l' || byte == 'd') {
+        v->type = byte == 'l' ? BENCODE_LIST : BENCODE_DICT;
+        v->flags = 0;
+        v->off = pos;
+        status = pass_container(d, base, &v->num);
+        v->len = d->pos - pos;
+        return status;
+    } else {
+        return BENCODE_BAD_BYTE;
+    }
+    if (status != BENCODE_OK) {
+        return status;
+    }
+    d->tokens++;
+    v->flags = (uint8_t)s.flags;
+    v->off = s.body_off;
+    v->len = s.body_len;
+    if (v->type == BENCODE_INT) {
+        v->num = s.num;
+    }
+    if (s.flags != 0) {
+        report_flags(d, s.flags, pos, s.end, v->type == BENCODE_STRING ? s.body_len : s.num, v->type == BENCODE_STRING);
+    }
+    d->pos = s.end;
+    return BENCODE_OK;
+}
+
+/* ---- the dictionaries of the tables ---- */
+
+/* A string whose length has up to three digits, none of them wasted: nearly every one. False leaves it to the scanner. */
+static inline bool usual_string(const uint8_t *data, uint32_t len, uint32_t pos, uint32_t *body, uint32_t *size)
+{
+    unsigned first, second, third;
+
+    if (len - pos < 5) {
+        return false;
+    }
+    first = (unsigned)(data[pos] - '0');
+    if (data[pos + 1] == ':') {
+        *size = first;
+        *body = pos + 2;
+        return first <= 9 && first <= len - *body;
+    }
+    second = (unsigned)(data[pos + 1] - '0');
+    if (data[pos + 2] == ':') {
+        *size = first * 10 + second;
+        *body = pos + 3;
+        return first - 1 <= 8 && second <= 9 && *size <= len - *body;
+    }
+    third = (unsigned)(data[pos + 2] - '0');
+    *size = first * 100 + second * 10 + third;
+    *body = pos + 4;
+    return data[pos + 3] == ':' && first - 1 <= 8 && second <= 9 && third <= 9 && *size <= len - *body;
+}
+
+static void count_unknown(decoder *d, krpc_scope scope)
+{
+    if (d->out->num_unknown[scope] < UINT16_MAX) {
+        d->out->num_unknown[scope]++;
+    }
+}
+
+static uint32_t depth_of(krpc_scope scope)
+{
+    return scope == KRPC_SCOPE_TOP ? 1 : 2;
+}
+
+/* A key that is no string: passed over together with its value. */
+static bencode_status pass_odd_key(decoder *d, krpc_scope scope)
+{
+    krpc_value key, value;
+    uint32_t off = d->pos;
+    bencode_status status = read_value(d, &key, depth_of(scope));
+
+    if (status != BENCODE_OK) {
+        return status;
+    }
+    report_flags(d, BENCODE_KEY_NOT_STRING, off, d->pos, 0, false);
+    count_unknown(d, scope);
+    if (d->pos < d->len && d->data[d->pos] == 'e') {
+        report_flags(d, BENCODE_MISSING_VALUE, off, d->pos + 1, 0, false);
+        return BENCODE_OK;
+    }
+    return read_value(d, &value, depth_of(scope));
+}
+
+static bencode_status read_odd_length(decoder *d, uint32_t *body, uint32_t *size)
+{
+    bencode_scanned s;
+    bencode_status status = bencode_scan_string(&s, d->data, d->len, d->pos);
+
+    if (status == BENCODE_OK) {
+        report_flags(d, s.flags, d->pos, s.end, s.body_len, true);
+        *body = s.body_off;
+        *size = s.body_len;
+    }
+    return status;
+}
+
+static bencode_status walk_body(decoder *d, krpc_field field, uint32_t key_off);
+
+/* A value that is not just a string of the right length. *key is the entry's key, in the scope that is walked. */
+static bencode_status read_other_value(decoder *d, krpc_scope scope, krpc_field field, uint32_t key_off,
+                                       const key_state *key)
+{
+    krpc_value unused;
+    /* of a key that comes twice the first counts */
+    bool fresh = field != KRPC_NUM_FIELDS && ((d->out->present | d->out->wrong) & KRPC_BIT(field)) == 0;
+    krpc_value *v = fresh ? &d->out->value[field] : &unused;
+    bencode_status status;
+
+    if (d->pos < d->len && d->data[d->pos] == 'e') {
+        report_flags(d, BENCODE_MISSING_VALUE, key_off, d->pos + 1, 0, false);
+        return BENCODE_OK;
+    }
+    if (fresh && (field == KRPC_A || field == KRPC_R) && d->pos < d->len && d->data[d->pos] == 'd') {
+        return walk_body(d, field, key_off);
+    }
+    v->key_off = key_off;
+    status = read_value(d, v, depth_of(scope));
+    if (status != BENCODE_OK) {
+        return status;
+    }
+    if (fresh) {
+        judge_value(d, field, v);
+    } else if (field == KRPC_NUM_FIELDS) {
+        count_unknown(d, scope);
+        report(d, KRPC_RULE_KRPC_UNKNOWN_KEY, key->off, key->len, 0, 0);
+    }
+    return BENCODE_OK;
+}
+
+/* The entries of one dictionary, from behind its d to behind its e. Made three times, once for each scope: what is usual
+ * stays in registers, and whatever is not goes through *d. */
+static inline bencode_status walk_entries(decoder *d, const krpc_scope scope)
+{
+    const uint8_t *const data = d->data;
+    const uint32_t len = d->len;
+    krpc_message *const out = d->out;
+    key_state last = {.any = false};
+    uint32_t pos = d->pos;
+    uint32_t tokens = 0;
+
+    out->body[scope].off = pos;
+    out->body[scope].len = len - pos;
+    while (pos < len && data[pos] != 'e') {
+        uint32_t key_off = pos;
+        uint32_t body, size, value, value_len;
+        bencode_status status = BENCODE_OK;
+        krpc_field field;
+        uint64_t word;
+
+        if (!usual_string(data, len, pos, &body, &size)) {
+            d->pos = pos;
+            if ((unsigned)(data[pos] - '0') <= 9) {
+                status = read_odd_length(d, &body, &size);
+            } else if (data[pos] == 'i' || data[pos] == 'l' || data[pos] == 'd') {
+                status = pass_odd_key(d, scope);
+                pos = d->pos;
+                if (status == BENCODE_OK) {
+                    continue;
+                }
+            } else {
+                status = BENCODE_BAD_BYTE;
+            }
+            if (status != BENCODE_OK) {
+                return status;
+            }
+        }
+        word = key_word(data, len, body, size);
+        check_order(d, &last, word, body, size);
+        field = field_lookup(scope, word, data + body, size);
+        pos = body + size;
+        tokens++;
+        if (field != KRPC_NUM_FIELDS && usual_string(data, len, pos, &value, &value_len) &&
+            value_len - shapes[field].low <= shapes[field].range &&
+            ((out->present | out->wrong) & KRPC_BIT(field)) == 0) {
+            krpc_value *v = &out->value[field];
+
+            v->key_off = key_off;
+            v->off = value;
+            v->len = value_len;
+            v->type = BENCODE_STRING;
+            v->flags = 0;
+            v->num = 0;
+            out->present |= KRPC_BIT(field);
+            tokens++;
+            pos = value + value_len;
+            continue;
+        }
+        d->pos = pos;
+        status = read_other_value(d, scope, field, key_off, &last);
+        if (status != BENCODE_OK) {
+            return status;
+        }
+        pos = d->pos;
+    }
+    d->pos = pos;
+    if (pos >= len) {
+        return BENCODE_CUT;
+    }
+    out->body[scope].len = pos - out->body[scope].off;
+    d->pos = pos + 1;
+    d->tokens += tokens + 1;
+    return BENCODE_OK;
+}
+
+/* The dictionary of a or of r. */
+static bencode_status walk_body(decoder *d, krpc_field field, uint32_t key_off)
+{
+    krpc_value *v = &d->out->value[field];
+    bencode_status status;
+
+    *v = (krpc_value){.key_off = key_off, .off = d->pos, .len = d->len - d->pos, .type = BENCODE_DICT};
+    d->out->present |= KRPC_BIT(field);
+    note_depth(d, 2, d->pos);
+    d->tokens++;
+    d->pos++;
+    status = field == KRPC_A ? walk_entries(d, KRPC_SCOPE_A) : walk_entries(d, KRPC_SCOPE_R);
+    if (status == BENCODE_OK) {
+        v->len = d->pos - v->off;
+    }
+    return status;
+}
+
+/* ---- the whole datagram ---- */
+
+static void report_stop(decoder *d, size_t wire_len)
+{
+    uint32_t pos = d->pos;
+
+    d->out->canonical = 0;
+    switch (d->out->status) {
+    case BENCODE_CUT:
+        if (wire_len > d->len) {
+            report(d, KRPC_RULE_BENCODE_SNAPPED, pos, d->len - pos, d->len, (int64_t)wire_len);
+        } else {
+            report(d, KRPC_RULE_BENCODE_CUT, pos, d->len - pos, pos, 0);
+        }
+        break;
+    case BENCODE_BAD_LENGTH:
+        report(d, KRPC_RULE_BENCODE_BAD_LENGTH, pos, d->len - pos, pos, 0);
+        break;
+    default:
+        report(d, KRPC_RULE_BENCODE_BAD_BYTE, pos, pos < d->len ? 1 : 0, pos, pos < d->len ? d->data[pos] : -1);
+    }
+}
+
+static void report_trailing(decoder *d, size_t wire_len)
+{
+    bool padding = true;
+
+    for (uint32_t i = d->pos; i < d->len && padding; i++) {
+        padding = d->data[i] == 0 || d->data[i] == '\r' || d->data[i] == '\n' || d->data[i] == ' ';
+    }
+    report(d, padding ? KRPC_RULE_BENCODE_PADDING : KRPC_RULE_BENCODE_TRAILING, d->pos, d->len - d->pos,
+           (int64_t)wire_len - d->pos, 0);
+}
+
+static krpc_type type_of(const krpc_message *m, const uint8_t *data)
+{
+    if (!krpc_has(m, KRPC_Y) || m->value[KRPC_Y].len != 1) {
+        return KRPC_TYPE_UNKNOWN;
+    }
+    switch (data[m->value[KRPC_Y].off]) {
+    case 'q':
+        return KRPC_QUERY;
+    case 'r':
+        return KRPC_RESPONSE;
+    case 'e':
+        return KRPC_ERROR;
+    default:
+        return KRPC_TYPE_UNKNOWN;
+    }
+}
+
+static void finish(decoder *d, size_t wire_len)
+{
+    krpc_message *m = d->out;
+
+    m->len = d->pos;
+    if (m->status != BENCODE_DONE) {
+        report_stop(d, wire_len);
+        m->len = d->len;
+    } else if (wire_len > d->pos) {
+        report_trailing(d, wire_len);
+    }
+    if (d->depth > LT_MAX_DEPTH) {
+        report(d, KRPC_RULE_BENCODE_DEEP, d->deep_off, 1, d->depth, 0);
+    }
+    if (d->tokens > LT_MAX_TOKENS) {
+        report(d, KRPC_RULE_BENCODE_MANY, 0, 0, d->tokens, 0);
+    }
+    m->type = (uint8_t)type_of(m, d->data);
+    m->method = (uint8_t)(krpc_has(m, KRPC_Q) ? krpc_method_find(d->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len)
+                                              : KRPC_METHOD_NONE);
+}
+
+void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, size_t wire_len, const krpc_sink *sink)
+{
+    decoder d = {.data = data, .len = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len, .sink = sink, .out = out};
+
+    out->present = 0;
+    out->wrong = 0;
+    out->canonical = 1;
+    for (int i = 0; i < KRPC_SCOPE_E; i++) {
+        out->body[i] = (krpc_span){0, 0};
+        out->num_unknown[i] = 0;
+    }
+    if (d.len == 0 || data[0] != 'd') {
+        out->status = d.len == 0 ? BENCODE_CUT : BENCODE_BAD_BYTE;
+    } else {
+        bencode_status status;
+
+        d.pos = 1;
+        d.depth = 1;
+        d.tokens = 1;
+        status = walk_entries(&d, KRPC_SCOPE_TOP);
+        out->status = (uint8_t)(status == BENCODE_OK ? BENCODE_DONE : status);
+    }
+    finish(&d, wire_len);
+}

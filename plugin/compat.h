@@ -1,0 +1,70 @@
+/* compat.h: every difference between Wireshark 4.0, 4.4 and 4.6, and nothing else.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef PLUGIN_COMPAT_H
+#define PLUGIN_COMPAT_H
+
+#include <wireshark.h>
+
+#include <epan/conversation.h>
+#include <epan/conversation_filter.h>
+#include <epan/conversation_table.h>
+#include <epan/exceptions.h>
+#include <epan/expert.h>
+#include <epan/packet.h>
+#include <epan/prefs.h>
+#include <epan/proto_data.h>
+#include <epan/srt_table.h>
+#include <epan/stat_tap_ui.h>
+#include <epan/stats_tree.h>
+#include <epan/tap.h>
+#include <epan/tfs.h>
+
+#ifdef __has_include
+#if __has_include(<wsutil/plugins.h>)
+#include <wsutil/plugins.h> /* not shipped with 4.0 */
+#endif
+#endif
+
+#define COMPAT_AT_LEAST(MAJOR, MINOR) \
+    (WIRESHARK_VERSION_MAJOR > (MAJOR) || (WIRESHARK_VERSION_MAJOR == (MAJOR) && WIRESHARK_VERSION_MINOR >= (MINOR)))
+
+/* ws_bool is what heuristics return and what a boolean preference is kept in: gboolean has the size of an int. */
+#if COMPAT_AT_LEAST(4, 4)
+typedef bool ws_bool;
+#define COMPAT_MENU_SEPARATOR "//"
+#else
+typedef gboolean ws_bool;
+#define COMPAT_MENU_SEPARATOR "/"
+#define tvb_get_uint8 tvb_get_guint8
+#endif
+
+#if COMPAT_AT_LEAST(4, 4)
+#define COMPAT_FILTER_ARGS(PINFO) packet_info *PINFO, void *compat_user_data _U_
+#define compat_register_filter(PROTO, NAME, IS_VALID, BUILD) register_conversation_filter(PROTO, NAME, IS_VALID, BUILD, NULL)
+#else
+#define COMPAT_FILTER_ARGS(PINFO) packet_info *PINFO
+#define compat_register_filter(PROTO, NAME, IS_VALID, BUILD) register_conversation_filter(PROTO, NAME, IS_VALID, BUILD)
+#endif
+
+/* What a tap's init callback of register_stat_tap_ui returns. */
+#if COMPAT_AT_LEAST(4, 6)
+typedef bool compat_tap_init;
+#define COMPAT_TAP_INIT_RETURN(OK) return (OK)
+#else
+typedef void compat_tap_init;
+#define COMPAT_TAP_INIT_RETURN(OK) return
+#endif
+
+/* compat_is_visible: somebody will read the tree, so that its texts are worth making. */
+static inline bool compat_is_visible(proto_tree *tree)
+{
+    return tree != NULL && PTREE_DATA(tree)->visible;
+}
+
+#ifndef WS_PLUGIN_DESC_DISSECTOR
+#define WS_PLUGIN_DESC_DISSECTOR (1UL << 0)
+#endif
+
+#endif

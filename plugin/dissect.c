@@ -1,0 +1,345 @@
+/* dissect.c: one KRPC message: is it one, what the Info column says, what goes into the tree.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "plugin.h"
+
+#include <krpc/client.h>
+
+dissector_handle_t krpc_handle;                /* for Decode As and the port preference: somebody said that it is KRPC */
+static dissector_handle_t conversation_handle; /* for the rest of a conversation: every packet is looked at anew */
+static heur_dtbl_entry_t *heuristic;
+static dissector_table_t udp_ports;
+
+#define HEURISTIC_NAME "krpc_udp"
+
+/* Text. */
+
+static const char *node_text(packet_info *pinfo, const state_packet *packet)
+{
+    const uint8_t *id = krpc_message_id(packet->message, packet->data);
+
+    return id != NULL ? tree_hex(pinfo, id, 20, 4) : NULL;
+}
+
+static const char *method_text(packet_info *pinfo, const state_packet *packet)
+{
+    const krpc_message *m = packet->message;
+
+    if (m->method != KRPC_METHOD_NONE && m->method != KRPC_METHOD_UNKNOWN)
+        return krpc_method_name((krpc_method)m->method);
+    if (krpc_has(m, KRPC_Q) && m->value[KRPC_Q].len != 0)
+        return tree_text(pinfo, packet->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len, 40);
+    return "query";
+}
+
+static void query_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet *packet)
+{
+    const uint8_t *target = krpc_message_target(packet->message, packet->data);
+
+    wmem_strbuf_append(out, method_text(pinfo, packet));
+    if (target != NULL)
+        wmem_strbuf_append_printf(out, " %s", tree_hex(pinfo, target, 20, 4));
+}
+
+static void count_text(wmem_strbuf_t *out, const char **separator, uint32_t count, const char *one, const char *many)
+{
+    if (count == 0)
+        return;
+    wmem_strbuf_append_printf(out, "%s%u %s", *separator, count, count == 1 ? one : many);
+    *separator = ", ";
+}
+
+/* What a response brings. */
+static void response_text(wmem_strbuf_t *out, const state_packet *packet)
+{
+    static const krpc_field brought[] = {KRPC_R_TOKEN, KRPC_R_V, KRPC_R_BFSD, KRPC_R_BFPE};
+    const krpc_message *m = packet->message;
+    const char *separator = ": ";
+    uint32_t nodes = 0, peers = 0;
+
+    if (krpc_has(m, KRPC_R_NODES))
+        nodes += m->value[KRPC_R_NODES].len / 26;
+    if (krpc_has(m, KRPC_R_NODES6))
+        nodes += m->value[KRPC_R_NODES6].len / 38;
+    if (krpc_has(m, KRPC_R_VALUES))
+        peers = m->value[KRPC_R_VALUES].type == BENCODE_LIST ? (uint32_t)m->value[KRPC_R_VALUES].num : 1;
+    count_text(out, &separator, nodes, "node", "nodes");
+    count_text(out, &separator, peers, "peer", "peers");
+    if (krpc_has(m, KRPC_R_SAMPLES))
+        count_text(out, &separator, m->value[KRPC_R_SAMPLES].len / 20, "info-hash", "info-hashes");
+    for (unsigned i = 0; i < array_length(brought); i++) {
+        if (!krpc_has(m, brought[i]))
+            continue;
+        wmem_strbuf_append_printf(out, "%s%s", separator, brought[i] == KRPC_R_V ? "item" : krpc_field_get(brought[i])->key);
+        separator = ", ";
+    }
+}
+
+static void error_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet *packet)
+{
+    const krpc_message *m = packet->message;
+
+    if (krpc_has(m, KRPC_E_CODE))
+        wmem_strbuf_append_printf(out, " %" PRId64, m->value[KRPC_E_CODE].num);
+    if (krpc_has(m, KRPC_E_MESSAGE))
+        wmem_strbuf_append_printf(out, " \"%s\"", tree_text(pinfo, packet->data + m->value[KRPC_E_MESSAGE].off,
+                                                            m->value[KRPC_E_MESSAGE].len, 80));
+}
+
+/* Where y is missing, or behind what was captured, the body tells. */
+static krpc_type type_of(const krpc_message *m)
+{
+    if (m->type != KRPC_TYPE_UNKNOWN)
+        return (krpc_type)m->type;
+    if (krpc_has(m, KRPC_A) || krpc_has(m, KRPC_Q))
+        return KRPC_QUERY;
+    if (krpc_has(m, KRPC_R))
+        return KRPC_RESPONSE;
+    return krpc_has(m, KRPC_E) ? KRPC_ERROR : KRPC_TYPE_UNKNOWN;
+}
+
+/* "get_peers 4a533d47... from 1f2e3d4c..." */
+static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet *packet)
+{
+    const state_record *record = packet->record;
+    const char *node = node_text(pinfo, packet);
+    krpc_method method = record != NULL ? (krpc_method)record->method : KRPC_METHOD_NONE;
+    bool is_known = method != KRPC_METHOD_NONE && method != KRPC_METHOD_UNKNOWN;
+    krpc_type type = type_of(packet->message);
+
+    switch (type) {
+    case KRPC_QUERY:
+        query_text(pinfo, out, packet);
+        break;
+    case KRPC_RESPONSE:
+        wmem_strbuf_append_printf(out, "%s%sresponse", is_known ? krpc_method_name(method) : "", is_known ? " " : "");
+        break;
+    case KRPC_ERROR:
+        wmem_strbuf_append_printf(out, "%s%serror", is_known ? krpc_method_name(method) : "", is_known ? " " : "");
+        error_text(pinfo, out, packet);
+        break;
+    default:
+        wmem_strbuf_append(out, packet->len == 2 ? "two bytes: punch" : "message without a type");
+        break;
+    }
+    if (node != NULL)
+        wmem_strbuf_append_printf(out, " from %s", node);
+    if (type == KRPC_RESPONSE)
+        response_text(out, packet);
+}
+
+static void status_text(wmem_strbuf_t *out, const state_packet *packet)
+{
+    const krpc_message *m = packet->message;
+
+    switch (m->status) {
+    case BENCODE_DONE:
+        break;
+    case BENCODE_CUT:
+        wmem_strbuf_append(out, packet->len < packet->wire_len || packet->quoted ? " [cut by the capture]" : " [cut]");
+        break;
+    default:
+        wmem_strbuf_append_printf(out, " [malformed at byte %u]", m->len);
+        break;
+    }
+}
+
+static void column_set(packet_info *pinfo, const state_packet *packet)
+{
+    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
+
+    if (packet->quoted)
+        wmem_strbuf_append(out, "quoted: ");
+    kind_text(pinfo, out, packet);
+    if (!packet->quoted)
+        ports_info_text(out, packet);
+    status_text(out, packet);
+    col_set_str(pinfo->cinfo, COL_PROTOCOL, "KRPC");
+    col_add_str(pinfo->cinfo, COL_INFO, wmem_strbuf_get_str(out));
+}
+
+static const char *client_text(packet_info *pinfo, const state_packet *packet)
+{
+    const krpc_value *v = &packet->message->value[KRPC_V];
+    char *text;
+
+    if (!krpc_has(packet->message, KRPC_V) || v->len == 0)
+        return NULL;
+    text = wmem_alloc(pinfo->pool, KRPC_CLIENT_TEXT);
+    krpc_client_text(text, KRPC_CLIENT_TEXT, packet->data + v->off, v->len);
+    return text;
+}
+
+/* The tree. */
+
+static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
+{
+    const state_record *record = packet->record;
+    bool is_query = packet->message->type == KRPC_QUERY;
+
+    if (record->method != KRPC_METHOD_NONE)
+        tree_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
+    if (is_query) {
+        tree_frame(tree, HF(RESPONSE_IN), tvb, record->response_frame);
+        if (record->response_frame == 0 && PINFO_FD_VISITED(pinfo) && state_finished())
+            tree_flag(tree, HF(UNANSWERED), tvb, true);
+    } else if (record->request_frame != 0) {
+        tree_frame(tree, HF(RESPONSE_TO), tvb, record->request_frame);
+        tree_time(tree, HF(TIME), tvb, record->rtt_ns);
+        if (record->asked_port != 0)
+            tree_uint(tree, HF(ASKED_PORT), tvb, record->asked_port);
+    } else {
+        tree_flag(tree, HF(UNSOLICITED), tvb, true);
+    }
+    if (record->repeats != 0) {
+        tree_flag(tree, HF(RETRANSMISSION), tvb, true);
+        tree_frame(tree, is_query ? HF(REPEATS_REQUEST) : HF(REPEATS_RESPONSE), tvb, record->repeats);
+    }
+}
+
+static void draw_quote(proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
+{
+    tree_flag(tree, HF(QUOTED), tvb, true);
+    if (packet->record != NULL)
+        tree_frame(tree, HF(QUOTED_QUERY), tvb, packet->record->request_frame);
+}
+
+static void summary_set(packet_info *pinfo, proto_item *item, const state_packet *packet)
+{
+    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, ": ");
+    const char *client = client_text(pinfo, packet);
+
+    kind_text(pinfo, out, packet);
+    if (client != NULL)
+        wmem_strbuf_append_printf(out, ", %s", client);
+    if (!packet->quoted)
+        ports_info_text(out, packet);
+    status_text(out, packet);
+    proto_item_append_text(item, "%s%s", packet->quoted ? ", quoted" : "", wmem_strbuf_get_str(out));
+}
+
+static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+{
+    tree_context *context = wmem_new(pinfo->pool, tree_context);
+    proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(KRPC));
+
+    *context = (tree_context){
+        .pinfo = pinfo,
+        .tvb = tvb,
+        .data = packet->data,
+        .len = packet->len,
+        .message = packet->message,
+        .packet = packet,
+        .target = packet->record != NULL ? packet->record->target : NULL,
+    };
+    if (compat_is_visible(tree))
+        summary_set(pinfo, item, packet);
+    if (packet->quoted)
+        draw_quote(sub, tvb, packet);
+    else
+        draw_transaction(pinfo, sub, tvb, packet);
+    tree_message(context, sub);
+    if (!packet->quoted) {
+        ports_adverts(pinfo, sub, tvb, packet);
+        ports_nat(pinfo, sub, tvb, &packet->packet.src);
+    }
+    tree_findings(pinfo, packet->record, context, item);
+}
+
+static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+{
+    packet->drawn = true;
+    state_decode(pinfo, packet);
+    p_add_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY, packet);
+    if (pinfo->cinfo != NULL && col_get_writable(pinfo->cinfo, -1))
+        column_set(pinfo, packet);
+    if (tree != NULL && proto_field_is_referenced(tree, proto_krpc)) {
+        draw(pinfo, tree, tvb, packet);
+    } else {
+        proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
+
+        tree_findings(pinfo, packet->record, NULL, item);
+    }
+    if (!packet->quoted)
+        stats_tap(pinfo, packet, client_text(pinfo, packet));
+}
+
+void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+{
+    proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, 0, ENC_NA);
+
+    packet->drawn = true;
+    proto_item_append_text(item, ", quoted");
+    draw_quote(proto_item_add_subtree(item, ETT(KRPC)), tvb, packet);
+    tree_findings(pinfo, packet->record, NULL, item);
+}
+
+static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool forced)
+{
+    state_packet *packet = observe_current(tvb);
+
+    if (packet == NULL)
+        packet = state_packet_new(pinfo, tvb, 0, tvb_reported_length(tvb), (uint16_t)pinfo->srcport, (uint16_t)pinfo->destport);
+    if (packet->len == 0 || packet->data[0] != 'd' || packet->drawn)
+        return 0;
+    if (!packet->quoted)
+        state_give_message(pinfo, packet, forced);
+    if (packet->record == NULL || packet->record->kind == STATE_OTHER)
+        return 0;
+    show(pinfo, tree, tvb, packet);
+    return (int)packet->len;
+}
+
+static int dissect_forced(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data _U_)
+{
+    return dissect(tvb, pinfo, tree, true);
+}
+
+static int dissect_conversation(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data _U_)
+{
+    return dissect(tvb, pinfo, tree, false);
+}
+
+static ws_bool dissect_heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data _U_)
+{
+    return dissect(tvb, pinfo, tree, false) != 0;
+}
+
+/* Ports that a user assigned to something with Decode As stay assigned. */
+static bool is_assigned(const state_packet *packet)
+{
+    return dissector_is_uint_changed(udp_ports, packet->packet.src.port) ||
+           dissector_is_uint_changed(udp_ports, packet->packet.dst.port);
+}
+
+void dissect_bind(packet_info *pinfo, const state_packet *packet)
+{
+    const uint32_t src = packet->packet.src.port, dst = packet->packet.dst.port;
+    conversation_t *conversation;
+
+    if (PINFO_FD_VISITED(pinfo) || heuristic == NULL || !heuristic->enabled || is_assigned(packet))
+        return;
+    if (packet->message->status != BENCODE_DONE || krpc_message_probe(packet->message, packet->data) != KRPC_PROBE_YES)
+        return;
+    conversation = find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_UDP, src, dst, 0);
+    if (conversation == NULL)
+        conversation = conversation_new(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_UDP, src, dst, 0);
+    if (conversation_get_dissector(conversation, pinfo->num) != conversation_handle)
+        conversation_set_dissector_from_frame_number(conversation, pinfo->num, conversation_handle);
+}
+
+void dissect_register(void)
+{
+    krpc_handle = register_dissector("krpc", dissect_forced, proto_krpc);
+    conversation_handle = create_dissector_handle(dissect_conversation, proto_krpc);
+}
+
+void dissect_handoff(void)
+{
+    udp_ports = find_dissector_table("udp.port");
+    heur_dissector_add("udp", dissect_heuristic, "KRPC over UDP", HEURISTIC_NAME, proto_krpc, HEURISTIC_ENABLE);
+    heuristic = find_heur_dissector_by_unique_short_name(HEURISTIC_NAME);
+    dissector_add_for_decode_as_with_preference("udp.port", krpc_handle);
+}

@@ -1,0 +1,268 @@
+/* plugin.h: what the plugin's files know of each other.
+ *
+ *     plugin.c        the symbols that Wireshark looks for; registration
+ *     fields.c        fields, subtrees and expert items, out of the tables
+ *     prefs.c         preferences
+ *     observe.c       every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors
+ *     state.c         the tracker of the open file, and what it said about each packet
+ *     dissect.c       one KRPC message: is it one, Info column, summary
+ *     tree.c          its keys and values
+ *     ports.c         its port advertisements, and the NAT of its sender
+ *     peer.c          the peer wire's part in it
+ *     stats_*.c       statistics
+ *     filters.c       conversation filters
+ *
+ * A packet is read completely before anything is drawn: what Wireshark's library reports by longjmp can then leave nothing
+ * half-made. What takes more than one packet is worked out once, when a packet is seen for the first time, and kept with
+ * the packet; every later look at it draws what was kept.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef PLUGIN_PLUGIN_H
+#define PLUGIN_PLUGIN_H
+
+#include "compat.h"
+
+#include <krpc/message.h>
+#include <tracker/tracker.h>
+
+/* fields.c */
+
+extern int proto_krpc;     /* a message */
+extern int proto_peerwire; /* what the peer wire says about ports */
+
+enum {
+#define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) HF_##SYMBOL,
+#define PEER_HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) HF_##SYMBOL,
+#include "generated.def"
+    NUM_HF
+};
+
+enum {
+#define ETT(SYMBOL) ETT_##SYMBOL,
+#include "generated.def"
+    NUM_ETT
+};
+
+/* hf_key is the field of a key; hf_addr, hf_addr6 and hf_port are the parts of one that holds an endpoint, and -1 for others. */
+extern int hf_key[KRPC_NUM_FIELDS];
+extern int hf_addr[KRPC_NUM_FIELDS];
+extern int hf_addr6[KRPC_NUM_FIELDS];
+extern int hf_port[KRPC_NUM_FIELDS];
+extern int hf_own[NUM_HF];
+extern int hf_peer_key[PEERWIRE_NUM_KEYS];
+extern int ett_own[NUM_ETT];
+extern expert_field ei_rule[KRPC_NUM_RULES];
+
+#define HF(SYMBOL) hf_own[HF_##SYMBOL]
+#define ETT(SYMBOL) ett_own[ETT_##SYMBOL]
+
+void fields_register(void);
+
+/* prefs.c */
+
+typedef enum prefs_accept { PREFS_ACCEPT_STRICT, PREFS_ACCEPT_NORMAL, PREFS_ACCEPT_LENIENT } prefs_accept;
+typedef enum prefs_checks { PREFS_CHECKS_NONE, PREFS_CHECKS_ERROR, PREFS_CHECKS_WARN, PREFS_CHECKS_NOTE } prefs_checks;
+
+extern int prefs_krpc_accept; /* prefs_accept: what the heuristic takes */
+extern int prefs_krpc_checks; /* prefs_checks: the least severe finding that is shown */
+extern ws_bool prefs_krpc_peerwire;
+extern ws_bool prefs_krpc_nat;
+extern unsigned prefs_krpc_max_nodes;
+extern unsigned prefs_krpc_max_transactions;
+extern unsigned prefs_krpc_max_adverts;
+extern unsigned prefs_krpc_max_streams;
+
+void prefs_krpc_register(void);
+/* prefs_krpc_apply switches the built-in heuristic off or on again, as the preference says. */
+void prefs_krpc_apply(void);
+bool prefs_krpc_shows(krpc_rule rule);
+
+/* state.c */
+
+/* state_finding is one finding, in less room than krpc_finding. */
+typedef struct state_finding {
+    uint32_t off;
+    uint16_t len; /* at most 65535: a longer one is shown shorter */
+    uint16_t rule;
+    int64_t a;
+    int64_t b;
+} state_finding;
+
+/* state_peer is one message of the peer wire that a packet completed: its bytes, and what they do not tell by themselves. */
+typedef struct state_peer {
+    struct state_peer *next;
+    uint32_t len;
+    uint8_t kind;      /* peerwire_kind */
+    uint8_t extension; /* peerwire_extension */
+    uint8_t ext_id;
+    uint8_t data[];
+} state_peer;
+
+typedef enum state_kind {
+    STATE_MESSAGE, /* a KRPC message */
+    STATE_OTHER,   /* another datagram or a segment that has something to show */
+    STATE_QUOTE    /* a datagram inside an ICMP error */
+} state_kind;
+
+/* state_record is what was found out about one datagram or segment when it was first seen. Lives as long as the file. */
+typedef struct state_record {
+    uint8_t kind;   /* state_kind */
+    uint8_t method; /* krpc_method, of the query or of the one that is answered */
+    uint16_t num_findings;
+    uint16_t num_adverts;
+    uint16_t asked_port;     /* where the query went that this answers; 0 when that is where the answer comes from */
+    uint32_t request_frame;  /* the query that this answers, or that is quoted */
+    uint32_t response_frame; /* what answers this query */
+    uint32_t repeats;
+    int64_t rtt_ns;
+    uint64_t first_advert;
+    const uint8_t *target; /* 20 bytes: what the query that this answers looked for; NULL when there is none */
+    state_finding *findings;
+    state_peer *peers;
+} state_record;
+
+/* state_packet is one datagram or segment on its way through the dissectors. It lives in pinfo->pool. */
+typedef struct state_packet {
+    struct state_packet *outer; /* the one that this is inside of */
+    const uint8_t *data;        /* the payload's bytes */
+    uint32_t len;
+    uint32_t wire_len;
+    uint32_t key;               /* where the payload lies, to tell the datagrams of a frame apart */
+    tracker_packet packet;
+    krpc_message *message;      /* the payload, decoded; NULL while nobody looked */
+    state_record *record;       /* NULL when there is nothing to show */
+    bool quoted;                /* inside an ICMP error */
+    bool given;                 /* the tracker has it, or had it when the packet was first seen */
+    bool drawn;
+    bool has_inner;             /* another datagram was found inside of it */
+} state_packet;
+
+void state_register(void);
+tracker *state_tracker(void); /* NULL while no file is open */
+bool state_finished(void);    /* the whole file has been seen */
+
+/* state_packet_new describes a datagram or segment with its payload of wire_len bytes at off of tvb. */
+state_packet *state_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len, uint16_t src_port,
+                               uint16_t dst_port);
+
+/* state_endpoint_set makes an endpoint of Wireshark's address; "none" where that is no IP address. */
+void state_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port);
+
+/* state_decode decodes a packet's payload, once. */
+const krpc_message *state_decode(packet_info *pinfo, state_packet *packet);
+
+/* These give a packet to the tracker when it is seen for the first time, and find what was kept about it otherwise.
+ * state_give_message takes what is admitted as KRPC (forced: whatever looks like a dictionary, since somebody said that it
+ * is KRPC) and leaves the rest; state_give_datagram takes the rest. */
+void state_give_message(packet_info *pinfo, state_packet *packet, bool forced);
+void state_give_datagram(packet_info *pinfo, state_packet *packet);
+void state_give_segment(packet_info *pinfo, state_packet *packet, uint32_t seq, uint32_t ack, unsigned flags);
+/* icmp is the error itself, packet what it quotes. */
+void state_give_quote(packet_info *pinfo, state_packet *packet, const tracker_packet *icmp, bool port_unreachable);
+
+/* state_advert_get gives an advertisement as it is known now, or as it was when the tracker let go of it. */
+bool state_advert_get(uint64_t serial, tracker_advert *out);
+
+/* observe.c */
+
+void observe_register(void);
+void observe_handoff(void);
+/* observe_current is the datagram whose payload tvb is; NULL when it came on a way that is not observed. */
+state_packet *observe_current(tvbuff_t *tvb);
+
+/* dissect.c */
+
+extern dissector_handle_t krpc_handle;
+void dissect_register(void);
+void dissect_handoff(void);
+/* dissect_bind hands the rest of the conversation to KRPC's dissector; the heuristic has to be switched on for that. */
+void dissect_bind(packet_info *pinfo, const state_packet *packet);
+/* dissect_quote draws a quoted datagram that Wireshark's dissectors did not get to. */
+void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet);
+
+/* tree.c */
+
+/* tree_place is where in the tree a piece of the message is shown, so that findings can be put there. */
+typedef struct tree_place {
+    uint32_t off;
+    uint32_t len;
+    proto_item *item;
+} tree_place;
+
+#define TREE_MAX_PLACES 128
+#define TREE_MAX_ITEMS 2000 /* of one message */
+
+typedef struct tree_context {
+    packet_info *pinfo;
+    tvbuff_t *tvb;
+    const uint8_t *data;
+    uint32_t len; /* bytes that there are */
+    const krpc_message *message;
+    const state_packet *packet;
+    const state_record *record; /* may be NULL */
+    const uint8_t *target;      /* what distances are shown to; may be NULL */
+    unsigned num_items;
+    unsigned num_places;
+    tree_place places[TREE_MAX_PLACES];
+} tree_context;
+
+void tree_message(tree_context *context, proto_tree *tree);
+/* tree_findings adds the expert items: to the item that shows the bytes where there is one, to top otherwise. */
+void tree_findings(packet_info *pinfo, const state_record *record, tree_context *context, proto_item *top);
+
+/* Text in pinfo->pool. tree_text is for people: what is not printable is escaped, at most max bytes are shown.
+ * tree_bencode renders any bencoded value. tree_hex is lower-case hex, of at most max bytes. */
+char *tree_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
+char *tree_bencode(packet_info *pinfo, const uint8_t *data, size_t len);
+char *tree_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
+
+/* Generated items: they have no bytes of their own. A frame of 0 adds nothing. */
+void tree_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
+void tree_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
+void tree_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
+void tree_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
+void tree_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
+/* tree_addr adds an address to whichever field is for its family; len 0: a generated item. */
+void tree_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint);
+
+/* ports.c */
+
+/* ports_info_text appends what the Info column says about ports: "⚑ port 6881, seen as 40865". */
+void ports_info_text(wmem_strbuf_t *out, const state_packet *packet);
+void ports_adverts(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet);
+/* ports_draw draws one advertisement by the sender, whose value is len bytes at off (0: nowhere in this packet). */
+void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off, uint32_t len);
+void ports_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
+
+/* peer.c */
+
+void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet);
+
+/* stats.c */
+
+/* stats_packet is what taps get. */
+typedef struct stats_packet {
+    const state_packet *packet;
+    const char *client; /* NULL when unknown */
+} stats_packet;
+
+#define STATS_TAP "krpc"              /* every KRPC message */
+#define STATS_TAP_ADVERTS "krpc_advert" /* every packet with an advertisement, of the peer wire too */
+
+void stats_register(void);
+/* stats_tap hands a packet to whoever counts. */
+void stats_tap(packet_info *pinfo, const state_packet *packet, const char *client);
+
+/* stats_tables.c, stats_text.c */
+
+void stats_tables_register(void);
+void stats_text_register(void);
+
+/* filters.c */
+
+#define FILTERS_KEY UINT32_MAX /* of the packet's proto data: the state_packet whose message is shown */
+
+void filters_register(void);
+
+#endif

@@ -1,0 +1,85 @@
+/* prefs.c: preferences.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "plugin.h"
+
+#define BUILT_IN_HEURISTIC "bittorrent_dht_udp"
+
+int prefs_krpc_accept = PREFS_ACCEPT_NORMAL;
+int prefs_krpc_checks = PREFS_CHECKS_NOTE;
+ws_bool prefs_krpc_peerwire = true;
+ws_bool prefs_krpc_nat = true;
+unsigned prefs_krpc_max_nodes;
+unsigned prefs_krpc_max_transactions;
+unsigned prefs_krpc_max_adverts;
+unsigned prefs_krpc_max_streams;
+
+static ws_bool supersede = true;
+static bool switched_off; /* by this plugin, and not by the user */
+
+static const enum_val_t accept_choices[] = {
+    {"strict", "Complete messages alone", PREFS_ACCEPT_STRICT},
+    {"normal", "Damaged ones too, between nodes that speak KRPC", PREFS_ACCEPT_NORMAL},
+    {"lenient", "Every dictionary that could be one", PREFS_ACCEPT_LENIENT},
+    {NULL, NULL, 0},
+};
+
+static const enum_val_t checks_choices[] = {
+    {"none", "None", PREFS_CHECKS_NONE},
+    {"error", "Errors", PREFS_CHECKS_ERROR},
+    {"warn", "Errors and warnings", PREFS_CHECKS_WARN},
+    {"note", "Errors, warnings and notes", PREFS_CHECKS_NOTE},
+    {NULL, NULL, 0},
+};
+
+void prefs_krpc_apply(void)
+{
+    heur_dtbl_entry_t *built_in = find_heur_dissector_by_unique_short_name(BUILT_IN_HEURISTIC);
+
+    if (built_in == NULL)
+        return;
+    if (supersede && built_in->enabled) {
+        built_in->enabled = false;
+        switched_off = true;
+    } else if (!supersede && switched_off) {
+        built_in->enabled = true;
+        switched_off = false;
+    }
+}
+
+bool prefs_krpc_shows(krpc_rule rule)
+{
+    const krpc_rule_info *info = krpc_rule_get(rule);
+
+    return info != NULL && prefs_krpc_checks + (int)info->severity >= PREFS_CHECKS_NOTE;
+}
+
+void prefs_krpc_register(void)
+{
+    module_t *module = prefs_register_protocol(proto_krpc, prefs_krpc_apply);
+
+    prefs_register_bool_preference(module, "supersede", "Take over from BT-DHT",
+                                   "Switch the heuristic of Wireshark's own BitTorrent DHT dissector off, so that KRPC messages "
+                                   "are shown by this one. Its protocol and its Decode As entry stay.",
+                                   &supersede);
+    prefs_register_enum_preference(module, "accept", "What is taken as KRPC",
+                                   "What the heuristic takes. Decode As takes every dictionary.", &prefs_krpc_accept,
+                                   accept_choices, false);
+    prefs_register_enum_preference(module, "checks", "Checks that are shown",
+                                   "The least severe finding that becomes an expert item.", &prefs_krpc_checks, checks_choices,
+                                   false);
+    prefs_register_bool_preference(module, "peerwire", "Read the peer wire",
+                                   "Follow BitTorrent connections over TCP and uTP, to see which ports they advertise.",
+                                   &prefs_krpc_peerwire);
+    prefs_register_bool_preference(module, "nat", "Show the sender's NAT",
+                                   "Show in each message what is known about the NAT in front of its sender.", &prefs_krpc_nat);
+    prefs_register_uint_preference(module, "max_nodes", "Nodes that are remembered", "0: 131072. More of them cost memory.", 10,
+                                   &prefs_krpc_max_nodes);
+    prefs_register_uint_preference(module, "max_transactions", "Unanswered queries that are remembered",
+                                   "0: 65536. More of them cost memory.", 10, &prefs_krpc_max_transactions);
+    prefs_register_uint_preference(module, "max_adverts", "Port advertisements that are followed",
+                                   "0: 32768. More of them cost memory.", 10, &prefs_krpc_max_adverts);
+    prefs_register_uint_preference(module, "max_streams", "TCP and uTP streams that are followed",
+                                   "0: 4096. More of them cost memory.", 10, &prefs_krpc_max_streams);
+}

@@ -1,0 +1,209 @@
+/* stats_text.c: the tables that tshark prints: -z krpc,ports and -z krpc,nat.
+ *
+ * A verdict may change until the end of the file, so these collect what is to be counted and count when they print. The
+ * trees of stats.c, which Wireshark shows, count packet by packet; there the whole file has been seen before.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "plugin.h"
+
+#include <stdio.h>
+
+#include <krpc/advert.h>
+#include <krpc/client.h>
+
+#define RULER "==================================================================================================="
+
+/* What came through the filter. */
+typedef struct report {
+    char *filter;
+    GArray *serials; /* uint64_t, of advertisements */
+    GHashTable *nodes; /* krpc_endpoint -> itself */
+} report;
+
+static unsigned endpoint_hash(const void *key)
+{
+    const uint8_t *bytes = key;
+    unsigned hash = 2166136261u;
+
+    for (size_t i = 0; i < sizeof(krpc_endpoint); i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}
+
+static gboolean endpoint_is_equal(const void *a, const void *b)
+{
+    return krpc_endpoint_equal(a, b);
+}
+
+static void report_reset(void *context)
+{
+    report *r = context;
+
+    g_array_set_size(r->serials, 0);
+    g_hash_table_remove_all(r->nodes);
+}
+
+static void report_finish(void *context)
+{
+    report *r = context;
+
+    g_free(r->filter);
+    g_array_free(r->serials, TRUE);
+    g_hash_table_destroy(r->nodes);
+    g_free(r);
+}
+
+static tap_packet_status ports_packet(void *context, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
+                                      tap_flags_t flags _U_)
+{
+    const state_record *record = ((const stats_packet *)data)->packet->record;
+    report *r = context;
+
+    for (unsigned i = 0; i < record->num_adverts; i++) {
+        uint64_t serial = record->first_advert + i;
+
+        g_array_append_val(r->serials, serial);
+    }
+    return TAP_PACKET_REDRAW;
+}
+
+static void head_print(const report *r, const char *title)
+{
+    printf("\n" RULER "\n%s%s%s\n\n", title, r->filter != NULL ? ", filter: " : "", r->filter != NULL ? r->filter : "");
+}
+
+static void ports_draw_all(void *context)
+{
+    static unsigned count[KRPC_NUM_CHANNELS][TRACKER_NUM_VERDICTS];
+    static unsigned later[KRPC_NUM_CHANNELS][TRACKER_NUM_LATER];
+    const report *r = context;
+    tracker_advert advert;
+
+    memset(count, 0, sizeof count);
+    memset(later, 0, sizeof later);
+    for (unsigned i = 0; i < r->serials->len; i++) {
+        if (!state_advert_get(g_array_index(r->serials, uint64_t, i), &advert))
+            continue;
+        if (advert.channel < KRPC_NUM_CHANNELS && advert.verdict < TRACKER_NUM_VERDICTS && advert.later < TRACKER_NUM_LATER) {
+            count[advert.channel][advert.verdict]++;
+            later[advert.channel][advert.later]++;
+        }
+    }
+    head_print(r, "Port advertisements (KRPC and peer wire), by channel");
+    printf("%-14s %8s  %s\n", "channel", "adverts", "verdicts; what became of them");
+    for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
+        unsigned sum = 0;
+
+        for (unsigned verdict = 0; verdict < TRACKER_NUM_VERDICTS; verdict++)
+            sum += count[channel][verdict];
+        if (sum == 0)
+            continue;
+        printf("%-14s %8u ", krpc_channel_get((krpc_channel)channel)->name, sum);
+        for (unsigned verdict = 0; verdict < TRACKER_NUM_VERDICTS; verdict++)
+            if (count[channel][verdict] != 0)
+                printf(" %s %u", tracker_verdict_name((tracker_verdict)verdict), count[channel][verdict]);
+        printf(";");
+        for (unsigned i = 1; i < TRACKER_NUM_LATER; i++)
+            if (later[channel][i] != 0)
+                printf(" %s %u", tracker_later_name((tracker_later)i), later[channel][i]);
+        printf("\n");
+    }
+    printf(RULER "\n");
+}
+
+static tap_packet_status nat_packet(void *context, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
+                                    tap_flags_t flags _U_)
+{
+    const krpc_endpoint *src = &((const stats_packet *)data)->packet->packet.src;
+    report *r = context;
+
+    if (!g_hash_table_contains(r->nodes, src))
+        g_hash_table_add(r->nodes, g_memdup2(src, sizeof *src));
+    return TAP_PACKET_REDRAW;
+}
+
+static void node_print(const tracker_node *node)
+{
+    char text[KRPC_ENDPOINT_TEXT], client[KRPC_CLIENT_TEXT] = "unknown client";
+    const tracker_nat *nat = &node->nat;
+
+    if (node->version_len != 0)
+        krpc_client_text(client, sizeof client, node->version, node->version_len);
+    printf("%-24s %-24s %-10s %-20s %s\n", krpc_endpoint_text(text, &node->endpoint), client, tracker_port_name(nat->port),
+           tracker_mapping_name(nat->mapping), tracker_filtering_name(nat->filtering));
+    for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
+        const tracker_external *external = &nat->external[i];
+
+        printf("    seen as %s by %u, frames", krpc_endpoint_text(text, &external->endpoint), external->observers);
+        for (unsigned k = 0; k < TRACKER_MAX_FRAMES && external->frames[k] != 0; k++)
+            printf(" %u", external->frames[k]);
+        printf("\n");
+    }
+    if (nat->num_external > nat->num_kept)
+        printf("    and %u more\n", nat->num_external - nat->num_kept);
+}
+
+static void nat_draw_all(void *context)
+{
+    const report *r = context;
+    unsigned count[TRACKER_NUM_PORT] = {0};
+    tracker_node node;
+
+    head_print(r, "Nodes and their NATs (KRPC)");
+    printf("%-24s %-24s %-10s %-20s %s\n", "node", "client", "port", "mapping", "filtering");
+    for (uint32_t i = 0; state_tracker() != NULL && i < tracker_num_nodes(state_tracker()); i++) {
+        if (!tracker_node_get(state_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint))
+            continue;
+        count[node.nat.port]++;
+        if (node.nat.port != TRACKER_PORT_UNKNOWN || node.nat.mapping != TRACKER_MAPPING_UNKNOWN || node.nat.num_external != 0)
+            node_print(&node);
+    }
+    printf("\nnodes:");
+    for (unsigned i = 0; i < TRACKER_NUM_PORT; i++)
+        printf(" %s %u", tracker_port_name((tracker_port)i), count[i]);
+    printf("\n" RULER "\n");
+}
+
+static void report_start(const char *argument, const char *name, const char *tap, tap_packet_cb packet, tap_draw_cb draw)
+{
+    size_t len = strlen(name);
+    report *r = g_new0(report, 1);
+    GString *error;
+
+    if (strncmp(argument, name, len) == 0 && argument[len] == ',')
+        r->filter = g_strdup(argument + len + 1);
+    r->serials = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    r->nodes = g_hash_table_new_full(endpoint_hash, endpoint_is_equal, g_free, NULL);
+    error = register_tap_listener(tap, r, r->filter, TL_REQUIRES_NOTHING, report_reset, packet, draw, report_finish);
+    if (error != NULL) {
+        fprintf(stderr, "-z %s: %s\n", argument, error->str);
+        g_string_free(error, TRUE);
+        report_finish(r);
+        exit(1);
+    }
+}
+
+static compat_tap_init ports_start(const char *argument, void *userdata _U_)
+{
+    report_start(argument, "krpc,ports", STATS_TAP_ADVERTS, ports_packet, ports_draw_all);
+    COMPAT_TAP_INIT_RETURN(true);
+}
+
+static compat_tap_init nat_start(const char *argument, void *userdata _U_)
+{
+    report_start(argument, "krpc,nat", STATS_TAP, nat_packet, nat_draw_all);
+    COMPAT_TAP_INIT_RETURN(true);
+}
+
+void stats_text_register(void)
+{
+    static tap_param parameters[] = {{PARAM_FILTER, "filter", "Filter", NULL, true}};
+    static stat_tap_ui ports = {
+        REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC port advertisements", "krpc,ports", ports_start, 1, parameters};
+    static stat_tap_ui nat = {
+        REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC nodes behind NATs", "krpc,nat", nat_start, 1, parameters};
+
+    register_stat_tap_ui(&ports, NULL);
+    register_stat_tap_ui(&nat, NULL);
+}

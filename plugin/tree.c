@@ -1,0 +1,698 @@
+/* tree.c: the keys and values of a message, in a tree that reads like it.
+ *
+ * Every item selects the bytes that it stands for. Nothing here reads the packet through Wireshark's accessors: the
+ * positions are the codec's, and lie inside of what was captured.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "plugin.h"
+
+#include <krpc/bep44.h>
+#include <krpc/bloom.h>
+#include <krpc/client.h>
+#include <krpc/node_id.h>
+
+#define NODE_LEN 26
+#define NODE6_LEN 38
+#define ID_LEN KRPC_NODE_ID_LEN
+#define MAX_TEXT 200
+#define MAX_UNKNOWN 64 /* unknown keys shown of one dictionary */
+
+/* Text. */
+
+char *tree_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t shown = MIN(len, max);
+    char *out = wmem_alloc(pinfo->pool, 2 * shown + 4);
+
+    for (size_t i = 0; i < shown; i++) {
+        out[2 * i] = digits[data[i] >> 4];
+        out[2 * i + 1] = digits[data[i] & 15];
+    }
+    memcpy(out + 2 * shown, shown < len ? "..." : "", shown < len ? 4 : 1);
+    return out;
+}
+
+static void text_append(wmem_strbuf_t *out, const uint8_t *data, size_t len, size_t max)
+{
+    size_t shown = MIN(len, max);
+    size_t i = 0;
+
+    while (i < shown) {
+        gunichar c = g_utf8_get_char_validated((const char *)data + i, (gssize)(len - i));
+
+        if (c == (gunichar)-1 || c == (gunichar)-2 || c == 0 || !g_unichar_isprint(c)) {
+            wmem_strbuf_append_printf(out, "\\x%02x", data[i]);
+            i++;
+        } else {
+            wmem_strbuf_append_unichar(out, c);
+            i += (size_t)g_unichar_to_utf8(c, NULL);
+        }
+    }
+    if (shown < len)
+        wmem_strbuf_append(out, "...");
+}
+
+char *tree_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
+{
+    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
+
+    text_append(out, data, len, max);
+    return wmem_strbuf_finalize(out);
+}
+
+static bool is_text(const uint8_t *data, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        gunichar c = g_utf8_get_char_validated((const char *)data + i, (gssize)(len - i));
+
+        if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c))
+            return false;
+        i += (size_t)g_unichar_to_utf8(c, NULL);
+    }
+    return true;
+}
+
+static void string_append(packet_info *pinfo, wmem_strbuf_t *out, const uint8_t *data, size_t len)
+{
+    if (is_text(data, len)) {
+        wmem_strbuf_append_c(out, '"');
+        text_append(out, data, len, MAX_TEXT);
+        wmem_strbuf_append_c(out, '"');
+    } else {
+        wmem_strbuf_append_printf(out, "0x%s", tree_hex(pinfo, data, len, 32));
+    }
+}
+
+/* What stands between a token and the one before it. */
+static const char *separator(bencode_type before, bool is_value, const bencode_token *token)
+{
+    if (is_value)
+        return ": ";
+    if (before == BENCODE_NONE || before == BENCODE_LIST || before == BENCODE_DICT || token->type == BENCODE_END)
+        return "";
+    return ", ";
+}
+
+char *tree_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
+{
+    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
+    bencode_type before = BENCODE_NONE;
+    bencode_reader reader;
+    bencode_token token;
+    bool was_key = false;
+
+    bencode_reader_init(&reader, data, len);
+    for (;;) {
+        bool in_dict = reader.depth > 0 && reader.depth <= BENCODE_MAX_DEPTH && (reader.dicts >> (reader.depth - 1) & 1) != 0;
+
+        if (wmem_strbuf_get_len(out) > 2 * MAX_TEXT) {
+            wmem_strbuf_append(out, " ...");
+            break;
+        }
+        if (bencode_next(&reader, &token) != BENCODE_OK)
+            break;
+        wmem_strbuf_append(out, separator(before, was_key, &token));
+        was_key = (token.flags & BENCODE_KEY) != 0;
+        before = token.type;
+        if (token.type == BENCODE_STRING)
+            string_append(pinfo, out, data + token.body_off, token.body_len);
+        else if (token.type == BENCODE_INT)
+            wmem_strbuf_append_printf(out, "%" PRId64, token.num);
+        else if (token.type == BENCODE_END)
+            wmem_strbuf_append(out, in_dict ? "}" : "]");
+        else
+            wmem_strbuf_append(out, token.type == BENCODE_DICT ? "{" : "[");
+    }
+    return wmem_strbuf_finalize(out);
+}
+
+/* Generated items. */
+
+void tree_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame)
+{
+    if (frame != 0)
+        proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, frame));
+}
+
+void tree_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
+{
+    proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, num));
+}
+
+void tree_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text)
+{
+    proto_item_set_generated(proto_tree_add_uint_format_value(tree, hf, tvb, 0, 0, num, "%s", text != NULL ? text : "?"));
+}
+
+void tree_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag)
+{
+    proto_item_set_generated(proto_tree_add_boolean(tree, hf, tvb, 0, 0, flag));
+}
+
+void tree_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns)
+{
+    nstime_t time = {.secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000)};
+
+    proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
+}
+
+void tree_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint)
+{
+    proto_item *item = NULL;
+
+    if (endpoint->addr_len == 4) {
+        ws_in4_addr addr;
+
+        memcpy(&addr, endpoint->addr, sizeof addr);
+        item = proto_tree_add_ipv4(tree, hf4, tvb, (int)off, (int)len, addr);
+    } else if (endpoint->addr_len == 16) {
+        ws_in6_addr addr;
+
+        memcpy(&addr, endpoint->addr, sizeof addr);
+        item = proto_tree_add_ipv6(tree, hf6, tvb, (int)off, (int)len, &addr);
+    }
+    if (len == 0)
+        proto_item_set_generated(item);
+}
+
+/* The message. */
+
+static bool has_room(tree_context *c)
+{
+    return c->num_items++ < TREE_MAX_ITEMS;
+}
+
+/* Part of what was captured; a container that was cut may say more. */
+static krpc_span clamp(const tree_context *c, uint32_t off, uint32_t len)
+{
+    krpc_span span = {.off = MIN(off, c->len), .len = 0};
+
+    span.len = MIN(len, c->len - span.off);
+    return span;
+}
+
+static krpc_span value_span(const tree_context *c, const krpc_value *value)
+{
+    return clamp(c, value->off, value->len);
+}
+
+static void place_add(tree_context *c, uint32_t off, uint32_t end, proto_item *item)
+{
+    if (c->num_places < TREE_MAX_PLACES && item != NULL && end > off)
+        c->places[c->num_places++] = (tree_place){.off = off, .len = end - off, .item = item};
+}
+
+static void more_add(tree_context *c, proto_tree *tree, uint32_t count)
+{
+    if (count != 0)
+        tree_uint(tree, HF(MORE), c->tvb, count);
+}
+
+static void draw_remainder(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+{
+    if (len != 0 && has_room(c))
+        proto_tree_add_item(tree, HF(REMAINDER), c->tvb, (int)off, (int)len, ENC_NA);
+}
+
+static void draw_distance(tree_context *c, proto_tree *tree, proto_item *row, const uint8_t *id)
+{
+    if (c->target == NULL)
+        return;
+
+    unsigned bits = krpc_node_id_common_bits(id, c->target);
+    proto_item *item = proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits);
+
+    proto_item_set_generated(item);
+    proto_item_append_text(row, ", %u bits in common with the target", bits);
+}
+
+/* One entry of compact node info: 20 bytes of id, then a compact endpoint. */
+static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+{
+    char text[KRPC_ENDPOINT_TEXT] = "";
+    krpc_endpoint endpoint;
+
+    if (!krpc_endpoint_get(&endpoint, c->data + off + ID_LEN, len - ID_LEN))
+        return;
+
+    proto_item *row = proto_tree_add_item(tree, HF(NODE), c->tvb, (int)off, (int)len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
+
+    if (compat_is_visible(tree))
+        proto_item_append_text(row, " %s, %s", tree_hex(c->pinfo, c->data + off, ID_LEN, 4), krpc_endpoint_text(text, &endpoint));
+    proto_tree_add_item(sub, HF(NODE_ID), c->tvb, (int)off, ID_LEN, ENC_NA);
+    tree_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
+    proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
+    draw_distance(c, sub, row, c->data + off);
+    c->num_items += 4;
+}
+
+static void draw_nodes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span, uint32_t size)
+{
+    uint32_t count = span.len / size;
+    uint32_t i = 0;
+
+    proto_item_append_text(item, ": %u", count);
+    for (i = 0; i < count && has_room(c); i++)
+        draw_node(c, tree, span.off + i * size, size);
+    more_add(c, tree, count - i);
+    draw_remainder(c, tree, span.off + count * size, span.len % size);
+}
+
+static void draw_node_list(tree_context *c, proto_tree *tree, krpc_field field)
+{
+    uint32_t more = 0;
+    bencode_token token;
+    krpc_list list;
+
+    krpc_list_init(&list, c->message, c->data, field);
+    while (krpc_list_next(&list, &token)) {
+        krpc_span span = clamp(c, token.body_off, token.body_len);
+
+        if (!has_room(c))
+            more++;
+        else if (token.type == BENCODE_STRING && (span.len == NODE_LEN || span.len == NODE6_LEN))
+            draw_node(c, tree, span.off, span.len);
+        else
+            draw_remainder(c, tree, span.off, span.len);
+    }
+    more_add(c, tree, more);
+}
+
+static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+{
+    char text[KRPC_ENDPOINT_TEXT] = "";
+    krpc_endpoint endpoint;
+
+    if (!krpc_endpoint_get(&endpoint, c->data + off, len)) {
+        draw_remainder(c, tree, off, len);
+        return;
+    }
+    proto_item *row = proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
+
+    if (compat_is_visible(tree))
+        proto_item_append_text(row, " %s", krpc_endpoint_text(text, &endpoint));
+    tree_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
+    proto_tree_add_item(sub, HF(PEER_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
+    c->num_items += 2;
+}
+
+/* Where several peers were joined into one string they are shown as several. */
+static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item, krpc_field field)
+{
+    uint32_t count = 0, more = 0;
+    bencode_token token;
+    krpc_list list;
+
+    krpc_list_init(&list, c->message, c->data, field);
+    while (krpc_list_next(&list, &token)) {
+        krpc_span span = clamp(c, token.body_off, token.body_len);
+        uint32_t size = span.len % 6 == 0 && span.len != 18 ? 6 : span.len;
+
+        for (uint32_t pos = 0; token.type == BENCODE_STRING && size != 0 && pos < span.len; pos += size) {
+            count++;
+            if (has_room(c))
+                draw_peer(c, tree, span.off + pos, size);
+            else
+                more++;
+        }
+    }
+    proto_item_append_text(item, ": %u", count);
+    more_add(c, tree, more);
+}
+
+static void draw_hashes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span)
+{
+    uint32_t count = span.len / ID_LEN;
+    uint32_t i = 0;
+
+    proto_item_append_text(item, ": %u", count);
+    for (i = 0; i < count && has_room(c); i++)
+        proto_tree_add_item(tree, HF(SAMPLE), c->tvb, (int)(span.off + i * ID_LEN), ID_LEN, ENC_NA);
+    more_add(c, tree, count - i);
+    draw_remainder(c, tree, span.off + count * ID_LEN, span.len % ID_LEN);
+}
+
+static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field field)
+{
+    proto_item *item = NULL;
+    bencode_token token;
+    krpc_list list;
+
+    krpc_list_init(&list, c->message, c->data, field);
+    while (krpc_list_next(&list, &token)) {
+        krpc_span span = clamp(c, token.body_off, token.body_len);
+
+        if (token.type == BENCODE_STRING && has_room(c))
+            item = proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
+                                         tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT));
+    }
+    return item;
+}
+
+static void draw_endpoint(tree_context *c, proto_item *item, krpc_field field, krpc_span span)
+{
+    proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
+    char text[KRPC_ENDPOINT_TEXT] = "";
+    krpc_endpoint endpoint;
+
+    if (krpc_endpoint_get(&endpoint, c->data + span.off, span.len)) {
+        proto_item_append_text(item, ": %s", krpc_endpoint_text(text, &endpoint));
+        proto_tree_add_item(tree, hf_port[field], c->tvb, (int)(span.off + endpoint.addr_len), 2, ENC_BIG_ENDIAN);
+    } else if (span.len == 4 || span.len == 16) {
+        krpc_endpoint_set(&endpoint, c->data + span.off, span.len, 0);
+        proto_item_append_text(item, ": %s", krpc_endpoint_addr_text(text, &endpoint));
+    } else {
+        draw_remainder(c, tree, span.off, span.len);
+        return;
+    }
+    tree_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
+}
+
+static void draw_bloom(tree_context *c, proto_item *item, krpc_span span)
+{
+    if (span.len != KRPC_BLOOM_LEN)
+        return;
+
+    double estimate = krpc_bloom_estimate(krpc_bloom_zeros(c->data + span.off));
+    proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
+
+    proto_item_set_text(item, "%s: about %.0f addresses", proto_registrar_get_name(PITEM_FINFO(item)->hfinfo->id), estimate);
+    proto_item_set_generated(proto_tree_add_double(tree, HF(ESTIMATE), c->tvb, 0, 0, estimate));
+}
+
+static void draw_version(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span)
+{
+    char text[KRPC_CLIENT_TEXT];
+
+    krpc_client_text(text, sizeof text, c->data + span.off, span.len);
+    proto_item_append_text(item, " (%s)", text);
+    item = proto_tree_add_string(tree, HF(CLIENT), c->tvb, (int)span.off, (int)span.len, text);
+    proto_item_set_generated(item);
+}
+
+static void draw_id(tree_context *c, proto_item *item, krpc_span span)
+{
+    if (span.len != ID_LEN)
+        return;
+
+    const uint8_t *id = c->data + span.off;
+    krpc_node_id_verdict verdict = krpc_node_id_check(id, &c->packet->packet.src);
+    proto_tree *tree = proto_item_add_subtree(item, ETT(ID));
+
+    tree_named(tree, HF(BEP42), c->tvb, verdict, krpc_node_id_verdict_name(verdict));
+    draw_distance(c, tree, item, id);
+}
+
+/* The target of a BEP 44 item, where the message has all that it is made of. */
+static void draw_item_target(tree_context *c, proto_tree *tree, bool is_query)
+{
+    const krpc_message *m = c->message;
+    krpc_field key = is_query ? KRPC_A_K : KRPC_R_K;
+    uint8_t target[KRPC_BEP44_TARGET_LEN];
+    krpc_span item;
+    bool known;
+
+    if (!krpc_bep44_item(&item, m, c->data))
+        return;
+    if (!krpc_has(m, key)) {
+        known = krpc_bep44_immutable_target(target, c->data + item.off, item.len);
+    } else {
+        bool salted = krpc_has(m, KRPC_A_SALT);
+        krpc_span salt = salted ? value_span(c, &m->value[KRPC_A_SALT]) : (krpc_span){0, 0};
+
+        known = is_query && m->value[key].len == KRPC_BEP44_KEY_LEN &&
+                krpc_bep44_mutable_target(target, c->data + m->value[key].off, c->data + salt.off, salt.len);
+    }
+    if (known)
+        proto_item_set_generated(proto_tree_add_bytes_with_length(tree, HF(ITEM_TARGET), c->tvb, 0, 0, target, sizeof target));
+}
+
+static void draw_item(tree_context *c, proto_item *item, krpc_field field, const krpc_value *value)
+{
+    proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
+    krpc_span span = value_span(c, value);
+    char *text;
+
+    if (value->type == BENCODE_STRING) {
+        wmem_strbuf_t *out = wmem_strbuf_new(c->pinfo->pool, "");
+
+        string_append(c->pinfo, out, c->data + span.off, span.len);
+        text = wmem_strbuf_finalize(out);
+    } else if (value->type == BENCODE_INT) {
+        text = wmem_strdup_printf(c->pinfo->pool, "%" PRId64, value->num);
+    } else {
+        text = tree_bencode(c->pinfo, c->data + span.off, span.len);
+    }
+    proto_item_append_text(item, " (%s)", text);
+    proto_item_set_generated(proto_tree_add_string(tree, HF(ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
+    if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(ITEM_TARGET)))
+        draw_item_target(c, tree, field == KRPC_A_V);
+}
+
+static proto_item *draw_string(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+{
+    return proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
+                                 tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT));
+}
+
+static proto_item *draw_number(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
+{
+    const char *meaning = field == KRPC_E_CODE ? krpc_error_text(num) : NULL;
+    proto_item *item = proto_tree_add_int64(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, num);
+
+    if (meaning != NULL)
+        proto_item_append_text(item, " (%s)", meaning);
+    return item;
+}
+
+static proto_item *draw_flag(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
+{
+    proto_item *item = proto_tree_add_boolean(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, num != 0);
+
+    if (num != 0 && num != 1)
+        proto_item_append_text(item, " (%" PRId64 ")", num);
+    return item;
+}
+
+static proto_item *draw_list(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+{
+    proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(VALUE));
+
+    switch (krpc_field_get(field)->kind) {
+    case KRPC_KIND_NODES:
+        draw_nodes(c, sub, item, span, NODE_LEN);
+        break;
+    case KRPC_KIND_NODES6:
+        draw_nodes(c, sub, item, span, NODE6_LEN);
+        break;
+    case KRPC_KIND_NODE_LIST:
+        draw_node_list(c, sub, field);
+        break;
+    case KRPC_KIND_PEERS:
+        draw_peers(c, sub, item, field);
+        break;
+    default:
+        draw_hashes(c, sub, item, span);
+        break;
+    }
+    return item;
+}
+
+static void draw_field(tree_context *c, proto_tree *tree, krpc_field field);
+static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope);
+
+/* The fields of each scope, as bits. */
+static uint64_t scope_fields(krpc_scope scope)
+{
+    static uint64_t fields[KRPC_NUM_SCOPES];
+
+    if (fields[KRPC_SCOPE_TOP] == 0)
+        for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++)
+            fields[krpc_field_get((krpc_field)i)->scope] |= KRPC_BIT(i);
+    return fields[scope];
+}
+
+/* A, R and E: their own fields, in the order of fields.def, which is that of the wire. The message has three such
+ * dictionaries and none inside another. */
+static proto_item *draw_dict(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+{
+    krpc_scope scope = field == KRPC_A ? KRPC_SCOPE_A : field == KRPC_R ? KRPC_SCOPE_R : KRPC_SCOPE_E;
+    proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(DICT));
+    uint64_t there = (c->message->present | c->message->wrong) & scope_fields(scope);
+
+    for (unsigned i = 0; i < KRPC_NUM_FIELDS && there >> i != 0; i++)
+        if ((there >> i & 1) != 0)
+            draw_field(c, sub, (krpc_field)i);
+    if (scope != KRPC_SCOPE_E)
+        draw_rest(c, sub, scope);
+    return item;
+}
+
+static proto_item *draw_bytes(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+{
+    proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
+
+    if (field == KRPC_A_ID || field == KRPC_R_ID)
+        draw_id(c, item, span);
+    return item;
+}
+
+static proto_item *draw_value(tree_context *c, proto_tree *tree, krpc_field field)
+{
+    const krpc_value *value = &c->message->value[field];
+    krpc_span span = value_span(c, value);
+    proto_item *item = NULL;
+
+    switch (krpc_field_get(field)->kind) {
+    case KRPC_KIND_INT:
+    case KRPC_KIND_PORT:
+        return draw_number(c, tree, field, span, value->num);
+    case KRPC_KIND_FLAG:
+        return draw_flag(c, tree, field, span, value->num);
+    case KRPC_KIND_BYTES:
+        return draw_bytes(c, tree, field, span);
+    case KRPC_KIND_TEXT:
+        return draw_string(c, tree, field, span);
+    case KRPC_KIND_METHOD:
+        return draw_string(c, tree, field, span);
+    case KRPC_KIND_TYPE:
+        item = draw_string(c, tree, field, span);
+        proto_item_append_text(item, " (%s)", krpc_type_name((krpc_type)c->message->type));
+        return item;
+    case KRPC_KIND_VERSION:
+        item = draw_bytes(c, tree, field, span);
+        draw_version(c, tree, item, span);
+        return item;
+    case KRPC_KIND_ENDPOINT:
+        item = draw_bytes(c, tree, field, span);
+        draw_endpoint(c, item, field, span);
+        return item;
+    case KRPC_KIND_BLOOM:
+        item = draw_bytes(c, tree, field, span);
+        draw_bloom(c, item, span);
+        return item;
+    case KRPC_KIND_ANY:
+        item = draw_bytes(c, tree, field, span);
+        draw_item(c, item, field, value);
+        return item;
+    case KRPC_KIND_TEXTS:
+        return draw_texts(c, tree, field);
+    case KRPC_KIND_ERROR:
+    case KRPC_KIND_DICT:
+        return draw_dict(c, tree, field, span);
+    case KRPC_KIND_NODES:
+    case KRPC_KIND_NODES6:
+    case KRPC_KIND_HASHES:
+    case KRPC_KIND_PEERS:
+    case KRPC_KIND_NODE_LIST:
+        return draw_list(c, tree, field, span);
+    }
+    return item;
+}
+
+static proto_item *draw_wrong(tree_context *c, proto_tree *tree, krpc_field field)
+{
+    static const char *const type_name[] = {"nothing", "a string", "an integer", "a list", "a dictionary", "an end"};
+    const krpc_value *value = &c->message->value[field];
+    const krpc_field_info *info = krpc_field_get(field);
+    krpc_span span = value_span(c, value);
+    proto_item *item = proto_tree_add_string(tree, HF(WRONG), c->tvb, (int)span.off, (int)span.len, info->key);
+
+    proto_item_append_text(item, " (%s) is %s", info->title, type_name[MIN(value->type, BENCODE_END)]);
+    return item;
+}
+
+static void draw_field(tree_context *c, proto_tree *tree, krpc_field field)
+{
+    const krpc_value *value = &c->message->value[field];
+    proto_item *item = NULL;
+
+    if (krpc_has(c->message, field))
+        item = draw_value(c, tree, field);
+    else if ((c->message->wrong & KRPC_BIT(field)) != 0)
+        item = draw_wrong(c, tree, field);
+    else
+        return;
+    place_add(c, value->key_off, value->off + value->len, item);
+    c->num_items++;
+}
+
+/* The keys that nobody knows. */
+static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope)
+{
+    uint32_t count = 0;
+    krpc_span key, value;
+    krpc_unknown unknown;
+
+    if (c->message->num_unknown[scope] == 0)
+        return;
+    krpc_unknown_init(&unknown, c->message, c->data, scope);
+    while (krpc_unknown_next(&unknown, &key, &value)) {
+        if (count++ >= MAX_UNKNOWN || !has_room(c))
+            continue;
+        key = clamp(c, key.off, key.len);
+        value = clamp(c, value.off, value.len);
+
+        proto_item *item = proto_tree_add_string(tree, HF(UNKNOWN_KEY), c->tvb, (int)key.off, (int)key.len,
+                                                 tree_text(c->pinfo, c->data + key.off, key.len, MAX_TEXT));
+        if (compat_is_visible(tree))
+            proto_item_append_text(item, ": %s", tree_bencode(c->pinfo, c->data + value.off, value.len));
+        proto_tree_add_item(proto_item_add_subtree(item, ETT(VALUE)), HF(UNKNOWN_VALUE), c->tvb, (int)value.off,
+                            (int)value.len, ENC_NA);
+        place_add(c, key.off, value.off + value.len, item);
+    }
+    if (count > MAX_UNKNOWN)
+        more_add(c, tree, count - MAX_UNKNOWN);
+}
+
+void tree_message(tree_context *c, proto_tree *tree)
+{
+    static const krpc_field order[] = {KRPC_Y, KRPC_Q, KRPC_T,  KRPC_V, KRPC_RO, KRPC_A,
+                                       KRPC_R, KRPC_E, KRPC_IP, KRPC_P, KRPC_C,  KRPC_ID};
+    uint32_t end = MIN(c->message->len, c->len);
+
+    for (unsigned i = 0; i < array_length(order); i++)
+        draw_field(c, tree, order[i]);
+    draw_rest(c, tree, KRPC_SCOPE_TOP);
+    if (end < c->len)
+        proto_tree_add_item(tree, HF(TRAILING), c->tvb, (int)end, (int)(c->len - end), ENC_NA);
+}
+
+/* Findings. */
+
+static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len, proto_item *top)
+{
+    const tree_place *best = NULL;
+
+    for (unsigned i = 0; c != NULL && len != 0 && i < c->num_places; i++) {
+        const tree_place *place = &c->places[i];
+
+        if (off < place->off || off + len > place->off + place->len)
+            continue;
+        if (best == NULL || place->len < best->len)
+            best = place;
+    }
+    return best != NULL ? best->item : top;
+}
+
+void tree_findings(packet_info *pinfo, const state_record *record, tree_context *context, proto_item *top)
+{
+    for (unsigned i = 0; i < record->num_findings; i++) {
+        const state_finding *kept = &record->findings[i];
+        const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
+        char text[256];
+
+        if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule))
+            continue;
+        krpc_finding_text(text, sizeof text, &finding);
+        expert_add_info_format(pinfo, place_find(context, kept->off, kept->len, top), &ei_rule[kept->rule], "%s", text);
+    }
+}

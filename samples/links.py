@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+# links.py: one small capture for each way in which a DHT message can be wrapped.
+#
+# links.py FOLDER writes them there; the same bytes every time. Each holds the ping and the response of BEP 5's own
+# examples between two documentation addresses (RFC 5737, RFC 3849), or says otherwise below.
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+import gzip
+import ipaddress
+import os
+import struct
+import sys
+
+PING = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"
+PONG = b"d1:rd2:id20:mnopqrstuvwxyz123456e1:t2:aa1:y1:re"
+NODES = b"d1:rd2:id20:mnopqrstuvwxyz1234565:nodes208:" + bytes(range(48, 256)) + b"e1:t2:aa1:y1:re"
+
+A4, B4 = "192.0.2.1", "198.51.100.2"
+A6, B6 = "2001:db8::1", "2001:db8:1::2"
+OUTER_A4, OUTER_B4 = "203.0.113.1", "203.0.113.2"
+OUTER_A6, OUTER_B6 = "2001:db8:f::1", "2001:db8:f::2"
+PORT_A, PORT_B = 6881, 51413
+
+UDP, TCP, ICMP, ICMPV6, IPIP, IPV6, GRE, FRAGMENT = 17, 6, 1, 58, 4, 41, 47, 44
+
+
+# --- from the inside out -------------------------------------------------------------------------------------------
+
+def packed(address):
+    return ipaddress.ip_address(address).packed
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def with_checksum(src, dst, protocol, segment, at):
+    pseudo = packed(src) + packed(dst) + struct.pack(">II", len(segment), protocol)
+    value = checksum(pseudo + segment)
+    if protocol == UDP and value == 0:
+        value = 0xffff
+    return segment[:at] + struct.pack(">H", value) + segment[at + 2:]
+
+
+def udp(src, dst, sport, dport, payload):
+    header = struct.pack(">HHHH", sport, dport, 8 + len(payload), 0)
+    return with_checksum(src, dst, UDP, header + payload, 6)
+
+
+def tcp(src, dst, sport, dport, seq, ack, flags, payload, options=b""):
+    header = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, (20 + len(options)) // 4 << 4, flags, 65535, 0, 0)
+    return with_checksum(src, dst, TCP, header + options + payload, 16)
+
+
+def ipv4(src, dst, protocol, payload, options=b"", identification=1, fragment=0):
+    def header(value):
+        return struct.pack(">BBHHHBBH4s4s", 0x45 + len(options) // 4, 0, 20 + len(options) + len(payload),
+                           identification, fragment, 64, protocol, value, packed(src), packed(dst)) + options
+    return header(checksum(header(0))) + payload
+
+
+def ipv6(src, dst, protocol, payload, extensions=b""):
+    return struct.pack(">IHBB16s16s", 6 << 28, len(extensions) + len(payload), protocol, 64,
+                       packed(src), packed(dst)) + extensions + payload
+
+
+def ip(src, dst, protocol, payload):
+    return (ipv6 if ":" in src else ipv4)(src, dst, protocol, payload)
+
+
+def message(src, dst, sport, dport, payload):
+    return ip(src, dst, UDP, udp(src, dst, sport, dport, payload))
+
+
+def exchange(a, b, query=PING, response=PONG):
+    return [message(a, b, PORT_A, PORT_B, query), message(b, a, PORT_B, PORT_A, response)]
+
+
+def ethertype(datagram):
+    return 0x0800 if datagram[0] >> 4 == 4 else 0x86dd
+
+
+MAC_A, MAC_B = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+
+
+def ethernet(payload, kind=None):
+    frame = MAC_B + MAC_A + struct.pack(">H", ethertype(payload) if kind is None else kind) + payload
+    return frame.ljust(60, b"\xaa")  # padding that is not zero, so that taking it for payload shows
+
+
+def snap(datagram):
+    return b"\xaa\xaa\x03\0\0\0" + struct.pack(">H", ethertype(datagram)) + datagram
+
+
+def ppp(datagram):
+    return struct.pack(">H", 0x0021 if datagram[0] >> 4 == 4 else 0x0057) + datagram
+
+
+def pppoe(datagram):
+    return struct.pack(">BBHH", 0x11, 0, 1, len(ppp(datagram))) + ppp(datagram)
+
+
+def wlan(datagram, qos=False, four_addresses=False, pad=False):
+    control = (0x88 if qos else 0x08, 0x03 if four_addresses else 0x01)
+    header = bytes(control) + b"\0\0" + MAC_B + MAC_A + MAC_B + b"\x10\0"
+    header += MAC_A if four_addresses else b""
+    header += b"\0\0" if qos else b""
+    header += b"\0" * (-len(header) % 4 if pad else 0)
+    return header + snap(datagram)
+
+
+def radiotap(frame, flags, time=False, two_words=False):
+    fields = (struct.pack("<Q", 1000) if time else b"") + bytes([flags])
+    present = (1 if time else 0) | 2
+    if two_words:  # a second word of bits; what follows keeps its alignment of 8 bytes
+        present |= 0x80000000
+        fields = b"\0" * 8 + fields
+    fcs = b"\x01\x02\x03\x04" if flags & 0x10 else b""
+    return struct.pack("<BBHI", 0, 0, 8 + len(fields), present) + fields + frame + fcs
+
+
+def fragments4(datagram, size):
+    """An IPv4 datagram without options, in pieces of size bytes."""
+    src, dst = str(ipaddress.ip_address(datagram[12:16])), str(ipaddress.ip_address(datagram[16:20]))
+    body = datagram[20:]
+    return [ipv4(src, dst, datagram[9], body[at:at + size], identification=77,
+                 fragment=(0x2000 if at + size < len(body) else 0) | at // 8) for at in range(0, len(body), size)]
+
+
+def fragments6(datagram, size):
+    src, dst = str(ipaddress.ip_address(datagram[8:24])), str(ipaddress.ip_address(datagram[24:40]))
+    body = datagram[40:]
+    return [ipv6(src, dst, FRAGMENT, body[at:at + size],
+                 struct.pack(">BBHI", datagram[6], 0, at | (at + size < len(body)), 77777))
+            for at in range(0, len(body), size)]
+
+
+def icmp_error(router, host, quote):
+    if ":" not in router:
+        body = struct.pack(">BBHI", 3, 3, 0, 0) + quote[:28 + 8]
+        return ipv4(router, host, ICMP, body[:2] + struct.pack(">H", checksum(body)) + body[4:])
+    body = struct.pack(">BBHI", 1, 4, 0, 0) + quote
+    return ipv6(router, host, ICMPV6, with_checksum(router, host, ICMPV6, body, 2))
+
+
+def gre(datagram, key=None):
+    if key is None:
+        return struct.pack(">HH", 0, ethertype(datagram)) + datagram
+    return struct.pack(">HHII", 0x3000, 0x6558, key, 1) + ethernet(datagram)
+
+
+def pptp(datagram):
+    inner = b"\xff\x03" + ppp(datagram)
+    return struct.pack(">HHHHII", 0x3081, 0x880b, len(inner), 1, 1, 1) + inner
+
+
+def vxlan(datagram):
+    return struct.pack(">II", 0x08000000, 42 << 8) + ethernet(datagram)
+
+
+def teredo(datagram, auth=False, origin=False):
+    head = struct.pack(">HBB", 1, 0, 0) + b"\0" * 9 if auth else b""
+    head += b"\0\0" + b"\x11\x22" + b"\x33\x44\x55\x66" if origin else b""
+    return head + datagram
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+TIME = 1167609600  # 2007-01-01
+
+
+def pcap(linktype, frames, order="<", magic=0xa1b2c3d4, snaplen=262144):
+    out = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snaplen, linktype)
+    for number, frame in enumerate(frames):
+        out += struct.pack(order + "IIII", TIME + number, 0, len(frame[:snaplen]), len(frame)) + frame[:snaplen]
+    return out
+
+
+def pcapng(packets, linktypes):
+    """packets: (interface, frame) pairs."""
+    def block(kind, body):
+        body += b"\0" * (-len(body) % 4)
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+    out = block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+    for linktype in linktypes:
+        out += block(1, struct.pack("<HHI", linktype, 0, 0))
+    for number, (interface, frame) in enumerate(packets):
+        time = (TIME + number) * 1000000
+        out += block(6, struct.pack("<IIIII", interface, time >> 32, time & 0xffffffff, len(frame), len(frame)) + frame)
+    return out
+
+
+def snoop(frames):
+    out = b"snoop\0\0\0" + struct.pack(">II", 2, 4)
+    for number, frame in enumerate(frames):
+        pad = -len(frame) % 4
+        out += struct.pack(">IIIIII", len(frame), len(frame), 24 + len(frame) + pad, 0, TIME + number, 0)
+        out += frame + b"\0" * pad
+    return out
+
+
+def erf(frames):
+    out = b""
+    for number, frame in enumerate(frames):
+        body = b"\0\0" + frame + b"\x01\x02\x03\x04"  # offset and padding; the frame with its checksum
+        out += struct.pack("<Q", (TIME + number) << 32)
+        out += struct.pack(">BBHHH", 2, 4, 16 + len(body), 0, len(frame) + 4) + body
+    return out
+
+
+ETHERNET, NULL, PPP_LINK, PPP_HDLC, PPP_ETHER, RAW, CHDLC, WLAN, LOOP, SLL, RADIOTAP, SLL2 = (
+    1, 0, 9, 50, 51, 101, 104, 105, 108, 113, 127, 276)
+
+
+def captures():
+    v4, v6 = exchange(A4, B4), exchange(A6, B6)
+    both = v4 + v6
+    tagged = struct.pack(">HH", 7, 0x0800)
+
+    # links
+    yield "ethernet", pcap(ETHERNET, map(ethernet, both))
+    yield "vlan", pcap(ETHERNET, [ethernet(tagged + d, 0x8100) for d in v4])
+    yield "qinq", pcap(ETHERNET, [ethernet(struct.pack(">HH", 5, 0x8100) + tagged + d, 0x88a8) for d in v4])
+    yield "llc-snap", pcap(ETHERNET, [ethernet(snap(d), len(snap(d))) for d in both])
+    yield "mpls", pcap(ETHERNET, [ethernet(struct.pack(">II", 16 << 12 | 64, 17 << 12 | 0x140) + d, 0x8847) for d in both])
+    yield "pppoe", pcap(ETHERNET, [ethernet(pppoe(d), 0x8864) for d in both])
+    yield "pppoe-alone", pcap(PPP_ETHER, map(pppoe, both))
+    yield "sll", pcap(SLL, [struct.pack(">HHH8sH", 0, 1, 6, MAC_A, ethertype(d)) + d for d in both])
+    yield "sll2", pcap(SLL2, [struct.pack(">HHIHBB8s", ethertype(d), 0, 2, 1, 4, 6, MAC_A) + d for d in both])
+    yield "raw", pcap(RAW, both)
+    yield "null-little-endian", pcap(NULL, [struct.pack("<I", 2 if d[0] >> 4 == 4 else 30) + d for d in both])
+    yield "null-big-endian", pcap(NULL, [struct.pack(">I", 2 if d[0] >> 4 == 4 else 24) + d for d in both], order=">")
+    yield "loop", pcap(LOOP, [struct.pack(">I", 2 if d[0] >> 4 == 4 else 24) + d for d in both])
+    yield "ppp", pcap(PPP_LINK, map(ppp, both))
+    yield "ppp-hdlc", pcap(PPP_HDLC, [b"\xff\x03" + ppp(d) for d in both])
+    yield "chdlc", pcap(CHDLC, [b"\x0f\0" + struct.pack(">H", ethertype(d)) + d for d in both])
+    yield "wlan", pcap(WLAN, [wlan(d, qos, four) for d in both for qos in (False, True) for four in (False, True)])
+    yield "radiotap", pcap(RADIOTAP, [radiotap(wlan(d), 0) for d in both] +
+                           [radiotap(wlan(d, qos=True), 0x10, time=True) for d in both] +
+                           [radiotap(wlan(d, qos=True, pad=True), 0x20) for d in both] +
+                           [radiotap(wlan(d), 0, time=True, two_words=True) for d in both])
+
+    # networks
+    yield "ipv4-options", pcap(ETHERNET, [ethernet(ipv4(A4, B4, UDP, udp(A4, B4, PORT_A, PORT_B, PING),
+                                                        options=b"\x94\x04\0\0"))])
+    yield "ipv6-extensions", pcap(ETHERNET, [ethernet(ipv6(
+        A6, B6, 0, udp(A6, B6, PORT_A, PORT_B, PING),
+        bytes([60, 0, 1, 4, 0, 0, 0, 0]) + bytes([44, 1, 1, 12]) + b"\0" * 12 + struct.pack(">BBHI", UDP, 0, 0, 9)))])
+    large4 = message(B4, A4, PORT_B, PORT_A, NODES)
+    large6 = message(B6, A6, PORT_B, PORT_A, NODES)
+    yield "fragments", pcap(ETHERNET, map(ethernet, fragments4(large4, 96) + fragments6(large6, 96)))
+    yield "fragments-reversed", pcap(ETHERNET, map(ethernet, fragments4(large4, 96)[::-1] + fragments6(large6, 96)[::-1]))
+    yield "fragments-repeated", pcap(ETHERNET, map(ethernet, [f for f in fragments4(large4, 96)[:-1] for _ in (0, 1)] +
+                                                   fragments4(large4, 96)[-1:]))
+    yield "fragments-one-lost", pcap(ETHERNET, map(ethernet, fragments4(large4, 96)[1:]))
+    yield "gre", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, GRE, gre(d))) for d in both])
+    yield "gre-ethernet", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, GRE, gre(d, key=5))) for d in both])
+    yield "pptp", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, GRE, pptp(d))) for d in v4])
+    yield "4in4", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, IPIP, d)) for d in v4])
+    yield "6in4", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, IPV6, d)) for d in v6])
+    yield "4in6", pcap(ETHERNET, [ethernet(ipv6(OUTER_A6, OUTER_B6, IPIP, d)) for d in v4])
+    yield "6in6", pcap(ETHERNET, [ethernet(ipv6(OUTER_A6, OUTER_B6, IPV6, d)) for d in v6])
+    yield "4in6in4", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, IPV6, ipv6(OUTER_A6, OUTER_B6, IPIP, d)))
+                                     for d in v4])
+    yield "vxlan", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 40000, 4789, vxlan(d))) for d in both])
+    yield "teredo", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 3544, 40000, teredo(d, auth, origin)))
+                                    for d in v6 for auth in (False, True) for origin in (False, True)])
+    yield "fragmented-tunnel", pcap(ETHERNET, map(ethernet, fragments4(
+        ipv4(OUTER_A4, OUTER_B4, IPIP, fragments4(large4, 160)[0]), 96) +
+        [ipv4(OUTER_A4, OUTER_B4, IPIP, f) for f in fragments4(large4, 160)[1:]]))
+
+    # transport: port unreachable, what is not KRPC, padding
+    yield "icmp", pcap(ETHERNET, [ethernet(v4[0]), ethernet(icmp_error(B4, A4, v4[0])),
+                                  ethernet(v6[0]), ethernet(icmp_error(B6, A6, v6[0]))])
+    yield "padding", pcap(ETHERNET, [ethernet(message(A4, B4, PORT_A, PORT_B, b"de")),
+                                     ethernet(ipv4(A4, B4, TCP, tcp(A4, B4, PORT_A, PORT_B, 1, 0, 2, b"")))])
+    yield "tcp", pcap(ETHERNET, [
+        ethernet(ip(a, b, TCP, tcp(a, b, PORT_A, PORT_B, 100, 200, 0x18, b"\0\0\0\x03\x09\x1a\xe1",
+                                   b"\x01\x01\x08\x0a" + b"\0" * 8))) for a, b in ((A4, B4), (A6, B6))])
+
+    # files
+    yield "interfaces.pcapng", pcapng([(0, ethernet(v4[0])), (1, v4[1]), (0, ethernet(v6[0])), (1, v6[1])],
+                                      [ETHERNET, RAW])
+    yield "big-endian", pcap(ETHERNET, map(ethernet, both), order=">")
+    yield "nanoseconds", pcap(ETHERNET, map(ethernet, both), magic=0xa1b23c4d)
+    yield "snap-length", pcap(ETHERNET, map(ethernet, both + [large4]), snaplen=80)
+    yield "snoop.snoop", snoop([ethernet(d) for d in both])
+    yield "erf.erf", erf([ethernet(d) for d in both])
+    yield "gzip.pcap.gz", gzip.compress(pcap(ETHERNET, map(ethernet, both)), mtime=0)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: links.py FOLDER")
+    os.makedirs(sys.argv[1], exist_ok=True)
+    for name, data in captures():
+        with open(os.path.join(sys.argv[1], name if "." in name else name + ".pcap"), "wb") as out:
+            out.write(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,460 @@
+/* adverts.c: every advertisement by a sender about himself, and what happens afterwards.
+ *
+ * They lie in a ring, by serial numbers. Two sets of chains lead to those about a DHT port: by the endpoint that they
+ * name, and by the endpoint that their sender has. A chain runs from newer to older and ends where the ring begins; only
+ * its first links are looked at, so that many advertisements of one port cost no more than a few.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define NUM_HEADS 16384
+#define NUM_HOSTS 4096
+#define CHAIN_STEPS 24
+
+typedef struct host_said {
+    uint32_t frame;
+    uint16_t port;
+    uint8_t channel;
+    uint8_t unused;
+} host_said;
+
+void adverts_init(tracker *t)
+{
+    adverts *a = &t->adverts;
+    uint64_t *memory = &t->stats.memory;
+
+    pool_init(&a->records, t->options.max_adverts, sizeof(advert), memory);
+    a->num_heads = NUM_HEADS;
+    a->named = table_alloc(memory, NUM_HEADS, sizeof *a->named);
+    a->source = table_alloc(memory, NUM_HEADS, sizeof *a->source);
+    a->peers = table_alloc(memory, NUM_HEADS, sizeof *a->peers);
+    ways_init(&a->hosts, NUM_HOSTS, memory);
+    a->said = table_alloc(memory, (size_t)a->hosts.num_sets * 8, sizeof *a->said);
+}
+
+void adverts_clear(tracker *t)
+{
+    pool_clear(&t->adverts.records);
+    ways_clear(&t->adverts.hosts);
+    g_free(t->adverts.named);
+    g_free(t->adverts.source);
+    g_free(t->adverts.peers);
+    g_free(t->adverts.said);
+}
+
+advert *advert_at(const tracker *t, uint64_t serial)
+{
+    uint32_t index = (uint32_t)(serial % t->adverts.records.max);
+
+    if (serial < t->adverts.oldest || serial >= t->adverts.next) {
+        return NULL;
+    }
+    return (advert *)(void *)t->adverts.records.chunks[index >> POOL_SHIFT] + (index & (POOL_CHUNK - 1));
+}
+
+/* The serial number of which only the low 32 bits are known. */
+static uint64_t serial_of(const tracker *t, uint32_t low)
+{
+    return t->adverts.next - 1 - (uint32_t)((uint32_t)(t->adverts.next - 1) - low);
+}
+
+static void done(tracker *t, uint64_t serial)
+{
+    const advert *a = advert_at(t, serial);
+    tracker_advert out;
+
+    if (t->options.advert_done != NULL) {
+        advert_judge(t, a, &out);
+        t->options.advert_done(t->options.ctx, &out);
+    }
+}
+
+void adverts_finish(tracker *t)
+{
+    for (; t->adverts.oldest < t->adverts.next; t->adverts.oldest++) {
+        done(t, t->adverts.oldest);
+    }
+}
+
+bool tracker_advert_get(const tracker *t, uint64_t serial, tracker_advert *out)
+{
+    const advert *a = advert_at(t, serial);
+
+    if (a != NULL) {
+        advert_judge(t, a, out);
+    }
+    return a != NULL;
+}
+
+krpc_endpoint advert_named(const advert *a)
+{
+    krpc_endpoint named = a->said.sender;
+
+    named.port = (uint16_t)a->said.advertised_port;
+    return named;
+}
+
+static bool is_valid(int32_t port)
+{
+    return port > 1 && port <= 65535;
+}
+
+/* ---- recording ---- */
+
+static uint32_t *head_in(const tracker *t, uint32_t *heads, const krpc_endpoint *endpoint)
+{
+    return &heads[(uint32_t)hash_endpoint(&t->key, endpoint) & (t->adverts.num_heads - 1)];
+}
+
+static krpc_endpoint source_of(const advert *a)
+{
+    krpc_endpoint source = a->said.sender;
+
+    source.port = a->said.dht_port;
+    return source;
+}
+
+/* For the DHT's ports later queries are watched, for the peer service's connections. */
+static void link_up(tracker *t, advert *a, uint64_t serial)
+{
+    bool dht = a->said.service == KRPC_SERVICE_DHT;
+    krpc_endpoint named = advert_named(a);
+    krpc_endpoint source = source_of(a);
+    uint32_t *head = head_in(t, dht ? t->adverts.named : t->adverts.peers, &named);
+
+    a->next_named = *head;
+    *head = (uint32_t)serial + 1;
+    if (!dht) {
+        return;
+    }
+    if (a->said.dht_port != 0) {
+        head = head_in(t, t->adverts.source, &source);
+        a->next_source = *head;
+        *head = (uint32_t)serial + 1;
+    }
+    t->adverts.num_dht++;
+}
+
+/* The same host, another channel, another port for the same service. What is local by its nature (LSD), and an address
+ * with several nodes that could be meant, prove nothing. */
+static void contradict(tracker *t, advert *a)
+{
+    const tracker_advert *said = &a->said;
+    uint32_t node_index;
+    uint64_t key = hash_words(&t->key, hash_addr(&t->key, &said->sender), said->service,
+                              (uint64_t)a->family[0] << 8 | a->family[1]);
+    uint32_t slot;
+    host_said *last;
+
+    if (said->channel == KRPC_CHANNEL_LSD || said->implied_port != 0 || !is_valid(said->advertised_port) ||
+        advert_host_nodes(t, &said->sender, a->family, 0, &node_index) > 1) {
+        return;
+    }
+    slot = ways_find(&t->adverts.hosts, key);
+    if (slot == NONE) {
+        slot = ways_insert(&t->adverts.hosts, key, tracker_second(t), NULL);
+        t->adverts.said[slot].frame = 0;
+    }
+    last = &t->adverts.said[slot];
+    if (last->frame != 0 && last->channel != said->channel && last->port != said->advertised_port) {
+        a->contradicts_frame = last->frame;
+    }
+    t->adverts.hosts.sets[slot / 8].time[slot % 8] = tracker_second(t);
+    last->frame = said->frame;
+    last->port = (uint16_t)said->advertised_port;
+    last->channel = said->channel;
+}
+
+static void report(const tracker *t, const advert *a, uint32_t off, uint32_t len, const krpc_sink *sink)
+{
+    const tracker_advert *said = &a->said;
+    uint16_t from = said->dht_port;
+    tracker_advert now;
+
+    if (said->implied_port != 0) {
+        if (said->advertised_port > 0 && said->advertised_port != from) {
+            krpc_emit(sink, KRPC_RULE_PORT_IMPLIED, off, len, said->advertised_port, from);
+        }
+    } else if (said->service == KRPC_SERVICE_DHT) {
+        advert_judge(t, a, &now);
+        if (now.verdict == TRACKER_VERDICT_MISMATCH) {
+            uint16_t seen = now.observed.port != 0 ? now.observed.port : now.dht_port;
+
+            krpc_emit(sink, KRPC_RULE_PORT_MISMATCH, off, len, said->advertised_port, seen);
+        }
+    } else if (said->channel == KRPC_CHANNEL_ANNOUNCE_PEER && is_valid(said->advertised_port) &&
+               said->advertised_port != from) {
+        krpc_emit(sink, KRPC_RULE_PORT_PEER_DIFFERS, off, len, said->advertised_port, from);
+    }
+    if (a->contradicts_frame != 0) {
+        krpc_emit(sink, KRPC_RULE_PORT_CONTRADICTS, off, len, said->advertised_port, a->contradicts_frame);
+    }
+}
+
+void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off,
+                uint32_t len, tracker_result *out, const krpc_sink *sink)
+{
+    adverts *all = &t->adverts;
+    uint64_t serial = all->next;
+    advert *a;
+
+    if (serial - all->oldest == all->records.max) {
+        a = advert_at(t, all->oldest);
+        if (t->now_ns - a->said.time_ns < WINDOW_NS) {
+            t->stats.dropped_adverts++;
+        }
+        done(t, all->oldest);
+        all->oldest++;
+    }
+    pool_grow(&all->records, (uint32_t)(serial % all->records.max));
+    all->next++;
+    a = advert_at(t, serial);
+    memset(a, 0, sizeof *a);
+    a->said = *said;
+    memcpy(a->family, family, sizeof a->family);
+    a->flags = flags;
+    if ((flags & ADVERT_STREAM) != 0) {
+        tracker_advert now;
+
+        advert_judge(t, a, &now);
+        a->said.dht_port = now.dht_port;
+        said = &a->said;
+    }
+    if (is_valid(said->advertised_port) && said->advertised_port != said->dht_port) {
+        a->flags |= ADVERT_TESTABLE;
+    }
+    t->stats.adverts[said->channel]++;
+    contradict(t, a);
+    if (is_valid(said->advertised_port) && said->implied_port == 0) {
+        link_up(t, a, serial);
+    }
+    if (out != NULL) {
+        out->first_advert = out->num_adverts == 0 ? serial : out->first_advert;
+        out->num_adverts++;
+    }
+    report(t, a, off, len, sink);
+}
+
+static int32_t clamp(int64_t port)
+{
+    return (int32_t)CLAMP(port, INT32_MIN, INT32_MAX);
+}
+
+static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
+                     krpc_channel channel, krpc_field field, tracker_result *out, const krpc_sink *sink)
+{
+    const node *n = node_at(&t->nodes, src);
+    const uint8_t *id = krpc_message_id(m, data);
+    bool port = field != KRPC_A_IMPLIED_PORT;
+    tracker_advert said;
+
+    memset(&said, 0, sizeof said);
+    said.frame = p->frame;
+    said.time_ns = p->time_ns;
+    said.sender = p->src;
+    said.receiver = p->dst;
+    said.advertised_port = port ? clamp(m->value[field].num) : -1;
+    said.dht_port = p->src.port;
+    said.channel = (uint8_t)channel;
+    said.service = (uint8_t)krpc_channel_get(channel)->service;
+    said.implied_port = said.service == KRPC_SERVICE_PEER && krpc_has(m, KRPC_A_IMPLIED_PORT) &&
+                        m->value[KRPC_A_IMPLIED_PORT].num != 0;
+    said.effective_port = is_valid(said.advertised_port) ? (uint16_t)said.advertised_port : 0;
+    if (said.implied_port != 0) {
+        said.effective_port = p->src.port;
+    }
+    if (id != NULL) {
+        said.has_node_id = 1;
+        memcpy(said.node_id, id, sizeof said.node_id);
+    }
+    if (krpc_has(m, KRPC_A_INFO_HASH) && m->value[KRPC_A_INFO_HASH].len == sizeof said.info_hash) {
+        said.has_info_hash = 1;
+        memcpy(said.info_hash, data + m->value[KRPC_A_INFO_HASH].off, sizeof said.info_hash);
+    }
+    said.version_len = n->version_len;
+    memcpy(said.version, n->version, sizeof said.version);
+    advert_add(t, &said, n->version, 0, m->value[field].off, m->value[field].len, out, sink);
+    if (said.has_info_hash != 0 && said.service == KRPC_SERVICE_PEER) {
+        values_announced(t, &said, t->adverts.next - 1);
+    }
+}
+
+void adverts_take(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
+                  transaction *query, tracker_result *out, const krpc_sink *sink)
+{
+    if ((m->present & (KRPC_BIT(KRPC_P) | KRPC_BIT(KRPC_A_PORT) | KRPC_BIT(KRPC_A_IMPLIED_PORT))) == 0) {
+        return;
+    }
+    if (krpc_has(m, KRPC_P)) {
+        take_one(t, p, m, data, src, KRPC_CHANNEL_P, KRPC_P, out, sink);
+    }
+    if (krpc_has(m, KRPC_A_PORT)) {
+        bool contact = m->method == KRPC_METHOD_CONTACT;
+
+        take_one(t, p, m, data, src, contact ? KRPC_CHANNEL_CONTACT : KRPC_CHANNEL_ANNOUNCE_PEER, KRPC_A_PORT, out,
+                 sink);
+    } else if (krpc_has(m, KRPC_A_IMPLIED_PORT) && m->value[KRPC_A_IMPLIED_PORT].num != 0) {
+        take_one(t, p, m, data, src, KRPC_CHANNEL_IMPLIED_PORT, KRPC_A_IMPLIED_PORT, out, sink);
+    }
+    if (query != NULL && out->num_adverts != 0) {
+        query->adverts = (uint32_t)out->first_advert;
+        query->num_adverts = (uint8_t)out->num_adverts;
+    }
+}
+
+/* ---- afterwards ---- */
+
+void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame)
+{
+    for (uint32_t i = 0; i < query->num_adverts; i++) {
+        advert *a = advert_at(t, serial_of(t, query->adverts + i));
+
+        if (a != NULL && a->said.frame == query->frame && a->said.observed_frame == 0) {
+            a->said.observed = *outside;
+            a->said.observed_frame = frame;
+        }
+    }
+}
+
+/* What a query to the port that was advertised says: to whom it belongs, whether anybody lives there, and that the
+ * receiver took the advertisement seriously. One finding for a packet, of the newest advertisement. */
+static void sent_to_named(tracker *t, const tracker_packet *p, advert *a, bool *said, const krpc_sink *sink)
+{
+    int64_t age = p->time_ns - a->said.time_ns;
+    bool by_receiver = krpc_endpoint_same_addr(&a->said.receiver, &p->src);
+    bool first = by_receiver && a->used_frame == 0;
+    krpc_rule rule = KRPC_NUM_RULES;
+    uint32_t frame;
+
+    if (age < 0 || age > WINDOW_NS) {
+        return;
+    }
+    if (first && ((a->flags & ADVERT_TESTABLE) != 0 || a->said.channel == KRPC_CHANNEL_CONTACT)) {
+        a->used_frame = p->frame;
+        a->used_ns = p->time_ns;
+        rule = advert_other_node(t, a, &frame) ? KRPC_RULE_PORT_OTHER_NODE : KRPC_RULE_PORT_HONOURED;
+    }
+    if ((a->flags & ADVERT_DEAD_SAID) == 0 && advert_is_dead(t, a)) {
+        a->flags |= ADVERT_DEAD_SAID;
+        rule = KRPC_RULE_PORT_DEAD;
+    }
+    if (a->tried_frame == 0 && !krpc_endpoint_same_addr(&a->said.sender, &p->src)) {
+        a->tried_frame = p->frame;
+        a->tried_ns = p->time_ns;
+    }
+    if (rule != KRPC_NUM_RULES && !*said) {
+        *said = true;
+        krpc_emit(sink, rule, 0, 0, a->said.frame, 0);
+    }
+}
+
+void adverts_sent(tracker *t, const tracker_packet *p, const krpc_sink *sink)
+{
+    uint32_t low;
+    bool said = false;
+    unsigned steps = 0;
+
+    if (t->adverts.num_dht == 0) {
+        return;
+    }
+    for (low = *head_in(t, t->adverts.named, &p->dst); low != 0 && steps < CHAIN_STEPS; steps++) {
+        advert *a = advert_at(t, serial_of(t, low - 1));
+        krpc_endpoint named;
+
+        if (a == NULL) {
+            break;
+        }
+        named = advert_named(a);
+        if (krpc_endpoint_equal(&named, &p->dst)) {
+            sent_to_named(t, p, a, &said, sink);
+        }
+        low = a->next_named;
+    }
+    for (low = *head_in(t, t->adverts.source, &p->dst), steps = 0; low != 0 && steps < CHAIN_STEPS; steps++) {
+        advert *a = advert_at(t, serial_of(t, low - 1));
+        krpc_endpoint source;
+
+        if (a == NULL) {
+            break;
+        }
+        source = source_of(a);
+        if ((a->flags & ADVERT_TESTABLE) != 0 && a->kept_frame == 0 && krpc_endpoint_equal(&source, &p->dst) &&
+            krpc_endpoint_same_addr(&a->said.receiver, &p->src) && p->time_ns >= a->said.time_ns &&
+            p->time_ns - a->said.time_ns <= WINDOW_NS) {
+            a->kept_frame = p->frame;
+            a->kept_ns = p->time_ns;
+            if (a->used_frame == 0 && !said) {
+                said = true;
+                krpc_emit(sink, KRPC_RULE_PORT_NOT_HONOURED, 0, 0, a->said.frame, 0);
+            }
+        }
+        low = a->next_source;
+    }
+}
+
+void adverts_connected(tracker *t, const tracker_packet *p)
+{
+    uint32_t low = *head_in(t, t->adverts.peers, &p->dst);
+
+    for (unsigned steps = 0; low != 0 && steps < CHAIN_STEPS; steps++) {
+        advert *a = advert_at(t, serial_of(t, low - 1));
+        krpc_endpoint named;
+
+        if (a == NULL) {
+            break;
+        }
+        named = advert_named(a);
+        if (krpc_endpoint_equal(&named, &p->dst) && a->used_frame == 0 && (a->flags & ADVERT_TESTABLE) != 0 &&
+            krpc_endpoint_same_addr(&a->said.receiver, &p->src) && p->time_ns >= a->said.time_ns &&
+            p->time_ns - a->said.time_ns <= WINDOW_NS) {
+            a->used_frame = p->frame;
+            a->used_ns = p->time_ns;
+        }
+        low = a->next_named;
+    }
+}
+
+void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where, const krpc_sink *sink)
+{
+    uint32_t low = t->adverts.num_dht == 0 ? 0 : *head_in(t, t->adverts.named, where);
+    bool said = false;
+
+    for (unsigned steps = 0; low != 0 && steps < CHAIN_STEPS; steps++) {
+        advert *a = advert_at(t, serial_of(t, low - 1));
+        krpc_endpoint named;
+
+        if (a == NULL) {
+            break;
+        }
+        named = advert_named(a);
+        if (krpc_endpoint_equal(&named, where) && a->dead_frame == 0 && p->time_ns - a->said.time_ns <= WINDOW_NS) {
+            a->dead_frame = p->frame;
+            a->dead_ns = p->time_ns;
+            if (!said && (a->flags & ADVERT_DEAD_SAID) == 0) {
+                krpc_emit(sink, KRPC_RULE_PORT_DEAD, 0, 0, a->said.frame, 0);
+            }
+            a->flags |= ADVERT_DEAD_SAID;
+            said = true;
+        }
+        low = a->next_named;
+    }
+}
+
+void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind)
+{
+    advert *a = t->adverts.next == 0 ? NULL : advert_at(t, serial_of(t, serial));
+
+    if (a == NULL || a->said.frame != frame || !krpc_endpoint_same_addr(&a->said.receiver, &p->src)) {
+        return;
+    }
+    if (kind == RETURNED_SWAPPED && a->swapped_frame == 0) {
+        a->swapped_frame = p->frame;
+    } else if (kind == RETURNED_AS_SAID && a->used_frame == 0 && (a->flags & ADVERT_TESTABLE) != 0) {
+        a->used_frame = p->frame;
+        a->used_ns = p->time_ns;
+    } else if (kind == RETURNED_SOURCE && a->kept_frame == 0 && (a->flags & ADVERT_TESTABLE) != 0) {
+        a->kept_frame = p->frame;
+        a->kept_ns = p->time_ns;
+    }
+}

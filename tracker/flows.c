@@ -1,0 +1,130 @@
+/* flows.c: pairs of a local endpoint that may be behind a NAT and a remote one.
+ *
+ * Only endpoints with an address that is not global, and those that others see elsewhere, have flows: the tables come
+ * into being with the first of them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define NUM_FLOWS 16384
+#define NUM_VOTES 32768
+#define NUM_PAYLOADS 2048
+
+/* A NAT forgets a UDP mapping after 30 s at the earliest, in practice (RFC 4787 asks for 120). What a remote sends into a
+ * silence longer than this may have come through a forwarded port, and then what he sees is that port and no mapping.
+ * What the local side sends after FLOW_OVER_NS makes a mapping of its own in any case. */
+#define FLOW_QUIET_NS (25 * SECOND)
+#define FLOW_OVER_NS (300 * SECOND)
+
+static void make_tables(tracker *t)
+{
+    flows *f = &t->flows;
+
+    ways_init(&f->ways, NUM_FLOWS, &t->stats.memory);
+    f->records = table_alloc(&t->stats.memory, (size_t)f->ways.num_sets * 8, sizeof *f->records);
+    ways_init(&f->votes, NUM_VOTES, &t->stats.memory);
+}
+
+void flows_clear(tracker *t)
+{
+    flows *f = &t->flows;
+
+    if (f->records != NULL) {
+        ways_clear(&f->ways);
+        ways_clear(&f->votes);
+        g_free(f->records);
+    }
+    g_free(f->seen);
+}
+
+static uint64_t flow_key(const tracker *t, uint64_t local, const krpc_endpoint *remote)
+{
+    return hash_fold(local ^ t->key.k[3], hash_endpoint(&t->key, remote) ^ t->key.k[0]);
+}
+
+const flow *flow_find(const tracker *t, uint64_t local, const krpc_endpoint *remote)
+{
+    const flows *f = &t->flows;
+    uint64_t key = flow_key(t, local, remote);
+    uint32_t slot = f->records == NULL ? NONE : ways_find(&f->ways, key);
+
+    return slot != NONE && f->records[slot].key == key ? &f->records[slot] : NULL;
+}
+
+flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote)
+{
+    flows *f = &t->flows;
+    uint64_t key = flow_key(t, local, remote);
+    uint32_t slot;
+
+    if (f->records == NULL) {
+        make_tables(t);
+    }
+    slot = ways_find(&f->ways, key);
+    if (slot != NONE && f->records[slot].key == key) {
+        return &f->records[slot];
+    }
+    if (slot == NONE) {
+        slot = ways_insert(&f->ways, key, tracker_second(t), NULL);
+    }
+    memset(&f->records[slot], 0, sizeof f->records[slot]);
+    f->records[slot].key = key;
+    f->records[slot].last_ns = INT64_MIN;
+    return &f->records[slot];
+}
+
+void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, bool inbound, int64_t now)
+{
+    flow *f = flow_get(t, hash_endpoint(&t->key, local), remote);
+    uint32_t slot = (uint32_t)(f - t->flows.records);
+    int64_t quiet = f->last_ns == INT64_MIN ? INT64_MAX : now - f->last_ns;
+
+    if (inbound && quiet > FLOW_QUIET_NS) {
+        f->inbound = 1;
+    } else if (!inbound && quiet > FLOW_OVER_NS) {
+        f->inbound = 0;
+    }
+    f->last_ns = MAX(f->last_ns, now);
+    t->flows.ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
+}
+
+static uint64_t vote_key(const tracker *t, uint64_t local, uint32_t remote, uint32_t value)
+{
+    return hash_words(&t->key, local, (uint64_t)remote << 32 | value, 5);
+}
+
+bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value)
+{
+    return t->flows.records != NULL && ways_find(&t->flows.votes, vote_key(t, local, remote, value)) != NONE;
+}
+
+bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value)
+{
+    flows *f = &t->flows;
+    uint64_t key = vote_key(t, local, remote, value);
+    uint32_t slot;
+
+    if (f->records == NULL) {
+        make_tables(t);
+    }
+    slot = ways_find(&f->votes, key);
+    if (slot != NONE) {
+        f->votes.sets[slot / 8].time[slot % 8] = tracker_second(t);
+        return false;
+    }
+    ways_insert(&f->votes, key, tracker_second(t), NULL);
+    return true;
+}
+
+/* ---- the same bytes on both sides ---- */
+
+payload_seen *payload_seen_at(tracker *t, uint64_t key)
+{
+    flows *f = &t->flows;
+
+    if (f->seen == NULL) {
+        f->seen = table_alloc(&t->stats.memory, NUM_PAYLOADS, sizeof *f->seen);
+    }
+    return &f->seen[(uint32_t)(key >> 32) & (NUM_PAYLOADS - 1)];
+}

@@ -1,0 +1,43 @@
+/* lives.c: ports on which somebody lives, whatever he speaks.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define NUM_LIVES 32768
+
+void lives_init(tracker *t)
+{
+    ways_init(&t->lives.ways, NUM_LIVES, &t->stats.memory);
+    t->lives.frames = table_alloc(&t->stats.memory, (size_t)t->lives.ways.num_sets * 8, sizeof *t->lives.frames);
+}
+
+void lives_clear(tracker *t)
+{
+    ways_clear(&t->lives.ways);
+    g_free(t->lives.frames);
+}
+
+static uint64_t key_of(const tracker *t, const krpc_endpoint *endpoint, bool tcp)
+{
+    return hash_endpoint(&t->key, endpoint) ^ (tcp ? t->key.k[0] : t->key.k[1]);
+}
+
+void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t frame)
+{
+    uint64_t key = key_of(t, endpoint, tcp);
+    uint32_t slot = ways_find(&t->lives.ways, key);
+
+    if (slot == NONE) {
+        slot = ways_insert(&t->lives.ways, key, tracker_second(t), NULL);
+        t->lives.frames[slot] = frame;
+    }
+    t->lives.ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
+}
+
+uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint, bool tcp)
+{
+    uint32_t slot = ways_find(&t->lives.ways, key_of(t, endpoint, tcp));
+
+    return slot == NONE ? 0 : t->lives.frames[slot];
+}

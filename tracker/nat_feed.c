@@ -1,0 +1,415 @@
+/* nat_feed.c: what packets contribute to the knowledge about NATs.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define BOTH_NS (2 * SECOND)
+#define BOTH_LEN 40 /* shorter payloads could be equal by chance */
+#define ENOUGH 3
+#define WARM_UP_NS (120 * SECOND) /* mappings older than the capture live no longer than that (RFC 4787 REQ-5) */
+
+static nat *nat_of_local(tracker *t, const krpc_endpoint *local)
+{
+    nat *n = nat_make(t, hash_endpoint(&t->key, local));
+    uint32_t index = nodes_find(t, local);
+
+    n->inside = *local;
+    if (index != NONE) {
+        node_at(&t->nodes, index)->flags |= NODE_TRANSLATED;
+    }
+    return n;
+}
+
+/* ---- outside: one id on several ports of one address ---- */
+
+uint64_t group_key(const tracker *t, const uint8_t id[20], const krpc_endpoint *addr)
+{
+    uint64_t first;
+
+    memcpy(&first, id, sizeof first);
+    return hash_fold(hash_addr(&t->key, addr) ^ t->key.k[1], first ^ t->key.k[2]);
+}
+
+void group_make(tracker *t, const uint8_t id[20], node *a, node *b)
+{
+    nat *n = nat_make(t, group_key(t, id, &a->endpoint));
+
+    n->group = true;
+    n->inside = a->endpoint;
+    n->inside.port = 0;
+    a->flags |= NODE_GROUPED;
+    b->flags |= NODE_GROUPED;
+}
+
+nat *nat_of_node(const tracker *t, const node *n)
+{
+    nat *found = NULL;
+
+    if ((n->flags & NODE_TRANSLATED) != 0) {
+        found = nat_find(t, hash_endpoint(&t->key, &n->endpoint));
+    }
+    if (found == NULL && (n->flags & NODE_GROUPED) != 0) {
+        tracker_node ids;
+
+        memset(&ids, 0, sizeof ids);
+        node_ids(t, n, &ids);
+        for (unsigned i = 0; found == NULL && i < MIN(ids.num_ids, TRACKER_MAX_IDS); i++) {
+            found = nat_find(t, group_key(t, ids.ids[i], &n->endpoint));
+        }
+    }
+    return found;
+}
+
+bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out)
+{
+    const nat *r = (n->flags & NODE_TRANSLATED) != 0 ? nat_of_node(t, n) : NULL;
+
+    if (r != NULL && r->num_kept > 0) {
+        const external *e = nat_current(r);
+
+        if (e->observers >= 2 || (e->kinds & TRACKER_FROM_BOTH) != 0) {
+            *out = e->endpoint;
+            return true;
+        }
+    }
+    *out = n->endpoint;
+    return (n->flags & NODE_PRIVATE) == 0;
+}
+
+/* ---- queries ---- */
+
+static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                         const payload_seen *first, const krpc_sink *sink)
+{
+    krpc_addr_scope scope_first = krpc_endpoint_scope(&first->src);
+    krpc_addr_scope scope_now = krpc_endpoint_scope(&p->src);
+    bool now_inside = scope_now != KRPC_ADDR_GLOBAL && scope_first == KRPC_ADDR_GLOBAL;
+    const krpc_endpoint *inside;
+    observation seen;
+    const flow *f;
+    const transaction *query;
+
+    /* private behind a carrier's NAT; else what comes first is nearer to the sender */
+    now_inside |= scope_now == KRPC_ADDR_PRIVATE && scope_first == KRPC_ADDR_CGNAT;
+    inside = now_inside ? &p->src : &first->src;
+    seen.remote = &p->dst;
+    seen.outside = now_inside ? &first->src : &p->src;
+    seen.ns = MIN(first->ns, p->time_ns);
+    seen.frame = now_inside ? first->frame : p->frame;
+    seen.kind = TRACKER_FROM_BOTH;
+    f = flow_find(t, hash_endpoint(&t->key, inside), &p->dst);
+    if (krpc_endpoint_same_addr(&p->dst, seen.outside) || krpc_endpoint_same_addr(&p->dst, inside) ||
+        (f != NULL && f->inbound != 0)) {
+        return;
+    }
+    query = transactions_find(t, inside, &p->dst, m, data);
+    if (query != NULL) {
+        adverts_observed(t, query, seen.outside, seen.frame);
+    }
+    nat_observe(t, nat_of_local(t, inside), &seen, sink);
+}
+
+static void look_for_pair(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                          const krpc_sink *sink)
+{
+    uint64_t key = hash_bytes(&t->key, data, m->len, hash_endpoint(&t->key, &p->dst));
+    payload_seen *first = payload_seen_at(t, key);
+
+    if (first->key == key && first->frame != 0 && ABS(p->time_ns - first->ns) <= BOTH_NS &&
+        !krpc_endpoint_equal(&first->src, &p->src)) {
+        if (!krpc_endpoint_same_addr(&first->src, &p->src)) {
+            observe_pair(t, p, m, data, first, sink);
+        }
+        first->frame = 0;
+        return;
+    }
+    first->key = key;
+    first->ns = p->time_ns;
+    first->src = p->src;
+    first->frame = p->frame;
+}
+
+static void note_passed(tracker *t, const tracker_packet *p, uint32_t dst)
+{
+    uint64_t key = hash_endpoint(&t->key, &p->dst);
+    uint32_t remote = (uint32_t)hash_addr(&t->key, &p->src) | 1;
+    nat *n;
+
+    if (p->time_ns - t->begin_ns <= WARM_UP_NS || (node_at(&t->nodes, dst)->flags & NODE_TRANSLATED) == 0 ||
+        addr_is_private(&p->src) || vote_known(t, key, remote, VOTE_CONTACTED)) {
+        return;
+    }
+    n = nat_find(t, key);
+    if (n != NULL && vote_new(t, key, remote, VOTE_PASSED)) {
+        n->passed++;
+    }
+}
+
+void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
+               uint32_t dst, transaction *query, const krpc_sink *sink)
+{
+    const node *from = node_at(&t->nodes, src);
+
+    if ((from->flags & NODE_PRIVATE) != 0) {
+        t->flows.has_private = true;
+        flow_touch(t, &p->src, &p->dst, false, p->time_ns);
+        vote_new(t, hash_endpoint(&t->key, &p->src), (uint32_t)hash_addr(&t->key, &p->dst) | 1, VOTE_CONTACTED);
+    }
+    if (t->flows.has_private) {
+        if (dst != NONE && (node_at(&t->nodes, dst)->flags & NODE_PRIVATE) != 0) {
+            note_passed(t, p, dst);
+        }
+        if (addr_is_private(&p->dst)) {
+            flow_touch(t, &p->dst, &p->src, true, p->time_ns);
+        }
+        if (m->len >= BOTH_LEN) {
+            look_for_pair(t, p, m, data, sink);
+        }
+    }
+    if (query != NULL && (from->flags & NODE_GROUPED) != 0 && nat_find(t, group_key(t, from->id, &p->src)) != NULL) {
+        query->flags |= TRANSACTION_GROUP;
+    }
+}
+
+void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, const krpc_sink *sink)
+{
+    krpc_endpoint outside;
+    const node *n = node_at(&t->nodes, src);
+
+    if ((n->flags & NODE_TRANSLATED) != 0 && nat_outside(t, n, &outside) &&
+        krpc_endpoint_same_addr(&outside, &p->dst)) {
+        krpc_emit(sink, KRPC_RULE_NAT_OWN_ADDRESS, 0, 0, 0, 0);
+    }
+}
+
+/* ---- replies ---- */
+
+static uint16_t swapped(uint16_t port)
+{
+    return (uint16_t)(port << 8 | port >> 8);
+}
+
+static bool what_is_seen(krpc_endpoint *out, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                         krpc_field *field_out)
+{
+    *field_out = KRPC_IP;
+    if (krpc_message_ip(out, m, data)) {
+        return out->addr_len == p->dst.addr_len && out->port != 0;
+    }
+    *field_out = KRPC_R_P;
+    if (krpc_has(m, KRPC_R_P) && m->value[KRPC_R_P].num >= 1 && m->value[KRPC_R_P].num <= 65535) {
+        *out = p->dst;
+        out->port = (uint16_t)m->value[KRPC_R_P].num;
+        return true;
+    }
+    return false;
+}
+
+/* How many different ones, as far as three. */
+static bool count_addr(uint32_t kept[2], uint8_t *num, uint32_t addr)
+{
+    if (*num < ENOUGH && !(*num > 0 && kept[0] == addr) && !(*num > 1 && kept[1] == addr)) {
+        if (*num < 2) {
+            kept[*num] = addr;
+        }
+        ++*num;
+        return true;
+    }
+    return false;
+}
+
+static void seen_in_place(tracker *t, node *n, const tracker_packet *p)
+{
+    unsigned at = n->num_seen;
+
+    if (count_addr(n->seen_by, &n->num_seen, (uint32_t)hash_addr(&t->key, &p->src)) && at < 2) {
+        n->seen_frames[at] = p->frame;
+    }
+}
+
+/* A global endpoint that was seen where it is, until somebody said otherwise. */
+static void take_over(nat *n, const node *from)
+{
+    external *e = &n->externals[0];
+
+    if (n->num_kept > 0 || from->num_seen == 0) {
+        return;
+    }
+    n->num_kept = 1;
+    n->num_external = 1;
+    n->observers = n->observers_eq = from->num_seen;
+    n->frames_eq = from->num_seen;
+    n->kinds = TRACKER_FROM_INSIDE;
+    e->endpoint = from->endpoint;
+    e->observers = from->num_seen;
+    e->num_frames = MIN(from->num_seen, 2);
+    memcpy(e->frames, from->seen_frames, sizeof from->seen_frames);
+    e->first_ns = from->first_ns;
+    e->last_ns = from->last_ns;
+    e->kinds = TRACKER_FROM_INSIDE;
+}
+
+static void observe_inside(tracker *t, const tracker_packet *p, const krpc_endpoint *outside,
+                           const transaction *query, node *n, const krpc_sink *sink)
+{
+    const flow *f = flow_find(t, hash_endpoint(&t->key, &p->dst), &p->src);
+    bool was_translated = (n->flags & NODE_TRANSLATED) != 0;
+    observation seen = {&p->src, outside, query->time_ns, p->frame, TRACKER_FROM_INSIDE};
+    nat *r;
+
+    if (krpc_endpoint_same_addr(&p->src, outside) || (f != NULL && f->inbound != 0) ||
+        !krpc_endpoint_equal(&query->asked, &p->src)) {
+        return; /* through his own address; through a forwarded port; by somebody who was not asked */
+    }
+    r = nat_of_local(t, &p->dst);
+    if (!was_translated && (n->flags & NODE_PRIVATE) == 0) {
+        take_over(r, n);
+        if (r->num_kept > 0) {
+            r->externals[0].value = (uint32_t)hash_endpoint(&t->key, &n->endpoint) | 1;
+        }
+    }
+    nat_observe(t, r, &seen, sink);
+}
+
+static void report_seen(const tracker_packet *p, const krpc_message *m, krpc_field field, const krpc_endpoint *seen,
+                        const krpc_sink *sink)
+{
+    const krpc_value *v = &m->value[field];
+
+    if (seen->port != p->dst.port) {
+        krpc_emit(sink, seen->port == swapped(p->dst.port) ? KRPC_RULE_PORT_SWAPPED : KRPC_RULE_PORT_OBSERVED,
+                  v->off, v->len, seen->port, p->dst.port);
+    }
+    if (field == KRPC_IP && !krpc_endpoint_same_addr(seen, &p->dst)) {
+        krpc_emit(sink, KRPC_RULE_PORT_OBSERVED_ADDR, v->off, v->len, 0, 0);
+    }
+}
+
+static void observe_group(tracker *t, const tracker_packet *p, const transaction *query, const krpc_sink *sink)
+{
+    uint8_t id[20] = {0};
+    observation seen = {&p->src, &p->dst, query->time_ns, p->frame, TRACKER_FROM_OUTSIDE};
+    nat *n;
+
+    memcpy(id, query->id, sizeof query->id);
+    n = nat_find(t, group_key(t, id, &p->dst));
+    if (n != NULL) {
+        nat_observe(t, n, &seen, sink);
+    }
+}
+
+void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+               const transaction *query, bool repeated, uint32_t dst, const krpc_sink *sink)
+{
+    krpc_endpoint seen;
+    krpc_field field;
+    node *n = dst == NONE ? NULL : node_at(&t->nodes, dst);
+    bool valid = query != NULL && !repeated && n != NULL;
+
+    if (t->flows.has_private) {
+        if (addr_is_private(&p->dst)) {
+            flow_touch(t, &p->dst, &p->src, true, p->time_ns);
+        }
+        if (addr_is_private(&p->src)) {
+            flow_touch(t, &p->src, &p->dst, false, p->time_ns);
+        }
+    }
+    if (valid) {
+        count_addr(n->talked, &n->num_talked, (uint32_t)hash_addr(&t->key, &p->src));
+        if ((query->flags & TRANSACTION_GROUP) != 0) {
+            observe_group(t, p, query, sink);
+        }
+    }
+    if (!what_is_seen(&seen, p, m, data, &field)) {
+        return;
+    }
+    report_seen(p, m, field, &seen, sink);
+    if (!valid || (seen.port != p->dst.port && seen.port == swapped(p->dst.port))) {
+        return;
+    }
+    if (krpc_endpoint_equal(&seen, &p->dst) && (n->flags & NODE_TRANSLATED) == 0) {
+        if ((n->flags & NODE_PRIVATE) == 0) {
+            seen_in_place(t, n, p);
+        }
+    } else if (!krpc_endpoint_equal(&seen, &p->dst) || (n->flags & NODE_PRIVATE) == 0) {
+        observe_inside(t, p, &seen, query, n, sink);
+    }
+    adverts_observed(t, query, &seen, p->frame);
+}
+
+/* ---- for whoever asks ---- */
+
+static void describe_externals(const nat *n, tracker_nat *out)
+{
+    bool used[TRACKER_MAX_EXTERNAL] = {false};
+
+    out->num_external = n->num_external;
+    for (unsigned k = 0; k < n->num_kept; k++) { /* in the order of their appearance */
+        unsigned first = TRACKER_MAX_EXTERNAL;
+        tracker_external *e = &out->external[k];
+
+        for (unsigned i = 0; i < n->num_kept; i++) {
+            if (!used[i] && (first == TRACKER_MAX_EXTERNAL || n->externals[i].first_ns < n->externals[first].first_ns)) {
+                first = i;
+            }
+        }
+        used[first] = true;
+        e->endpoint = n->externals[first].endpoint;
+        e->observers = n->externals[first].observers;
+        e->num_frames = MIN(n->externals[first].num_frames, TRACKER_MAX_FRAMES);
+        memcpy(e->frames, n->externals[first].frames, sizeof e->frames);
+        out->num_kept++;
+    }
+}
+
+void nat_describe(const tracker *t, const node *n, tracker_nat *out)
+{
+    const nat *r = nat_of_node(t, n);
+
+    memset(out, 0, sizeof *out);
+    if (r != NULL && r->num_kept > 0) {
+        out->port = nat_port(r);
+        out->mapping = nat_mapping(r);
+        out->filtering = r->passed >= ENOUGH ? TRACKER_FILTERING_INDEPENDENT : TRACKER_FILTERING_UNKNOWN;
+        out->evidence = r->kinds;
+        out->remapped = out->mapping == TRACKER_MAPPING_DEPENDENT ? 0 : r->remapped;
+        describe_externals(r, out);
+        return;
+    }
+    if (n->num_seen == 0) {
+        return;
+    }
+    out->evidence = TRACKER_FROM_INSIDE;
+    out->num_external = 1;
+    out->num_kept = 1;
+    out->external[0].endpoint = n->endpoint;
+    out->external[0].observers = n->num_seen;
+    out->external[0].num_frames = MIN(n->num_seen, 2);
+    memcpy(out->external[0].frames, n->seen_frames, sizeof n->seen_frames);
+    if (n->num_talked >= ENOUGH && (n->flags & (NODE_PRIVATE | NODE_GROUPED)) == 0) {
+        out->mapping = TRACKER_MAPPING_INDEPENDENT; /* one outside port for all that answered it */
+        out->evidence |= TRACKER_FROM_OUTSIDE;
+    }
+}
+
+uint16_t nat_seen_port(const tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote)
+{
+    uint64_t key = hash_endpoint(&t->key, local);
+    uint32_t index = nodes_find(t, local);
+    const nat *n;
+    const flow *f;
+
+    if (index == NONE || (node_at(&t->nodes, index)->flags & NODE_TRANSLATED) == 0) {
+        return addr_is_private(local) && !addr_is_private(remote) ? 0 : local->port;
+    }
+    f = flow_find(t, key, remote);
+    if (f != NULL && f->value != 0 && t->now_ns - f->seen_ns <= FORGET_NS) {
+        return f->port;
+    }
+    n = nat_find(t, key);
+    if (n != NULL && n->num_kept > 0 && nat_mapping(n) == TRACKER_MAPPING_INDEPENDENT) {
+        return nat_current(n)->endpoint.port;
+    }
+    return 0;
+}

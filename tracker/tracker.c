@@ -1,0 +1,372 @@
+/* tracker.c: the observations, in the order of the capture, to those whom they concern.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#include <krpc/node_id.h>
+
+/* ---- names ---- */
+
+static const char *const verdict_names[] = {
+#define VERDICT(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const verdict_meanings[] = {
+#define VERDICT(SYMBOL, NAME, MEANING) MEANING,
+#include <tracker/verdicts.def>
+};
+static const char *const later_names[] = {
+#define LATER(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const later_meanings[] = {
+#define LATER(SYMBOL, NAME, MEANING) MEANING,
+#include <tracker/verdicts.def>
+};
+static const char *const port_names[] = {
+#define PORT_BEHAVIOUR(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const mapping_names[] = {
+#define MAPPING(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const filtering_names[] = {
+#define FILTERING(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+
+#define PICK(names, value) ((unsigned)(value) < G_N_ELEMENTS(names) ? (names)[value] : NULL)
+
+const char *tracker_verdict_name(tracker_verdict verdict)
+{
+    return PICK(verdict_names, verdict);
+}
+
+const char *tracker_verdict_meaning(tracker_verdict verdict)
+{
+    return PICK(verdict_meanings, verdict);
+}
+
+const char *tracker_later_name(tracker_later later)
+{
+    return PICK(later_names, later);
+}
+
+const char *tracker_later_meaning(tracker_later later)
+{
+    return PICK(later_meanings, later);
+}
+
+const char *tracker_port_name(tracker_port port)
+{
+    return PICK(port_names, port);
+}
+
+const char *tracker_mapping_name(tracker_mapping mapping)
+{
+    return PICK(mapping_names, mapping);
+}
+
+const char *tracker_filtering_name(tracker_filtering filtering)
+{
+    return PICK(filtering_names, filtering);
+}
+
+/* ---- beginning and end ---- */
+
+static void default_to(uint32_t *value, uint32_t least, uint32_t if_zero)
+{
+    *value = *value == 0 ? if_zero : MAX(*value, least);
+}
+
+tracker *tracker_new(const tracker_options *options)
+{
+    static const uint8_t no_key[16];
+    tracker *t = g_new0(tracker, 1);
+
+    if (options != NULL) {
+        t->options = *options;
+    }
+    default_to(&t->options.max_nodes, 16, 131072);
+    default_to(&t->options.max_transactions, 64, 65536);
+    default_to(&t->options.max_adverts, 16, 32768);
+    default_to(&t->options.max_streams, 16, 4096);
+    if (memcmp(t->options.hash_key, no_key, sizeof no_key) == 0) {
+        for (size_t i = 0; i < sizeof no_key; i++) {
+            t->options.hash_key[i] = (uint8_t)g_random_int_range(0, 256);
+        }
+    }
+    hash_key_init(&t->key, t->options.hash_key);
+    t->stats.memory = sizeof *t;
+    nodes_init(t);
+    transactions_init(t);
+    nats_init(t);
+    tokens_init(t);
+    adverts_init(t);
+    values_init(t);
+    lives_init(t);
+    return t;
+}
+
+void tracker_free(tracker *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    nodes_clear(t);
+    transactions_clear(t);
+    flows_clear(t);
+    nats_clear(t);
+    tokens_clear(t);
+    adverts_clear(t);
+    values_clear(t);
+    lives_clear(t);
+    peers_clear(t);
+    g_free(t);
+}
+
+void tracker_finish(tracker *t)
+{
+    if (!t->finished) {
+        peers_clear(t); /* what waits behind a hole has no packet any more that it could be shown with */
+        t->finished = true;
+        /* whatever was going to answer has had its time */
+        t->now_ns += ANSWER_NS + 1;
+        adverts_finish(t);
+    }
+}
+
+void tracker_stats_get(const tracker *t, tracker_stats *out)
+{
+    const transactions *x = &t->transactions;
+
+    *out = t->stats;
+    out->unanswered += x->live - transactions_pending(t, ANSWER_NS);
+}
+
+/* Times may go back: what expires, expires by the latest. */
+void tracker_time(tracker *t, const tracker_packet *p)
+{
+    if (!t->begun) {
+        t->begun = true;
+        t->begin_ns = p->time_ns;
+        t->now_ns = p->time_ns;
+    }
+    t->now_ns = MAX(t->now_ns, p->time_ns);
+    t->stats.packets++;
+}
+
+/* ---- one message ---- */
+
+bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_message *message,
+                   const uint8_t *data)
+{
+    switch (krpc_message_probe(message, data)) {
+    case KRPC_PROBE_YES:
+        return true;
+    case KRPC_PROBE_MAYBE:
+        return nodes_find(t, &packet->src) != NONE || nodes_find(t, &packet->dst) != NONE;
+    default:
+        return false;
+    }
+}
+
+static void fetch_records(tracker *t)
+{
+    const ahead *a = &t->ahead[t->ahead_begin++ % NUM_AHEAD];
+
+    nodes_prefetch(t, a->src);
+    nodes_prefetch(t, a->dst);
+    transactions_prefetch(t, &a->transaction);
+}
+
+void tracker_prefetch(tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data)
+{
+    ahead *a;
+
+    if (t->ahead_end - t->ahead_begin == NUM_AHEAD) {
+        fetch_records(t);
+    }
+    a = &t->ahead[t->ahead_end++ % NUM_AHEAD];
+    a->src = (uint32_t)hash_endpoint(&t->key, &packet->src);
+    a->dst = (uint32_t)hash_endpoint(&t->key, &packet->dst);
+    nodes_prefetch_index(t, a->src);
+    nodes_prefetch_index(t, a->dst);
+    a->transaction = transactions_prefetch_key(t, packet, message, data);
+}
+
+typedef struct taking {
+    tracker *t;
+    const tracker_packet *p;
+    const krpc_message *m;
+    const uint8_t *data;
+    tracker_result *out;
+    const krpc_sink *sink;
+    uint32_t src;
+    uint32_t dst;
+} taking;
+
+static void take_sender(const taking *k)
+{
+    node *n = node_at(&k->t->nodes, k->src);
+    const krpc_message *m = k->m;
+    const uint8_t *id = krpc_message_id(m, k->data);
+
+    if (k->p->src.port == 0) {
+        krpc_emit(k->sink, KRPC_RULE_PORT_SOURCE_ZERO, 0, 0, 0, 0);
+    }
+    if (krpc_has(m, KRPC_V) && m->value[KRPC_V].len >= 2) {
+        n->version_len = (uint8_t)MIN(m->value[KRPC_V].len, sizeof n->version);
+        memcpy(n->version, k->data + m->value[KRPC_V].off, n->version_len);
+    }
+    if (krpc_has(m, KRPC_RO) && m->value[KRPC_RO].num != 0 && m->type == KRPC_QUERY) {
+        n->flags |= NODE_READ_ONLY;
+        n->ro_frame = k->p->frame;
+    }
+    if (id != NULL) {
+        identity_take(k->t, k->p, k->src, k->dst, id, (uint32_t)(id - k->data), k->sink);
+    }
+}
+
+static void take_query(const taking *k)
+{
+    tracker *t = k->t;
+    transaction *query;
+
+    t->stats.queries[k->m->method]++;
+    node_at(&t->nodes, k->src)->queries++;
+    if (k->dst != NONE) {
+        node_at(&t->nodes, k->dst)->queries_received++;
+    }
+    k->out->method = (krpc_method)k->m->method;
+    query = transactions_query(t, k->p, k->m, k->data, k->src, k->out, k->sink);
+    take_sender(k);
+    adverts_take(t, k->p, k->m, k->data, k->src, query, k->out, k->sink);
+    nat_query(t, k->p, k->m, k->data, k->src, k->dst, query, k->sink);
+    nat_own_address(t, k->p, k->src, k->sink);
+    if (query != NULL) {
+        adverts_sent(t, k->p, k->sink);
+    }
+}
+
+static const uint64_t expected[] = {
+    0,
+#define F(SYMBOL) KRPC_BIT(KRPC_##SYMBOL)
+#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) (EXPECTED),
+#include <krpc/methods.def>
+#undef F
+    0,
+};
+
+/* What the answer holds, against what was asked. */
+static void check_answer(const taking *k, const transaction *query)
+{
+    const krpc_message *m = k->m;
+    uint64_t wanted = expected[query->method];
+    uint64_t filters = KRPC_BIT(KRPC_R_BFPE) | KRPC_BIT(KRPC_R_BFSD) | KRPC_BIT(KRPC_R_BFSE);
+
+    if (m->type != KRPC_RESPONSE || m->status != BENCODE_DONE) {
+        return;
+    }
+    if (wanted != 0 && ((m->present | m->wrong) & wanted) == 0) {
+        krpc_emit(k->sink, KRPC_RULE_KRPC_INCOMPLETE_RESPONSE, 0, 0, query->frame, 0);
+    }
+    if ((m->present & filters) != 0 && (query->flags & TRANSACTION_SCRAPE) == 0) {
+        krpc_emit(k->sink, KRPC_RULE_BEP33_NOT_ASKED, 0, 0, query->frame, 0);
+    }
+    if ((query->flags & TRANSACTION_TARGET) != 0 && krpc_has(m, KRPC_R_ID) && m->value[KRPC_R_ID].len == 20) {
+        identity_near(k->t, node_at(&k->t->nodes, k->src), query->target, m->value[KRPC_R_ID].off, k->sink);
+    }
+}
+
+static void take_tokens(const taking *k, const transaction *query)
+{
+    tracker *t = k->t;
+
+    if (krpc_has(k->m, KRPC_R_TOKEN)) {
+        tokens_given(t, k->p, k->m, k->data, nat_seen_port(t, &k->p->dst, &k->p->src));
+    } else if (query != NULL && k->m->type == KRPC_ERROR && krpc_has(k->m, KRPC_E_CODE) &&
+               k->m->value[KRPC_E_CODE].num == 203) {
+        tokens_refused(t, k->p, query, nat_seen_port(t, &k->p->dst, &k->p->src), k->sink);
+    }
+}
+
+static void take_reply(const taking *k)
+{
+    tracker *t = k->t;
+    node *n = node_at(&t->nodes, k->src);
+    const transaction *query = transactions_reply(t, k->p, k->m, k->data, k->dst, k->out, k->sink);
+
+    if (k->m->type == KRPC_RESPONSE) {
+        t->stats.responses++;
+        n->responses++;
+    } else {
+        t->stats.errors++;
+        n->errors++;
+    }
+    take_sender(k);
+    if ((n->flags & (NODE_READ_ONLY | NODE_RO_REPORTED)) == NODE_READ_ONLY && query != NULL) {
+        n->flags |= NODE_RO_REPORTED;
+        krpc_emit(k->sink, KRPC_RULE_KRPC_READ_ONLY_ANSWERS, 0, 0, n->ro_frame, 0);
+    }
+    adverts_take(t, k->p, k->m, k->data, k->src, NULL, k->out, k->sink);
+    nat_reply(t, k->p, k->m, k->data, query, k->out->repeats != 0, k->dst, k->sink);
+    if (query != NULL) {
+        check_answer(k, query);
+    }
+    take_tokens(k, query);
+    values_check(t, k->p, k->m, k->data, k->out, k->sink);
+}
+
+void tracker_message(tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
+                     tracker_result *out, const krpc_sink *sink)
+{
+    tracker_result unwanted;
+    taking k = {t, packet, message, data, out != NULL ? out : &unwanted, sink, 0, 0};
+
+    memset(k.out, 0, sizeof *k.out);
+    while (t->ahead_begin != t->ahead_end) {
+        fetch_records(t);
+    }
+    tracker_time(t, packet);
+    krpc_message_check(message, data, sink);
+    k.src = nodes_touch(t, packet);
+    k.dst = nodes_find(t, &packet->dst);
+    switch (message->type) {
+    case KRPC_QUERY:
+        take_query(&k);
+        break;
+    case KRPC_RESPONSE:
+    case KRPC_ERROR:
+        take_reply(&k);
+        break;
+    default:
+        t->stats.others++;
+        take_sender(&k);
+    }
+}
+
+uint32_t tracker_unreachable(tracker *t, const tracker_packet *packet, const krpc_endpoint *quoted_src,
+                             const krpc_endpoint *quoted_dst, const uint8_t *data, size_t len, bool port,
+                             const krpc_sink *sink)
+{
+    krpc_message m;
+    const transaction *query;
+
+    tracker_time(t, packet);
+    if (port) {
+        adverts_unreachable(t, packet, quoted_dst, sink);
+    }
+    krpc_message_decode(&m, data, len, len, NULL);
+    query = transactions_find(t, quoted_src, quoted_dst, &m, data);
+    if (query == NULL) {
+        return 0;
+    }
+    t->stats.quoted++;
+    if (port) {
+        krpc_emit(sink, KRPC_RULE_NAT_UNREACHABLE, 0, 0, query->frame, 0);
+    }
+    return query->frame;
+}

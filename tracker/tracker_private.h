@@ -1,0 +1,605 @@
+/* tracker_private.h: what the sources of the tracker share.
+ *
+ * One module a file: table (hashing, chunked arrays, bounded sets), nodes (endpoints), identity (ids), transactions,
+ * flows (who began to talk, and what was seen on the way), nat (outside endpoints and what they prove), adverts, values
+ * (announced ports that come back), peers (peer wire).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TRACKER_PRIVATE_H
+#define TRACKER_PRIVATE_H
+
+#include <tracker/tracker.h>
+
+#include <string.h>
+
+#include <glib.h>
+
+#define SECOND INT64_C(1000000000)
+#define ANSWER_NS (15 * SECOND)   /* libtorrent's rpc_manager waits so long */
+#define FORGET_NS (60 * SECOND)   /* a reply that comes later than this is nobody's */
+#define WINDOW_NS (900 * SECOND)  /* what follows from an advertisement follows within 15 minutes */
+#define NONE UINT32_MAX
+
+/* ---- table.c ---- */
+
+/* A keyed hash: node ids, endpoints and transaction ids are chosen by strangers. */
+typedef struct hash_key {
+    uint64_t k[4];
+} hash_key;
+
+void hash_key_init(hash_key *out, const uint8_t bytes[16]);
+
+static inline uint64_t hash_fold(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX);
+    uint64_t mid = (a >> 32) * (b & UINT32_MAX) + (low >> 32);
+    uint64_t cross = (a & UINT32_MAX) * (b >> 32) + (mid & UINT32_MAX);
+    uint64_t high = (a >> 32) * (b >> 32) + (mid >> 32) + (cross >> 32);
+
+    return (low & UINT32_MAX) ^ cross << 32 ^ high;
+#endif
+}
+
+static inline uint64_t hash_words(const hash_key *key, uint64_t a, uint64_t b, uint64_t c)
+{
+    return hash_fold(hash_fold(a ^ key->k[0], b ^ key->k[1]) ^ key->k[2], c ^ key->k[3]);
+}
+
+/* Of the address alone. */
+static inline uint64_t hash_addr(const hash_key *key, const krpc_endpoint *endpoint)
+{
+    uint64_t w[2];
+
+    memcpy(w, endpoint->addr, sizeof w);
+    return hash_words(key, w[0], w[1], (uint64_t)endpoint->addr_len << 16);
+}
+
+/* Of the address and the port. */
+static inline uint64_t hash_endpoint(const hash_key *key, const krpc_endpoint *endpoint)
+{
+    uint64_t w[2];
+
+    memcpy(w, endpoint->addr, sizeof w);
+    return hash_words(key, w[0], w[1], (uint64_t)endpoint->addr_len << 16 | endpoint->port | UINT64_C(1) << 32);
+}
+
+uint64_t hash_bytes(const hash_key *key, const void *bytes, size_t len, uint64_t seed);
+
+/* A chunked array of records that are all zero at first: it grows by chunks, nothing moves. */
+#define POOL_SHIFT 10
+#define POOL_CHUNK (UINT32_C(1) << POOL_SHIFT)
+typedef struct pool {
+    uint8_t **chunks;
+    uint32_t max;
+    uint32_t used;
+    size_t size; /* of a record */
+    uint64_t *memory;
+} pool;
+
+void pool_init(pool *out, uint32_t max, size_t size, uint64_t *memory);
+void pool_clear(pool *pool);
+void pool_grow(pool *pool, uint32_t index); /* makes record number index exist */
+
+/* A bounded set of 64-bit keys, 8 ways: slots are places in an array of the caller's. The oldest of a set gives way. */
+typedef struct way_set {
+    uint32_t tag[8];  /* 0: free */
+    uint32_t time[8]; /* seconds since the capture's begin, at the last use */
+} way_set;
+typedef struct ways {
+    way_set *sets;
+    uint32_t num_sets; /* a power of two */
+} ways;
+
+void ways_init(ways *out, uint32_t max, uint64_t *memory);
+void ways_clear(ways *ways);
+
+static inline uint32_t ways_set(const ways *w, uint64_t key)
+{
+    return (uint32_t)(key >> 32) & (w->num_sets - 1);
+}
+
+static inline uint32_t ways_tag(uint64_t key)
+{
+    return (uint32_t)key | 1;
+}
+
+/* ways_find gives the slot of a key, NONE when it is not there. ways_insert gives the slot of a key that is not there:
+ * a free one, else the one longest unused; *evicted tells which. */
+uint32_t ways_find(const ways *ways, uint64_t key);
+uint32_t ways_insert(ways *ways, uint64_t key, uint32_t now, bool *evicted);
+
+/* Rounded up, at least least. */
+uint32_t power_of_two(uint32_t at_least);
+void *table_alloc(uint64_t *memory, size_t num, size_t size);
+
+/* ---- nodes.c ---- */
+
+enum node_flags {
+    NODE_HAS_ID = 1 << 0,
+    NODE_READ_ONLY = 1 << 1,       /* said so in ro_frame */
+    NODE_RO_REPORTED = 1 << 2,
+    NODE_NEAR_REPORTED = 1 << 3,
+    NODE_ECHO_REPORTED = 1 << 4,
+    NODE_MANY_REPORTED = 1 << 5,   /* id.many-at-address was said of its address */
+    NODE_T_MIXED = 1 << 6,         /* its transaction ids have no fixed length */
+    NODE_TRANSLATED = 1 << 7,      /* there is a nat record for this endpoint */
+    NODE_GROUPED = 1 << 8,         /* one of its ids was seen on another port of the address */
+    NODE_ELSEWHERE = 1 << 9,       /* its id was seen on another address, in elsewhere_frame */
+    NODE_PRIVATE = 1 << 10,        /* the address is not a global one */
+    NODE_ID_CHECKED = 1 << 11      /* the newest id was held against the outside address */
+};
+
+/* node is one endpoint that sent KRPC. Its size is a promise: tests hold it against 200 bytes with all that belongs to
+ * it (index, address chain, ids). */
+typedef struct node {
+    krpc_endpoint endpoint;
+    uint32_t hash; /* of the endpoint: its place in the index */
+    uint8_t id[20];
+    uint8_t version[4];
+    int64_t first_ns;
+    int64_t last_ns;
+    uint32_t queries;
+    uint32_t responses;
+    uint32_t errors;
+    uint32_t queries_received;
+    uint32_t first_frame;
+    uint32_t last_frame;
+    uint32_t id_frame; /* the last that carried this id */
+    uint32_t ro_frame;
+    uint32_t elsewhere_frame;
+    uint32_t next;     /* in the chain of its address, newest first; NONE ends it */
+    uint32_t previous;
+    uint32_t history;  /* older ids; NONE when there are none */
+    uint32_t near_target;
+    uint32_t seen_by[2];     /* addresses of two that see it where the capture sees it */
+    uint32_t seen_frames[2]; /* where they said so */
+    uint32_t talked[2];      /* addresses of two that answered it */
+    uint16_t flags;
+    uint16_t num_ids;
+    uint8_t num_seen;   /* different addresses, as far as 3 */
+    uint8_t num_talked;
+    uint8_t version_len;
+    uint8_t t_len; /* of its transaction ids; 0: it sent none */
+} node;
+
+typedef struct history {
+    uint8_t ids[TRACKER_MAX_IDS - 1][20]; /* newest first */
+    uint32_t owner;
+} history;
+
+typedef struct nodes {
+    pool records;
+    uint32_t *index; /* sets of 16: 8 bits of the hash, 24 bits of the number + 1 */
+    uint32_t num_sets;
+    uint32_t *addr_heads; /* chains of nodes of one address */
+    uint32_t num_heads;
+    pool histories;
+    uint32_t history_hand;
+    ways ids; /* which endpoints have an id */
+    uint32_t *id_nodes;
+    uint32_t *sorted;
+    uint32_t num_sorted;
+    bool is_sorted;
+} nodes;
+
+static inline node *node_at(const nodes *n, uint32_t index)
+{
+    return (node *)(void *)n->records.chunks[index >> POOL_SHIFT] + (index & (POOL_CHUNK - 1));
+}
+
+void nodes_init(tracker *t);
+void nodes_clear(tracker *t);
+uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint);
+uint32_t nodes_touch(tracker *t, const tracker_packet *packet); /* of the sender; made when it is new */
+void nodes_prefetch_index(const tracker *t, uint32_t hash);
+void nodes_prefetch(const tracker *t, uint32_t hash);
+/* The nodes of one address: start with *cursor 0; NONE ends. At most NODES_AT_ADDRESS are looked at. */
+#define NODES_AT_ADDRESS 64
+typedef struct addr_walk {
+    uint32_t next;
+    uint32_t steps;
+} addr_walk;
+void nodes_at_init(addr_walk *out, const tracker *t, const krpc_endpoint *addr);
+uint32_t nodes_at_next(addr_walk *walk, const tracker *t, const krpc_endpoint *addr);
+
+/* ---- identity.c ---- */
+
+void identity_take(tracker *t, const tracker_packet *p, uint32_t src, uint32_t dst, const uint8_t *id, uint32_t off,
+                   const krpc_sink *sink);
+void identity_near(tracker *t, node *n, const uint8_t target[20], uint32_t off, const krpc_sink *sink);
+bool node_had_id(const tracker *t, const node *n, const uint8_t id[20]);
+void node_ids(const tracker *t, const node *n, tracker_node *out);
+
+typedef struct transaction transaction;
+
+/* ---- flows.c: one local endpoint and one remote one ---- */
+
+typedef struct flow {
+    uint64_t key;
+    int64_t last_ns;   /* any datagram */
+    int64_t seen_ns;   /* when the query left of which the remote said where it came from */
+    uint32_t value;    /* hash of that outside endpoint; 0: none */
+    uint32_t seen_frame;
+    uint16_t port;     /* its port */
+    uint8_t inbound;   /* the remote spoke first */
+    uint8_t unused;
+} flow;
+
+/* payload_seen is a query's payload that was seen on one side of a NAT, perhaps. */
+typedef struct payload_seen {
+    uint64_t key;
+    int64_t ns;
+    krpc_endpoint src;
+    uint32_t frame; /* 0: it was seen on both sides already */
+} payload_seen;
+
+typedef struct flows {
+    ways ways;
+    flow *records; /* NULL until somebody behind a NAT may be there */
+    ways votes;    /* (nat, remote address, value): who said what */
+    payload_seen *seen; /* queries of the last seconds, for the same bytes on the other side */
+    bool has_private; /* somebody with a private address sent a query */
+} flows;
+
+flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote); /* made when it is new */
+const flow *flow_find(const tracker *t, uint64_t local, const krpc_endpoint *remote);
+/* flow_touch takes note of a datagram between a local endpoint and a remote one. */
+void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, bool inbound, int64_t now);
+/* Votes: a remote's address said a value (the hash of an endpoint), or one of these, of a local endpoint. */
+enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED };
+bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
+bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
+payload_seen *payload_seen_at(tracker *t, uint64_t key); /* of this key or another */
+void flows_clear(tracker *t);
+
+/* ---- nat.c ---- */
+
+typedef struct external {
+    krpc_endpoint endpoint;
+    uint32_t value; /* hash of the endpoint */
+    uint32_t observers;
+    uint32_t num_frames;
+    uint32_t frames[TRACKER_MAX_FRAMES];
+    int64_t first_ns;
+    int64_t last_ns;
+    uint8_t over;  /* bit j: was seen before and after external j */
+    uint8_t after; /* bit k: a remote saw it that had seen external k before */
+    uint8_t kinds; /* enum tracker_evidence */
+    bool said_remapped;
+} external;
+
+/* One remote address that saw the same outside endpoint before and after somebody saw another. */
+typedef struct straddle {
+    uint32_t remote;
+    uint32_t value;
+} straddle;
+
+#define NUM_STRADDLES 8
+#define NUM_BURST 3
+
+/* nat is what is known about the mappings of one inside endpoint, or of one node id on one outside address. */
+typedef struct nat {
+    uint64_t key;
+    krpc_endpoint inside; /* of a group: its address, port 0 */
+    bool group;
+    uint8_t kinds;        /* enum tracker_evidence */
+    uint8_t num_kept;
+    uint8_t num_straddles;
+    uint8_t straddle_kinds; /* kinds of evidence that straddled */
+    uint8_t reported;     /* enum nat_reported */
+    bool burst;           /* different ports to different remotes at once */
+    bool clones;          /* two hosts with one id */
+    uint32_t remapped;
+    uint32_t num_external;
+    uint32_t observers;    /* different remote addresses, in all */
+    uint32_t observers_eq; /* that saw the inside port */
+    uint32_t observers_ne; /* that saw another */
+    uint32_t frames_eq;
+    uint32_t passed;       /* remote addresses that got through without being sent to before */
+    external externals[TRACKER_MAX_EXTERNAL];
+    straddle straddles[NUM_STRADDLES];
+    struct {
+        int64_t ns;
+        uint32_t value;
+        uint32_t remote;
+    } bursts[NUM_BURST];
+} nat;
+
+enum nat_reported { NAT_SAID_REWRITTEN = 1, NAT_SAID_DEPENDENT = 2 };
+
+typedef struct nats {
+    pool records;
+    GHashTable *by_key; /* of uint64_t in the record, to number + 1 */
+    uint32_t hand;
+} nats;
+
+void nats_init(tracker *t);
+void nats_clear(tracker *t);
+nat *nat_find(const tracker *t, uint64_t key);
+nat *nat_make(tracker *t, uint64_t key);
+
+/* observation is one sighting: remote saw the local endpoint as outside, in the query that left at ns. */
+typedef struct observation {
+    const krpc_endpoint *remote;
+    const krpc_endpoint *outside;
+    int64_t ns;
+    uint32_t frame;
+    uint8_t kind;
+} observation;
+void nat_observe(tracker *t, nat *n, const observation *seen, const krpc_sink *sink);
+tracker_port nat_port(const nat *n);
+const external *nat_current(const nat *n); /* the outside endpoint that holds now; num_kept must not be 0 */
+tracker_mapping nat_mapping(const nat *n);
+/* nat_of_node is the nat record of a node, or of the group that one of its ids belongs to; NULL when there is none. */
+nat *nat_of_node(const tracker *t, const node *n);
+void nat_describe(const tracker *t, const node *n, tracker_nat *out);
+uint64_t group_key(const tracker *t, const uint8_t id[20], const krpc_endpoint *addr);
+void group_make(tracker *t, const uint8_t id[20], node *a, node *b);
+/* The outside address of a node as far as it is known; its own when it is a global one. False: unknown. */
+bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out);
+/* nat_reply takes what a reply says about its receiver. */
+void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+               const transaction *query, bool repeated, uint32_t dst, const krpc_sink *sink);
+void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
+               uint32_t dst, transaction *query, const krpc_sink *sink);
+/* nat_seen_port is the port on which a remote sees a local endpoint now; 0: unknown. */
+uint16_t nat_seen_port(const tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote);
+/* nat_own_address: the sender talks to his own outside address. */
+void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, const krpc_sink *sink);
+
+/* ---- transactions.c ---- */
+
+struct transaction {
+    uint64_t key;
+    int64_t time_ns;
+    krpc_endpoint asked;
+    uint32_t frame;
+    uint32_t answered; /* frame of the answer */
+    uint32_t alt;      /* hash of (t, querier) */
+    uint32_t token;    /* hash of what an announce or a put gave back */
+    uint32_t adverts;  /* serial number of the query's first advertisement, low 32 bits */
+    uint8_t num_adverts;
+    uint8_t method;
+    uint8_t t_len;
+    uint8_t flags; /* enum transaction_flags */
+    uint8_t target[20];
+    uint8_t id[8]; /* the first bytes of the querier's id, for groups */
+};
+
+enum transaction_flags {
+    TRANSACTION_TARGET = 1,
+    TRANSACTION_SCRAPE = 2,
+    TRANSACTION_GROUP = 4, /* the querier's id is one of several ports */
+    TRANSACTION_IN_TIME = 8,
+    TRANSACTION_COUNTED = 16
+};
+
+/* The heads of a set lie in one line of the cache. */
+typedef struct transaction_set {
+    uint16_t tag[8];
+    uint32_t time[8]; /* seconds */
+    uint8_t answered; /* a bit each */
+    uint8_t unused[15];
+} transaction_set;
+
+typedef struct alt_query {
+    uint32_t tag;
+    uint32_t slot : 31;
+    uint32_t several : 1;
+} alt_query;
+
+typedef struct transactions {
+    transaction_set *sets;
+    transaction *records;
+    alt_query *alts;
+    uint32_t num_sets;
+    uint32_t num_alts;
+    int64_t last_drop_ns;
+    uint64_t live; /* counted as unanswered until they are answered in time */
+} transactions;
+
+void transactions_init(tracker *t);
+void transactions_clear(tracker *t);
+/* transactions_query records a query and returns its record, NULL for a repetition or one without an id. */
+transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                                uint32_t src, tracker_result *out, const krpc_sink *sink);
+/* transactions_reply returns the query that is answered, NULL when there is none. */
+transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                                uint32_t dst, tracker_result *out, const krpc_sink *sink);
+transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const krpc_endpoint *responder,
+                               const krpc_message *m, const uint8_t *data);
+/* A transaction's place: prefetch_key brings the line that leads to it, prefetch the record. */
+typedef struct transaction_key {
+    uint64_t key;
+    uint64_t alt;
+    bool query;
+    bool valid;
+} transaction_key;
+transaction_key transactions_prefetch_key(const tracker *t, const tracker_packet *p, const krpc_message *m,
+                                          const uint8_t *data);
+void transactions_prefetch(const tracker *t, const transaction_key *key);
+uint64_t transactions_pending(const tracker *t, int64_t younger_than);
+
+/* ---- tokens.c ---- */
+
+typedef struct token {
+    uint16_t port; /* on which the responder saw the querier, as far as the capture tells */
+    uint16_t unused;
+    uint32_t frame;
+} token;
+
+typedef struct tokens {
+    ways ways;
+    token *records;
+} tokens;
+
+void tokens_init(tracker *t);
+void tokens_clear(tracker *t);
+uint32_t token_hash(const tracker *t, const krpc_message *m, const uint8_t *data, krpc_field field);
+void tokens_given(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint16_t port);
+void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port,
+                    const krpc_sink *sink);
+
+/* ---- adverts.c, adverts_judge.c ---- */
+
+typedef struct advert {
+    tracker_advert said;
+    uint32_t next_named;  /* an older one that names the same endpoint: low 32 bits of its serial, + 1; 0 ends the chain */
+    uint32_t next_source; /* an older one whose sender has the same DHT endpoint */
+    uint32_t tried_frame; /* the first query to the advertised port */
+    uint32_t kept_frame;  /* the receiver's first query to the source port */
+    uint32_t used_frame;  /* the receiver's first query to the advertised port */
+    uint32_t dead_frame;
+    uint32_t contradicts_frame;
+    uint32_t swapped_frame;
+    int64_t tried_ns;
+    int64_t kept_ns;
+    int64_t used_ns;
+    int64_t dead_ns;
+    uint8_t family[2]; /* code of the client, zero when unknown */
+    uint8_t flags;     /* enum advert_flags */
+} advert;
+
+enum advert_flags {
+    ADVERT_STREAM = 1,   /* over TCP or uTP: the receiver's port is not that of its DHT socket */
+    ADVERT_UTP = 2,      /* of these, over uTP: the sender's port is that of its UDP socket */
+    ADVERT_TESTABLE = 4, /* the advertised port is another than the source port */
+    ADVERT_DEAD_SAID = 8,
+    ADVERT_RETURNED = 16 /* a receiver handed the port out: used_frame and kept_frame say so */
+};
+
+typedef struct adverts {
+    pool records;
+    uint64_t next;    /* serial number */
+    uint64_t oldest;
+    uint32_t *named;  /* heads of chains by endpoint */
+    uint32_t *source;
+    uint32_t *peers;  /* by endpoint, those about the peer service */
+    uint32_t num_heads;
+    uint64_t num_dht; /* for which later queries are watched */
+    ways hosts;       /* what a host said last about a service */
+    struct host_said *said;
+} adverts;
+
+void adverts_init(tracker *t);
+void adverts_clear(tracker *t);
+/* adverts_take records what a KRPC message says of its sender; query is its own record, or NULL. */
+void adverts_take(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
+                  transaction *query, tracker_result *out, const krpc_sink *sink);
+advert *advert_at(const tracker *t, uint64_t serial);
+/* advert_add records one, with its findings: *said is filled in but for what the tracker decides; off and len are where
+ * it stands in the payload. */
+void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off, uint32_t len,
+                tracker_result *out, const krpc_sink *sink);
+void advert_judge(const tracker *t, const advert *a, tracker_advert *out);
+/* advert_host_nodes counts the nodes of different ids on an address that could be the client of that family; *out is one
+ * of them, that with the port when there is one. */
+unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
+                           uint32_t *out);
+bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out);
+bool advert_is_dead(const tracker *t, const advert *a);
+krpc_endpoint advert_named(const advert *a);
+/* adverts_observed: the receiver of a query's advertisements said where it sees the sender. */
+void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame);
+/* adverts_sent: a query went to an endpoint; adverts_unreachable: nobody listens there. */
+void adverts_sent(tracker *t, const tracker_packet *p, const krpc_sink *sink);
+void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where, const krpc_sink *sink);
+/* adverts_connected: somebody opens a connection to a peer port. */
+void adverts_connected(tracker *t, const tracker_packet *p);
+/* adverts_returned: the receiver of an advertisement handed a port of the sender's out; kind as port_return. */
+enum port_return { RETURNED_AS_SAID, RETURNED_SOURCE, RETURNED_SWAPPED };
+void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind);
+void adverts_finish(tracker *t);
+
+/* ---- values.c ---- */
+
+typedef struct announced {
+    uint32_t frame;
+    uint32_t serial; /* of the advertisement, low 32 bits */
+} announced;
+
+#define NUM_GENERATIONS 2
+typedef struct announcements {
+    ways ways;
+    announced *records;
+    uint64_t *filters[NUM_GENERATIONS]; /* a bit for each address and port that was announced lately; newest first */
+    uint32_t num_filtered;              /* in the newest */
+} announcements;
+
+void values_init(tracker *t);
+void values_clear(tracker *t);
+void values_announced(tracker *t, const tracker_advert *said, uint64_t serial);
+/* values_check looks through nodes, nodes6 and values of a response. */
+void values_check(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                  const tracker_result *result, const krpc_sink *sink);
+
+/* ---- lives.c: ports on which somebody lives, whatever he speaks ---- */
+
+typedef struct lives {
+    ways ways;
+    uint32_t *frames;
+} lives;
+
+void lives_init(tracker *t);
+void lives_clear(tracker *t);
+void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t frame);
+uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint, bool tcp); /* 0: nobody was heard there */
+
+/* ---- peers.c ---- */
+
+struct peers;
+void peers_clear(tracker *t);
+
+/* ---- tracker.c ---- */
+
+/* What will be needed soon is fetched in two steps: the index now, and the records that it leads to a few calls later. */
+#define NUM_AHEAD 6
+typedef struct ahead {
+    uint32_t src;
+    uint32_t dst;
+    transaction_key transaction;
+} ahead;
+
+struct tracker {
+    hash_key key;
+    tracker_options options;
+    tracker_stats stats;
+    int64_t begin_ns; /* of the first packet */
+    int64_t now_ns;   /* the latest time so far: what expires, expires by this */
+    bool begun;
+    bool finished;
+    nodes nodes;
+    transactions transactions;
+    flows flows;
+    nats nats;
+    tokens tokens;
+    adverts adverts;
+    announcements announcements;
+    lives lives;
+    struct peers *peers;
+    ahead ahead[NUM_AHEAD];
+    uint32_t ahead_begin; /* counts; those between the two are waiting */
+    uint32_t ahead_end;
+};
+
+/* Seconds since the capture's begin, from 1. */
+static inline uint32_t tracker_second(const tracker *t)
+{
+    return (uint32_t)((t->now_ns - t->begin_ns) / SECOND) + 1;
+}
+
+static inline bool addr_is_private(const krpc_endpoint *endpoint)
+{
+    return krpc_endpoint_scope(endpoint) != KRPC_ADDR_GLOBAL;
+}
+
+void tracker_time(tracker *t, const tracker_packet *p);
+
+#endif

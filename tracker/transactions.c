@@ -1,0 +1,404 @@
+/* transactions.c: which reply answers which query.
+ *
+ * A query is found by its transaction id, the querier's endpoint and the responder's address. The responder's port has no
+ * part in it: a reply from another port is the very evidence that is looked for. Only where that finds nothing, and the
+ * id is long enough to mean something, a query to another address is looked for.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define WAYS 8
+
+void transactions_init(tracker *t)
+{
+    transactions *x = &t->transactions;
+
+    x->num_sets = power_of_two((t->options.max_transactions + WAYS - 1) / WAYS);
+    x->num_alts = x->num_sets * WAYS;
+    x->sets = table_alloc(&t->stats.memory, x->num_sets, sizeof *x->sets);
+    x->records = table_alloc(&t->stats.memory, (size_t)x->num_sets * WAYS, sizeof *x->records);
+    x->alts = table_alloc(&t->stats.memory, x->num_alts, sizeof *x->alts);
+    x->last_drop_ns = INT64_MIN;
+}
+
+void transactions_clear(tracker *t)
+{
+    g_free(t->transactions.sets);
+    g_free(t->transactions.records);
+    g_free(t->transactions.alts);
+}
+
+/* ---- keys ---- */
+
+static uint64_t hash_t(const tracker *t, const uint8_t *id, uint32_t len)
+{
+    uint64_t word = 0;
+
+    if (len > 7) {
+        return hash_bytes(&t->key, id, len, 3);
+    }
+    memcpy(&word, id, len);
+    return word | (uint64_t)len << 56;
+}
+
+static uint64_t alt_key(const tracker *t, const krpc_endpoint *querier, const uint8_t *id, uint32_t len)
+{
+    return hash_fold(hash_endpoint(&t->key, querier) ^ t->key.k[1], hash_t(t, id, len) ^ t->key.k[0]);
+}
+
+static uint64_t full_key(const tracker *t, uint64_t alt, const krpc_endpoint *responder)
+{
+    return hash_fold(alt ^ t->key.k[2], hash_addr(&t->key, responder) ^ t->key.k[3]);
+}
+
+static transaction_set *set_of(const transactions *x, uint64_t key)
+{
+    return &x->sets[(uint32_t)(key >> 32) & (x->num_sets - 1)];
+}
+
+static uint16_t tag_of(uint64_t key)
+{
+    return (uint16_t)((key & 0xffff) | 1);
+}
+
+static transaction *record_of(const transactions *x, const transaction_set *set, uint32_t way)
+{
+    return &x->records[(size_t)(set - x->sets) * WAYS + way];
+}
+
+/* The query with this key to this port; without one, the only one with this key. NULL: none, or several. */
+static transaction *lookup(const transactions *x, uint64_t key, uint16_t port, uint32_t *way_out)
+{
+    const transaction_set *set = set_of(x, key);
+    uint16_t tag = tag_of(key);
+    transaction *other = NULL;
+    unsigned num_others = 0;
+
+    for (uint32_t i = 0; i < WAYS; i++) {
+        if (set->tag[i] == tag && record_of(x, set, i)->key == key) {
+            transaction *r = record_of(x, set, i);
+
+            if (r->asked.port == port) {
+                *way_out = i;
+                return r;
+            }
+            if (r->answered == 0) {
+                *way_out = i;
+                other = r;
+                num_others++;
+            }
+        }
+    }
+    return num_others == 1 ? other : NULL;
+}
+
+/* ---- queries ---- */
+
+/* Queries that were never answered are counted when their record goes. One that could still have been answered in time is
+ * dropped for lack of memory, and from then on nobody can say of a reply that it answers nothing. */
+static void forget(tracker *t, const transaction *r, bool for_room)
+{
+    if (r->key == 0 || (r->flags & TRANSACTION_IN_TIME) != 0) {
+        return;
+    }
+    t->transactions.live--;
+    if (for_room && r->answered == 0 && t->now_ns - r->time_ns <= ANSWER_NS) {
+        t->stats.dropped_transactions++;
+        t->transactions.last_drop_ns = t->now_ns;
+    } else {
+        t->stats.unanswered++;
+    }
+}
+
+static uint32_t victim(const transaction_set *set, uint32_t second)
+{
+    uint32_t best = 0;
+    uint32_t best_age = 0;
+
+    for (uint32_t i = 0; i < WAYS; i++) {
+        uint32_t age = second - MIN(set->time[i], second);
+
+        if (set->tag[i] == 0) {
+            return i;
+        }
+        if ((set->answered >> i & 1) != 0) {
+            age += 16; /* an answered one is kept for its duplicates alone */
+        }
+        if (age >= best_age) {
+            best = i;
+            best_age = age;
+        }
+    }
+    return best;
+}
+
+static void note_alt(tracker *t, uint64_t alt, const transaction *r)
+{
+    transactions *x = &t->transactions;
+    alt_query *entry = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - 1)];
+    uint32_t slot = (uint32_t)(r - x->records);
+    const transaction *old = &x->records[entry->slot];
+    bool several = entry->tag == (uint32_t)alt && entry->slot != slot && old->alt == (uint32_t)alt &&
+                   old->answered == 0 && r->time_ns - old->time_ns <= ANSWER_NS;
+
+    entry->tag = (uint32_t)alt;
+    entry->slot = slot & INT32_MAX;
+    entry->several = several;
+}
+
+static bool same_question(const transaction *r, const krpc_message *m, const uint8_t *target)
+{
+    return r->method == m->method &&
+           (target == NULL) == ((r->flags & TRANSACTION_TARGET) == 0) &&
+           (target == NULL || memcmp(r->target, target, sizeof r->target) == 0);
+}
+
+static void fill(tracker *t, transaction *r, const tracker_packet *p, const krpc_message *m, const uint8_t *data)
+{
+    const uint8_t *target = krpc_message_target(m, data);
+    const uint8_t *id = krpc_message_id(m, data);
+
+    r->time_ns = p->time_ns;
+    r->asked = p->dst;
+    r->frame = p->frame;
+    r->answered = 0;
+    r->token = krpc_has(m, KRPC_A_TOKEN) ? token_hash(t, m, data, KRPC_A_TOKEN) : 0;
+    r->adverts = 0;
+    r->num_adverts = 0;
+    r->method = m->method;
+    r->t_len = (uint8_t)MIN(m->value[KRPC_T].len, UINT8_MAX);
+    r->flags = 0;
+    if (target != NULL) {
+        memcpy(r->target, target, sizeof r->target);
+        r->flags |= TRANSACTION_TARGET;
+    }
+    if (krpc_has(m, KRPC_A_SCRAPE) && m->value[KRPC_A_SCRAPE].num != 0) {
+        r->flags |= TRANSACTION_SCRAPE;
+    }
+    if (id != NULL) {
+        memcpy(r->id, id, sizeof r->id);
+    }
+}
+
+static void note_t_len(node *n, uint32_t len)
+{
+    uint8_t clamped = (uint8_t)MIN(len, UINT8_MAX);
+
+    if (n->t_len == 0) {
+        n->t_len = clamped;
+    } else if (n->t_len != clamped) {
+        n->flags |= NODE_T_MIXED;
+    }
+}
+
+transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                                uint32_t src, tracker_result *out, const krpc_sink *sink)
+{
+    transactions *x = &t->transactions;
+    const uint8_t *id = data + m->value[KRPC_T].off;
+    uint32_t id_len = m->value[KRPC_T].len;
+    uint32_t second = tracker_second(t);
+    uint32_t way = 0;
+    uint64_t alt, key;
+    transaction_set *set;
+    transaction *r;
+
+    if (!krpc_has(m, KRPC_T)) {
+        return NULL;
+    }
+    note_t_len(node_at(&t->nodes, src), id_len);
+    alt = alt_key(t, &p->src, id, id_len);
+    key = full_key(t, alt, &p->dst);
+    set = set_of(x, key);
+    r = lookup(x, key, p->dst.port, &way);
+    if (r != NULL && r->asked.port == p->dst.port) {
+        if (r->answered == 0 && p->time_ns - r->time_ns <= ANSWER_NS &&
+            same_question(r, m, krpc_message_target(m, data))) {
+            out->repeats = r->frame;
+            krpc_emit(sink, KRPC_RULE_KRPC_RETRANSMISSION, 0, 0, r->frame, 0);
+            return NULL;
+        }
+    } else {
+        way = victim(set, second);
+        r = record_of(x, set, way);
+    }
+    forget(t, r, r->key != key);
+    fill(t, r, p, m, data);
+    r->key = key;
+    r->alt = (uint32_t)alt;
+    set->tag[way] = tag_of(key);
+    set->time[way] = second;
+    set->answered = (uint8_t)(set->answered & ~(1u << way));
+    x->live++;
+    note_alt(t, alt, r);
+    return r;
+}
+
+/* ---- replies ---- */
+
+/* The query to another address that has this transaction id, if there is only one. */
+static transaction *lookup_elsewhere(tracker *t, const tracker_packet *p, uint64_t alt, uint32_t id_len)
+{
+    transactions *x = &t->transactions;
+    const alt_query *entry = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - 1)];
+    transaction *r = &x->records[entry->slot];
+
+    if (id_len < 2 || entry->tag != (uint32_t)alt || entry->several != 0 || r->alt != (uint32_t)alt ||
+        r->answered != 0 || p->time_ns - r->time_ns > ANSWER_NS || krpc_endpoint_same_addr(&r->asked, &p->src)) {
+        return NULL;
+    }
+    return r;
+}
+
+/* A reply to no query that was captured. Nothing is said where the query may have come before the capture began, or was
+ * forgotten for lack of memory, or where this capture sees nothing of what the receiver sends. */
+static void report_stray(const tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t dst,
+                         const krpc_sink *sink)
+{
+    const krpc_value *v = &m->value[KRPC_T];
+    const node *n = dst == NONE ? NULL : node_at(&t->nodes, dst);
+    int64_t drop = t->transactions.last_drop_ns;
+
+    if (n == NULL || n->queries == 0 || p->time_ns - t->begin_ns <= ANSWER_NS ||
+        (drop != INT64_MIN && p->time_ns - drop <= FORGET_NS)) {
+        return;
+    }
+    if ((n->flags & NODE_T_MIXED) == 0 && n->t_len != MIN(v->len, UINT8_MAX)) {
+        krpc_emit(sink, KRPC_RULE_KRPC_WRONG_T_LENGTH, v->off, v->len, v->len, n->t_len);
+    } else {
+        krpc_emit(sink, KRPC_RULE_KRPC_UNSOLICITED, 0, 0, 0, 0);
+    }
+}
+
+static void settle(tracker *t, transaction *r, const tracker_packet *p, tracker_result *out, const krpc_sink *sink)
+{
+    int64_t age = p->time_ns - r->time_ns;
+    size_t slot = (size_t)(r - t->transactions.records);
+
+    if (r->answered != 0) {
+        out->repeats = r->answered;
+        krpc_emit(sink, KRPC_RULE_KRPC_DUPLICATE_RESPONSE, 0, 0, r->answered, 0);
+        return;
+    }
+    r->answered = p->frame;
+    t->transactions.sets[slot / WAYS].answered |= (uint8_t)(1u << slot % WAYS);
+    if (age > ANSWER_NS) {
+        krpc_emit(sink, KRPC_RULE_KRPC_LATE_RESPONSE, 0, 0, age / 1000000, r->frame);
+    } else {
+        r->flags |= TRANSACTION_IN_TIME;
+        t->transactions.live--;
+    }
+    if (!krpc_endpoint_same_addr(&r->asked, &p->src)) {
+        krpc_emit(sink, KRPC_RULE_NAT_REPLY_OTHER_ADDR, 0, 0, r->frame, 0);
+    } else if (r->asked.port != p->src.port) {
+        krpc_emit(sink, KRPC_RULE_NAT_REPLY_OTHER_PORT, 0, 0, r->frame, r->asked.port);
+    }
+}
+
+transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                                uint32_t dst, tracker_result *out, const krpc_sink *sink)
+{
+    const uint8_t *id = data + m->value[KRPC_T].off;
+    uint32_t id_len = m->value[KRPC_T].len;
+    uint32_t way = 0;
+    uint64_t alt;
+    transaction *r;
+
+    if (!krpc_has(m, KRPC_T)) {
+        return NULL;
+    }
+    alt = alt_key(t, &p->dst, id, id_len);
+    r = lookup(&t->transactions, full_key(t, alt, &p->src), p->src.port, &way);
+    if (r != NULL && (p->time_ns - r->time_ns > FORGET_NS || (id_len < 2 && r->asked.port != p->src.port))) {
+        r = NULL; /* one byte says too little about who is meant */
+    }
+    if (r == NULL) {
+        r = lookup_elsewhere(t, p, alt, id_len);
+    }
+    if (r == NULL) {
+        report_stray(t, p, m, dst, sink);
+        return NULL;
+    }
+    out->request_frame = r->frame;
+    out->rtt_ns = MAX(p->time_ns - r->time_ns, 0);
+    out->method = (krpc_method)r->method;
+    out->asked = r->asked;
+    if ((r->flags & TRANSACTION_TARGET) != 0) {
+        out->has_target = true;
+        memcpy(out->target, r->target, sizeof out->target);
+    }
+    t->stats.matched++;
+    settle(t, r, p, out, sink);
+    return r;
+}
+
+transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const krpc_endpoint *responder,
+                               const krpc_message *m, const uint8_t *data)
+{
+    const krpc_value *v = &m->value[KRPC_T];
+    uint32_t way = 0;
+    transaction *r;
+
+    if (!krpc_has(m, KRPC_T)) {
+        return NULL;
+    }
+    r = lookup(&t->transactions, full_key(t, alt_key(t, querier, data + v->off, v->len), responder), responder->port,
+               &way);
+    return r != NULL && r->asked.port == responder->port ? r : NULL;
+}
+
+transaction_key transactions_prefetch_key(const tracker *t, const tracker_packet *p, const krpc_message *m,
+                                          const uint8_t *data)
+{
+    const krpc_value *v = &m->value[KRPC_T];
+    transaction_key k = {0, 0, m->type == KRPC_QUERY, krpc_has(m, KRPC_T)};
+
+    if (k.valid) {
+        k.alt = alt_key(t, k.query ? &p->src : &p->dst, data + v->off, v->len);
+        k.key = full_key(t, k.alt, k.query ? &p->dst : &p->src);
+        __builtin_prefetch(set_of(&t->transactions, k.key), 1);
+    }
+    return k;
+}
+
+void transactions_prefetch(const tracker *t, const transaction_key *k)
+{
+    const transactions *x = &t->transactions;
+    const transaction_set *set = set_of(x, k->key);
+
+    if (!k->valid) {
+        return;
+    }
+    if (k->query) {
+        const char *record = (const char *)record_of(x, set, victim(set, t->begun ? tracker_second(t) : 1));
+
+        __builtin_prefetch(record, 1);
+        __builtin_prefetch(record + 64, 1);
+        __builtin_prefetch(&x->alts[(uint32_t)(k->alt >> 32) & (x->num_alts - 1)], 1);
+        return;
+    }
+    for (uint32_t i = 0; i < WAYS; i++) {
+        if (set->tag[i] == tag_of(k->key)) {
+            __builtin_prefetch(record_of(x, set, i), 1);
+            __builtin_prefetch((const char *)record_of(x, set, i) + 64, 1);
+        }
+    }
+}
+
+/* How many queries without an answer are not older than that. */
+uint64_t transactions_pending(const tracker *t, int64_t younger_than)
+{
+    const transactions *x = &t->transactions;
+    uint64_t num = 0;
+
+    if (x->live == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < (size_t)x->num_sets * WAYS; i++) {
+        const transaction *r = &x->records[i];
+
+        num += r->key != 0 && (r->flags & TRANSACTION_IN_TIME) == 0 && t->now_ns - r->time_ns <= younger_than;
+    }
+    return num;
+}

@@ -1,0 +1,248 @@
+/* values.c: the nodes and peers that a response hands out, and announced ports that come back in them.
+ *
+ * rTorrent up to 0.16 stores the ports of announces in host order and hands them out byte-swapped. That is said only of a
+ * port that was seen announced, by that address, for that torrent.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define NUM_ANNOUNCED 16384
+#define FILTER_BITS (UINT32_C(1) << 18)
+
+void values_init(tracker *t)
+{
+    announcements *a = &t->announcements;
+
+    ways_init(&a->ways, NUM_ANNOUNCED, &t->stats.memory);
+    a->records = table_alloc(&t->stats.memory, (size_t)a->ways.num_sets * 8, sizeof *a->records);
+    for (unsigned i = 0; i < NUM_GENERATIONS; i++) {
+        a->filters[i] = table_alloc(&t->stats.memory, FILTER_BITS / 64, sizeof *a->filters[i]);
+    }
+}
+
+void values_clear(tracker *t)
+{
+    ways_clear(&t->announcements.ways);
+    g_free(t->announcements.records);
+    for (unsigned i = 0; i < NUM_GENERATIONS; i++) {
+        g_free(t->announcements.filters[i]);
+    }
+}
+
+/* ---- what was announced ---- */
+
+/* responder NULL: to anybody. */
+static uint64_t key_of(const tracker *t, const krpc_endpoint *peer, const krpc_endpoint *responder,
+                       const uint8_t info_hash[20])
+{
+    uint64_t first;
+
+    memcpy(&first, info_hash, sizeof first);
+    return hash_words(&t->key, hash_endpoint(&t->key, peer), first,
+                      responder == NULL ? 6 : hash_addr(&t->key, responder));
+}
+
+static uint16_t swapped(uint16_t port)
+{
+    return (uint16_t)(port << 8 | port >> 8);
+}
+
+/* The same bit for a port and for its swapped form: one look at the filter settles nearly every peer that comes by. */
+static uint32_t filter_bit(const tracker *t, const krpc_endpoint *peer)
+{
+    krpc_endpoint either = *peer;
+
+    either.port = MIN(peer->port, swapped(peer->port));
+    return (uint32_t)hash_endpoint(&t->key, &either) & (FILTER_BITS - 1);
+}
+
+static void filter_add(tracker *t, uint32_t bit)
+{
+    announcements *a = &t->announcements;
+
+    if (a->num_filtered++ == NUM_ANNOUNCED) {
+        uint64_t *old = a->filters[1];
+
+        a->filters[1] = a->filters[0];
+        a->filters[0] = old;
+        memset(old, 0, FILTER_BITS / 8);
+        a->num_filtered = 1;
+    }
+    a->filters[0][bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static bool may_be_announced(const tracker *t, const krpc_endpoint *peer)
+{
+    const announcements *a = &t->announcements;
+    uint32_t bit = filter_bit(t, peer);
+
+    return ((a->filters[0][bit / 64] | a->filters[1][bit / 64]) >> bit % 64 & 1) != 0;
+}
+
+static void remember(tracker *t, const krpc_endpoint *peer, const tracker_advert *said, uint64_t serial)
+{
+    announcements *a = &t->announcements;
+    const krpc_endpoint *to[2] = {NULL, &said->receiver};
+
+    filter_add(t, filter_bit(t, peer));
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t key = key_of(t, peer, to[i], said->info_hash);
+        uint32_t slot = ways_find(&a->ways, key);
+
+        if (slot == NONE) {
+            slot = ways_insert(&a->ways, key, tracker_second(t), NULL);
+        }
+        a->ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
+        a->records[slot].frame = said->frame;
+        a->records[slot].serial = (uint32_t)serial;
+    }
+}
+
+void values_announced(tracker *t, const tracker_advert *said, uint64_t serial)
+{
+    krpc_endpoint peer = said->sender;
+    uint32_t index;
+    krpc_endpoint outside;
+
+    if (said->advertised_port < 1 || said->advertised_port > 65535) {
+        return;
+    }
+    peer.port = (uint16_t)said->advertised_port;
+    remember(t, &peer, said, serial);
+    index = nodes_find(t, &said->sender);
+    if (index != NONE && nat_outside(t, node_at(&t->nodes, index), &outside) &&
+        !krpc_endpoint_same_addr(&outside, &peer)) {
+        outside.port = peer.port;
+        remember(t, &outside, said, serial);
+    }
+}
+
+static const announced *recall(const tracker *t, const krpc_endpoint *peer, const krpc_endpoint *responder,
+                               const uint8_t info_hash[20])
+{
+    uint32_t slot = ways_find(&t->announcements.ways, key_of(t, peer, responder, info_hash));
+
+    return slot == NONE ? NULL : &t->announcements.records[slot];
+}
+
+/* ---- what comes back ---- */
+
+typedef struct checker {
+    tracker *t;
+    const tracker_packet *p;
+    const krpc_sink *sink;
+    const uint8_t *info_hash; /* NULL: not known what was asked */
+    bool said_bogus;
+    bool said_zero;
+} checker;
+
+/* First bytes of IPv4 addresses that hold other than global ones; of all the others nothing more need be looked at. */
+static bool may_be_special(const uint8_t *addr, uint32_t size)
+{
+    static const uint8_t special[256 / 8] = {
+        [0 / 8] = 1 << 0, [10 / 8] = 1 << 2, [100 / 8] = 1 << 4, [127 / 8] = 1 << 7, [169 / 8] = 1 << 1,
+        [172 / 8] = 1 << 4, [192 / 8] = 1 << 0 | 1 << 6, [198 / 8] = 1 << 6, [224 / 8] = 0xff, [232 / 8] = 0xff,
+        [240 / 8] = 0xff, [248 / 8] = 0xff,
+    };
+
+    return size != 6 || (special[addr[0] / 8] >> addr[0] % 8 & 1) != 0;
+}
+
+static void check_endpoint(checker *c, const uint8_t *data, uint32_t off, uint32_t size)
+{
+    uint32_t port = (uint32_t)data[off + size - 2] << 8 | data[off + size - 1];
+    krpc_endpoint e;
+
+    if (port <= 1 && !c->said_zero) {
+        c->said_zero = true;
+        krpc_emit(c->sink, KRPC_RULE_PORT_ZERO_ENTRY, off, size, port, 0);
+    }
+    if (!c->said_bogus && may_be_special(data + off, size) && krpc_endpoint_get(&e, data + off, size) &&
+        krpc_endpoint_scope(&e) != KRPC_ADDR_GLOBAL) {
+        c->said_bogus = true;
+        krpc_emit(c->sink, KRPC_RULE_PORT_BOGUS_ADDRESS, off, size, 0, 0);
+    }
+}
+
+static void check_announced(checker *c, const krpc_endpoint *e, uint32_t off, uint32_t len)
+{
+    krpc_endpoint turned = *e;
+    const announced *a;
+
+    if (!may_be_announced(c->t, e)) {
+        return;
+    }
+    a = recall(c->t, e, &c->p->src, c->info_hash);
+    if (a != NULL) {
+        adverts_returned(c->t, c->p, a->serial, a->frame, RETURNED_AS_SAID);
+        return;
+    }
+    turned.port = swapped(e->port);
+    if (turned.port == e->port || recall(c->t, e, NULL, c->info_hash) != NULL) {
+        return;
+    }
+    a = recall(c->t, &turned, &c->p->src, c->info_hash);
+    if (a != NULL) {
+        adverts_returned(c->t, c->p, a->serial, a->frame, RETURNED_SWAPPED);
+    }
+    if (a != NULL || recall(c->t, &turned, NULL, c->info_hash) != NULL) {
+        krpc_emit(c->sink, KRPC_RULE_PORT_SWAPPED, off, len, e->port, turned.port);
+    }
+}
+
+static void check_nodes(checker *c, const krpc_message *m, const uint8_t *data, krpc_field field, uint32_t size)
+{
+    const krpc_value *v = &m->value[field];
+
+    for (uint32_t pos = 0; v->len - pos >= size; pos += size) {
+        check_endpoint(c, data, v->off + pos + 20, size - 20);
+    }
+}
+
+static void check_peer(checker *c, const uint8_t *data, uint32_t off, uint32_t size)
+{
+    krpc_endpoint e;
+
+    check_endpoint(c, data, off, size);
+    if (c->info_hash != NULL && krpc_endpoint_get(&e, data + off, size)) {
+        check_announced(c, &e, off, size);
+    }
+}
+
+static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
+{
+    krpc_list it;
+    bencode_token item;
+
+    krpc_list_init(&it, m, data, KRPC_R_VALUES);
+    while (krpc_list_next(&it, &item)) {
+        if (item.type != BENCODE_STRING) {
+            continue;
+        }
+        if (item.body_len == 18) {
+            check_peer(c, data, item.body_off, 18);
+        } else if (item.body_len % 6 == 0) { /* one peer, or several in one string */
+            for (uint32_t pos = 0; pos < item.body_len; pos += 6) {
+                check_peer(c, data, item.body_off + pos, 6);
+            }
+        }
+    }
+}
+
+void values_check(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                  const tracker_result *result, const krpc_sink *sink)
+{
+    checker c = {t, p, sink, result->has_target && result->method == KRPC_METHOD_GET_PEERS ? result->target : NULL,
+                 false, false};
+
+    if (krpc_has(m, KRPC_R_NODES)) {
+        check_nodes(&c, m, data, KRPC_R_NODES, 26);
+    }
+    if (krpc_has(m, KRPC_R_NODES6)) {
+        check_nodes(&c, m, data, KRPC_R_NODES6, 38);
+    }
+    if (((m->present | m->wrong) & KRPC_BIT(KRPC_R_VALUES)) != 0) {
+        check_values(&c, m, data);
+    }
+}

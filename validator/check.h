@@ -1,0 +1,45 @@
+/* check.h: what the reports of check share.
+ *
+ * A report is told of things as they come, and at the end with everything counted.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_CHECK_H
+#define VALIDATOR_CHECK_H
+
+#include "output.h"
+#include "run.h"
+#include "tally.h"
+
+typedef struct check {
+    const options *with;
+    const run *run;
+    output *output;
+    tally sum;
+    bool partial;   /* interrupted */
+    bool any;       /* a report that writes a list: something is in it */
+    unsigned num_unread;
+} check;
+
+typedef struct report {
+    void (*begin)(check *c);
+    void (*message)(check *c, const run_packet *packet, const krpc_message *message, const tracker_result *result);
+    void (*finding)(check *c, const run_packet *packet, const krpc_finding *finding);
+    void (*end)(check *c);
+} report;
+
+extern const report report_text;
+extern const report report_each;
+extern const report report_ndjson;
+extern const report report_sarif;
+extern const report report_junit;
+extern const report report_html;
+extern const report report_eve;
+
+/* report_place writes where a frame is: "12", or "FILE:12" where there are several files. */
+void report_place(text *out, const check *c, tally_frame frame);
+
+/* report_clients writes who did it: "libtorrent 2.0.8 (12), unknown (3)". */
+void report_clients(text *out, const tally_rule *rule);
+
+#endif

@@ -1,0 +1,284 @@
+/* explain.c: one rule at length, or one packet with every finding marked in its bytes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdlib.h>
+
+#include <glib.h>
+#include <krpc/message.h>
+
+#include "commands.h"
+#include "message_text.h"
+#include "output.h"
+#include "run.h"
+#include "style.h"
+
+#define BYTES_A_LINE 16
+#define MAX_MARKS 9 /* the digits that mark them */
+#define WIDTH 96
+
+/* A message that breaks a rule, as the bytes of a string. */
+typedef struct example {
+    krpc_rule rule;
+    const char *bytes;
+    size_t len;
+} example;
+
+static const example examples[] = {
+#define EXAMPLE(SYMBOL, BYTES) {KRPC_RULE_##SYMBOL, BYTES, sizeof(BYTES) - 1},
+#include "examples.def"
+};
+
+typedef struct marks {
+    krpc_finding *findings;
+    size_t num_findings;
+    size_t cap_findings;
+} marks;
+
+static void keep_mark(void *ctx, const krpc_finding *finding)
+{
+    marks *m = ctx;
+
+    if (m->num_findings == m->cap_findings) {
+        m->cap_findings = m->cap_findings == 0 ? 16 : m->cap_findings * 2;
+        m->findings = g_renew(krpc_finding, m->findings, m->cap_findings);
+    }
+    m->findings[m->num_findings++] = *finding;
+}
+
+/* Which finding marks a byte: its number from 1; 0 for none. */
+static unsigned mark_of(const marks *m, uint32_t pos)
+{
+    for (size_t i = 0; i < m->num_findings && i < MAX_MARKS; i++)
+        if (pos >= m->findings[i].off && pos - m->findings[i].off < m->findings[i].len)
+            return (unsigned)i + 1;
+    return 0;
+}
+
+static void put_marks(text *out, const marks *m, uint32_t first, uint32_t end, bool color)
+{
+    bool any = false;
+
+    for (uint32_t i = first; i < end; i++)
+        any = any || mark_of(m, i) != 0;
+    if (!any)
+        return;
+    text_puts(out, "        ");
+    style_begin(out, color, STYLE_RED);
+    for (uint32_t i = first; i < end; i++) {
+        unsigned mark = mark_of(m, i);
+        text_printf(out, mark != 0 ? "%u^ " : "   ", mark);
+    }
+    while (out->len > 0 && out->data[out->len - 1] == ' ')
+        out->len--;
+    style_end(out, color);
+    text_char(out, '\n');
+}
+
+static void put_bytes(text *out, const uint8_t *data, uint32_t len, const marks *m, bool color)
+{
+    for (uint32_t first = 0; first < len; first += BYTES_A_LINE) {
+        uint32_t end = MIN(first + BYTES_A_LINE, len);
+        size_t start = out->len;
+        text_printf(out, "  %04x  ", first);
+        for (uint32_t i = first; i < end; i++)
+            text_printf(out, "%02x ", data[i]);
+        text_pad(out, start, 8 + 3 * BYTES_A_LINE + 1);
+        for (uint32_t i = first; i < end; i++)
+            text_char(out, data[i] >= 0x20 && data[i] < 0x7f ? (char)data[i] : '.');
+        text_char(out, '\n');
+        put_marks(out, m, first, end, color);
+    }
+}
+
+static void put_findings(text *out, const run *from, const marks *m, bool color)
+{
+    char line[RUN_FINDING_TEXT];
+
+    for (size_t i = 0; i < m->num_findings; i++) {
+        const krpc_finding *finding = &m->findings[i];
+        const krpc_rule_info *info = krpc_rule_get(finding->rule);
+        if (from != NULL)
+            run_finding_text(from, line, sizeof line, finding);
+        else
+            krpc_finding_text(line, sizeof line, finding);
+        text_printf(out, "  %zu ", i + 1);
+        style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
+        text_printf(out, " %s: %s", info->slug, line);
+        if (finding->len == 1)
+            text_printf(out, " (byte %u)", finding->off);
+        else if (finding->len > 0)
+            text_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
+        text_printf(out, " [%s]\n", info->spec);
+    }
+}
+
+/* --- a rule --- */
+
+static void put_wrapped(text *out, const char *string)
+{
+    char **words = g_strsplit(string, " ", -1);
+    size_t column = 0;
+
+    for (char **word = words; *word != NULL; word++) {
+        size_t len = strlen(*word);
+        if (column > 0 && column + 1 + len > WIDTH) {
+            text_char(out, '\n');
+            column = 0;
+        }
+        if (column > 0) {
+            text_char(out, ' ');
+            column++;
+        }
+        text_put(out, *word, len);
+        column += len;
+    }
+    text_char(out, '\n');
+    g_strfreev(words);
+}
+
+static void put_example(text *out, krpc_rule rule, bool color)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(examples); i++) {
+        if (examples[i].rule != rule)
+            continue;
+        const uint8_t *data = (const uint8_t *)examples[i].bytes;
+        marks all = {0};
+        const krpc_sink sink = {keep_mark, &all};
+        krpc_message message;
+        krpc_message_decode(&message, data, examples[i].len, examples[i].len, &sink);
+        krpc_message_check(&message, data, &sink);
+        /* Only what the rule is about. */
+        size_t n = 0;
+        for (size_t j = 0; j < all.num_findings; j++)
+            if (all.findings[j].rule == rule)
+                all.findings[n++] = all.findings[j];
+        all.num_findings = n;
+        text_puts(out, "\nExample:\n");
+        put_bytes(out, data, (uint32_t)examples[i].len, &all, color);
+        put_findings(out, NULL, &all, color);
+        g_free(all.findings);
+        return;
+    }
+    text_puts(out, "\nNo single small message shows this; krpcscope explain CAPTURE FRAME shows a finding in its place.\n");
+}
+
+static int explain_rule(const options *with)
+{
+    const char *slug = with->args[0];
+    krpc_rule rule = krpc_rule_find(slug);
+
+    if (rule == KRPC_NUM_RULES) {
+        say("%s: no such rule; krpcscope rules lists them all", slug);
+        return EXIT_TROUBLE;
+    }
+    output *to = output_new(with->output);
+    if (to == NULL)
+        return EXIT_TROUBLE;
+    text *out = output_text(to);
+    const krpc_rule_info *info = krpc_rule_get(rule);
+    style_puts(out, with->color, STYLE_BOLD, info->slug);
+    text_puts(out, ": ");
+    style_puts(out, with->color, style_of_severity(info->severity), krpc_severity_name(info->severity));
+    text_printf(out, ", %s\n", info->spec);
+    put_wrapped(out, info->text);
+    if (info->explanation[0] != 0) {
+        text_char(out, '\n');
+        put_wrapped(out, info->explanation);
+    }
+    put_example(out, rule, with->color);
+    return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
+}
+
+/* --- a packet --- */
+
+typedef struct explain {
+    const options *with;
+    run *run;
+    output *output;
+    uint32_t frame;
+    uint32_t last_frame;
+    bool found;
+    marks marks;
+} explain;
+
+static void explain_begin(void *ctx, run *from, const char *name)
+{
+    explain *e = ctx;
+
+    (void)name;
+    e->run = from;
+}
+
+static void explain_message(void *ctx, const run_packet *packet, const krpc_message *message,
+                            const tracker_result *result)
+{
+    explain *e = ctx;
+
+    if (packet->where.frame != e->frame)
+        return;
+    message_text_line(output_text(e->output), e->run, packet, message, result, e->with->color);
+    message_text_details(output_text(e->output), message, packet->data, e->with->color);
+}
+
+static void explain_findings(void *ctx, const run_packet *packet, const krpc_message *message,
+                             const krpc_finding *findings, size_t num_findings)
+{
+    explain *e = ctx;
+
+    (void)message;
+    if (packet->where.frame == e->frame)
+        for (size_t i = 0; i < num_findings; i++)
+            keep_mark(&e->marks, &findings[i]);
+}
+
+static void explain_packet(void *ctx, const run_packet *packet)
+{
+    static const char *const names[] = {[FRAME_UDP] = "UDP", [FRAME_TCP] = "TCP", [FRAME_ICMP] = "ICMP"};
+    explain *e = ctx;
+    text *out = output_text(e->output);
+
+    if (packet->where.frame != e->frame)
+        return;
+    e->found = true;
+    text_printf(out, "\n%s payload of frame %u, %u bytes:\n", names[packet->protocol], e->frame, packet->len);
+    put_bytes(out, packet->data, packet->len, &e->marks, e->with->color);
+    if (e->marks.num_findings == 0)
+        text_puts(out, "  no findings\n");
+    put_findings(out, e->run, &e->marks, e->with->color);
+    run_stop(e->run);
+}
+
+static int explain_frame(const options *with)
+{
+    options one = *with;
+    explain e = {.with = with};
+    const run_visitor visitor = {.ctx = &e, .begin = explain_begin, .message = explain_message,
+                                 .findings = explain_findings, .packet = explain_packet};
+    guint64 frame;
+
+    if (!g_ascii_string_to_unsigned(with->args[1], 10, 1, G_MAXUINT32, &frame, NULL)) {
+        say("%s: a frame number is wanted, from 1", with->args[1]);
+        return EXIT_TROUBLE;
+    }
+    e.frame = (uint32_t)frame;
+    e.output = output_new(with->output);
+    if (e.output == NULL)
+        return EXIT_TROUBLE;
+    char *args[] = {with->args[0], NULL};
+    one.args = args;
+    one.num_args = 1;
+    one.threads = 1;
+    bool complete = run_captures(&one, &visitor, e.output);
+    if (complete && !e.found && !run_interrupted())
+        say("%s: frame %u is not there, or holds neither UDP nor TCP data nor an ICMP error about them", with->args[0],
+            e.frame);
+    g_free(e.marks.findings);
+    bool written = output_close(e.output);
+    return complete && e.found && written ? EXIT_NOTHING : EXIT_TROUBLE;
+}
+
+int explain_main(const options *with)
+{
+    return with->num_args == 1 ? explain_rule(with) : explain_frame(with);
+}

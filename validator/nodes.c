@@ -1,0 +1,156 @@
+/* nodes.c: every node: ids, client, and what a NAT does to its port.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <glib.h>
+
+#include "commands.h"
+#include "ledger.h"
+#include "message_text.h"
+#include "output.h"
+#include "record.h"
+#include "run.h"
+#include "select.h"
+#include "story.h"
+#include "style.h"
+#include "table.h"
+
+#define SHORT_CLIENT 16
+
+typedef struct nodes {
+    const options *with;
+    output *output;
+    ledger *book;
+    const char *name;
+    bool headed;
+} nodes;
+
+static void nodes_begin(void *ctx, run *from, const char *name)
+{
+    nodes *n = ctx;
+
+    (void)from;
+    n->name = name;
+    n->book = ledger_new();
+}
+
+static void nodes_advert(void *ctx, const tracker_advert *advert)
+{
+    nodes *n = ctx;
+
+    ledger_add(n->book, advert);
+}
+
+/* What the NAT does, in one word for the outside port and one for how many of them there are. */
+static const char *mapping_text(tracker_mapping mapping)
+{
+    switch (mapping) {
+    case TRACKER_MAPPING_INDEPENDENT:
+        return "one";
+    case TRACKER_MAPPING_DEPENDENT:
+        return "many";
+    default:
+        return "-";
+    }
+}
+
+static void put_external(text *out, const tracker_node *node)
+{
+    const tracker_nat *nat = &node->nat;
+
+    if (nat->num_kept == 0) {
+        text_char(out, '-');
+        return;
+    }
+    text_endpoint(out, &nat->external[0].endpoint);
+    if (nat->num_external > 1)
+        text_printf(out, " +%u", nat->num_external - 1);
+}
+
+static void put_row(table *rows, const tracker_node *node, bool verbose)
+{
+    const tracker_nat *nat = &node->nat;
+
+    text_endpoint(table_cell(rows), &node->endpoint);
+    const char *client = record_client(node->version, node->version_len);
+    text *out = table_cell(rows);
+    text_put(out, client, verbose ? strlen(client) : MIN(strlen(client), SHORT_CLIENT));
+    out = table_cell(rows);
+    if (node->num_ids > 0)
+        message_text_id(out, node->ids[0]);
+    else
+        text_char(out, '-');
+    if (node->num_ids > 1)
+        text_printf(out, " +%u", node->num_ids - 1);
+    text_uint(table_cell(rows), (uint64_t)node->queries + node->responses + node->errors);
+    if (verbose) {
+        text_uint(table_cell(rows), node->queries);
+        text_uint(table_cell(rows), (uint64_t)node->responses + node->errors);
+        text_uint(table_cell(rows), node->queries_received);
+    }
+    text_puts(table_cell(rows), nat->port == TRACKER_PORT_UNKNOWN ? "-" : tracker_port_name(nat->port));
+    table_color(rows, nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED ? STYLE_RED : NULL);
+    text_puts(table_cell(rows), mapping_text(nat->mapping));
+    table_color(rows, nat->mapping == TRACKER_MAPPING_DEPENDENT ? STYLE_RED : NULL);
+    put_external(table_cell(rows), node);
+}
+
+static void put_text(nodes *n, const run *from)
+{
+    static const char *const headings[] = {"node", "client", "id", ">sent", "port", "outside", "seen by others at"};
+    static const char *const long_headings[] = {"node", "client", "id", ">sent", ">asked", ">answered", ">was asked",
+                                                "port", "outside", "seen by others at"};
+    bool verbose = n->with->verbose;
+    text *out = output_text(n->output);
+    uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
+    tracker_node node;
+
+    if (n->with->num_args > 1 && n->name != NULL)
+        text_printf(out, "%s%s:\n", n->headed ? "\n" : "", n->name);
+    n->headed = true;
+    ledger_sort(n->book);
+    table *rows = verbose ? table_new(long_headings, G_N_ELEMENTS(long_headings))
+                          : table_new(headings, G_N_ELEMENTS(headings));
+    for (uint32_t i = 0; i < num_nodes; i++)
+        if (run_node_get(from, i, &node) && select_node(&n->with->selection, &node))
+            put_row(rows, &node, verbose);
+    bool none = table_num_rows(rows) == 0;
+    table_put(out, rows, n->with->color);
+    if (none)
+        text_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
+    story_put_all(out, from, n->book, &n->with->selection, UINT32_MAX);
+}
+
+static void nodes_end(void *ctx, run *from)
+{
+    nodes *n = ctx;
+    uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
+    tracker_node node;
+
+    if (n->with->format == FORMAT_TEXT) {
+        put_text(n, from);
+    } else {
+        for (uint32_t i = 0; i < num_nodes; i++)
+            if (run_node_get(from, i, &node) && select_node(&n->with->selection, &node)) {
+                record_node(output_text(n->output), from, &node);
+                output_record(n->output);
+            }
+    }
+    ledger_free(n->book);
+    output_record(n->output);
+}
+
+int nodes_main(const options *with)
+{
+    nodes n = {.with = with};
+    const run_visitor visitor = {.ctx = &n, .begin = nodes_begin, .advert = nodes_advert, .end = nodes_end};
+
+    n.output = output_new(with->output);
+    if (n.output == NULL)
+        return EXIT_TROUBLE;
+    bool complete = run_captures(with, &visitor, n.output);
+    if (run_interrupted())
+        say("interrupted: the result is that of a part");
+    bool written = output_close(n.output);
+    return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
+}

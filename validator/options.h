@@ -1,0 +1,87 @@
+/* options.h: what stands on the command line.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_OPTIONS_H
+#define VALIDATOR_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <krpc/endpoint.h>
+#include <krpc/rules.h>
+
+/* The exit statuses of contract: nothing found, something found, something could not be done. */
+enum { EXIT_NOTHING = 0, EXIT_FOUND = 1, EXIT_TROUBLE = 2 };
+
+typedef enum command {
+    COMMAND_CHECK,
+    COMMAND_PORTS,
+    COMMAND_NODES,
+    COMMAND_DECODE,
+    COMMAND_COMPARE,
+    COMMAND_ENCODE,
+    COMMAND_EXPLAIN,
+    COMMAND_RULES,
+    NUM_COMMANDS
+} command;
+
+typedef enum format {
+    FORMAT_TEXT,
+    FORMAT_NDJSON,
+    FORMAT_SARIF,
+    FORMAT_JUNIT,
+    FORMAT_HTML,
+    FORMAT_EVE,
+    NUM_FORMATS
+} format;
+
+#define MAX_PORTS 16
+
+/* selection is what --node, --info-hash, --port and --client ask for; everything where nothing is set. */
+typedef struct selection {
+    krpc_endpoint endpoint; /* addr_len 0: not asked for; port 0: any */
+    bool has_id;
+    bool has_info_hash;
+    uint8_t id[20];
+    uint8_t info_hash[20];
+    int32_t port; /* -1: not asked for */
+    const char *client;
+} selection;
+
+typedef struct options {
+    command command;
+    format format;
+    char **args; /* captures, or what else the command takes; NULL at the end */
+    unsigned num_args;
+    char *output;
+    char *filter;
+    char *write;
+    char *anonymize;
+    char *inside;
+    char *outside;
+    char *hex;
+    bool merge;
+    bool quiet;
+    bool verbose;
+    bool each;
+    bool raw;
+    bool color;
+    krpc_severity fail_on;
+    unsigned threads;
+    uint32_t max_nodes;
+    unsigned num_udp_ports; /* --decode-as */
+    unsigned num_tcp_ports;
+    uint16_t udp_ports[MAX_PORTS];
+    uint16_t tcp_ports[MAX_PORTS];
+    selection selection;
+} options;
+
+/* options_parse reads the command line. False: there is nothing more to do, and *status is how to end (help and version
+ * have been printed, or what is wrong has been said). Strings stay allocated until the program ends. */
+bool options_parse(options *out, int *status, int argc, char **argv);
+
+/* options_command_name is the word on the command line. */
+const char *options_command_name(command which);
+
+#endif

@@ -1,0 +1,333 @@
+/* report_text.c: findings by rule and a summary, for people; and a line a finding, for editors.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "check.h"
+
+#include <glib.h>
+
+#include "record.h"
+#include "style.h"
+
+#define SHOWN_CLIENTS 6
+#define LABEL_WIDTH 12
+
+void report_place(text *out, const check *c, tally_frame frame)
+{
+    if (c->with->num_args > 1) {
+        const char *name = run_file_name(c->run, frame.file);
+        text_puts(out, name != NULL ? name : "?");
+        text_char(out, ':');
+    }
+    text_uint(out, frame.frame);
+}
+
+void report_clients(text *out, const tally_rule *rule)
+{
+    for (unsigned i = 0; i < rule->num_clients; i++)
+        text_printf(out, "%s%s (%" G_GUINT64_FORMAT ")", i > 0 ? ", " : "",
+                    record_client(rule->clients[i].version, rule->clients[i].len), rule->clients[i].count);
+    if (rule->other_clients > 0)
+        text_printf(out, ", others (%" G_GUINT64_FORMAT ")", rule->other_clients);
+}
+
+static void put_rule(check *c, krpc_rule which)
+{
+    text *out = output_text(c->output);
+    bool color = c->with->color;
+    const krpc_rule_info *info = krpc_rule_get(which);
+    const tally_rule *rule = c->sum.rules[which];
+
+    const char *severity = krpc_severity_name(info->severity);
+    style_puts(out, color, style_of_severity(info->severity), severity);
+    text_printf(out, "%*s", (int)(6 - strlen(severity)), "");
+    size_t slug = out->len;
+    style_puts(out, color, STYLE_BOLD, info->slug);
+    text_pad(out, slug, 34 + (color ? strlen("\033[1m\033[0m") : 0));
+    text_count(out, rule->count);
+    text_printf(out, rule->count == 1 ? " time   %s\n" : " times  %s\n", info->spec);
+    text_printf(out, "      %s%s\n", rule->count > 1 ? "such as: " : "", rule->example);
+    text_puts(out, rule->count == 1 ? "      frame " : "      frames ");
+    for (unsigned i = 0; i < rule->num_frames; i++) {
+        if (i > 0)
+            text_puts(out, ", ");
+        report_place(out, c, rule->frames[i]);
+    }
+    if (rule->count > rule->num_frames)
+        text_puts(out, ", ...");
+    /* Segments and ICMP errors do not tell a client. */
+    if (rule->num_clients > 1 || rule->clients[0].len > 0) {
+        text_puts(out, rule->num_clients > 1 ? "\n      sent by " : "; sent by ");
+        report_clients(out, rule);
+    }
+    text_char(out, '\n');
+}
+
+static text *put_label(check *c, const char *label)
+{
+    text *out = output_text(c->output);
+    size_t start = out->len;
+
+    text_puts(out, "  ");
+    text_puts(out, label);
+    text_pad(out, start, 2 + LABEL_WIDTH);
+    return out;
+}
+
+static void put_part(text *out, bool *first, uint64_t count, const char *what)
+{
+    if (count == 0)
+        return;
+    if (!*first)
+        text_puts(out, ", ");
+    *first = false;
+    text_count(out, count);
+    text_char(out, ' ');
+    /* "queries", "errors": one of them is less. */
+    size_t len = strcspn(what, " ");
+    if (count == 1 && len > 3 && memcmp(what + len - 3, "ies", 3) == 0) {
+        text_put(out, what, len - 3);
+        text_char(out, 'y');
+        text_puts(out, what + len);
+    } else if (count == 1 && len > 3 && what[len - 1] == 's' && what[len - 2] != 's') {
+        text_put(out, what, len - 1);
+        text_puts(out, what + len);
+    } else {
+        text_puts(out, what);
+    }
+}
+
+static void put_packets(check *c)
+{
+    const run_counts *counts = &c->sum.counts;
+    text *out = put_label(c, "packets");
+    bool first = true;
+
+    text_count(out, counts->packets);
+    if (c->sum.duration_ns > 0)
+        text_printf(out, " in %.1f s", (double)c->sum.duration_ns / 1e9);
+    if (c->with->num_args > 1)
+        text_printf(out, " of %u capture%s", c->sum.num_files, c->sum.num_files == 1 ? "" : "s");
+    text_puts(out, ": ");
+    put_part(out, &first, counts->udp, "UDP");
+    put_part(out, &first, counts->tcp, "TCP");
+    put_part(out, &first, counts->icmp, "ICMP");
+    put_part(out, &first, counts->fragments, "fragments");
+    put_part(out, &first, counts->other, "other");
+    put_part(out, &first, counts->filtered, "filtered out");
+    put_part(out, &first, counts->unsupported, "of a link type that is not supported");
+    put_part(out, &first, counts->cut, "cut too short");
+    put_part(out, &first, counts->malformed, "malformed");
+    if (first)
+        text_puts(out, "none");
+    text_char(out, '\n');
+}
+
+static void put_messages(check *c)
+{
+    const tracker_stats *stats = &c->sum.stats;
+    uint64_t queries = 0;
+    bool first = true;
+
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
+        queries += stats->queries[i];
+    text *out = put_label(c, "DHT");
+    text_count(out, c->sum.counts.krpc);
+    text_puts(out, c->sum.counts.krpc == 1 ? " message: " : " messages: ");
+    put_part(out, &first, queries, "queries");
+    put_part(out, &first, stats->responses, "responses");
+    put_part(out, &first, stats->errors, "errors");
+    put_part(out, &first, stats->others, "of no type");
+    put_part(out, &first, stats->unanswered, "queries unanswered");
+    if (first)
+        text_puts(out, "none");
+    text_char(out, '\n');
+    if (queries == 0)
+        return;
+    out = put_label(c, "queries");
+    first = true;
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
+        put_part(out, &first, stats->queries[i], krpc_method_name((krpc_method)i));
+    text_char(out, '\n');
+}
+
+static void put_peers(check *c)
+{
+    const tracker_stats *stats = &c->sum.stats;
+    bool first = true;
+
+    if (stats->peerwire_messages == 0)
+        return;
+    text *out = put_label(c, "peers");
+    put_part(out, &first, stats->peerwire_messages, "peer wire messages");
+    put_part(out, &first, stats->port_messages_tcp, "PORT over TCP");
+    put_part(out, &first, stats->port_messages_utp, "PORT over uTP");
+    text_char(out, '\n');
+}
+
+static void put_clients(check *c)
+{
+    tally_client clients[TALLY_VERSIONS];
+    unsigned num_clients = tally_clients(&c->sum, clients);
+
+    if (num_clients == 0)
+        return;
+    text *out = put_label(c, "clients");
+    text_puts(out, "messages from ");
+    for (unsigned i = 0; i < MIN(num_clients, SHOWN_CLIENTS); i++) {
+        if (i > 0)
+            text_puts(out, ", ");
+        text_puts(out, clients[i].len > 0 ? record_client(clients[i].version, clients[i].len) : "unknown");
+        text_char(out, ' ');
+        text_count(out, clients[i].count);
+    }
+    if (num_clients > SHOWN_CLIENTS)
+        text_printf(out, " and %u more", num_clients - SHOWN_CLIENTS);
+    text_char(out, '\n');
+}
+
+static void put_nodes(check *c)
+{
+    const tally *sum = &c->sum;
+    text *out = put_label(c, "nodes");
+    bool first = true;
+
+    text_count(out, sum->num_nodes);
+    if (sum->num_natted > 0) {
+        text_puts(out, ", of which ");
+        text_count(out, sum->num_natted);
+        text_puts(out, sum->num_natted == 1 ? " is not where it seems" : " are not where they seem");
+    }
+    if (sum->nat_port[TRACKER_PORT_UNKNOWN] < sum->num_nodes) {
+        text_puts(out, "; source port ");
+        put_part(out, &first, sum->nat_port[TRACKER_PORT_PRESERVED], "preserved");
+        put_part(out, &first, sum->nat_port[TRACKER_PORT_REWRITTEN], "rewritten");
+        put_part(out, &first, sum->nat_port[TRACKER_PORT_MIXED], "mixed");
+        put_part(out, &first, sum->nat_port[TRACKER_PORT_UNKNOWN], "unknown");
+    }
+    text_char(out, '\n');
+}
+
+static void put_adverts(check *c)
+{
+    bool labelled = false;
+
+    for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
+        const uint64_t *verdicts = c->sum.adverts[channel];
+        uint64_t sum = 0;
+        bool first = true;
+
+        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++)
+            sum += verdicts[i];
+        if (sum == 0)
+            continue;
+        text *out = put_label(c, labelled ? "" : "ports said");
+        size_t start = out->len;
+        labelled = true;
+        text_puts(out, krpc_channel_get((krpc_channel)channel)->name);
+        text_pad(out, start, 14);
+        text_count(out, sum);
+        text_pad(out, start, 21);
+        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
+            bool bad = i == TRACKER_VERDICT_MISMATCH || i == TRACKER_VERDICT_SWAPPED || i == TRACKER_VERDICT_INVALID;
+            style_begin(out, c->with->color && bad && verdicts[i] > 0, STYLE_RED);
+            put_part(out, &first, verdicts[i], tracker_verdict_name((tracker_verdict)i));
+            style_end(out, c->with->color && bad && verdicts[i] > 0);
+        }
+        text_char(out, '\n');
+    }
+    if (!labelled)
+        return;
+    text *out = put_label(c, "and then");
+    bool first = true;
+    put_part(out, &first, c->sum.later[TRACKER_LATER_HONOURED], "honoured");
+    put_part(out, &first, c->sum.later[TRACKER_LATER_NOT_HONOURED], "not honoured");
+    put_part(out, &first, c->sum.later[TRACKER_LATER_DEAD], "led to a dead port");
+    put_part(out, &first, c->sum.later[TRACKER_LATER_OTHER_NODE], "led to another node");
+    put_part(out, &first, c->sum.later[TRACKER_LATER_UNKNOWN], "not seen in use");
+    text_char(out, '\n');
+}
+
+static void put_dropped(check *c)
+{
+    const tracker_stats *stats = &c->sum.stats;
+    uint64_t sum = stats->dropped_nodes + stats->dropped_transactions + stats->dropped_adverts + stats->dropped_streams +
+                   c->sum.counts.fragments_lost;
+    bool first = true;
+
+    if (sum == 0)
+        return;
+    text *out = put_label(c, "dropped");
+    put_part(out, &first, stats->dropped_nodes, "nodes (see --max-nodes)");
+    put_part(out, &first, stats->dropped_transactions, "queries");
+    put_part(out, &first, stats->dropped_adverts, "advertisements");
+    put_part(out, &first, stats->dropped_streams, "streams");
+    put_part(out, &first, c->sum.counts.fragments_lost, "datagrams whose fragments are incomplete");
+    text_char(out, '\n');
+}
+
+static void put_found(check *c)
+{
+    text *out = put_label(c, "findings");
+    bool first = true;
+
+    put_part(out, &first, c->sum.findings[KRPC_SEVERITY_ERROR], "errors");
+    put_part(out, &first, c->sum.findings[KRPC_SEVERITY_WARN], "warnings");
+    put_part(out, &first, c->sum.findings[KRPC_SEVERITY_NOTE], "notes");
+    text_puts(out, first ? "none\n" : "\n");
+}
+
+static void put_stories(check *c)
+{
+    text *out = output_text(c->output);
+
+    if (c->sum.stories.len == 0)
+        return;
+    text_put(out, c->sum.stories.data, c->sum.stories.len);
+    if (c->sum.num_natted > TALLY_STORIES)
+        text_printf(out, "  ... and %" G_GUINT64_FORMAT " more: krpcscope nodes\n", c->sum.num_natted - TALLY_STORIES);
+}
+
+static void text_end(check *c)
+{
+    krpc_rule order[KRPC_NUM_RULES];
+    unsigned num_rules = tally_order(&c->sum, order);
+    text *out = output_text(c->output);
+
+    for (unsigned i = 0; i < num_rules; i++)
+        put_rule(c, order[i]);
+    if (num_rules > 0)
+        text_puts(out, "\n");
+    style_puts(out, c->with->color, STYLE_BOLD, "Summary");
+    if (c->with->num_args == 1)
+        text_printf(out, " of %s", c->with->args[0]);
+    text_puts(out, c->partial ? " (of a part: interrupted)\n" : "\n");
+    put_packets(c);
+    put_messages(c);
+    put_peers(c);
+    put_clients(c);
+    put_nodes(c);
+    put_adverts(c);
+    put_dropped(c);
+    put_found(c);
+    put_stories(c);
+}
+
+const report report_text = {.end = text_end};
+
+static void each_finding(check *c, const run_packet *packet, const krpc_finding *finding)
+{
+    text *out = output_text(c->output);
+    const krpc_rule_info *info = krpc_rule_get(finding->rule);
+    char line[RUN_FINDING_TEXT];
+    unsigned file;
+
+    uint32_t frame = run_frame(c->run, packet->where.frame, &file);
+    run_finding_text(c->run, line, sizeof line, finding);
+    text_puts(out, run_file_name(c->run, file));
+    text_printf(out, ":%u:%u: ", frame, finding->off);
+    style_puts(out, c->with->color, style_of_severity(info->severity), krpc_severity_name(info->severity));
+    text_printf(out, ": %s: %s\n", info->slug, line);
+}
+
+const report report_each = {.finding = each_finding};

@@ -1,0 +1,53 @@
+/* rules.c: the list of all rules.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <krpc/rules.h>
+
+#include "commands.h"
+#include "output.h"
+#include "style.h"
+#include "table.h"
+
+static void put_member(text *out, const char *before, const char *value)
+{
+    text_puts(out, before);
+    text_json(out, value, strlen(value));
+}
+
+static void put_record(text *out, const krpc_rule_info *info)
+{
+    put_member(out, "{\"type\":\"rule\",\"rule\":", info->slug);
+    put_member(out, ",\"severity\":", krpc_severity_name(info->severity));
+    put_member(out, ",\"spec\":", info->spec);
+    put_member(out, ",\"message\":", info->text);
+    put_member(out, ",\"explanation\":", info->explanation);
+    text_puts(out, "}\n");
+}
+
+int rules_main(const options *with)
+{
+    static const char *const headings[] = {"rule", "severity", "from", "what"};
+    output *to = output_new(with->output);
+
+    if (to == NULL)
+        return EXIT_TROUBLE;
+    table *rows = table_new(headings, 4);
+    for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
+        const krpc_rule_info *info = krpc_rule_get((krpc_rule)i);
+        if (with->format == FORMAT_NDJSON) {
+            put_record(output_text(to), info);
+            continue;
+        }
+        text_puts(table_cell(rows), info->slug);
+        text_puts(table_cell(rows), krpc_severity_name(info->severity));
+        table_color(rows, style_of_severity(info->severity));
+        text_puts(table_cell(rows), info->spec);
+        text_puts(table_cell(rows), info->text);
+    }
+    if (with->format == FORMAT_TEXT)
+        table_put(output_text(to), rows, with->color);
+    else
+        table_free(rows);
+    return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
+}

@@ -1,0 +1,618 @@
+/* run.c: see run.h.
+ *
+ * Reading, frames, and (when there are two threads and the other one has enough to do) decoding belong to the reader;
+ * the tracker and the visitor to the judge. With one thread the two take turns, batch by batch.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "anonymize.h"
+#include "batch.h"
+#include "filter.h"
+#include "frame_fragment.h"
+#include "source.h"
+
+#define BATCH_ALONE 32     /* stays in the nearest cache */
+#define BATCH_THREADED 256 /* handing over costs as much as some packets */
+#define PREFETCH 32
+#define NUM_BATCHES 8
+#define MAX_FRAGMENTED 256
+#define MAX_FRAGMENT_BYTES (4u << 20)
+#define MAX_FINDINGS 64 /* kept for one packet before they grow */
+
+struct run {
+    const options *options;
+    const run_visitor *visitor;
+    output *output;
+    source *source;
+    filter *filter;
+    anonymizer *anonymizer;
+    frame_fragments *fragments;
+    tracker *tracker;
+    unsigned num_files;
+    unsigned file; /* the one that is judged */
+    bool merged;
+    bool stopped; /* by the visitor */
+    bool between_files; /* reader: the next batch begins a file */
+    run_counts counts;
+    /* the packet that is judged */
+    krpc_finding *findings;
+    size_t num_findings;
+    size_t cap_findings;
+    krpc_message anonymous_message;
+    text anonymous_bytes;
+    /* progress */
+    int64_t began_us;
+    int64_t shown_us;
+    uint64_t num_packets; /* of all files */
+    bool shows_progress;
+    bool shown;
+    /* two threads */
+    GAsyncQueue *empty;
+    GAsyncQueue *full;
+    gint stop;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+bool run_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+void run_stop(run *from)
+{
+    from->stopped = true;
+}
+
+/* A second one ends the program at once. */
+static void watch_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+const run_counts *run_get_counts(const run *from)
+{
+    return &from->counts;
+}
+
+tracker *run_get_tracker(const run *from)
+{
+    return from->tracker;
+}
+
+unsigned run_num_files(const run *from)
+{
+    return from->num_files;
+}
+
+const char *run_file_name(const run *from, unsigned file)
+{
+    return source_name(from->source, file);
+}
+
+/* Several files in one tracker: frame * files + file, which needs no memory to be undone. */
+static uint32_t joint_frame(const run *from, uint32_t frame, unsigned file)
+{
+    return from->merged ? frame * from->num_files + file : frame;
+}
+
+uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
+{
+    unsigned file = from->merged ? frame % from->num_files : from->file;
+
+    if (file_out != NULL)
+        *file_out = file;
+    return from->merged ? frame / from->num_files : frame;
+}
+
+size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding)
+{
+    krpc_finding own = *finding;
+    const char *pattern = krpc_rule_get(finding->rule)->text;
+
+    if (from != NULL && from->merged) {
+        if (strstr(pattern, "frame {a}") != NULL)
+            own.a = run_frame(from, (uint32_t)own.a, NULL);
+        if (strstr(pattern, "frame {b}") != NULL)
+            own.b = run_frame(from, (uint32_t)own.b, NULL);
+    }
+    return krpc_finding_text(out, cap, &own);
+}
+
+bool run_node_get(const run *from, uint32_t index, tracker_node *out)
+{
+    if (!tracker_node_get(from->tracker, index, out))
+        return false;
+    if (from->anonymizer != NULL)
+        anonymize_node(from->anonymizer, out);
+    return true;
+}
+
+/* --- progress --- */
+
+static void show_progress(run *r, int64_t now_us, double part)
+{
+    double seconds = (double)(now_us - r->began_us) / 1e6;
+    char left[48] = "";
+
+    if (part > 0.001)
+        g_snprintf(left, sizeof left, "%3.0f %%, %.0f s left, ", part * 100, seconds / part - seconds);
+    fprintf(stderr, "\r\033[K%s: %s%.1f M packets, %.2f M/s", source_name(r->source, r->file), left, (double)r->num_packets / 1e6,
+            (double)r->num_packets / 1e6 / seconds);
+    fflush(stderr);
+    r->shown = true;
+}
+
+static void progress(run *r, double part)
+{
+    if (!r->shows_progress)
+        return;
+    int64_t now = g_get_monotonic_time();
+    if (now - r->began_us > G_USEC_PER_SEC && now - r->shown_us > G_USEC_PER_SEC / 5) {
+        show_progress(r, now, part);
+        r->shown_us = now;
+    }
+}
+
+static void end_progress(const run *r)
+{
+    if (r->shown)
+        fputs("\r\033[K", stderr);
+}
+
+/* --- reading --- */
+
+static void count_status(run_counts *counts, frame_status status, frame_protocol protocol)
+{
+    switch (status) {
+    case FRAME_DATAGRAM:
+        counts->udp += protocol == FRAME_UDP;
+        counts->tcp += protocol == FRAME_TCP;
+        counts->icmp += protocol == FRAME_ICMP;
+        break;
+    case FRAME_FRAGMENT:
+        counts->fragments++;
+        break;
+    case FRAME_OTHER:
+        counts->other++;
+        break;
+    case FRAME_UNSUPPORTED:
+        counts->unsupported++;
+        break;
+    case FRAME_CUT:
+        counts->cut++;
+        break;
+    case FRAME_MALFORMED:
+        counts->malformed++;
+        break;
+    }
+}
+
+static void fill_item(const run *r, batch_item *item, const capture_packet *packet, const frame_datagram *datagram,
+                      unsigned file)
+{
+    run_packet *out = &item->packet;
+
+    out->where.frame = joint_frame(r, packet->frame, file);
+    out->where.time_ns = packet->time_ns;
+    out->where.src = datagram->src;
+    out->where.dst = datagram->dst;
+    out->wire_len = datagram->payload_wire_len;
+    out->raw_wire_len = packet->wirelen;
+    out->payload_off = datagram->payload_off;
+    out->tcp_seq = datagram->tcp_seq;
+    out->tcp_ack = datagram->tcp_ack;
+    out->tcp_flags = datagram->tcp_flags;
+    out->protocol = (uint8_t)datagram->protocol;
+    out->link = (uint8_t)packet->link;
+    out->has_time = packet->has_time;
+    out->file_offset = packet->offset;
+    item->has_quote = false;
+    if (datagram->protocol == FRAME_ICMP && datagram->has_quote) {
+        item->has_quote = true;
+        item->quote_src = datagram->quote.src;
+        item->quote_dst = datagram->quote.dst;
+        item->is_port_unreachable = frame_is_port_unreachable(datagram);
+    }
+}
+
+/* Where the interesting bytes of a datagram are. False: the tracker can do nothing with it. */
+static bool interesting(const frame_datagram *datagram, uint32_t *off, uint32_t *len)
+{
+    *off = datagram->payload_off;
+    *len = datagram->payload_len;
+    switch (datagram->protocol) {
+    case FRAME_UDP:
+        return true;
+    case FRAME_TCP:
+        return datagram->payload_wire_len > 0 ||
+               (datagram->tcp_flags & (FRAME_TCP_SYN | FRAME_TCP_FIN | FRAME_TCP_RST)) != 0;
+    case FRAME_ICMP:
+        *off = datagram->quote.payload_off;
+        *len = datagram->quote.payload_len;
+        return datagram->has_quote && datagram->quote.protocol == FRAME_UDP;
+    default:
+        return false;
+    }
+}
+
+static void read_packet(run *r, batch *b, const capture_packet *packet, unsigned file)
+{
+    frame_datagram datagram;
+    run_counts *counts = &b->counts;
+    uint32_t off, len;
+
+    counts->packets++;
+    if (packet->has_time) {
+        if (counts->first_ns == 0)
+            counts->first_ns = packet->time_ns;
+        counts->last_ns = packet->time_ns;
+    }
+    if (r->filter != NULL && !filter_match(r->filter, packet)) {
+        counts->filtered++;
+        return;
+    }
+    frame_status status = frame_fragments_parse(r->fragments, &datagram, packet->link, packet->data, packet->caplen,
+                                                packet->wirelen, packet->time_ns);
+    count_status(counts, status, status == FRAME_DATAGRAM ? datagram.protocol : FRAME_PROTOCOL_OTHER);
+    if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len))
+        return;
+    batch_item *item =
+        batch_add(b, datagram.data + off, len, packet->data, r->visitor->keep_frames ? packet->caplen : 0);
+    fill_item(r, item, packet, &datagram, file);
+}
+
+/* Fills a batch; false: there is nothing more to come. */
+static bool read_batch(run *r, batch *b)
+{
+    capture_packet packet;
+    unsigned file;
+
+    batch_reset(b);
+    if (r->between_files) {
+        if (!source_advance(r->source))
+            return false;
+        r->between_files = false;
+        frame_fragments_free(r->fragments);
+        r->fragments = frame_fragments_new(MAX_FRAGMENTED, MAX_FRAGMENT_BYTES);
+    }
+    b->file = source_current(r->source);
+    /* Noise that is not kept must not keep the reader here for ever. */
+    while (!batch_is_full(b) && b->counts.packets < 4 * b->cap) {
+        if (interrupted || g_atomic_int_get(&r->stop) || !source_next(r->source, &packet, &file)) {
+            b->ends_file = true;
+            r->between_files = true;
+            break;
+        }
+        read_packet(r, b, &packet, file);
+    }
+    if (r->shows_progress)
+        b->progress = source_progress(r->source);
+    if (b->ends_file) {
+        frame_fragments_finish(r->fragments);
+        const frame_fragment_stats *stats = frame_fragments_stats(r->fragments);
+        b->counts.fragments_lost = stats->overlapping + stats->expired + stats->evicted + stats->cut + stats->malformed;
+    }
+    return true;
+}
+
+/* --- judging --- */
+
+static void keep_finding(void *ctx, const krpc_finding *finding)
+{
+    run *r = ctx;
+
+    if (r->num_findings == r->cap_findings) {
+        r->cap_findings = r->cap_findings == 0 ? MAX_FINDINGS : r->cap_findings * 2;
+        r->findings = g_renew(krpc_finding, r->findings, r->cap_findings);
+    }
+    r->findings[r->num_findings++] = *finding;
+}
+
+static void give_advert(void *ctx, const tracker_advert *advert)
+{
+    run *r = ctx;
+
+    if (r->visitor->advert == NULL)
+        return;
+    if (r->anonymizer == NULL) {
+        r->visitor->advert(r->visitor->ctx, advert);
+    } else {
+        tracker_advert anonymous = *advert;
+        anonymize_advert(r->anonymizer, &anonymous);
+        r->visitor->advert(r->visitor->ctx, &anonymous);
+    }
+}
+
+static void begin_tracker(run *r, unsigned file)
+{
+    const options *with = r->options;
+    tracker_options bounds = {.max_nodes = with->max_nodes, .advert_done = give_advert, .ctx = r};
+
+    r->counts = (run_counts){0};
+    r->tracker = tracker_new(&bounds);
+    if (r->visitor->begin != NULL)
+        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : source_name(r->source, file));
+}
+
+static void end_tracker(run *r)
+{
+    tracker_finish(r->tracker);
+    if (r->visitor->end != NULL)
+        r->visitor->end(r->visitor->ctx, r);
+    tracker_free(r->tracker);
+    r->tracker = NULL;
+}
+
+static void add_counts(run_counts *sum, const run_counts *more)
+{
+    sum->packets += more->packets;
+    sum->filtered += more->filtered;
+    sum->udp += more->udp;
+    sum->tcp += more->tcp;
+    sum->icmp += more->icmp;
+    sum->other += more->other;
+    sum->unsupported += more->unsupported;
+    sum->cut += more->cut;
+    sum->malformed += more->malformed;
+    sum->fragments += more->fragments;
+    sum->fragments_lost += more->fragments_lost;
+    if (sum->first_ns == 0)
+        sum->first_ns = more->first_ns;
+    if (more->last_ns != 0)
+        sum->last_ns = more->last_ns;
+}
+
+static bool has_port(const uint16_t *ports, unsigned num_ports, const tracker_packet *where)
+{
+    for (unsigned i = 0; i < num_ports; i++)
+        if (where->src.port == ports[i] || where->dst.port == ports[i])
+            return true;
+    return false;
+}
+
+static bool admit(const run *r, const batch_item *item, const krpc_message *message)
+{
+    const run_packet *packet = &item->packet;
+
+    return tracker_admit(r->tracker, &packet->where, message, packet->data) ||
+           has_port(r->options->udp_ports, r->options->num_udp_ports, &packet->where);
+}
+
+/* What a visitor sees of a packet under --anonymize: addresses and payload are others, everything else is as it was. */
+static void visit_anonymous(run *r, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+{
+    const run_visitor *visitor = r->visitor;
+    run_packet own = *packet;
+    tracker_result own_result;
+    krpc_message *own_message = NULL;
+
+    anonymize_packet(r->anonymizer, &own.where);
+    r->anonymous_bytes.len = 0;
+    text_put(&r->anonymous_bytes, (const char *)packet->data, packet->len);
+    uint8_t *bytes = (uint8_t *)r->anonymous_bytes.data;
+    own.data = bytes;
+    if (message != NULL) {
+        anonymize_message(r->anonymizer, message, bytes, packet->len);
+        own_message = &r->anonymous_message;
+        krpc_message_decode(own_message, bytes, packet->len, packet->wire_len, NULL);
+    } else {
+        anonymize_other(r->anonymizer, bytes, packet->len);
+    }
+    if (visitor->message != NULL && message != NULL) {
+        own_result = *result;
+        anonymize_result(r->anonymizer, &own_result);
+        visitor->message(visitor->ctx, &own, own_message, &own_result);
+    }
+    if (visitor->findings != NULL && r->num_findings > 0)
+        visitor->findings(visitor->ctx, &own, own_message, r->findings, r->num_findings);
+    if (visitor->packet != NULL)
+        visitor->packet(visitor->ctx, &own);
+}
+
+static void visit(run *r, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+{
+    const run_visitor *visitor = r->visitor;
+
+    if (r->anonymizer != NULL) {
+        visit_anonymous(r, packet, message, result);
+        return;
+    }
+    if (visitor->message != NULL && message != NULL)
+        visitor->message(visitor->ctx, packet, message, result);
+    if (visitor->findings != NULL && r->num_findings > 0)
+        visitor->findings(visitor->ctx, packet, message, r->findings, r->num_findings);
+    if (visitor->packet != NULL)
+        visitor->packet(visitor->ctx, packet);
+}
+
+static void judge_udp(run *r, batch *b, uint32_t index, const krpc_sink *sink)
+{
+    const batch_item *item = &b->items[index];
+    const run_packet *packet = &item->packet;
+    const krpc_message *message = &b->messages[index];
+    tracker_result result;
+
+    if (!item->maybe_krpc || !admit(r, item, message)) {
+        tracker_datagram(r->tracker, &packet->where, packet->data, packet->len, NULL, sink);
+        visit(r, packet, NULL, NULL);
+        return;
+    }
+    r->counts.krpc++;
+    for (uint32_t i = 0; i < item->num_findings; i++)
+        keep_finding(r, &b->findings[item->first_finding + i]);
+    tracker_message(r->tracker, &packet->where, message, packet->data, &result, sink);
+    visit(r, packet, message, &result);
+}
+
+static void judge_item(run *r, batch *b, uint32_t index)
+{
+    const krpc_sink sink = {keep_finding, r};
+    const batch_item *item = &b->items[index];
+    const run_packet *packet = &item->packet;
+
+    r->num_findings = 0;
+    switch ((frame_protocol)packet->protocol) {
+    case FRAME_UDP:
+        judge_udp(r, b, index, &sink);
+        break;
+    case FRAME_TCP:
+        tracker_segment(r->tracker, &packet->where, packet->tcp_seq, packet->tcp_ack, packet->tcp_flags, packet->data,
+                        packet->len, packet->wire_len, NULL, &sink);
+        visit(r, packet, NULL, NULL);
+        break;
+    case FRAME_ICMP:
+        if (item->has_quote)
+            tracker_unreachable(r->tracker, &packet->where, &item->quote_src, &item->quote_dst, packet->data,
+                                packet->len, item->is_port_unreachable, &sink);
+        visit(r, packet, NULL, NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+/* False: the output cannot take any more. */
+static bool judge_batch(run *r, batch *b)
+{
+    r->file = b->file;
+    if (r->tracker == NULL)
+        begin_tracker(r, b->file);
+    batch_decode(b);
+    add_counts(&r->counts, &b->counts);
+    r->num_packets += b->counts.packets;
+    for (uint32_t first = 0; first < b->num_items; first += PREFETCH) {
+        uint32_t end = MIN(first + PREFETCH, b->num_items);
+        for (uint32_t i = first; i < end; i++)
+            if (b->items[i].maybe_krpc)
+                tracker_prefetch(r->tracker, &b->items[i].packet.where, &b->messages[i], b->items[i].packet.data);
+        for (uint32_t i = first; i < end && !r->stopped; i++)
+            judge_item(r, b, i);
+    }
+    if (b->ends_file)
+        end_tracker(r);
+    progress(r, b->progress);
+    return output_ok(r->output) && !r->stopped;
+}
+
+/* --- one thread or two --- */
+
+static void run_alone(run *r)
+{
+    batch *b = batch_new(BATCH_ALONE);
+
+    while (!interrupted && read_batch(r, b) && judge_batch(r, b))
+        ;
+    batch_free(b);
+}
+
+/* The reader decodes where the judge is behind, and leaves it to the judge where not: so both have the same to do. */
+static gpointer reader_main(gpointer data)
+{
+    run *r = data;
+
+    for (;;) {
+        batch *b = g_async_queue_pop(r->empty);
+        if (interrupted || g_atomic_int_get(&r->stop) || !read_batch(r, b)) {
+            batch_reset(b);
+            b->cap = 0; /* the last one */
+            g_async_queue_push(r->full, b);
+            return NULL;
+        }
+        if (g_async_queue_length(r->full) > 1)
+            batch_decode(b);
+        g_async_queue_push(r->full, b);
+    }
+}
+
+static void run_threaded(run *r)
+{
+    r->empty = g_async_queue_new();
+    r->full = g_async_queue_new();
+    for (unsigned i = 0; i < NUM_BATCHES; i++)
+        g_async_queue_push(r->empty, batch_new(BATCH_THREADED));
+    GThread *reader = g_thread_new("reader", reader_main, r);
+    bool going = true;
+    for (;;) {
+        batch *b = g_async_queue_pop(r->full);
+        bool last = b->cap == 0;
+        if (!last && going && !judge_batch(r, b)) {
+            going = false;
+            g_atomic_int_set(&r->stop, 1);
+        }
+        if (last) {
+            batch_free(b);
+            break;
+        }
+        g_async_queue_push(r->empty, b);
+    }
+    g_thread_join(reader);
+    for (batch *b; (b = g_async_queue_try_pop(r->empty)) != NULL;)
+        batch_free(b);
+    g_async_queue_unref(r->empty);
+    g_async_queue_unref(r->full);
+}
+
+static bool make_filter(run *r)
+{
+    char *error = NULL;
+
+    if (r->options->filter == NULL)
+        return true;
+    r->filter = filter_new(r->options->filter, &error);
+    if (r->filter == NULL)
+        say("--filter '%s': %s", r->options->filter, error);
+    g_free(error);
+    return r->filter != NULL;
+}
+
+bool run_captures(const options *with, const run_visitor *visitor, output *to)
+{
+    run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args, .between_files = true};
+    bool ok = make_filter(&r);
+
+    if (ok) {
+        watch_interrupt();
+        r.merged = with->merge && with->num_args > 1;
+        r.source = source_new(with->args, with->num_args, r.merged);
+        if (with->anonymize != NULL)
+            r.anonymizer = anonymizer_new(with->anonymize);
+        r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
+        r.began_us = g_get_monotonic_time();
+        if (with->threads > 1)
+            run_threaded(&r);
+        else
+            run_alone(&r);
+        if (r.tracker != NULL)
+            end_tracker(&r);
+        end_progress(&r);
+        ok = source_num_failed(r.source) == 0;
+    }
+    filter_free(r.filter);
+    anonymizer_free(r.anonymizer);
+    frame_fragments_free(r.fragments);
+    source_free(r.source);
+    text_free(&r.anonymous_bytes);
+    g_free(r.findings);
+    return ok;
+}

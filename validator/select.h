@@ -1,0 +1,18 @@
+/* select.h: what --node, --info-hash, --port and --client let through.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_SELECT_H
+#define VALIDATOR_SELECT_H
+
+#include "run.h"
+
+bool select_message(const selection *which, const run_packet *packet, const krpc_message *message,
+                    const tracker_result *result);
+bool select_advert(const selection *which, const tracker_advert *advert);
+/* select_node looks at a node's endpoint, its ids and the endpoints on which others see it; --info-hash lets all through. */
+bool select_node(const selection *which, const tracker_node *node);
+/* select_all is true where nothing was asked for. */
+bool select_all(const selection *which);
+
+#endif

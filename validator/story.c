@@ -1,0 +1,305 @@
+/* story.c: see story.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "story.h"
+
+#include <glib.h>
+
+#include "message_text.h"
+#include "record.h"
+#include "select.h"
+
+#define LINE_WIDTH 100
+#define SHOWN_EXTERNAL 3
+#define SHOWN_PORTS 4
+
+/* The ports that a host names for its DHT. */
+typedef struct dht_claims {
+    struct {
+        int32_t port;
+        uint8_t channel;
+        uint32_t count;
+        uint32_t frame;
+        uint8_t later;
+        uint32_t later_frame;
+    } claims[SHOWN_PORTS];
+    unsigned num_claims;
+    bool more;
+} dht_claims;
+
+static void collect(dht_claims *out, const ledger *book, const krpc_endpoint *host)
+{
+    const ledger_entry *entry;
+
+    *out = (dht_claims){0};
+    for (unsigned i = ledger_find(book, host); (entry = ledger_get(book, i)) != NULL; i++) {
+        unsigned n = 0;
+        if (!krpc_endpoint_equal(&entry->host, host))
+            break;
+        if (entry->service != KRPC_SERVICE_DHT)
+            continue;
+        while (n < out->num_claims && (out->claims[n].port != entry->advertised_port ||
+                                       out->claims[n].channel != entry->channel))
+            n++;
+        if (n == SHOWN_PORTS) {
+            out->more = true;
+            continue;
+        }
+        if (n == out->num_claims) {
+            out->num_claims++;
+            out->claims[n].port = entry->advertised_port;
+            out->claims[n].channel = entry->channel;
+            out->claims[n].frame = entry->frames[0];
+        }
+        out->claims[n].count += entry->count;
+        out->claims[n].frame = MIN(out->claims[n].frame, entry->frames[0]);
+        /* What went wrong tells more than what went well. */
+        if (entry->later >= out->claims[n].later) {
+            out->claims[n].later = entry->later;
+            out->claims[n].later_frame = entry->later_frame;
+        }
+    }
+}
+
+static bool is_seen_elsewhere(const tracker_node *node)
+{
+    const tracker_nat *nat = &node->nat;
+
+    for (uint32_t i = 0; i < nat->num_kept; i++)
+        if (!krpc_endpoint_equal(&nat->external[i].endpoint, &node->endpoint))
+            return true;
+    return nat->num_external > 1 || nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED;
+}
+
+static bool is_story(const ledger *book, const tracker_node *node)
+{
+    dht_claims claims;
+
+    if (is_seen_elsewhere(node))
+        return true;
+    collect(&claims, book, &node->endpoint);
+    for (unsigned i = 0; i < claims.num_claims; i++)
+        if (claims.claims[i].port != node->endpoint.port)
+            return true;
+    return false;
+}
+
+static void put_frames(text *out, const run *from, const uint32_t *frames, uint32_t num_frames)
+{
+    text_puts(out, num_frames == 1 ? " (frame " : " (frames ");
+    for (uint32_t i = 0; i < num_frames; i++) {
+        if (i > 0)
+            text_puts(out, ", ");
+        text_uint(out, run_frame(from, frames[i], NULL));
+    }
+    text_char(out, ')');
+}
+
+static const char *claim_text(uint8_t channel)
+{
+    switch ((krpc_channel)channel) {
+    case KRPC_CHANNEL_PORT_MESSAGE:
+        return "PORT messages";
+    case KRPC_CHANNEL_P:
+        return "the key p";
+    case KRPC_CHANNEL_CONTACT:
+        return "contact queries";
+    default:
+        return krpc_channel_get((krpc_channel)channel)->name;
+    }
+}
+
+/* From outside, a node on many ports is known by its id and address. */
+static void put_who(text *out, const tracker_node *node)
+{
+    bool is_many = node->nat.num_external > 1 && node->num_ids > 0 &&
+                   krpc_endpoint_same_addr(&node->nat.external[0].endpoint, &node->endpoint);
+
+    if (is_many) {
+        text_puts(out, "Node ");
+        message_text_id(out, node->ids[0]);
+        text_puts(out, " at ");
+        text_addr(out, &node->endpoint);
+    } else {
+        text_endpoint(out, &node->endpoint);
+    }
+    if (node->version_len > 0)
+        text_printf(out, " (%s)", record_client(node->version, node->version_len));
+}
+
+static void put_seen(text *out, const run *from, const tracker_node *node)
+{
+    const tracker_nat *nat = &node->nat;
+
+    if (nat->num_kept == 0 || (nat->num_external == 1 && krpc_endpoint_equal(&nat->external[0].endpoint, &node->endpoint))) {
+        text_printf(out, " sends from port %u", node->endpoint.port);
+        if (nat->num_kept > 0) {
+            text_puts(out, ", and is seen there");
+            put_frames(out, from, nat->external[0].frames, MIN(nat->external[0].num_frames, 2));
+        }
+        text_char(out, '.');
+        return;
+    }
+    text_puts(out, krpc_endpoint_same_addr(&nat->external[0].endpoint, &node->endpoint) ? " is seen on port "
+                                                                                         : " is seen by others at ");
+    uint32_t shown = MIN(nat->num_kept, SHOWN_EXTERNAL);
+    for (uint32_t i = 0; i < shown; i++) {
+        const tracker_external *external = &nat->external[i];
+        if (i > 0)
+            text_puts(out, i + 1 == shown && nat->num_external == shown ? " and " : ", ");
+        if (krpc_endpoint_same_addr(&external->endpoint, &node->endpoint))
+            text_uint(out, external->endpoint.port);
+        else
+            text_endpoint(out, &external->endpoint);
+        put_frames(out, from, external->frames, MIN(external->num_frames, 2));
+    }
+    if (nat->num_external > shown)
+        text_printf(out, " and on %u more ports", nat->num_external - shown);
+    text_char(out, '.');
+}
+
+static void put_behaviour(text *out, const tracker_node *node)
+{
+    const tracker_nat *nat = &node->nat;
+
+    if (nat->mapping == TRACKER_MAPPING_DEPENDENT)
+        text_puts(out, nat->port == TRACKER_PORT_MIXED
+                           ? " Its NAT keeps the port for some destinations and changes it for others:"
+                           : " Its NAT uses another outside port for another destination:");
+    else if (nat->port == TRACKER_PORT_REWRITTEN && nat->mapping == TRACKER_MAPPING_INDEPENDENT)
+        text_puts(out, " Its NAT rewrites the port, and uses the same one for every destination:");
+    else if (nat->port == TRACKER_PORT_REWRITTEN)
+        text_puts(out, " Its NAT rewrites the port:");
+    else if (nat->port == TRACKER_PORT_MIXED)
+        text_puts(out, " Its NAT sometimes keeps the port and sometimes changes it:");
+    else if (nat->port == TRACKER_PORT_PRESERVED)
+        text_puts(out, " Its NAT keeps the port:");
+    else
+        return;
+    if (nat->mapping == TRACKER_MAPPING_DEPENDENT)
+        text_puts(out, " no port that it could name is right for everybody.");
+    else if (nat->port == TRACKER_PORT_PRESERVED)
+        text_puts(out, " what it says about its port is right for everybody.");
+    else if (nat->num_kept == 1)
+        text_printf(out, " %u is the port to send to, %u is not.", nat->external[0].endpoint.port, node->endpoint.port);
+    else
+        text_puts(out, " others must send to that port, not to its own.");
+}
+
+static bool is_outside_port(const tracker_node *node, int32_t port)
+{
+    if (node->nat.num_kept == 0)
+        return port == node->endpoint.port;
+    for (uint32_t i = 0; i < node->nat.num_kept; i++)
+        if (node->nat.external[i].endpoint.port == port)
+            return true;
+    return false;
+}
+
+static void put_later(text *out, const run *from, uint8_t later, uint32_t later_frame)
+{
+    static const char *const told[TRACKER_NUM_LATER] = {
+        [TRACKER_LATER_HONOURED] = "a receiver did send a query there",
+        [TRACKER_LATER_NOT_HONOURED] = "receivers went on sending to the source port",
+        [TRACKER_LATER_DEAD] = "a query that went there found nobody",
+        [TRACKER_LATER_OTHER_NODE] = "another node lives there",
+    };
+
+    if (later == TRACKER_LATER_UNKNOWN || later >= TRACKER_NUM_LATER)
+        return;
+    text_printf(out, "; %s", told[later]);
+    if (later_frame != 0)
+        put_frames(out, from, &later_frame, 1);
+}
+
+static void put_claims(text *out, const run *from, const dht_claims *claims, const tracker_node *node)
+{
+    for (unsigned i = 0; i < claims->num_claims; i++) {
+        bool is_right = is_outside_port(node, claims->claims[i].port);
+        text_printf(out, " In %s it advertises port %d", claim_text(claims->claims[i].channel), claims->claims[i].port);
+        text_printf(out, " (%u time%s, first in frame %u)", claims->claims[i].count,
+                    claims->claims[i].count == 1 ? "" : "s", run_frame(from, claims->claims[i].frame, NULL));
+        text_puts(out, is_right ? node->nat.mapping == TRACKER_MAPPING_DEPENDENT ? ", which is right for some only"
+                                                                                  : ", which is right"
+                                : ", where nobody outside can reach it");
+        put_later(out, from, claims->claims[i].later, claims->claims[i].later_frame);
+        text_char(out, '.');
+    }
+    if (claims->num_claims == 0)
+        text_puts(out, " It advertises no DHT port.");
+}
+
+/* Breaks what was written since start into lines. */
+static void wrap(text *out, size_t start, const char *indent)
+{
+    size_t len = out->len - start;
+    char *copy = g_strndup(out->data + start, len);
+    size_t column = 0;
+
+    out->len = start;
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+        size_t word_len = strlen(word);
+        if (column > 0 && column + 1 + word_len > LINE_WIDTH) {
+            text_char(out, '\n');
+            column = 0;
+        }
+        if (column == 0) {
+            text_puts(out, indent);
+            column = strlen(indent);
+        } else {
+            text_char(out, ' ');
+            column++;
+        }
+        text_put(out, word, word_len);
+        column += word_len;
+    }
+    text_char(out, '\n');
+    g_free(copy);
+}
+
+static void put_story(text *out, const run *from, const ledger *book, const tracker_node *node)
+{
+    size_t start = out->len;
+    dht_claims claims;
+
+    collect(&claims, book, &node->endpoint);
+    put_who(out, node);
+    put_seen(out, from, node);
+    put_behaviour(out, node);
+    put_claims(out, from, &claims, node);
+    wrap(out, start, "  ");
+}
+
+/* Seen from outside, one node behind a NAT is many endpoints of one address with one id. */
+static bool is_told(GHashTable *told, const tracker_node *node)
+{
+    uint8_t key[36];
+
+    if (node->num_ids == 0)
+        return false;
+    memcpy(key, node->endpoint.addr, 16);
+    memcpy(key + 16, node->ids[0], 20);
+    GBytes *bytes = g_bytes_new(key, sizeof key);
+    return !g_hash_table_add(told, bytes);
+}
+
+uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which, uint32_t max_stories)
+{
+    GHashTable *told = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+    uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
+    uint64_t num_stories = 0;
+    tracker_node node;
+
+    for (uint32_t i = 0; i < num_nodes; i++) {
+        if (!run_node_get(from, i, &node) || !select_node(which, &node) || !is_story(book, &node) ||
+            is_told(told, &node))
+            continue;
+        if (num_stories == 0 && max_stories > 0)
+            text_puts(out, "\nNodes that are not where they seem:\n");
+        if (num_stories++ < max_stories)
+            put_story(out, from, book, &node);
+    }
+    g_hash_table_destroy(told);
+    return num_stories;
+}

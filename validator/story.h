@@ -1,0 +1,19 @@
+/* story.h: what a node behind a NAT says and where it is, in plain sentences.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_STORY_H
+#define VALIDATOR_STORY_H
+
+#include "ledger.h"
+#include "run.h"
+#include "text.h"
+
+/* story_put_all writes a paragraph for each node (that which lets through) of which there is something to say: others see
+ * it on another endpoint than its own, or on more than one, or what it advertises for its DHT is not where it is seen. It
+ * says what the node advertises, where it is seen, what that means for others, and which frames show it. The endpoints of
+ * one node behind one outside address are one story. At most max_stories are written; book must be sorted. Returns how
+ * many there would be. */
+uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which, uint32_t max_stories);
+
+#endif

@@ -1,0 +1,28 @@
+/* utp.h: the header of a uTP packet (BEP 29).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_UTP_H
+#define VALIDATOR_UTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum utp_type { UTP_DATA, UTP_FIN, UTP_STATE, UTP_RESET, UTP_SYN } utp_type;
+
+typedef struct utp_header {
+    utp_type type;
+    uint32_t time_us;
+    uint32_t header_len; /* with the extensions: where the payload starts */
+    uint16_t id;
+    uint16_t seq;
+    uint16_t ack;
+} utp_header;
+
+/* utp_header_get reads the header of a UDP payload: len bytes were captured of wire_len. It accepts only what keeps
+ * every rule: version 1, a known type, extensions that BEP 29 or its implementations have, of the length they have; a
+ * payload in DATA, none in STATE, RESET and SYN; nothing acknowledged in a SYN. Chance lets through about one random
+ * datagram in a hundred, so one packet alone proves nothing. false leaves *out undefined. */
+bool utp_header_get(utp_header *out, const uint8_t *data, uint32_t len, uint32_t wire_len);
+
+#endif

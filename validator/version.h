@@ -1,0 +1,16 @@
+/* version.h: which krpcscope this is.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_VERSION_H
+#define VALIDATOR_VERSION_H
+
+/* The build system knows the number; this stands in where somebody compiles by hand. */
+#ifndef KRPCSCOPE_VERSION
+#define KRPCSCOPE_VERSION "0.1.0"
+#endif
+
+/* version_print writes the versions of krpcscope and of its libraries to standard output. */
+void version_print(void);
+
+#endif
