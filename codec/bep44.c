@@ -89,9 +89,9 @@ static bool sha1_of_two(uint8_t out[KRPC_BEP44_TARGET_LEN], const void *a, size_
     return gcry_md_hash_buffers(GCRY_MD_SHA1, 0, out, parts, b_len > 0 ? 2 : 1) == 0;
 }
 
-/* libgcrypt 1.10 aborts the process in gcry_pk_verify when a coordinate of the public key is so small that it takes fewer
- * words than the field's prime, and a packet may bring any key. Of the keys that people have, one in 2^30 is turned away
- * with these. */
+/* libgcrypt 1.10 aborts the process in gcry_pk_verify when a coordinate of the public key is so small that it takes
+ * fewer words than the field's prime, and a packet may bring any key. Of the keys that people have, one in 2^30 is
+ * turned away with these. */
 #define MIN_COORDINATE_BITS 225u
 
 typedef enum key_kind { KEY_GOOD, KEY_NO_POINT, KEY_SMALL } key_kind;
@@ -165,8 +165,8 @@ bool krpc_bep44_immutable_target(uint8_t out[KRPC_BEP44_TARGET_LEN], const void 
     return sha1_of_two(out, v, v_len, NULL, 0);
 }
 
-bool krpc_bep44_mutable_target(uint8_t out[KRPC_BEP44_TARGET_LEN], const uint8_t k[KRPC_BEP44_KEY_LEN], const void *salt,
-                               size_t salt_len)
+bool krpc_bep44_mutable_target(uint8_t out[KRPC_BEP44_TARGET_LEN], const uint8_t k[KRPC_BEP44_KEY_LEN],
+                               const void *salt, size_t salt_len)
 {
     return sha1_of_two(out, k, KRPC_BEP44_KEY_LEN, salt, salt_len);
 }

@@ -75,8 +75,8 @@ static void put_dotted(text *to, unsigned major, unsigned minor)
     put_number(to, minor);
 }
 
-/* The nibbles came with 1.2, whose first releases still sent major and minor: no release before 2 has an upper nibble of
- * zero in the new coding. */
+/* The nibbles came with 1.2, whose first releases still sent major and minor: no release before 2 has an upper nibble
+ * of zero in the new coding. */
 static void put_libtorrent(text *to, unsigned major, unsigned byte)
 {
     if (major <= 1 && (major == 0 || byte < 0x10)) {

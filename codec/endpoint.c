@@ -171,24 +171,29 @@ char *krpc_endpoint_addr_text(char out[KRPC_ENDPOINT_TEXT], const krpc_endpoint 
     return out;
 }
 
+static krpc_addr_scope scope4(const uint8_t addr[4])
+{
+    switch (addr[0]) {
+    case 0:
+        return KRPC_ADDR_BOGUS;
+    case 10:
+        return KRPC_ADDR_PRIVATE;
+    case 100:
+        return (addr[1] & 0xc0) == 64 ? KRPC_ADDR_CGNAT : KRPC_ADDR_GLOBAL;
+    case 127:
+        return KRPC_ADDR_LOOPBACK;
+    case 169:
+        return addr[1] == 254 ? KRPC_ADDR_LINK_LOCAL : KRPC_ADDR_GLOBAL;
+    case 172:
+        return (addr[1] & 0xf0) == 16 ? KRPC_ADDR_PRIVATE : KRPC_ADDR_GLOBAL;
+    case 192:
+        return addr[1] == 168 ? KRPC_ADDR_PRIVATE : KRPC_ADDR_GLOBAL;
+    default: /* multicast, reserved, broadcast */
+        return addr[0] >= 224 ? KRPC_ADDR_BOGUS : KRPC_ADDR_GLOBAL;
+    }
+}
+
 /* One row per special range; the first that fits counts. */
-typedef struct range4 {
-    uint32_t addr;
-    uint32_t mask;
-    krpc_addr_scope scope;
-} range4;
-
-static const range4 ranges4[] = {
-    {0x00000000, 0xff000000, KRPC_ADDR_BOGUS},
-    {0x0a000000, 0xff000000, KRPC_ADDR_PRIVATE},
-    {0x64400000, 0xffc00000, KRPC_ADDR_CGNAT},
-    {0x7f000000, 0xff000000, KRPC_ADDR_LOOPBACK},
-    {0xa9fe0000, 0xffff0000, KRPC_ADDR_LINK_LOCAL},
-    {0xac100000, 0xfff00000, KRPC_ADDR_PRIVATE},
-    {0xc0a80000, 0xffff0000, KRPC_ADDR_PRIVATE},
-    {0xe0000000, 0xe0000000, KRPC_ADDR_BOGUS}, /* multicast, reserved, broadcast */
-};
-
 typedef struct range6 {
     uint8_t addr[16];
     uint8_t bits;
@@ -204,18 +209,6 @@ static const range6 ranges6[] = {
     {{0xfe, 0xc0}, 10, KRPC_ADDR_PRIVATE}, /* site-local, deprecated by RFC 3879 */
     {{0xff}, 8, KRPC_ADDR_BOGUS},
 };
-
-static krpc_addr_scope scope4(const uint8_t addr[4])
-{
-    uint32_t num = (uint32_t)addr[0] << 24 | (uint32_t)addr[1] << 16 | (uint32_t)addr[2] << 8 | addr[3];
-
-    for (size_t i = 0; i < sizeof ranges4 / sizeof ranges4[0]; i++) {
-        if ((num & ranges4[i].mask) == ranges4[i].addr) {
-            return ranges4[i].scope;
-        }
-    }
-    return KRPC_ADDR_GLOBAL;
-}
 
 static bool in_range6(const range6 *row, const uint8_t addr[16])
 {

@@ -15,7 +15,7 @@ void peerwire_advert_init(peerwire_advert_iter *out, const peerwire_message *mes
     peerwire_pex_init(&out->pex, message, data);
 }
 
-/* The keys of an extension handshake that speak of a port or an address; size 0 is a port, 20 either kind of address. */
+/* The keys of an extension handshake that speak of a port or an address; size 0 is a port, 20 any address. */
 static const struct {
     uint8_t key;
     uint8_t channel;

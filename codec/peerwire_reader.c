@@ -1,7 +1,7 @@
 /* peerwire_reader.c: messages out of a byte stream that comes in pieces.
  *
- * The bytes that are still needed lie in room, and right behind them, in the stream, come those of the chunk from pos on.
- * Every decision is made at a stream offset and never at the end of a chunk: so the cutting makes no difference.
+ * The bytes that are still needed lie in room, and right behind them, in the stream, come those of the chunk from pos
+ * on. Every decision is made at a stream offset and never at the end of a chunk: so the cutting makes no difference.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,14 +15,17 @@ enum { STATE_SEARCH, STATE_IN_STEP, STATE_DONE };
 
 /* How long to search: three of the usual pieces of 16 KiB and more; and where there were messages before, longer, for
  * captures with many gaps. */
-#define SEARCH_LIMIT UINT64_C(0x10000)
+#define SEARCH_LIMIT       UINT64_C(0x10000)
 #define SEARCH_AGAIN_LIMIT UINT64_C(0x100000)
 
 /* Some send PORT with a wrong length, and new ids come up: in step that is no reason to doubt. */
-#define MAX_PORT_LEN 64
-#define MAX_UNKNOWN_LEN 65536
+#define MAX_PORT_LEN       64
+#define MAX_UNKNOWN_LEN    65536
 
-#define MAX_KEEP_ALIVES 2
+#define MAX_KEEP_ALIVES    2
+
+/* Bits that the length prefix of a message that begins a run does not have. */
+#define MAX_PREFIX_BITS    0xfff00000u
 
 static const struct {
     uint32_t min;
@@ -259,24 +262,56 @@ static bool search_byte(peerwire_reader *reader, uint64_t *begin_out, uint8_t by
         reader->matched = byte == (uint8_t)PEERWIRE_MAGIC[0];
     }
     if (scanned - reader->window_begin < 5 ||
-        ((reader->window >> 8 & 0xfff00000) != 0 && !header_is_due(reader, scanned - 5))) {
+        ((reader->window >> 8 & MAX_PREFIX_BITS) != 0 && !header_is_due(reader, scanned - 5))) {
         return false;
     }
     return look_at_header(reader, begin_out, scanned);
 }
 
+/* Nearly all bytes of a stream that is searched are nothing: passes over those that neither may end a header nor begin
+ * a handshake, and returns how many they are. */
+static size_t search_nothing(peerwire_reader *reader, const uint8_t *data, size_t len)
+{
+    uint64_t window = reader->window;
+    size_t i = 0;
+
+    if (reader->matched > 0) {
+        return 0;
+    }
+    for (uint32_t j = 0; j < reader->num_candidates; j++) {
+        uint64_t due = reader->candidates[j].next + 5 - 1;
+
+        if (due < reader->scanned + len) {
+            len = due > reader->scanned ? (size_t)(due - reader->scanned) : 0;
+        }
+    }
+    for (; i < len; i++) {
+        uint64_t next = window << 8 | data[i];
+
+        if ((next >> 8 & MAX_PREFIX_BITS) == 0 || data[i] == (uint8_t)PEERWIRE_MAGIC[0]) {
+            break;
+        }
+        window = next;
+    }
+    reader->window = window;
+    reader->scanned += i;
+    reader->searched += i;
+    return i;
+}
+
 static bool search_bytes(peerwire_reader *reader, uint64_t *begin_out, const uint8_t *data, size_t len)
 {
     uint64_t limit = reader->was_in_step ? SEARCH_AGAIN_LIMIT : SEARCH_LIMIT;
+    uint64_t left = limit - reader->searched;
+    size_t n = len < left ? len : (size_t)left;
 
-    for (size_t i = 0; i < len; i++) {
-        if (search_byte(reader, begin_out, data[i])) {
+    for (size_t i = search_nothing(reader, data, n); i < n; i += search_nothing(reader, data + i, n - i)) {
+        if (search_byte(reader, begin_out, data[i++])) {
             return true;
         }
-        if (reader->searched >= limit) {
-            reader->state = STATE_DONE;
-            return false;
-        }
+    }
+    if (reader->searched >= limit) {
+        reader->state = STATE_DONE;
     }
     return false;
 }
@@ -411,7 +446,9 @@ static step measure(peerwire_reader *reader, uint32_t *size_out)
     if (memcmp(data, PEERWIRE_MAGIC, 4) == 0) {
         data = peek(reader, PEERWIRE_MAGIC_LEN);
         *size_out = PEERWIRE_HANDSHAKE_LEN;
-        return data == NULL ? STEP_MORE : memcmp(data, PEERWIRE_MAGIC, PEERWIRE_MAGIC_LEN) == 0 ? STEP_MESSAGE : STEP_LOST;
+        return data == NULL                                            ? STEP_MORE
+               : memcmp(data, PEERWIRE_MAGIC, PEERWIRE_MAGIC_LEN) == 0 ? STEP_MESSAGE
+                                                                       : STEP_LOST;
     }
     if (prefix > PEERWIRE_MAX_LEN) {
         return STEP_LOST;

@@ -8,13 +8,13 @@
 
 #include "advert_fill.h"
 
-#define CONNECT_LEN 16
+#define CONNECT_LEN   16
 #define CONNECT_MAGIC UINT64_C(0x41727101980)
-#define ANNOUNCE_LEN 98
+#define ANNOUNCE_LEN  98
 
 /* More than any torrent's size, and more peers than anybody wants. */
-#define MAX_SIZE (UINT64_C(1) << 56)
-#define MAX_WANT 10000
+#define MAX_SIZE      (UINT64_C(1) << 56)
+#define MAX_WANT      10000
 
 static uint32_t get_u32(const uint8_t *data)
 {

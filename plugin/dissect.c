@@ -159,7 +159,7 @@ static void column_set(packet_info *pinfo, const state_packet *packet)
     col_add_str(pinfo->cinfo, COL_INFO, wmem_strbuf_get_str(out));
 }
 
-static const char *client_text(packet_info *pinfo, const state_packet *packet)
+const char *dissect_client(packet_info *pinfo, const state_packet *packet)
 {
     const krpc_value *v = &packet->message->value[KRPC_V];
     char *text;
@@ -178,7 +178,9 @@ static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb
     const state_record *record = packet->record;
     bool is_query = packet->message->type == KRPC_QUERY;
 
-    if (record->method != KRPC_METHOD_NONE)
+    if (is_query && record->method != KRPC_METHOD_NONE)
+        tree_hidden(tree, HF(METHOD), tvb, record->method);
+    else if (record->method != KRPC_METHOD_NONE)
         tree_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
     if (is_query) {
         tree_frame(tree, HF(RESPONSE_IN), tvb, record->response_frame);
@@ -208,7 +210,7 @@ static void draw_quote(proto_tree *tree, tvbuff_t *tvb, const state_packet *pack
 static void summary_set(packet_info *pinfo, proto_item *item, const state_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, ": ");
-    const char *client = client_text(pinfo, packet);
+    const char *client = dissect_client(pinfo, packet);
 
     kind_text(pinfo, out, packet);
     if (client != NULL)
@@ -263,7 +265,7 @@ static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
         tree_findings(pinfo, packet->record, NULL, item);
     }
     if (!packet->quoted)
-        stats_tap(pinfo, packet, client_text(pinfo, packet));
+        stats_tap(pinfo, packet);
 }
 
 void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)

@@ -233,5 +233,5 @@ void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet
         draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
     }
     tree_findings(pinfo, packet->record, NULL, item);
-    stats_tap(pinfo, packet, NULL);
+    stats_tap(pinfo, packet);
 }

@@ -178,6 +178,8 @@ void dissect_register(void);
 void dissect_handoff(void);
 /* dissect_bind hands the rest of the conversation to KRPC's dissector; the heuristic has to be switched on for that. */
 void dissect_bind(packet_info *pinfo, const state_packet *packet);
+/* dissect_client names the client that sent a message; NULL when it does not say. */
+const char *dissect_client(packet_info *pinfo, const state_packet *packet);
 /* dissect_quote draws a quoted datagram that Wireshark's dissectors did not get to. */
 void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet);
 
@@ -219,6 +221,7 @@ char *tree_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
 
 /* Generated items: they have no bytes of their own. A frame of 0 adds nothing. */
 void tree_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
+void tree_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* for filters and columns alone */
 void tree_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
 void tree_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
 void tree_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
@@ -233,6 +236,8 @@ void ports_info_text(wmem_strbuf_t *out, const state_packet *packet);
 void ports_adverts(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet);
 /* ports_draw draws one advertisement by the sender, whose value is len bytes at off (0: nowhere in this packet). */
 void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off, uint32_t len);
+/* ports_is_behind_nat: something is known about what lies between the node and the others. */
+bool ports_is_behind_nat(const tracker_node *node);
 void ports_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
 
 /* peer.c */
@@ -252,7 +257,7 @@ typedef struct stats_packet {
 
 void stats_register(void);
 /* stats_tap hands a packet to whoever counts. */
-void stats_tap(packet_info *pinfo, const state_packet *packet, const char *client);
+void stats_tap(packet_info *pinfo, const state_packet *packet);
 
 /* stats_tables.c, stats_text.c */
 

@@ -38,13 +38,27 @@ static bool is_about_list(const krpc_advert *advert)
     return advert->whose == KRPC_WHOSE_THIRD;
 }
 
+/* What the port is called in the Info column. */
+static const char *port_name(const tracker_advert *advert)
+{
+    switch (advert->channel) {
+    case KRPC_CHANNEL_PORT_MESSAGE:
+        return "PORT";
+    case KRPC_CHANNEL_LTEP_P:
+        return "listening port";
+    default:
+        return "port";
+    }
+}
+
 static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
 {
     if (advert->advertised_port < 0 && advert->implied_port) {
         wmem_strbuf_append_printf(out, " port %u (implied)", advert->effective_port);
         return;
     }
-    wmem_strbuf_append_printf(out, "%s port %d", is_flagged(advert) ? " " FLAG_SIGN : "", advert->advertised_port);
+    wmem_strbuf_append_printf(out, "%s %s %d", is_flagged(advert) ? " " FLAG_SIGN : "", port_name(advert),
+                              advert->advertised_port);
     switch (advert->verdict) {
     case TRACKER_VERDICT_MISMATCH:
         if (seen_as(advert) != 0 && seen_as(advert) != advert->advertised_port)
@@ -134,11 +148,12 @@ static void draw_channel(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, 
 
     if (info == NULL)
         return;
-    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, channel, "%s (\"%s\", %s)", info->name,
-                                            info->meaning, info->spec);
+    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, channel,
+                                            "%s (\"%s\", %s, %s)", info->name, info->meaning, krpc_basis_name(info->basis),
+                                            info->spec);
     proto_item_set_generated(item);
-    tree_named(tree, HF(ADVERT_SERVICE), tvb, service, krpc_service_name((krpc_service)service));
-    tree_named(tree, HF(ADVERT_BASIS), tvb, info->basis, krpc_basis_name(info->basis));
+    tree_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
+    tree_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
 }
 
 void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off, uint32_t len)
@@ -172,17 +187,20 @@ void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const track
 /* ip and r.p: where the sender sees the receiver. */
 static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const state_packet *packet, const krpc_advert *said)
 {
-    proto_item *item = proto_tree_add_item(tree, HF(ADVERT), tvb, (int)said->off, (int)said->len, ENC_NA);
-    proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
     bool flagged = is_seen_elsewhere(said, packet);
     char text[KRPC_ENDPOINT_TEXT] = "";
 
     if (said->has_addr)
         krpc_endpoint_text(text, &said->endpoint);
-    proto_item_append_text(item, ", %s:%s port %u is seen as %s", krpc_channel_get(said->channel)->name,
-                           flagged ? " " FLAG_SIGN : "", packet->packet.dst.port, text);
-    if (!said->has_addr)
-        proto_item_append_text(item, "%" PRId64, said->port);
+    else
+        snprintf(text, sizeof text, "%" PRId64, said->port);
+
+    proto_item *item = proto_tree_add_none_format(tree, HF(ADVERT), tvb, (int)said->off, (int)said->len,
+                                                  "Port advertisement, %s:%s port %u is seen as %s",
+                                                  krpc_channel_get(said->channel)->name, flagged ? " " FLAG_SIGN : "",
+                                                  packet->packet.dst.port, text);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
+
     proto_item_set_generated(item);
     draw_channel(sub, tvb, said->channel, said->service);
     if (said->has_port && said->port >= 0 && said->port <= UINT16_MAX)
@@ -250,6 +268,14 @@ static void draw_external(proto_tree *tree, tvbuff_t *tvb, const tracker_externa
         tree_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
 }
 
+bool ports_is_behind_nat(const tracker_node *node)
+{
+    const tracker_nat *nat = &node->nat;
+
+    return nat->port != TRACKER_PORT_UNKNOWN || nat->mapping == TRACKER_MAPPING_DEPENDENT || nat->num_external > 1 ||
+           (nat->num_kept == 1 && !krpc_endpoint_equal(&nat->external[0].endpoint, &node->endpoint));
+}
+
 void ports_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *endpoint)
 {
     tracker_node node;
@@ -257,7 +283,7 @@ void ports_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const kr
 
     if (!prefs_krpc_nat || state_tracker() == NULL || !tracker_node_find(state_tracker(), endpoint, &node))
         return;
-    if (nat->port == TRACKER_PORT_UNKNOWN && nat->mapping == TRACKER_MAPPING_UNKNOWN && nat->num_external == 0)
+    if (!ports_is_behind_nat(&node))
         return;
 
     proto_item *item = proto_tree_add_item(tree, HF(NAT), tvb, 0, 0, ENC_NA);

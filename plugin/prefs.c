@@ -19,17 +19,17 @@ static ws_bool supersede = true;
 static bool switched_off; /* by this plugin, and not by the user */
 
 static const enum_val_t accept_choices[] = {
-    {"strict", "Complete messages alone", PREFS_ACCEPT_STRICT},
-    {"normal", "Damaged ones too, between nodes that speak KRPC", PREFS_ACCEPT_NORMAL},
-    {"lenient", "Every dictionary that could be one", PREFS_ACCEPT_LENIENT},
+    {"strict", "Complete messages only", PREFS_ACCEPT_STRICT},
+    {"normal", "Damaged messages too where a node is known to speak KRPC", PREFS_ACCEPT_NORMAL},
+    {"lenient", "Every dictionary that could be a message", PREFS_ACCEPT_LENIENT},
     {NULL, NULL, 0},
 };
 
 static const enum_val_t checks_choices[] = {
     {"none", "None", PREFS_CHECKS_NONE},
     {"error", "Errors", PREFS_CHECKS_ERROR},
-    {"warn", "Errors and warnings", PREFS_CHECKS_WARN},
-    {"note", "Errors, warnings and notes", PREFS_CHECKS_NOTE},
+    {"warn", "Warnings and errors", PREFS_CHECKS_WARN},
+    {"note", "All", PREFS_CHECKS_NOTE},
     {NULL, NULL, 0},
 };
 

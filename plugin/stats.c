@@ -11,7 +11,7 @@
 static int tap_krpc;
 static int tap_adverts;
 
-void stats_tap(packet_info *pinfo, const state_packet *packet, const char *client)
+void stats_tap(packet_info *pinfo, const state_packet *packet)
 {
     bool has_adverts = packet->record->num_adverts != 0;
     bool is_message = packet->record->kind == STATE_MESSAGE;
@@ -21,7 +21,7 @@ void stats_tap(packet_info *pinfo, const state_packet *packet, const char *clien
         return;
     tapped = wmem_new(pinfo->pool, stats_packet);
     tapped->packet = packet;
-    tapped->client = client;
+    tapped->client = is_message ? dissect_client(pinfo, packet) : NULL;
     if (is_message)
         tap_queue_packet(tap_krpc, pinfo, tapped);
     if (has_adverts)

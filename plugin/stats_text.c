@@ -156,7 +156,7 @@ static void nat_draw_all(void *context)
         if (!tracker_node_get(state_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint))
             continue;
         count[node.nat.port]++;
-        if (node.nat.port != TRACKER_PORT_UNKNOWN || node.nat.mapping != TRACKER_MAPPING_UNKNOWN || node.nat.num_external != 0)
+        if (ports_is_behind_nat(&node))
             node_print(&node);
     }
     printf("\nnodes:");

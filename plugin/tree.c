@@ -138,6 +138,14 @@ void tree_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame)
         proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, frame));
 }
 
+void tree_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
+{
+    proto_item *item = proto_tree_add_uint(tree, hf, tvb, 0, 0, num);
+
+    proto_item_set_generated(item);
+    proto_item_set_hidden(item);
+}
+
 void tree_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
 {
     proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, num));
@@ -218,36 +226,52 @@ static void draw_remainder(tree_context *c, proto_tree *tree, uint32_t off, uint
         proto_tree_add_item(tree, HF(REMAINDER), c->tvb, (int)off, (int)len, ENC_NA);
 }
 
-static void draw_distance(tree_context *c, proto_tree *tree, proto_item *row, const uint8_t *id)
+/* What the line above says already: there for filters and columns. */
+static void hide(proto_item *item)
 {
-    if (c->target == NULL)
-        return;
-
-    unsigned bits = krpc_node_id_common_bits(id, c->target);
-    proto_item *item = proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits);
-
     proto_item_set_generated(item);
-    proto_item_append_text(row, ", %u bits in common with the target", bits);
+    proto_item_set_hidden(item);
+}
+
+static void draw_distance(tree_context *c, proto_tree *tree, unsigned bits)
+{
+    hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
+}
+
+static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint, unsigned bits)
+{
+    char text[KRPC_ENDPOINT_TEXT] = "";
+    const char *id;
+
+    if (!compat_is_visible(tree))
+        return proto_tree_add_item(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, ENC_NA);
+    id = tree_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
+    krpc_endpoint_text(text, endpoint);
+    if (c->target == NULL)
+        return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "Node %s, %s", id, text);
+    return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len,
+                                      "Node %s, %s, %u bit%s in common with the target", id, text, bits,
+                                      bits == 1 ? "" : "s");
 }
 
 /* One entry of compact node info: 20 bytes of id, then a compact endpoint. */
 static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
 {
-    char text[KRPC_ENDPOINT_TEXT] = "";
+    const uint8_t *id = c->data + off;
     krpc_endpoint endpoint;
 
-    if (!krpc_endpoint_get(&endpoint, c->data + off + ID_LEN, len - ID_LEN))
+    if (!krpc_endpoint_get(&endpoint, id + ID_LEN, len - ID_LEN))
         return;
 
-    proto_item *row = proto_tree_add_item(tree, HF(NODE), c->tvb, (int)off, (int)len, ENC_NA);
+    unsigned bits = c->target != NULL ? krpc_node_id_common_bits(id, c->target) : 0;
+    proto_item *row = row_add(c, tree, (krpc_span){off, len}, &endpoint, bits);
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
-    if (compat_is_visible(tree))
-        proto_item_append_text(row, " %s, %s", tree_hex(c->pinfo, c->data + off, ID_LEN, 4), krpc_endpoint_text(text, &endpoint));
     proto_tree_add_item(sub, HF(NODE_ID), c->tvb, (int)off, ID_LEN, ENC_NA);
     tree_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
-    draw_distance(c, sub, row, c->data + off);
+    if (c->target != NULL)
+        draw_distance(c, sub, bits);
     c->num_items += 4;
 }
 
@@ -292,11 +316,12 @@ static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
         draw_remainder(c, tree, off, len);
         return;
     }
-    proto_item *row = proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
+    proto_item *row = compat_is_visible(tree)
+                          ? proto_tree_add_none_format(tree, HF(PEER), c->tvb, (int)off, (int)len, "Peer %s",
+                                                       krpc_endpoint_text(text, &endpoint))
+                          : proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
-    if (compat_is_visible(tree))
-        proto_item_append_text(row, " %s", krpc_endpoint_text(text, &endpoint));
     tree_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(PEER_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
     c->num_items += 2;
@@ -355,23 +380,31 @@ static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field fiel
     return item;
 }
 
-static void draw_endpoint(tree_context *c, proto_item *item, krpc_field field, krpc_span span)
+static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field field, krpc_span span)
 {
-    proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
     char text[KRPC_ENDPOINT_TEXT] = "";
     krpc_endpoint endpoint;
+    bool has_port = krpc_endpoint_get(&endpoint, c->data + span.off, span.len);
+    bool has_addr = has_port || span.len == 4 || span.len == 16;
 
-    if (krpc_endpoint_get(&endpoint, c->data + span.off, span.len)) {
-        proto_item_append_text(item, ": %s", krpc_endpoint_text(text, &endpoint));
-        proto_tree_add_item(tree, hf_port[field], c->tvb, (int)(span.off + endpoint.addr_len), 2, ENC_BIG_ENDIAN);
-    } else if (span.len == 4 || span.len == 16) {
+    if (has_port) {
+        krpc_endpoint_text(text, &endpoint);
+    } else if (has_addr) {
         krpc_endpoint_set(&endpoint, c->data + span.off, span.len, 0);
-        proto_item_append_text(item, ": %s", krpc_endpoint_addr_text(text, &endpoint));
-    } else {
-        draw_remainder(c, tree, span.off, span.len);
-        return;
+        krpc_endpoint_addr_text(text, &endpoint);
     }
-    tree_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
+
+    proto_item *item = proto_tree_add_none_format(parent, hf_key[field], c->tvb, (int)span.off, (int)span.len, "%s: %s",
+                                                  krpc_field_get(field)->title, text);
+    proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
+
+    if (has_addr)
+        tree_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
+    else
+        draw_remainder(c, tree, span.off, span.len);
+    if (has_port)
+        proto_tree_add_item(tree, hf_port[field], c->tvb, (int)(span.off + endpoint.addr_len), 2, ENC_BIG_ENDIAN);
+    return item;
 }
 
 static void draw_bloom(tree_context *c, proto_item *item, krpc_span span)
@@ -386,14 +419,15 @@ static void draw_bloom(tree_context *c, proto_item *item, krpc_span span)
     proto_item_set_generated(proto_tree_add_double(tree, HF(ESTIMATE), c->tvb, 0, 0, estimate));
 }
 
-static void draw_version(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span)
+static proto_item *draw_version(tree_context *c, proto_tree *tree, krpc_span span)
 {
     char text[KRPC_CLIENT_TEXT];
 
     krpc_client_text(text, sizeof text, c->data + span.off, span.len);
-    proto_item_append_text(item, " (%s)", text);
-    item = proto_tree_add_string(tree, HF(CLIENT), c->tvb, (int)span.off, (int)span.len, text);
-    proto_item_set_generated(item);
+    hide(proto_tree_add_string(tree, HF(CLIENT), c->tvb, (int)span.off, (int)span.len, text));
+    return proto_tree_add_bytes_format_value(tree, hf_key[KRPC_V], c->tvb, (int)span.off, (int)span.len,
+                                             c->data + span.off, "%s (%s)", text,
+                                             tree_hex(c->pinfo, c->data + span.off, span.len, 20));
 }
 
 static void draw_id(tree_context *c, proto_item *item, krpc_span span)
@@ -405,8 +439,15 @@ static void draw_id(tree_context *c, proto_item *item, krpc_span span)
     krpc_node_id_verdict verdict = krpc_node_id_check(id, &c->packet->packet.src);
     proto_tree *tree = proto_item_add_subtree(item, ETT(ID));
 
-    tree_named(tree, HF(BEP42), c->tvb, verdict, krpc_node_id_verdict_name(verdict));
-    draw_distance(c, tree, item, id);
+    if (verdict != KRPC_NODE_ID_EXEMPT)
+        proto_item_append_text(item, " (BEP 42: %s)", krpc_node_id_verdict_name(verdict));
+    hide(proto_tree_add_uint(tree, HF(BEP42), c->tvb, 0, 0, verdict));
+    if (c->target != NULL) {
+        unsigned bits = krpc_node_id_common_bits(id, c->target);
+
+        proto_item_append_text(item, ", %u bit%s in common with the target", bits, bits == 1 ? "" : "s");
+        draw_distance(c, tree, bits);
+    }
 }
 
 /* The target of a BEP 44 item, where the message has all that it is made of. */
@@ -459,6 +500,14 @@ static proto_item *draw_string(tree_context *c, proto_tree *tree, krpc_field fie
 {
     return proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
                                  tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT));
+}
+
+static proto_item *draw_type(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+{
+    const char *text = tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT);
+
+    return proto_tree_add_string_format_value(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, text, "%s (%s)", text,
+                                              krpc_type_name((krpc_type)c->message->type));
 }
 
 static proto_item *draw_number(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
@@ -564,17 +613,11 @@ static proto_item *draw_value(tree_context *c, proto_tree *tree, krpc_field fiel
     case KRPC_KIND_METHOD:
         return draw_string(c, tree, field, span);
     case KRPC_KIND_TYPE:
-        item = draw_string(c, tree, field, span);
-        proto_item_append_text(item, " (%s)", krpc_type_name((krpc_type)c->message->type));
-        return item;
+        return draw_type(c, tree, field, span);
     case KRPC_KIND_VERSION:
-        item = draw_bytes(c, tree, field, span);
-        draw_version(c, tree, item, span);
-        return item;
+        return draw_version(c, tree, span);
     case KRPC_KIND_ENDPOINT:
-        item = draw_bytes(c, tree, field, span);
-        draw_endpoint(c, item, field, span);
-        return item;
+        return draw_endpoint(c, tree, field, span);
     case KRPC_KIND_BLOOM:
         item = draw_bytes(c, tree, field, span);
         draw_bloom(c, item, span);
@@ -683,8 +726,20 @@ static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len,
     return best != NULL ? best->item : top;
 }
 
+/* Will anybody read the text of an expert item? */
+static bool is_text_wanted(proto_item *top)
+{
+    static int expert_tap;
+
+    if (expert_tap == 0)
+        expert_tap = find_tap_id("expert");
+    return have_tap_listener(expert_tap) || (top != NULL && proto_field_is_referenced(top, proto_expert));
+}
+
 void tree_findings(packet_info *pinfo, const state_record *record, tree_context *context, proto_item *top)
 {
+    bool with_text = record->num_findings != 0 && is_text_wanted(top);
+
     for (unsigned i = 0; i < record->num_findings; i++) {
         const state_finding *kept = &record->findings[i];
         const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
@@ -692,6 +747,10 @@ void tree_findings(packet_info *pinfo, const state_record *record, tree_context 
 
         if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule))
             continue;
+        if (!with_text) {
+            expert_add_info(pinfo, top, &ei_rule[kept->rule]);
+            continue;
+        }
         krpc_finding_text(text, sizeof text, &finding);
         expert_add_info_format(pinfo, place_find(context, kept->off, kept->len, top), &ei_rule[kept->rule], "%s", text);
     }

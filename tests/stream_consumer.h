@@ -1,6 +1,6 @@
 /* stream_consumer.h: a consumer for the tests of stream.h: it writes down what it gets.
  *
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-License-Identifier: MIT
  */
 #ifndef VALIDATOR_TESTS_STREAM_CONSUMER_H
 #define VALIDATOR_TESTS_STREAM_CONSUMER_H
@@ -17,7 +17,7 @@
 /* What the consumer got from one direction: the bytes, and where they did not connect: '<' before the first bytes of a
  * connection, '(' where it was joined, '#' where bytes are missing. */
 typedef struct side_state {
-    char text[512];
+    char text[4096];
     size_t len;
 } side_state;
 
@@ -104,19 +104,15 @@ static inline krpc_endpoint endpoint(unsigned port)
     return (krpc_endpoint){.addr = {192, 0, 2, (uint8_t)port}, .addr_len = 4, .port = (uint16_t)port};
 }
 
-/* The payload lies flush against an unreadable page, behind four bytes of something else. */
-static inline bool add(unsigned from, unsigned to, frame_datagram datagram, const void *payload, size_t len,
+/* The payload lies flush against an unreadable page. */
+static inline bool add(unsigned from, unsigned to, stream_datagram datagram, const void *payload, size_t len,
                        size_t wire_len)
 {
-    uint8_t bytes[MAX_PACKET] = "head";
-
-    memcpy(bytes + 4, payload, len);
-    datagram.data = guard_copy(&guarded, bytes, 4 + len);
+    datagram.data = guard_copy(&guarded, payload, len);
     datagram.src = endpoint(from);
     datagram.dst = endpoint(to);
-    datagram.payload_off = 4;
-    datagram.payload_len = (uint32_t)len;
-    datagram.payload_wire_len = (uint32_t)wire_len;
+    datagram.len = (uint32_t)len;
+    datagram.wire_len = (uint32_t)wire_len;
     now += MS;
     return stream_add(table, &datagram, ++frame, now);
 }

@@ -78,7 +78,8 @@ static void what_is_signed(void)
     assert_signed("3:seqi9223372036854775807e1:v12:Hello World!", "", INT64_MAX);
 }
 
-static krpc_bep44_verdict verify(const uint8_t *k, const uint8_t *sig, const char *with_salt, int64_t seq, const char *v)
+static krpc_bep44_verdict verify(const uint8_t *k, const uint8_t *sig, const char *with_salt, int64_t seq,
+                                 const char *v)
 {
     return krpc_bep44_verify(k, sig, with_salt, strlen(with_salt), seq, v, strlen(v));
 }

@@ -23,8 +23,8 @@ static const uint8_t file_bytes[] = {
 #define RECORD_LEN 20
 #define THIRD_END  (HEADER_LEN + 3 * RECORD_LEN)
 
-static char folder[] = "/tmp/krpcscope-test-XXXXXX";
-static char path[64];
+static char *folder;
+static char *path;
 
 static void write_file(const void *bytes, size_t len)
 {
@@ -170,11 +170,14 @@ int main(void)
     };
     int failed;
 
-    if (mkdtemp(folder) == NULL)
+    folder = g_dir_make_tmp("krpcscope-test-XXXXXX", NULL);
+    if (folder == NULL)
         return 2;
-    snprintf(path, sizeof path, "%s/a.pcap", folder);
+    path = g_build_filename(folder, "a.pcap", NULL);
     failed = UNIT_RUN("capture", tests);
     unlink(path);
     rmdir(folder);
+    g_free(path);
+    g_free(folder);
     return failed;
 }

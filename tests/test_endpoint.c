@@ -120,7 +120,7 @@ static void text_is_what_the_system_writes(void)
         uint32_t zeros = next_random(&state);
 
         for (unsigned j = 0; j < 16; j++) {
-            bytes[j] = (zeros >> (j / 2) & 1) != 0 ? 0 : (uint8_t)(next_random(&state) >> (j % 3 * 2));
+            bytes[j] = (uint8_t)((zeros >> (j / 2) & 1) != 0 ? 0 : next_random(&state) >> (j % 3 * 2));
         }
         bytes[0] |= 1;
         krpc_endpoint_set(&endpoint, bytes, 16, 1);
@@ -136,7 +136,8 @@ static void order_is_family_address_port(void)
     static const struct {
         const char *addr;
         uint16_t port;
-    } sorted[] = {{"1.2.3.4", 1}, {"1.2.3.4", 40000}, {"1.2.3.5", 0}, {"200.0.0.1", 5}, {"::1", 1}, {"::1", 2}, {"::2", 0}};
+    } sorted[] = {{"1.2.3.4", 1}, {"1.2.3.4", 40000}, {"1.2.3.5", 0}, {"200.0.0.1", 5},
+                  {"::1", 1},     {"::1", 2},         {"::2", 0}};
     size_t num = sizeof sorted / sizeof sorted[0];
 
     for (size_t i = 0; i < num; i++) {
@@ -159,48 +160,27 @@ static void scope_follows_the_registries(void)
         const char *addr;
         krpc_addr_scope scope;
     } vectors[] = {
-        {"0.0.0.0", KRPC_ADDR_BOGUS},
-        {"0.255.255.255", KRPC_ADDR_BOGUS},
-        {"1.0.0.0", KRPC_ADDR_GLOBAL},
-        {"9.255.255.255", KRPC_ADDR_GLOBAL},
-        {"10.0.0.0", KRPC_ADDR_PRIVATE},
-        {"10.255.255.255", KRPC_ADDR_PRIVATE},
-        {"11.0.0.0", KRPC_ADDR_GLOBAL},
-        {"100.63.255.255", KRPC_ADDR_GLOBAL},
-        {"100.64.0.0", KRPC_ADDR_CGNAT},
-        {"100.127.255.255", KRPC_ADDR_CGNAT},
-        {"100.128.0.0", KRPC_ADDR_GLOBAL},
-        {"126.255.255.255", KRPC_ADDR_GLOBAL},
-        {"127.0.0.1", KRPC_ADDR_LOOPBACK},
-        {"128.0.0.0", KRPC_ADDR_GLOBAL},
-        {"169.253.255.255", KRPC_ADDR_GLOBAL},
-        {"169.254.0.1", KRPC_ADDR_LINK_LOCAL},
-        {"169.255.0.0", KRPC_ADDR_GLOBAL},
-        {"172.15.255.255", KRPC_ADDR_GLOBAL},
-        {"172.16.0.0", KRPC_ADDR_PRIVATE},
-        {"172.31.255.255", KRPC_ADDR_PRIVATE},
-        {"172.32.0.0", KRPC_ADDR_GLOBAL},
-        {"192.167.255.255", KRPC_ADDR_GLOBAL},
-        {"192.168.0.0", KRPC_ADDR_PRIVATE},
-        {"192.169.0.0", KRPC_ADDR_GLOBAL},
-        {"223.255.255.255", KRPC_ADDR_GLOBAL},
-        {"224.0.0.1", KRPC_ADDR_BOGUS},
-        {"239.192.152.143", KRPC_ADDR_BOGUS},
-        {"240.0.0.1", KRPC_ADDR_BOGUS},
-        {"255.255.255.255", KRPC_ADDR_BOGUS},
-        {"::", KRPC_ADDR_BOGUS},
-        {"::1", KRPC_ADDR_LOOPBACK},
-        {"::2", KRPC_ADDR_GLOBAL},
-        {"::ffff:1.2.3.4", KRPC_ADDR_BOGUS},
-        {"2001:db8::1", KRPC_ADDR_GLOBAL},
-        {"2600::", KRPC_ADDR_GLOBAL},
-        {"fbff::1", KRPC_ADDR_GLOBAL},
-        {"fc00::1", KRPC_ADDR_PRIVATE},
-        {"fdff:ffff::", KRPC_ADDR_PRIVATE},
-        {"fe00::", KRPC_ADDR_GLOBAL},
-        {"fe80::1", KRPC_ADDR_LINK_LOCAL},
-        {"febf::1", KRPC_ADDR_LINK_LOCAL},
-        {"fec0::1", KRPC_ADDR_PRIVATE},
+        {"0.0.0.0", KRPC_ADDR_BOGUS},          {"0.255.255.255", KRPC_ADDR_BOGUS},
+        {"1.0.0.0", KRPC_ADDR_GLOBAL},         {"9.255.255.255", KRPC_ADDR_GLOBAL},
+        {"10.0.0.0", KRPC_ADDR_PRIVATE},       {"10.255.255.255", KRPC_ADDR_PRIVATE},
+        {"11.0.0.0", KRPC_ADDR_GLOBAL},        {"100.63.255.255", KRPC_ADDR_GLOBAL},
+        {"100.64.0.0", KRPC_ADDR_CGNAT},       {"100.127.255.255", KRPC_ADDR_CGNAT},
+        {"100.128.0.0", KRPC_ADDR_GLOBAL},     {"126.255.255.255", KRPC_ADDR_GLOBAL},
+        {"127.0.0.1", KRPC_ADDR_LOOPBACK},     {"128.0.0.0", KRPC_ADDR_GLOBAL},
+        {"169.253.255.255", KRPC_ADDR_GLOBAL}, {"169.254.0.1", KRPC_ADDR_LINK_LOCAL},
+        {"169.255.0.0", KRPC_ADDR_GLOBAL},     {"172.15.255.255", KRPC_ADDR_GLOBAL},
+        {"172.16.0.0", KRPC_ADDR_PRIVATE},     {"172.31.255.255", KRPC_ADDR_PRIVATE},
+        {"172.32.0.0", KRPC_ADDR_GLOBAL},      {"192.167.255.255", KRPC_ADDR_GLOBAL},
+        {"192.168.0.0", KRPC_ADDR_PRIVATE},    {"192.169.0.0", KRPC_ADDR_GLOBAL},
+        {"223.255.255.255", KRPC_ADDR_GLOBAL}, {"224.0.0.1", KRPC_ADDR_BOGUS},
+        {"239.192.152.143", KRPC_ADDR_BOGUS},  {"240.0.0.1", KRPC_ADDR_BOGUS},
+        {"255.255.255.255", KRPC_ADDR_BOGUS},  {"::", KRPC_ADDR_BOGUS},
+        {"::1", KRPC_ADDR_LOOPBACK},           {"::2", KRPC_ADDR_GLOBAL},
+        {"::ffff:1.2.3.4", KRPC_ADDR_BOGUS},   {"2001:db8::1", KRPC_ADDR_GLOBAL},
+        {"2600::", KRPC_ADDR_GLOBAL},          {"fbff::1", KRPC_ADDR_GLOBAL},
+        {"fc00::1", KRPC_ADDR_PRIVATE},        {"fdff:ffff::", KRPC_ADDR_PRIVATE},
+        {"fe00::", KRPC_ADDR_GLOBAL},          {"fe80::1", KRPC_ADDR_LINK_LOCAL},
+        {"febf::1", KRPC_ADDR_LINK_LOCAL},     {"fec0::1", KRPC_ADDR_PRIVATE},
         {"ff02::1", KRPC_ADDR_BOGUS},
     };
 
@@ -216,9 +196,12 @@ static void scope_follows_the_registries(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(compact_form_round_trips), UNIT_TEST(none_is_nothing),
-        UNIT_TEST(text_is_canonical),        UNIT_TEST(text_is_what_the_system_writes),
-        UNIT_TEST(order_is_family_address_port), UNIT_TEST(scope_follows_the_registries),
+        UNIT_TEST(compact_form_round_trips),
+        UNIT_TEST(none_is_nothing),
+        UNIT_TEST(text_is_canonical),
+        UNIT_TEST(text_is_what_the_system_writes),
+        UNIT_TEST(order_is_family_address_port),
+        UNIT_TEST(scope_follows_the_registries),
     };
 
     return UNIT_RUN("endpoint", tests);

@@ -8,9 +8,9 @@
 
 #include "unit.h"
 
-#define MAGIC "\023BitTorrent protocol"
-#define HASH "abcdefghij0123456789"
-#define PEER "-XX0001-012345678901"
+#define MAGIC       "\023BitTorrent protocol"
+#define HASH        "abcdefghij0123456789"
+#define PEER        "-XX0001-012345678901"
 
 #define BYTES(text) (const uint8_t *)(text), sizeof(text) - 1
 
@@ -39,8 +39,8 @@ static peerwire_side side_with(peerwire_extension extension, uint8_t id)
     return side;
 }
 
-/* Parses the message flush against the guard page, and asserts what is found; then each of its prefixes, for nothing but
- * that it can be done. */
+/* Parses the message flush against the guard page, and asserts what is found; then each of its prefixes, for nothing
+ * but that it can be done. */
 static peerwire_message parse(const uint8_t *data, size_t len, const peerwire_side *sender,
                               const peerwire_side *receiver, const char *want)
 {
@@ -125,8 +125,9 @@ static void handshake(void)
     CU_ASSERT_EQUAL(side.reserved, message.reserved);
     CU_ASSERT_FALSE(side.extension_handshake);
 
-    CU_ASSERT_EQUAL(peerwire_handshake_put(out, sizeof out, message.reserved, (const uint8_t *)HASH, (const uint8_t *)PEER),
-                    sizeof out);
+    CU_ASSERT_EQUAL(
+        peerwire_handshake_put(out, sizeof out, message.reserved, (const uint8_t *)HASH, (const uint8_t *)PEER),
+        sizeof out);
     CU_ASSERT_EQUAL(memcmp(out, bytes, sizeof out), 0);
     CU_ASSERT_EQUAL(peerwire_handshake_put(NULL, 0, 0, out, out), sizeof out);
 }
@@ -203,11 +204,13 @@ static size_t extended(uint8_t *out, uint8_t ext_id, const char *dict)
 static void extension_handshake(void)
 {
     uint8_t bytes[2048];
-    size_t len = peerwire_extended_put(bytes, sizeof bytes, 0,
-                                       BYTES("d4:ipv44:\xc0\0\x02\x07" "4:ipv616:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x09"
-                                             "1:md12:ut_holepunchi4e11:ut_metadatai2e6:ut_pexi1e7:unknowni9ee"
-                                             "13:metadata_sizei31235e1:pi6881e4:reqqi250e1:v9:Test 1.0b6:yourip4:\xcb\0\x71\x05"
-                                             "e"));
+    size_t len =
+        peerwire_extended_put(bytes, sizeof bytes, 0,
+                              BYTES("d4:ipv44:\xc0\0\x02\x07"
+                                    "4:ipv616:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x09"
+                                    "1:md12:ut_holepunchi4e11:ut_metadatai2e6:ut_pexi1e7:unknowni9ee"
+                                    "13:metadata_sizei31235e1:pi6881e4:reqqi250e1:v9:Test 1.0b6:yourip4:\xcb\0\x71\x05"
+                                    "e"));
     peerwire_message message = parse(bytes, len, NULL, NULL, "");
     peerwire_side side;
 
@@ -223,8 +226,9 @@ static void extension_handshake(void)
     CU_ASSERT_EQUAL(bytes[message.value[PEERWIRE_KEY_M].off], 'd');
     CU_ASSERT_EQUAL(bytes[message.value[PEERWIRE_KEY_M].off + message.value[PEERWIRE_KEY_M].len - 1], 'e');
     CU_ASSERT_FALSE(peerwire_has(&message, PEERWIRE_KEY_UPLOAD_ONLY));
-    assert_adverts(&message, bytes,
-                   "ltep_p 6881 @134+4 yourip - 203.0.113.5@174+4 ltep_ipv4 - 192.0.2.7@15+4 ltep_ipv6 - 2001:db8::9@28+16 ");
+    assert_adverts(
+        &message, bytes,
+        "ltep_p 6881 @134+4 yourip - 203.0.113.5@174+4 ltep_ipv4 - 192.0.2.7@15+4 ltep_ipv6 - 2001:db8::9@28+16 ");
 
     memset(&side, 0, sizeof side);
     peerwire_side_update(&side, &message);
@@ -255,7 +259,7 @@ static void extension_handshake_findings(void)
         {"d1:pi70000ee", "port.invalid@11+5(70000,0) ", "ltep_p 70000 @11+5 "},
         {"d1:pi65535ee", "", "ltep_p 65535 @11+5 "},
         {"d1:pi1ee", "port.one@11+1(1,0) ", "ltep_p 1 @11+1 "},
-        {"d1:p4:6881e", "", ""},                          /* of the wrong type: absent */
+        {"d1:p4:6881e", "", ""},                            /* of the wrong type: absent */
         {"d1:pi1000e1:pi2000ee", "", "ltep_p 1000 @11+4 "}, /* the first counts */
         {"d6:yourip3:abce", "peerwire.yourip-length@17+3(3,0) ", ""},
         {"d6:yourip0:e", "peerwire.yourip-length@17+0(0,0) ", ""},
@@ -338,9 +342,10 @@ static void pex(void)
 {
     peerwire_side receiver = side_with(PEERWIRE_EXT_UT_PEX, 5);
     uint8_t bytes[2048];
-    size_t len = peerwire_extended_put(bytes, sizeof bytes, 5,
-                                       BYTES("d5:added12:" PEER_A PEER_B "7:added.f2:\x12\x04" "6:added618:" PEER_6
-                                             "8:added6.f0:7:dropped6:" PEER_A "8:dropped618:" PEER_6 "e"));
+    size_t len =
+        peerwire_extended_put(bytes, sizeof bytes, 5,
+                              BYTES("d5:added12:" PEER_A PEER_B "7:added.f2:\x12\x04"
+                                    "6:added618:" PEER_6 "8:added6.f0:7:dropped6:" PEER_A "8:dropped618:" PEER_6 "e"));
     peerwire_message message = parse(bytes, len, NULL, &receiver, "");
     peerwire_pex walk;
     peerwire_peer peer;
@@ -349,7 +354,8 @@ static void pex(void)
         bool dropped;
         uint16_t port;
         size_t len;
-    } want[] = {{0x12, false, 6881, 6}, {0x04, false, 0, 6}, {0, false, 51413, 18}, {0, true, 6881, 6}, {0, true, 51413, 18}};
+    } want[] = {
+        {0x12, false, 6881, 6}, {0x04, false, 0, 6}, {0, false, 51413, 18}, {0, true, 6881, 6}, {0, true, 51413, 18}};
     size_t num = 0;
 
     CU_ASSERT_EQUAL(message.extension, PEERWIRE_EXT_UT_PEX);
@@ -363,7 +369,8 @@ static void pex(void)
         CU_ASSERT_EQUAL(peer.len, want[num].len);
     }
     CU_ASSERT_EQUAL(num, 5);
-    assert_adverts(&message, bytes, "ut_pex 6881 192.0.2.1@17+6 ut_pex 0 192.0.2.2@23+6 ut_pex 51413 2001:db8::6@53+18 ");
+    assert_adverts(&message, bytes,
+                   "ut_pex 6881 192.0.2.1@17+6 ut_pex 0 192.0.2.2@23+6 ut_pex 51413 2001:db8::6@53+18 ");
 }
 
 /* The ids are those of the receiver; only where they were not seen the keys decide. */
@@ -396,8 +403,8 @@ static void pex_lengths(void)
     peerwire_side receiver = side_with(PEERWIRE_EXT_UT_PEX, 1);
     uint8_t bytes[2048];
     size_t len = extended(bytes, 1, "d5:added7:abcdefg7:dropped5:abcdee");
-    peerwire_message message = parse(bytes, len, NULL, &receiver,
-                                     "peerwire.pex-length@16+7(7,6) peerwire.pex-length@34+5(5,6) ");
+    peerwire_message message =
+        parse(bytes, len, NULL, &receiver, "peerwire.pex-length@16+7(7,6) peerwire.pex-length@34+5(5,6) ");
 
     assert_adverts(&message, bytes, "ut_pex 25958 97.98.99.100@16+6 ");
     CU_ASSERT_EQUAL(bytes[16], 'a');
@@ -457,7 +464,8 @@ static void large_messages_are_passed_over(void)
     UNIT_TEXT(found.text, "peerwire.too-large@0+6(4100,0) ");
     found.text[0] = '\0';
     peerwire_message_parse(&message, BYTES("\0\0\x0f\xfc\x14\x01"), NULL, &receiver, &sink); /* 4096: cut elsewhere */
-    peerwire_message_parse(&message, BYTES("\0\0\x40\x20\x14\x02"), NULL, &receiver, &sink); /* ut_metadata may be large */
+    peerwire_message_parse(&message, BYTES("\0\0\x40\x20\x14\x02"), NULL, &receiver,
+                           &sink); /* ut_metadata may be large */
     UNIT_TEXT(found.text, "");
 }
 
@@ -472,7 +480,8 @@ static void tables_hang_together(void)
     }
     CU_ASSERT_PTR_NULL(peerwire_key_get(PEERWIRE_NUM_KEYS));
     for (unsigned i = PEERWIRE_EXT_HANDSHAKE + 2; i < PEERWIRE_EXT_UNKNOWN; i++) {
-        CU_ASSERT(strcmp(peerwire_extension_name((peerwire_extension)(i - 1)), peerwire_extension_name((peerwire_extension)i)) < 0);
+        CU_ASSERT(strcmp(peerwire_extension_name((peerwire_extension)(i - 1)),
+                         peerwire_extension_name((peerwire_extension)i)) < 0);
     }
     CU_ASSERT_STRING_EQUAL(peerwire_extension_name(PEERWIRE_EXT_NONE), "");
     CU_ASSERT_STRING_EQUAL(peerwire_extension_name(PEERWIRE_EXT_UNKNOWN), "unknown");

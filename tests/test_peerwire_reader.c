@@ -9,15 +9,21 @@
 #include "unit.h"
 
 #define MAGIC "\023BitTorrent protocol"
-#define HANDSHAKE MAGIC "\0\0\0\0\0\x10\0\x05" "abcdefghij0123456789-XX0001-012345678901"
-#define PORT "\0\0\0\x03\x09\x1a\xe1"
-#define HAVE "\0\0\0\x05\x04\0\0\0\x07"
-#define HAVE_ALL "\0\0\0\x01\x0e"
+#define HANDSHAKE                                                                                                      \
+    MAGIC "\0\0\0\0\0\x10\0\x05"                                                                                       \
+          "abcdefghij0123456789-XX0001-012345678901"
+#define PORT       "\0\0\0\x03\x09\x1a\xe1"
+#define HAVE       "\0\0\0\x05\x04\0\0\0\x07"
+#define HAVE_ALL   "\0\0\0\x01\x0e"
 #define INTERESTED "\0\0\0\x01\x02"
 #define KEEP_ALIVE "\0\0\0\0"
-#define REQUEST "\0\0\0\x0d\x06\0\0\0\x01\0\0\0\0\0\0\x40\0"
-#define LTEP "\0\0\0\x12\x14\0" "d1:mde1:pi6881ee"
-#define PEX "\0\0\0\x13\x14\x01" "d5:added6:abcdefe"
+#define REQUEST    "\0\0\0\x0d\x06\0\0\0\x01\0\0\0\0\0\0\x40\0"
+#define LTEP                                                                                                           \
+    "\0\0\0\x12\x14\0"                                                                                                 \
+    "d1:mde1:pi6881ee"
+#define PEX                                                                                                            \
+    "\0\0\0\x13\x14\x01"                                                                                               \
+    "d5:added6:abcdefe"
 
 /* ---- a stream that a test writes ---- */
 
@@ -178,7 +184,8 @@ static void from_the_handshake_on(void)
     PUT(s, KEEP_ALIVE);
     PUT(s, INTERESTED);
     PUT(s, PEX);
-    assert_events(s, "0 handshake/68 68 extended/22 90 bitfield/7 97 port/7 104 keep-alive/4 108 interested/5 113 extended/23 ");
+    assert_events(
+        s, "0 handshake/68 68 extended/22 90 bitfield/7 97 port/7 104 keep-alive/4 108 interested/5 113 extended/23 ");
     stream_free(s);
 }
 
@@ -201,12 +208,13 @@ static void large_messages(void)
     stream *s = stream_new();
 
     PUT(s, HANDSHAKE);
-    put_large(s, 7, 16393, 1);                   /* a piece: its head, then nothing */
+    put_large(s, 7, 16393, 1); /* a piece: its head, then nothing */
     PUT(s, PORT);
-    put_large(s, 5, PEERWIRE_MAX_WHOLE - 4, 2);  /* as large as is kept */
-    put_large(s, 5, PEERWIRE_MAX_WHOLE - 3, 3);  /* a byte more */
+    put_large(s, 5, PEERWIRE_MAX_WHOLE - 4, 2); /* as large as is kept */
+    put_large(s, 5, PEERWIRE_MAX_WHOLE - 3, 3); /* a byte more */
     PUT(s, PORT);
-    assert_events(s, "0 handshake/68 68 piece/16397 16465 port/7 16472 bitfield/4096 20568 bitfield/4097 24665 port/7 ");
+    assert_events(s,
+                  "0 handshake/68 68 piece/16397 16465 port/7 16472 bitfield/4096 20568 bitfield/4097 24665 port/7 ");
     stream_free(s);
 }
 
@@ -217,7 +225,8 @@ static void odd_messages_do_not_lose_step(void)
 
     PUT(s, HANDSHAKE);
     PUT(s, "\0\0\0\x05\x09\0\0\x1a\xe1"); /* PORT with a wrong length */
-    PUT(s, "\0\0\0\x04\x63" "abc");       /* an id that nobody knows */
+    PUT(s, "\0\0\0\x04\x63"
+           "abc"); /* an id that nobody knows */
     PUT(s, KEEP_ALIVE KEEP_ALIVE KEEP_ALIVE KEEP_ALIVE);
     PUT(s, PORT);
     assert_events(s, "0 handshake/68 68 port/9 77 unknown/8 85 keep-alive/4 89 keep-alive/4 93 keep-alive/4 "
@@ -234,8 +243,8 @@ static void nonsense_loses_step(void)
         {"\0\0\0\x02\x01\x01", 6}, /* unchoke has no payload */
         {"\x7f\0\0\0\x04", 5},     /* too long for any message */
         {"\0\x10\0\x01\x07", 5},
-        {"\0\0\0\x41\x09", 5},     /* too long for a PORT that is only odd */
-        {"\0\x01\0\x01\x63", 5},   /* too long for an unknown id */
+        {"\0\0\0\x41\x09", 5},   /* too long for a PORT that is only odd */
+        {"\0\x01\0\x01\x63", 5}, /* too long for an unknown id */
         {"\023Bitter lemon is none", 21},
     };
 
@@ -449,7 +458,8 @@ static void gaps(void)
     assert_gap(s, 1000, 16465, true,
                "0 handshake/68 68 piece/16397 16465 port/7 16472 have/9 16481 request/17 16498 port/7 ");
     /* over its end */
-    assert_gap(s, 1000, 16466, true, "0 handshake/68 68 piece/16397 1000 LOST 16472 have/9 16481 request/17 16498 port/7 ");
+    assert_gap(s, 1000, 16466, true,
+               "0 handshake/68 68 piece/16397 1000 LOST 16472 have/9 16481 request/17 16498 port/7 ");
     /* a gap of unknown size counts as none in the offsets */
     assert_gap(s, 1000, 9000, false,
                "0 handshake/68 68 piece/16397 1000 LOST 8465 port/7 8472 have/9 8481 request/17 8498 port/7 ");

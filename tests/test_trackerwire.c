@@ -11,14 +11,25 @@
 #define HASH "abcdefghij0123456789"
 #define PEER "-XX0001-012345678901"
 
-/* connection id, action, transaction id, info-hash, peer id, downloaded, left, uploaded, event, IP, key, wanted, port */
-static const char announce[] = "\x11\x22\x33\x44\x55\x66\x77\x88" "\0\0\0\x01" "\xca\xfe\xba\xbe" HASH PEER
-                               "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\x10\0\0" "\0\0\0\0\0\0\0\0" "\0\0\0\x02" "\0\0\0\0"
-                               "\x12\x34\x56\x78" "\xff\xff\xff\xff" "\x1a\xe1";
+/* connection id, action, transaction id, info-hash, peer id, downloaded, left, uploaded, event, IP, key, want, port */
+static const char announce[] = "\x11\x22\x33\x44\x55\x66\x77\x88"
+                               "\0\0\0\x01"
+                               "\xca\xfe\xba\xbe" HASH PEER "\0\0\0\0\0\0\0\0"
+                               "\0\0\0\0\0\x10\0\0"
+                               "\0\0\0\0\0\0\0\0"
+                               "\0\0\0\x02"
+                               "\0\0\0\0"
+                               "\x12\x34\x56\x78"
+                               "\xff\xff\xff\xff"
+                               "\x1a\xe1";
 #define ANNOUNCE_LEN 98
 
-static const char connect_request[] = "\0\0\x04\x17\x27\x10\x19\x80" "\0\0\0\0" "\xca\xfe\xba\xbe";
-static const char connect_reply[] = "\0\0\0\0" "\xca\xfe\xba\xbe" "\x11\x22\x33\x44\x55\x66\x77\x88";
+static const char connect_request[] = "\0\0\x04\x17\x27\x10\x19\x80"
+                                      "\0\0\0\0"
+                                      "\xca\xfe\xba\xbe";
+static const char connect_reply[] = "\0\0\0\0"
+                                    "\xca\xfe\xba\xbe"
+                                    "\x11\x22\x33\x44\x55\x66\x77\x88";
 
 static trackerwire_kind udp_kind(const void *bytes, size_t len)
 {
@@ -43,7 +54,8 @@ static void published_layout(void)
     CU_ASSERT_EQUAL(message.connection_id, UINT64_C(0x1122334455667788));
     CU_ASSERT_FALSE(trackerwire_advert(&advert, &message));
 
-    CU_ASSERT_EQUAL(trackerwire_udp_parse(&message, guard_copy(&g, announce, ANNOUNCE_LEN), ANNOUNCE_LEN), TRACKERWIRE_ANNOUNCE);
+    CU_ASSERT_EQUAL(trackerwire_udp_parse(&message, guard_copy(&g, announce, ANNOUNCE_LEN), ANNOUNCE_LEN),
+                    TRACKERWIRE_ANNOUNCE);
     CU_ASSERT_EQUAL(message.kind, TRACKERWIRE_ANNOUNCE);
     CU_ASSERT_EQUAL(message.connection_id, UINT64_C(0x1122334455667788));
     CU_ASSERT_EQUAL(message.transaction_id, 0xcafebabe);
@@ -84,20 +96,26 @@ static void strictness(void)
         size_t len;
         bool good;
     } vectors[] = {
-        {8, "\0\0\0\0", 4, false},         {8, "\0\0\0\x02", 4, false},
+        {8, "\0\0\0\0", 4, false},
+        {8, "\0\0\0\x02", 4, false},
         {16, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, false},
         {16, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 20, true},
         {36, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, false},
-        {56, "\x02\0\0\0\0\0\0\0", 8, false}, {56, "\x01\0\0\0\0\0\0\0", 8, true},
+        {56, "\x02\0\0\0\0\0\0\0", 8, false},
+        {56, "\x01\0\0\0\0\0\0\0", 8, true},
         {64, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, true},
         {64, "\x7f\xff\xff\xff\xff\xff\xff\xff", 8, true},
         {64, "\xff\xff\xff\xff\xff\xff\xff\xfe", 8, false},
         {72, "\x40\0\0\0\0\0\0\0", 8, false},
-        {80, "\0\0\0\x05", 4, false},      {80, "\0\0\0\x04", 4, true},
-        {80, "\0\0\0\0", 4, true},         {80, "\x01\0\0\0", 4, false},
-        {92, "\0\0\x27\x10", 4, true},     {92, "\0\0\x27\x11", 4, false},
+        {80, "\0\0\0\x05", 4, false},
+        {80, "\0\0\0\x04", 4, true},
+        {80, "\0\0\0\0", 4, true},
+        {80, "\x01\0\0\0", 4, false},
+        {92, "\0\0\x27\x10", 4, true},
+        {92, "\0\0\x27\x11", 4, false},
         {92, "\xff\xff\xff\xfe", 4, false},
-        {96, "\0\0", 2, false},            {96, "\0\x01", 2, true},
+        {96, "\0\0", 2, false},
+        {96, "\0\x01", 2, true},
         {96, "\xff\xff", 2, true},
     };
 
@@ -118,13 +136,21 @@ static void options_behind_an_announce(void)
         bool good;
     } vectors[] = {
         {"", 0, true},
-        {"\x02\x05" "/path", 7, true},
-        {"\x02\x05" "/path\0", 8, true},
+        {"\x02\x05"
+         "/path",
+         7, true},
+        {"\x02\x05"
+         "/path\0",
+         8, true},
         {"\x01\x01\x02\0\0junk", 9, true}, /* nothing behind the end matters */
-        {"\x02\x06" "/path", 7, false},
+        {"\x02\x06"
+         "/path",
+         7, false},
         {"\x02", 1, false},
         {"\x02\0", 2, true},
-        {"\x63\x01" "x", 3, true},
+        {"\x63\x01"
+         "x",
+         3, true},
         {"d1:ad2:id20:", 12, false},
     };
 
@@ -163,7 +189,7 @@ static void other_datagrams_are_none(void)
 /* ---- local service discovery ---- */
 
 #define LSD_BEGIN "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\n"
-#define HEX "6162636465666768696A30313233343536373839"
+#define HEX       "6162636465666768696A30313233343536373839"
 
 static void lsd(void)
 {
@@ -243,7 +269,10 @@ static void lsd_ports(void)
 static void lsd_needs_its_first_line(void)
 {
     static const char *const texts[] = {
-        "", "BT-SEARCH", "BT-SEARCH * HTTP/1.10\r\nPort: 1\r\n\r\n", "M-SEARCH * HTTP/1.1\r\nPort: 1\r\n\r\n",
+        "",
+        "BT-SEARCH",
+        "BT-SEARCH * HTTP/1.10\r\nPort: 1\r\n\r\n",
+        "M-SEARCH * HTTP/1.1\r\nPort: 1\r\n\r\n",
         " BT-SEARCH * HTTP/1.1\r\nPort: 1\r\n\r\n",
     };
 

@@ -236,6 +236,29 @@ static void near_misses_do_not_fire(void)
     }
 }
 
+/* The word stands there, and not as a part of a longer one; a symbol may have its prefix. */
+static bool has_word(const char *text, const char *word, const char *letters)
+{
+    static const char prefix[] = "KRPC_RULE_";
+    size_t len = strlen(word);
+
+    for (const char *p = strstr(text, word); p != NULL; p = strstr(p + 1, word)) {
+        const char *begin = p;
+
+        if ((size_t)(p - text) >= sizeof prefix - 1 && strncmp(p - (sizeof prefix - 1), prefix, sizeof prefix - 1) == 0) {
+            begin = p - (sizeof prefix - 1);
+        }
+        if ((begin == text || strchr(letters, begin[-1]) == NULL) && (p[len] == '\0' || strchr(letters, p[len]) == NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#define SMALL "abcdefghijklmnopqrstuvwxyz"
+#define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
 static bool stands_in(const char *pattern, const char *slug, const char *symbol)
 {
     glob_t files;
@@ -247,7 +270,8 @@ static bool stands_in(const char *pattern, const char *slug, const char *symbol)
     for (size_t i = 0; i < files.gl_pathc && !found; i++) {
         char *text = read_text(files.gl_pathv[i]);
 
-        found = text != NULL && (strstr(text, slug) != NULL || strstr(text, symbol) != NULL);
+        found = text != NULL && (has_word(text, slug, SMALL DIGITS ".-") ||
+                                 has_word(text, symbol, SMALL CAPITALS DIGITS "_"));
         free(text);
     }
     globfree(&files);
@@ -279,7 +303,7 @@ static bool covered_elsewhere(const char *list, krpc_rule rule, const char *symb
 static void every_rule_has_both(void)
 {
     static const char *const symbols[] = {
-#define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION) "KRPC_RULE_" #SYMBOL,
+#define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION) #SYMBOL,
 #include <krpc/rules.def>
     };
     char *elsewhere = read_text(path_of("tests/vectors/elsewhere.list"));

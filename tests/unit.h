@@ -23,13 +23,16 @@ typedef struct unit_test {
     void (*run)(void);
 } unit_test;
 
-#define UNIT_TEST(function) {#function, function}
+#define UNIT_TEST(function)                                                                                            \
+    {                                                                                                                  \
+#function, function                                                                                            \
+    }
 #define UNIT_RUN(suite, tests) unit_run(suite, tests, sizeof(tests) / sizeof(tests)[0])
 
 /* UNIT_TEXT asserts that two texts are equal, and shows both where they are not. */
-#define UNIT_TEXT(got, want) CU_assertImplementation(unit_same_text(got, want), __LINE__, #got, __FILE__, "", CU_FALSE)
+#define UNIT_TEXT(got, want)   CU_assertImplementation(unit_same(got, want), __LINE__, #got, __FILE__, "", CU_FALSE)
 
-static inline CU_BOOL unit_same_text(const char *got, const char *want)
+static inline CU_BOOL unit_same(const char *got, const char *want)
 {
     if (strcmp(got, want) == 0) {
         return CU_TRUE;

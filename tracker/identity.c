@@ -133,7 +133,7 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
     uint32_t set = ways_set(&n->ids, key);
     uint32_t tag = ways_tag(key);
 
-    for (uint32_t i = 0; i < 8; i++) {
+    for (uint32_t i = 0; i < 8 && (mine->flags & NODE_GROUPED) == 0; i++) {
         uint32_t slot = set * 8 + i;
 
         if (n->ids.sets[set].tag[i] == tag && n->id_nodes[slot] != index && n->id_nodes[slot] < n->records.used) {
@@ -201,12 +201,22 @@ static void changed(tracker *t, const tracker_packet *p, uint32_t index, const u
     if (is_back || krpc_node_id_is_zero(id)) {
         return;
     }
-    n->flags = (uint16_t)(n->flags & ~NODE_ECHO_REPORTED);
-    if (known && krpc_node_id_check(id, &outside) == KRPC_NODE_ID_INVALID) {
-        krpc_emit(sink, KRPC_RULE_BEP42_INVALID, off, ID_LEN, 0, 0);
-    }
+    n->flags = (uint16_t)(n->flags & ~(NODE_ECHO_REPORTED | NODE_ID_CHECKED));
     register_id(t, p, index);
     count_neighbours(t, index, sink);
+}
+
+/* BEP 42 is about the outside address: of a node inside a NAT it may come to be known later. Once for each id. */
+static void check_bep42(tracker *t, node *n, uint32_t off, const krpc_sink *sink)
+{
+    krpc_endpoint outside;
+
+    if (nat_outside(t, n, &outside)) {
+        n->flags |= NODE_ID_CHECKED;
+        if (krpc_node_id_check(n->id, &outside) == KRPC_NODE_ID_INVALID && !krpc_node_id_is_zero(n->id)) {
+            krpc_emit(sink, KRPC_RULE_BEP42_INVALID, off, ID_LEN, 0, 0);
+        }
+    }
 }
 
 /* Who sends the id of the node that he talks to is a reflector, or talks to himself through his NAT. */
@@ -237,6 +247,9 @@ void identity_take(tracker *t, const tracker_packet *p, uint32_t src, uint32_t d
         krpc_emit(sink, KRPC_RULE_ID_SHARED, off, ID_LEN, n->elsewhere_frame, 0);
     }
     n->id_frame = p->frame;
+    if ((n->flags & NODE_ID_CHECKED) == 0) {
+        check_bep42(t, n, off, sink);
+    }
     if (dst != NONE && (node_at(&t->nodes, dst)->flags & NODE_HAS_ID) != 0) {
         check_echo(t, n, node_at(&t->nodes, dst), &p->dst, off, sink);
     }

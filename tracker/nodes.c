@@ -219,6 +219,7 @@ static uint32_t make(tracker *t, const krpc_endpoint *endpoint, uint32_t hash, c
     made->hash = hash;
     made->history = NONE;
     made->first_ns = p->time_ns;
+    made->last_ns = p->time_ns;
     made->first_frame = p->frame;
     made->flags = addr_is_private(endpoint) ? NODE_PRIVATE : 0;
     chain_add(t, index);
@@ -230,14 +231,10 @@ uint32_t nodes_touch(tracker *t, const tracker_packet *packet)
 {
     uint32_t hash = (uint32_t)hash_endpoint(&t->key, &packet->src);
     uint32_t index = find(&t->nodes, &packet->src, hash);
-    node *n;
 
     if (index == NONE) {
         index = make(t, &packet->src, hash, packet);
     }
-    n = node_at(&t->nodes, index);
-    n->last_frame = packet->frame;
-    n->last_ns = MAX(n->last_ns, packet->time_ns);
     return index;
 }
 

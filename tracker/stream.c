@@ -10,15 +10,15 @@
 #include "stream_table.h"
 
 #define DEFAULT_MAX_STREAMS 65536
-#define DEFAULT_MAX_BYTES (64 * 1024 * 1024)
+#define DEFAULT_MAX_BYTES   (64 * 1024 * 1024)
 #define DEFAULT_MAX_WAITING (1024 * 1024)
-#define DEFAULT_IDLE_S 300
-#define NS_PER_S UINT64_C(1000000000)
+#define DEFAULT_IDLE_S      300
+#define NS_PER_S            UINT64_C(1000000000)
 
 /* Sets of two hashes each; the one that was used last is the first. */
-#define IGNORED_SETS 32768
+#define IGNORED_SETS        32768
 
-#define KEY_BYTES offsetof(stream_key, hash)
+#define KEY_BYTES           offsetof(stream_key, hash)
 
 struct stream_table {
     GHashTable *by_key;
@@ -196,8 +196,7 @@ static void expire(stream_table *table, int64_t time_ns)
         if (link == NULL)
             return;
         stream *connection = (stream *)link->data;
-        if (time_ns <= connection->queued_ns ||
-            (uint64_t)time_ns - (uint64_t)connection->queued_ns <= table->idle_ns)
+        if (time_ns <= connection->queued_ns || (uint64_t)time_ns - (uint64_t)connection->queued_ns <= table->idle_ns)
             return;
         connection = least_used(table);
         if (time_ns <= connection->last_ns || (uint64_t)time_ns - (uint64_t)connection->last_ns <= table->idle_ns)

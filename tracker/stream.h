@@ -66,7 +66,7 @@ typedef struct stream_sink {
 typedef struct stream_limits {
     uint32_t max_streams; /* 65536 */
     uint32_t max_bytes;   /* waiting behind holes, in all: 64 MiB */
-    uint32_t max_waiting; /* the same in one direction: 1 MiB */
+    uint32_t max_waiting; /* the same in one direction: 1 MiB; at most 1024 segments */
     uint32_t idle_s;      /* a connection is over after so much silence: 300 */
     size_t state_size;    /* of the consumer's state, for each direction; 0 is none */
 } stream_limits;

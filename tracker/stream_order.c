@@ -10,10 +10,13 @@
 
 /* A segment further away than any window is of another connection between the same endpoints, or follows a long hole
  * in the capture: either way the count starts anew there. */
-#define FAR_AWAY (64 * 1024 * 1024)
+#define FAR_AWAY             (64 * 1024 * 1024)
+
+/* Segments wait in a list, so a bound on bytes alone would let a million tiny ones make each other slow. */
+#define MAX_WAITING_SEGMENTS 1024
 
 /* A capture of several queues may show an acknowledgment before what it acknowledges, by so much. */
-#define LATE_NS (INT64_C(20) * 1000 * 1000)
+#define LATE_NS              (INT64_C(20) * 1000 * 1000)
 
 static uint32_t segment_cost(const stream_segment *segment)
 {
@@ -66,6 +69,7 @@ void stream_order_stop(stream_order *order, stream_pool *pool)
     order->last = NULL;
     pool->num_bytes -= order->num_bytes;
     order->num_bytes = 0;
+    order->num_waiting = 0;
     order->stopped = true;
 }
 
@@ -107,6 +111,7 @@ static void drain(stream_order *order, stream_pool *pool, void *ctx)
         order->first = segment->next;
         if (order->first == NULL)
             order->last = NULL;
+        order->num_waiting--;
         order->num_bytes -= segment_cost(segment);
         pool->num_bytes -= segment_cost(segment);
         deliver(order, pool, segment, ctx);
@@ -139,6 +144,7 @@ static void keep(stream_order *order, stream_pool *pool, const stream_segment *s
     *link = copy;
     if (copy->next == NULL)
         order->last = copy;
+    order->num_waiting++;
     order->num_bytes += segment_cost(copy);
     pool->num_bytes += segment_cost(copy);
 }
@@ -147,16 +153,16 @@ static bool is_full(const stream_order *order, const stream_pool *pool, const st
 {
     uint32_t cost = segment_cost(segment);
 
-    return order->num_bytes > pool->max_waiting || cost > pool->max_waiting - order->num_bytes ||
-           pool->num_bytes > pool->max_bytes || cost > pool->max_bytes - pool->num_bytes;
+    return order->num_waiting >= MAX_WAITING_SEGMENTS || order->num_bytes > pool->max_waiting ||
+           cost > pool->max_waiting - order->num_bytes || pool->num_bytes > pool->max_bytes ||
+           cost > pool->max_bytes - pool->num_bytes;
 }
 
 /* Skips the holes that only the capture has. */
 static void skip_acked(stream_order *order, stream_pool *pool, int64_t time_ns, void *ctx)
 {
-    while (!order->held && order->has_acked && order->first != NULL &&
-           distance(order->first->pos, order->acked) >= 0 && time_ns > order->first->time_ns &&
-           (uint64_t)time_ns - (uint64_t)order->first->time_ns >= (uint64_t)LATE_NS)
+    while (!order->held && order->has_acked && order->first != NULL && distance(order->first->pos, order->acked) >= 0 &&
+           time_ns > order->first->time_ns && (uint64_t)time_ns - (uint64_t)order->first->time_ns >= (uint64_t)LATE_NS)
         skip_hole(order, pool, ctx);
 }
 

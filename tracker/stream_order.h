@@ -37,9 +37,10 @@ typedef struct stream_pool {
 typedef struct stream_order {
     stream_segment *first; /* waiting, by position */
     stream_segment *last;
+    uint32_t num_waiting;
     uint32_t num_bytes;
-    uint32_t next;  /* the position expected */
-    uint32_t acked; /* the receiver has everything before it */
+    uint32_t next;    /* the position expected */
+    uint32_t acked;   /* the receiver has everything before it */
     uint64_t missing; /* bytes since the last that were delivered, unless missing_unknown */
     stream_join join;
     bool counts_packets; /* positions say nothing about bytes */

@@ -20,7 +20,7 @@ enum {
 
 /* How far apart packets of one connection may be, in packets and in clocks. */
 #define NEAR_PACKETS 256
-#define NEAR_US 1000000
+#define NEAR_US      1000000
 
 typedef struct utp_packet {
     const stream_packet *packet;

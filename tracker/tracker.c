@@ -325,6 +325,7 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
 {
     tracker_result unwanted;
     taking k = {t, packet, message, data, out != NULL ? out : &unwanted, sink, 0, 0};
+    node *from;
 
     memset(k.out, 0, sizeof *k.out);
     while (t->ahead_begin != t->ahead_end) {
@@ -346,6 +347,9 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
         t->stats.others++;
         take_sender(&k);
     }
+    from = node_at(&t->nodes, k.src); /* until here it tells of the time before this packet */
+    from->last_frame = packet->frame;
+    from->last_ns = MAX(from->last_ns, packet->time_ns);
 }
 
 uint32_t tracker_unreachable(tracker *t, const tracker_packet *packet, const krpc_endpoint *quoted_src,

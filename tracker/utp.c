@@ -4,7 +4,7 @@
  */
 #include "utp.h"
 
-#define HEADER_LEN 20
+#define HEADER_LEN     20
 #define MAX_EXTENSIONS 8
 
 static uint16_t get16(const uint8_t *p)

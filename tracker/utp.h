@@ -21,8 +21,8 @@ typedef struct utp_header {
 
 /* utp_header_get reads the header of a UDP payload: len bytes were captured of wire_len. It accepts only what keeps
  * every rule: version 1, a known type, extensions that BEP 29 or its implementations have, of the length they have; a
- * payload in DATA, none in STATE, RESET and SYN; nothing acknowledged in a SYN. Chance lets through about one random
- * datagram in a hundred, so one packet alone proves nothing. false leaves *out undefined. */
+ * payload in DATA, none in STATE, RESET and SYN; nothing acknowledged in a SYN. Other protocols may look like it (an
+ * answer of STUN comes close), so one packet alone proves nothing but a SYN. false leaves *out undefined. */
 bool utp_header_get(utp_header *out, const uint8_t *data, uint32_t len, uint32_t wire_len);
 
 #endif

@@ -123,8 +123,11 @@ static void make_comment(capture_writer *writer, const run *from, const run_pack
 
     out->len = 0;
     text_printf(out, "frame %u", run_frame(from, packet->where.frame, &file));
-    if (!writer->fresh_headers)
-        text_printf(out, " of %s", run_file_name(from, file));
+    if (!writer->fresh_headers) {
+        const char *name = run_file_name(from, file);
+        const char *slash = strrchr(name, '/');
+        text_printf(out, " of %s", slash != NULL ? slash + 1 : name);
+    }
     for (size_t i = 0; i < num_findings && out->len < MAX_COMMENT; i++) {
         const krpc_rule_info *info = krpc_rule_get(findings[i].rule);
         run_finding_text(from, line, sizeof line, &findings[i]);

@@ -13,7 +13,7 @@
 
 typedef struct check {
     const options *with;
-    const run *run;
+    const run *run; /* not any more when end is called */
     output *output;
     tally sum;
     bool partial;   /* interrupted */

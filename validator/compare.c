@@ -116,14 +116,30 @@ static void count_remote(mapping *m, const krpc_endpoint *remote)
         m->num_remotes++;
 }
 
+static mapping mapping_of(const pair *found)
+{
+    const tracker_packet *inside = &found->inside->where;
+    const tracker_packet *outside = &found->outside->where;
+
+    return (mapping){.inside = found->goes_out ? inside->src : inside->dst,
+                     .outside = found->goes_out ? outside->src : outside->dst,
+                     .protocol = found->inside->protocol};
+}
+
+static bool is_known(void *ctx, const pair *candidate)
+{
+    const compare *c = ctx;
+    mapping key = mapping_of(candidate);
+
+    return g_hash_table_contains(c->mappings, &key);
+}
+
 static void pair_found(void *ctx, const pair *found)
 {
     compare *c = ctx;
     const tracker_packet *inside = &found->inside->where;
     const tracker_packet *outside = &found->outside->where;
-    mapping key = {.inside = found->goes_out ? inside->src : inside->dst,
-                   .outside = found->goes_out ? outside->src : outside->dst,
-                   .protocol = found->inside->protocol};
+    mapping key = mapping_of(found);
 
     if (!is_selected(c, &key))
         return;
@@ -280,19 +296,31 @@ static void put_text(compare *c, const GPtrArray *all)
         text_puts(out, "  Nothing matches: are these the two sides of one NAT, taken at the same time?\n");
 }
 
+/* Seen from outside every one of them is there once more. */
+static bool is_inside(void *ctx, const tracker_node *node)
+{
+    const GPtrArray *all = ctx;
+
+    for (guint i = 0; i < all->len; i++)
+        if (krpc_endpoint_equal(&((const mapping *)g_ptr_array_index(all, i))->inside, &node->endpoint))
+            return true;
+    return false;
+}
+
 static void compare_end(void *ctx, run *from)
 {
     compare *c = ctx;
 
     pairing_finish(c->pairs);
     GPtrArray *all = sorted_mappings(c);
+    const story_filter only = {is_inside, all};
     if (c->with->format == FORMAT_NDJSON) {
         for (guint i = 0; i < all->len; i++)
             put_record(c, g_ptr_array_index(all, i));
     } else {
         put_text(c, all);
         ledger_sort(c->book);
-        story_put_all(output_text(c->output), from, c->book, &c->with->selection, UINT32_MAX);
+        story_put_all(output_text(c->output), from, c->book, &c->with->selection, &only, UINT32_MAX);
     }
     g_ptr_array_unref(all);
 }
@@ -311,7 +339,8 @@ int compare_main(const options *with)
     c.output = output_new(with->output);
     if (c.output == NULL)
         return EXIT_TROUBLE;
-    c.pairs = pairing_new(pair_found, packet_alone, &c);
+    const pairing_visitor pairs = {pair_found, packet_alone, is_known, &c};
+    c.pairs = pairing_new(&pairs);
     c.book = ledger_new();
     c.mappings = g_hash_table_new_full(mapping_hash, mapping_equal, g_free, NULL);
     bool complete = run_captures(&both, &visitor, c.output);

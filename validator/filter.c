@@ -7,6 +7,8 @@
 #include <glib.h>
 #include <pcap/pcap.h>
 
+#include "output.h"
+
 
 #define NUM_LINKS (FRAME_LINK_RADIOTAP + 1)
 #define SNAP_LEN 262144
@@ -60,6 +62,19 @@ filter *filter_new(const char *expression, char **error_out)
         return NULL;
     }
     return f;
+}
+
+bool filter_check(const char *expression)
+{
+    char *error = NULL;
+    filter *f = filter_new(expression, &error);
+    bool good = f != NULL;
+
+    if (!good)
+        say("--filter '%s': %s", expression, error);
+    g_free(error);
+    filter_free(f);
+    return good;
 }
 
 bool filter_match(filter *f, const capture_packet *packet)

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "commands.h"
+#include "filter.h"
 
 int main(int argc, char **argv)
 {
@@ -21,5 +22,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* the output says it when its reader has gone */
     if (!options_parse(&with, &status, argc, argv))
         return status;
+    if (with.filter != NULL && !filter_check(with.filter))
+        return EXIT_TROUBLE;
     return mains[with.command](&with);
 }

@@ -118,7 +118,7 @@ static void put_text(nodes *n, const run *from)
     table_put(out, rows, n->with->color);
     if (none)
         text_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
-    story_put_all(out, from, n->book, &n->with->selection, UINT32_MAX);
+    story_put_all(out, from, n->book, &n->with->selection, NULL, UINT32_MAX);
 }
 
 static void nodes_end(void *ctx, run *from)

@@ -374,26 +374,48 @@ static bool find_command(command *out, const char *word)
     return false;
 }
 
-/* A command of that name wins over a capture of that name, which can be called ./check. */
+static bool takes_value(const char *word)
+{
+    static raw_options unused;
+    option_info table[NUM_OPTIONS];
+    unsigned num_options = option_table(table, &unused);
+
+    for (unsigned i = 0; i < num_options; i++) {
+        const GOptionEntry *entry = &table[i].entry;
+        bool is_it = word[1] == '-' ? strcmp(word + 2, entry->long_name) == 0
+                                    : word[1] != 0 && word[1] == entry->short_name && word[2] == 0;
+        if (is_it)
+            return entry->arg != G_OPTION_ARG_NONE;
+    }
+    return false;
+}
+
+/* The command is the first word that is no option and no option's value. A command of that name wins over a capture of that
+ * name, which can be called ./check. */
 static bool take_command(options *out, char **argv, int argc)
 {
-    if (argc > 1 && find_command(&out->command, argv[1])) {
-        g_free(argv[1]);
-        memmove(argv + 1, argv + 2, (size_t)(argc - 1) * sizeof *argv);
-        return true;
-    }
+    int i = 1;
+
     out->command = COMMAND_CHECK;
-    return false;
+    for (; i < argc && argv[i][0] == '-' && strcmp(argv[i], "-") != 0 && strcmp(argv[i], "--") != 0; i++)
+        if (takes_value(argv[i]))
+            i++;
+    if (i >= argc || !find_command(&out->command, argv[i]))
+        return false;
+    g_free(argv[i]);
+    memmove(argv + i, argv + i + 1, (size_t)(argc - i) * sizeof *argv);
+    return true;
 }
 
 bool options_parse(options *out, int *status, int argc, char **argv)
 {
-    raw_options raw = {.threads = 1, .port = G_MININT};
+    static raw_options raw = {.threads = 1, .port = G_MININT};
     GError *error = NULL;
 
     *out = (options){0};
     *status = EXIT_NOTHING;
-    char **args = g_strdupv(argv); /* GOption frees those that it takes */
+    static char **args; /* what out points into, until the program ends */
+    args = g_strdupv(argv); /* GOption frees those that it takes */
     bool named = take_command(out, args, argc);
     GOptionContext *context = context_new(out->command, &raw, false);
     bool parsed = g_option_context_parse_strv(context, &args, &error);

@@ -15,9 +15,7 @@ typedef struct waiting {
 } waiting;
 
 struct pairing {
-    void (*pair_found)(void *ctx, const pair *found);
-    void (*alone)(void *ctx, const pairing_packet *packet);
-    void *ctx;
+    pairing_visitor visitor;
     waiting *ring;
     uint32_t *chains;
     uint32_t first; /* running numbers; the place in the ring is their low bits */
@@ -25,14 +23,11 @@ struct pairing {
     uint64_t too_short;
 };
 
-pairing *pairing_new(void (*pair_found)(void *ctx, const pair *found),
-                     void (*alone)(void *ctx, const pairing_packet *packet), void *ctx)
+pairing *pairing_new(const pairing_visitor *visitor)
 {
     pairing *with = g_new0(pairing, 1);
 
-    with->pair_found = pair_found;
-    with->alone = alone;
-    with->ctx = ctx;
+    with->visitor = *visitor;
     with->ring = g_new0(waiting, RING_SIZE);
     with->chains = g_new(uint32_t, RING_SIZE);
     for (uint32_t i = 0; i < RING_SIZE; i++)
@@ -78,7 +73,7 @@ static void drop_first(pairing *with)
         link = &with->ring[*link % RING_SIZE].next;
     *link = NONE;
     if (!oldest->packet.used)
-        with->alone(with->ctx, &oldest->packet);
+        with->visitor.alone(with->visitor.ctx, &oldest->packet);
     with->first++;
 }
 
@@ -96,7 +91,8 @@ void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
 {
     pairing_packet own = {.where = packet->where, .len = packet->wire_len, .protocol = packet->protocol,
                           .is_outside = is_outside};
-    waiting *oldest_fit = NULL;
+    waiting *best = NULL;
+    bool best_is_likely = false;
     pair found;
 
     if (packet->len < PAIRING_MIN_LEN) {
@@ -107,14 +103,21 @@ void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
     while (with->first != with->end &&
            own.where.time_ns - with->ring[with->first % RING_SIZE].packet.where.time_ns > PAIRING_WINDOW_NS)
         drop_first(with);
-    /* Of several that fit (the same bytes sent again) the oldest is the one. */
-    for (uint32_t i = *chain_of(with, own.hash); i != NONE; i = with->ring[i % RING_SIZE].next)
-        if (fits(&found, &own, &with->ring[i % RING_SIZE].packet))
-            oldest_fit = &with->ring[i % RING_SIZE];
-    if (oldest_fit != NULL) {
-        fits(&found, &own, &oldest_fit->packet);
-        oldest_fit->packet.used = true;
-        with->pair_found(with->ctx, &found);
+    /* The same bytes sent to two hosts, or sent again: endpoints that belong together, then the oldest. */
+    for (uint32_t i = *chain_of(with, own.hash); i != NONE; i = with->ring[i % RING_SIZE].next) {
+        waiting *candidate = &with->ring[i % RING_SIZE];
+        if (!fits(&found, &own, &candidate->packet))
+            continue;
+        bool is_likely = with->visitor.is_likely(with->visitor.ctx, &found);
+        if (best == NULL || is_likely || !best_is_likely) {
+            best = candidate;
+            best_is_likely = is_likely;
+        }
+    }
+    if (best != NULL) {
+        fits(&found, &own, &best->packet);
+        best->packet.used = true;
+        with->visitor.found(with->visitor.ctx, &found);
         return;
     }
     if (with->end - with->first == RING_SIZE)

@@ -32,9 +32,16 @@ typedef struct pair {
 
 typedef struct pairing pairing;
 
-/* pairing_new: pair is called for each pair, alone for each packet whose other half did not come. */
-pairing *pairing_new(void (*pair_found)(void *ctx, const pair *found),
-                     void (*alone)(void *ctx, const pairing_packet *packet), void *ctx);
+/* pairing_visitor is told of each pair, and of each packet whose other half did not come. is_likely decides where the same
+ * bytes came more than once: is it known that these two endpoints are one? */
+typedef struct pairing_visitor {
+    void (*found)(void *ctx, const pair *found);
+    void (*alone)(void *ctx, const pairing_packet *packet);
+    bool (*is_likely)(void *ctx, const pair *candidate);
+    void *ctx;
+} pairing_visitor;
+
+pairing *pairing_new(const pairing_visitor *visitor);
 void pairing_add(pairing *with, const run_packet *packet, bool is_outside);
 /* pairing_finish gives up what still waits. */
 void pairing_finish(pairing *with);

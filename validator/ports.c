@@ -109,7 +109,7 @@ static void put_row(const ports *p, table *rows, const ledger_entry *entry)
     for (uint32_t i = 0; i < MIN(entry->num_frames, verbose ? LEDGER_FRAMES : 2); i++) {
         if (i > 0)
             text_puts(out, ", ");
-        text_uint(out, run_frame(p->run, entry->frames[i], NULL));
+        run_put_frame(out, p->run, entry->frames[i]);
     }
 }
 
@@ -137,7 +137,7 @@ static void ports_end(void *ctx, run *from)
         if (ledger_dropped(p->book) > 0)
             text_printf(out, "... and %" G_GUINT64_FORMAT " advertisements that found no room here; ndjson has them all.\n",
                         ledger_dropped(p->book));
-        story_put_all(out, p->run, p->book, &p->with->selection, UINT32_MAX);
+        story_put_all(out, p->run, p->book, &p->with->selection, NULL, UINT32_MAX);
     }
     ledger_free(p->book);
     output_record(p->output);

@@ -15,8 +15,9 @@
 void report_place(text *out, const check *c, tally_frame frame)
 {
     if (c->with->num_args > 1) {
-        const char *name = run_file_name(c->run, frame.file);
-        text_puts(out, name != NULL ? name : "?");
+        /* The run is over when reports are written. */
+        const char *name = c->with->args[frame.file];
+        text_puts(out, strcmp(name, "-") == 0 ? "standard input" : name);
         text_char(out, ':');
     }
     text_uint(out, frame.frame);

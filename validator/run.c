@@ -125,6 +125,21 @@ uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
     return from->merged ? frame / from->num_files : frame;
 }
 
+void run_put_frame(text *out, const run *from, uint32_t frame)
+{
+    unsigned file;
+    uint32_t own = run_frame(from, frame, &file);
+
+    if (from->merged) {
+        /* compare knows its two files by their sides. */
+        const char *name = run_file_name(from, file);
+        const char *slash = strrchr(name, '/');
+        text_puts(out, from->options->inside != NULL ? (file == 0 ? "inside" : "outside") : slash != NULL ? slash + 1 : name);
+        text_char(out, ':');
+    }
+    text_uint(out, own);
+}
+
 size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding)
 {
     krpc_finding own = *finding;
@@ -573,41 +588,27 @@ static void run_threaded(run *r)
     g_async_queue_unref(r->full);
 }
 
-static bool make_filter(run *r)
-{
-    char *error = NULL;
-
-    if (r->options->filter == NULL)
-        return true;
-    r->filter = filter_new(r->options->filter, &error);
-    if (r->filter == NULL)
-        say("--filter '%s': %s", r->options->filter, error);
-    g_free(error);
-    return r->filter != NULL;
-}
-
 bool run_captures(const options *with, const run_visitor *visitor, output *to)
 {
     run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args, .between_files = true};
-    bool ok = make_filter(&r);
 
-    if (ok) {
-        watch_interrupt();
-        r.merged = with->merge && with->num_args > 1;
-        r.source = source_new(with->args, with->num_args, r.merged);
-        if (with->anonymize != NULL)
-            r.anonymizer = anonymizer_new(with->anonymize);
-        r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
-        r.began_us = g_get_monotonic_time();
-        if (with->threads > 1)
-            run_threaded(&r);
-        else
-            run_alone(&r);
-        if (r.tracker != NULL)
-            end_tracker(&r);
-        end_progress(&r);
-        ok = source_num_failed(r.source) == 0;
-    }
+    watch_interrupt();
+    if (with->filter != NULL)
+        r.filter = filter_new(with->filter, NULL);
+    r.merged = with->merge && with->num_args > 1;
+    r.source = source_new(with->args, with->num_args, r.merged);
+    if (with->anonymize != NULL)
+        r.anonymizer = anonymizer_new(with->anonymize);
+    r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
+    r.began_us = g_get_monotonic_time();
+    if (with->threads > 1)
+        run_threaded(&r);
+    else
+        run_alone(&r);
+    if (r.tracker != NULL)
+        end_tracker(&r);
+    end_progress(&r);
+    bool ok = source_num_failed(r.source) == 0;
     filter_free(r.filter);
     anonymizer_free(r.anonymizer);
     frame_fragments_free(r.fragments);

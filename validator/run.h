@@ -88,6 +88,8 @@ bool run_node_get(const run *from, uint32_t index, tracker_node *out);
 
 /* run_frame takes a frame number of the tracker apart: the file's number in it, and which file in *file_out. */
 uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out);
+/* run_put_frame writes a frame number of the tracker: "12", or "FILE:12" where it could be one of several files. */
+void run_put_frame(text *out, const run *from, uint32_t frame);
 /* run_file_name is the name of a file; run_num_files how many there are on the command line. */
 const char *run_file_name(const run *from, unsigned file);
 unsigned run_num_files(const run *from);

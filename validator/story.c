@@ -91,7 +91,7 @@ static void put_frames(text *out, const run *from, const uint32_t *frames, uint3
     for (uint32_t i = 0; i < num_frames; i++) {
         if (i > 0)
             text_puts(out, ", ");
-        text_uint(out, run_frame(from, frames[i], NULL));
+        run_put_frame(out, from, frames[i]);
     }
     text_char(out, ')');
 }
@@ -218,8 +218,10 @@ static void put_claims(text *out, const run *from, const dht_claims *claims, con
     for (unsigned i = 0; i < claims->num_claims; i++) {
         bool is_right = is_outside_port(node, claims->claims[i].port);
         text_printf(out, " In %s it advertises port %d", claim_text(claims->claims[i].channel), claims->claims[i].port);
-        text_printf(out, " (%u time%s, first in frame %u)", claims->claims[i].count,
-                    claims->claims[i].count == 1 ? "" : "s", run_frame(from, claims->claims[i].frame, NULL));
+        text_printf(out, " (%u time%s, first in frame ", claims->claims[i].count,
+                    claims->claims[i].count == 1 ? "" : "s");
+        run_put_frame(out, from, claims->claims[i].frame);
+        text_char(out, ')');
         text_puts(out, is_right ? node->nat.mapping == TRACKER_MAPPING_DEPENDENT ? ", which is right for some only"
                                                                                   : ", which is right"
                                 : ", where nobody outside can reach it");
@@ -284,7 +286,8 @@ static bool is_told(GHashTable *told, const tracker_node *node)
     return !g_hash_table_add(told, bytes);
 }
 
-uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which, uint32_t max_stories)
+uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which,
+                       const story_filter *only, uint32_t max_stories)
 {
     GHashTable *told = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
@@ -293,7 +296,7 @@ uint64_t story_put_all(text *out, const run *from, const ledger *book, const sel
 
     for (uint32_t i = 0; i < num_nodes; i++) {
         if (!run_node_get(from, i, &node) || !select_node(which, &node) || !is_story(book, &node) ||
-            is_told(told, &node))
+            (only != NULL && !only->takes(only->ctx, &node)) || is_told(told, &node))
             continue;
         if (num_stories == 0 && max_stories > 0)
             text_puts(out, "\nNodes that are not where they seem:\n");

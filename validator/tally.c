@@ -160,7 +160,7 @@ static void tally_nodes(tally *sum, const run *from)
         sum->nat_mapping[node.nat.mapping]++;
     }
     uint32_t room = sum->num_natted < TALLY_STORIES ? (uint32_t)(TALLY_STORIES - sum->num_natted) : 0;
-    sum->num_natted += story_put_all(&sum->stories, from, sum->book, &everything, room);
+    sum->num_natted += story_put_all(&sum->stories, from, sum->book, &everything, NULL, room);
 }
 
 void tally_end(tally *sum, const run *from)

@@ -92,17 +92,30 @@ void text_count(text *out, uint64_t number)
     }
 }
 
-/* Without a table, so that the compiler can make several bytes at a time. */
-char *text_hex_at(char *restrict at, const uint8_t *restrict bytes, size_t len)
+/* Four bytes become eight digits at once: each half byte goes into a byte of its own, and those above 9 get the distance
+ * from '9' to 'a' added. */
+static uint64_t eight_digits(const uint8_t bytes[4])
 {
-    for (size_t i = 0; i < len; i++) {
-        uint8_t high = bytes[i] >> 4;
-        uint8_t low = bytes[i] & 15;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t halves = (uint64_t)bytes[0] | (uint64_t)bytes[1] << 16 | (uint64_t)bytes[2] << 32 | (uint64_t)bytes[3] << 48;
 
-        at[2 * i] = (char)(high + '0' + (high > 9 ? 'a' - '0' - 10 : 0));
-        at[2 * i + 1] = (char)(low + '0' + (low > 9 ? 'a' - '0' - 10 : 0));
+    halves = (halves >> 4 & 0x0f * ones) | (halves & UINT64_C(0x000f000f000f000f)) << 8;
+    halves &= 0x0f * ones;
+    uint64_t above_nine = (halves + 6 * ones) >> 4 & ones;
+    return GUINT64_TO_LE(halves + '0' * ones + above_nine * ('a' - '0' - 10));
+}
+
+char *text_hex_at(char *at, const uint8_t *bytes, size_t len)
+{
+    for (; len >= 4; len -= 4, bytes += 4, at += 8) {
+        uint64_t digits = eight_digits(bytes);
+        memcpy(at, &digits, sizeof digits);
     }
-    return at + 2 * len;
+    for (; len > 0; len--, bytes++) {
+        *at++ = hex_digits[*bytes >> 4];
+        *at++ = hex_digits[*bytes & 15];
+    }
+    return at;
 }
 
 void text_hex(text *out, const uint8_t *bytes, size_t len)
@@ -111,32 +124,27 @@ void text_hex(text *out, const uint8_t *bytes, size_t len)
     out->len += len * 2;
 }
 
-static char *put_octet(char *at, unsigned octet)
+/* The digits of each octet and, as the fourth character, how many they are: made when they are first needed. */
+static char octets[256][4];
+
+static void need_octets(void)
 {
-    if (octet >= 100) {
-        *at++ = (char)('0' + octet / 100);
-        octet %= 100;
-        memcpy(at, two_digits + octet * 2, 2);
-        return at + 2;
+    static gsize done;
+
+    if (!g_once_init_enter(&done))
+        return;
+    for (unsigned i = 0; i < 256; i++) {
+        char *end = text_uint_at(octets[i], i);
+        octets[i][3] = (char)(end - octets[i]);
     }
-    if (octet >= 10) {
-        memcpy(at, two_digits + octet * 2, 2);
-        return at + 2;
-    }
-    *at++ = (char)('0' + octet);
-    return at;
+    g_once_init_leave(&done, 1);
 }
 
-static char *put_group(char *at, unsigned group)
+/* Writes four characters, of which the octet's digits count. */
+static inline char *put_octet(char *at, unsigned octet)
 {
-    if (group > 0xfff)
-        *at++ = hex_digits[group >> 12];
-    if (group > 0xff)
-        *at++ = hex_digits[group >> 8 & 15];
-    if (group > 0xf)
-        *at++ = hex_digits[group >> 4 & 15];
-    *at++ = hex_digits[group & 15];
-    return at;
+    memcpy(at, octets[octet], 4);
+    return at + octets[octet][3];
 }
 
 /* The longest run of at least two zero groups: *first is 8 where there is none (RFC 5952). */
@@ -158,12 +166,18 @@ static void longest_zeros(unsigned *first, unsigned *count, const unsigned group
 
 static char *put_ipv6(char *at, const uint8_t *addr)
 {
+    char digits[33];
     unsigned groups[8];
-    unsigned first, count;
+    unsigned first = 8, count = 1;
+    bool has_zero = false;
 
-    for (unsigned i = 0; i < 8; i++)
+    text_hex_at(digits, addr, 16);
+    for (unsigned i = 0; i < 8; i++) {
         groups[i] = (unsigned)addr[2 * i] << 8 | addr[2 * i + 1];
-    longest_zeros(&first, &count, groups);
+        has_zero = has_zero || groups[i] == 0;
+    }
+    if (has_zero)
+        longest_zeros(&first, &count, groups);
     for (unsigned i = 0; i < 8;) {
         if (i == first) {
             *at++ = ':';
@@ -173,7 +187,10 @@ static char *put_ipv6(char *at, const uint8_t *addr)
         }
         if (i > 0 && i != first + count)
             *at++ = ':';
-        at = put_group(at, groups[i++]);
+        size_t skip = (size_t)(groups[i] <= 0xfff) + (size_t)(groups[i] <= 0xff) + (size_t)(groups[i] <= 0xf);
+        memcpy(at, digits + 4 * i + skip, 4 - skip);
+        at += 4 - skip;
+        i++;
     }
     return at;
 }
@@ -181,6 +198,7 @@ static char *put_ipv6(char *at, const uint8_t *addr)
 char *text_addr_at(char *at, const uint8_t *addr, size_t addr_len)
 {
     if (addr_len == 4) {
+        need_octets();
         for (unsigned i = 0; i < 4; i++) {
             at = put_octet(at, addr[i]);
             if (i < 3)

@@ -8,22 +8,21 @@
 python=/usr/bin/python3               # the distribution's, which finds python3-libtorrent
 torrents=(1 2)                        # no tracker, not private: peers come from the DHT alone
 
-# The nodes of the proposal: name, place, last number of the address, port, and the arguments of the node program after
-# those that every node gets (role_node).  FORWARDED stands for the port that the NAT forwards to this node.
+# The nodes of the proposal: name, place, last number of the address, port, and what it is told besides its address and the
+# bootstrap nodes.  FORWARDED stands for the port that the NAT forwards to it.
 node_table="
 silent   d    21  6901
-tells    d    22  6902  --advertise FORWARDED
-asks     d    23  6903  --contact FORWARDED
-mistaken c    21  6901  --advertise FORWARDED
+tells    d    22  6902  --contact-port FORWARDED --no-contact
+asks     d    23  6903  --contact-port FORWARDED
+mistaken c    21  6901  --contact-port FORWARDED
 reader   pub  81  6881
 reader2  pub  82  6881
+deaf     pub  83  6881  --ignore
 "
 
 role_node() {
-  local h=$1 i boot=()
-  for ((i = 0; i < boots && i < 2; i++)); do boot+=(--bootstrap "${boot_v4[i]}:6881"); done
   # shellcheck disable=SC2086 # the table's arguments are words
-  start "$h" "$node" --listen "${v4[$h]}:${dht[$h]}" "${boot[@]}" ${args[$h]//FORWARDED/${fwd[$h]}}
+  start "$1" "$node" --bind "${v4[$1]}:${dht[$1]}" --boot "${boot_v4[0]}:6881,${boot_v4[1]}:6881" ${args[$1]//FORWARDED/${fwd[$1]}}
 }
 
 # ------------------------------------------------------------------------------------------------ what is needed
@@ -49,7 +48,7 @@ missing_programs() { # one line: the commands that this scenario needs and this 
   local IFS=,; printf '%s' "${m[*]}" | sed 's/,/, /g'
 }
 
-versions() { # of the clients in this scenario; a program that does not know --version must not hold everything up
+versions() {
   local r
   for r in $(printf '%s\n' "${role[@]}" | sort -u); do
     case $r in
@@ -58,7 +57,6 @@ versions() { # of the clients in this scenario; a program that does not know --v
     tr) printf 'tr\t%s\n' "$(transmission-daemon --version 2>&1)" ;;
     rt) printf 'rt\t%s\n' "$(rtorrent -h | sed -n '1s/.*client version \(.*\)\./rTorrent \1/p')" ;;
     qb) printf 'qb\t%s\n' "$(QT_QPA_PLATFORM=offscreen qbittorrent-nox --version)" ;;
-    node) printf 'node\t%s\n' "$(timeout 2 "$node" --version 2>/dev/null </dev/null | sed 1q)" ;;
     esac
   done
   uname -sr
@@ -85,7 +83,8 @@ make_content() {
       [[ $ipv6 == yes ]] && echo "$(boot_v6 "$i") $name"
       i=$(((i + 1) % boots))
     done; } >"$work/hosts"
-  mount --bind "$work/hosts" /etc/hosts
+  echo "nameserver 127.0.0.1" >"$work/resolv.conf"     # nobody answers there, and no capture shows this machine's own
+  mount --bind "$work/hosts" /etc/hosts && { [[ ! -e /etc/resolv.conf ]] || mount --bind "$work/resolv.conf" /etc/resolv.conf; }
 }
 
 downloaded() { # host: which torrents it has at the end
@@ -210,6 +209,8 @@ Session\\MultiConnectionsPerIp=true
 Session\\AddTorrentPaused=false
 [Network]
 PortForwardingEnabled=false
+[Preferences]
+Connection\\ResolvePeerCountries=false
 Q
   # shellcheck disable=SC2046
   start "$1" qbittorrent-nox --profile="$d" $(torrent_files)

@@ -106,8 +106,9 @@ scenario_hairpin() {
 
 # proposal: nodes that say `p` or `contact`, among real clients, on both sides of the forwarded NAT
 scenario_proposal() {
-  local row name where no port what
+  local name where no port what
   nats=(d c) boots=8
+  udp_timeout=5 udp_stream=10   # these nodes meet every few seconds instead of every quarter of an hour
   public_four
   host d lt has=2
   host d tr

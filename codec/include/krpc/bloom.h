@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 /* KRPC_BLOOM_LEN is the size of a filter in bytes, KRPC_BLOOM_BITS in bits. */
-#define KRPC_BLOOM_LEN 256
+#define KRPC_BLOOM_LEN  256
 #define KRPC_BLOOM_BITS 2048
 
 /* krpc_bloom_zeros is the number of bits that are not set, 0 to 2048. */

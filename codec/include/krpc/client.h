@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* krpc_coding is how the bytes after the code tell the version. N is the third and fourth byte as a big-endian number. */
+/* krpc_coding is how the bytes after the code tell the version. N is the third and fourth byte, big endian. */
 typedef enum krpc_coding {
     KRPC_CODING_OPAQUE,     /* unknown: "0x0001" */
     KRPC_CODING_NUMBER,     /* N: "11" */

@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 /* KRPC_NODE_ID_LEN is the size of an id in bytes, KRPC_NODE_ID_BITS in bits. */
-#define KRPC_NODE_ID_LEN 20
+#define KRPC_NODE_ID_LEN  20
 #define KRPC_NODE_ID_BITS 160
 
 typedef enum krpc_node_id_verdict {
@@ -32,8 +32,8 @@ KRPC_EXPORT const char *krpc_node_id_verdict_name(krpc_node_id_verdict verdict);
  * additions (100.64/10, fc00::/7, link-local, multicast), and "none". Cost: a few nanoseconds. */
 KRPC_EXPORT krpc_node_id_verdict krpc_node_id_check(const uint8_t id[KRPC_NODE_ID_LEN], const krpc_endpoint *endpoint);
 
-/* krpc_node_id_prefix is the CRC32C that an id must begin with, in its upper 21 bits: of the masked address with r (only
- * its low 3 bits count) in the top bits. An address has 8 of them. 0 for "none". */
+/* krpc_node_id_prefix is the CRC32C that an id must begin with, in its upper 21 bits: of the masked address with r
+ * (only its low 3 bits count) in the top bits. An address has 8 of them. 0 for "none". */
 KRPC_EXPORT uint32_t krpc_node_id_prefix(const krpc_endpoint *endpoint, unsigned r);
 
 /* krpc_node_id_fit makes an id fit an address: it keeps the last byte (BEP 42's rand) and all other bits than the first

@@ -21,11 +21,10 @@ extern "C" {
 
 typedef enum trackerwire_kind {
     TRACKERWIRE_NONE,
-    TRACKERWIRE_CONNECT,    /* to a UDP tracker; certain by its 64-bit magic number */
-    TRACKERWIRE_CONNECTED,  /* 16 bytes that look like the answer; take it only for a connect with the same transaction id */
-    TRACKERWIRE_ANNOUNCE,   /* to a UDP tracker; every field is plausible, and its connection id proves it where the answer to
-                             * the connect was seen */
-    TRACKERWIRE_LSD         /* to the local network */
+    TRACKERWIRE_CONNECT,   /* to a UDP tracker; certain by its 64-bit magic number */
+    TRACKERWIRE_CONNECTED, /* looks like the answer: take it only for a connect with the same transaction id */
+    TRACKERWIRE_ANNOUNCE,  /* to a UDP tracker; plausible, and proved where a CONNECTED gave its connection id */
+    TRACKERWIRE_LSD        /* to the local network */
 } trackerwire_kind;
 
 /* trackerwire_kind_name is "none", "connect", "connected", "announce" or "lsd". */
@@ -33,27 +32,27 @@ KRPC_EXPORT const char *trackerwire_kind_name(trackerwire_kind kind);
 
 /* trackerwire_message is one datagram: a plain value, without pointers. */
 typedef struct trackerwire_message {
-    uint8_t kind;            /* trackerwire_kind */
-    uint8_t event;           /* announce: 0 none, 1 completed, 2 started, 3 stopped, 4 paused */
+    uint8_t kind;  /* trackerwire_kind */
+    uint8_t event; /* announce: 0 none, 1 completed, 2 started, 3 stopped, 4 paused */
     bool has_port;
     bool has_info_hash;
     uint32_t transaction_id; /* connect, connected, announce */
     uint64_t connection_id;  /* connected, announce */
     uint8_t info_hash[20];   /* announce, LSD: the first one */
     uint32_t num_info_hashes;
-    int64_t port;            /* announce, LSD: as sent; 0 and 70000 are possible in LSD */
-    uint32_t port_off;       /* announce: 2 bytes; LSD: the digits */
+    int64_t port;      /* announce, LSD: as sent; 0 and 70000 are possible in LSD */
+    uint32_t port_off; /* announce: 2 bytes; LSD: the digits */
     uint32_t port_len;
-    krpc_endpoint endpoint;  /* announce: the address that it asks the tracker to take, "none" when it asks for none */
+    krpc_endpoint endpoint; /* announce: the address that it asks the tracker to take, "none" when it asks for none */
 } trackerwire_message;
 
-/* trackerwire_udp_parse recognises connect, connected and announce (98 bytes or, with BEP 41's options, more). It is strict,
- * because any UDP packet comes here: an announce has a port, an event of BEP 15, sane numbers, an info-hash, and nothing
- * but options behind it. Returns out->kind. */
+/* trackerwire_udp_parse recognises connect, connected and announce (98 bytes or, with BEP 41's options, more). It is
+ * strict, because any UDP packet comes here: an announce has a port, an event of BEP 15, sane numbers, an info-hash,
+ * and nothing but options behind it. Returns out->kind. */
 KRPC_EXPORT trackerwire_kind trackerwire_udp_parse(trackerwire_message *out, const uint8_t *data, size_t len);
 
-/* trackerwire_lsd_parse recognises "BT-SEARCH * HTTP/1.1" and reads Port and Infohash (upper and lower case alike), up to
- * the empty line or the end of what is there. Returns out->kind. */
+/* trackerwire_lsd_parse recognises "BT-SEARCH * HTTP/1.1" and reads Port and Infohash (upper and lower case alike), up
+ * to the empty line or the end of what is there. Returns out->kind. */
 KRPC_EXPORT trackerwire_kind trackerwire_lsd_parse(trackerwire_message *out, const uint8_t *data, size_t len);
 
 /* trackerwire_advert is the one statement of an announce or an LSD message; false for others, and without a port. */

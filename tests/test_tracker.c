@@ -1,0 +1,299 @@
+/* test_tracker.c: queries and their replies.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "test_tracker_scene.h"
+
+#define A "192.0.2.1:6881"
+#define B "198.51.100.2:7000"
+
+static void reply_finds_its_query(void)
+{
+    scene s;
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, GET_PEERS, .target = "h");
+    CU_ASSERT_EQUAL(s.result.method, KRPC_METHOD_GET_PEERS);
+    CU_ASSERT_EQUAL(s.result.request_frame, 0);
+    SAY(&s, B, A, .nodes = "203.0.113.1:1000");
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(s.result.rtt_ns, 10 * MS);
+    CU_ASSERT_EQUAL(s.result.method, KRPC_METHOD_GET_PEERS);
+    CU_ASSERT(s.result.has_target && s.result.target[19] == 'h');
+    CU_ASSERT_EQUAL(s.result.asked.port, 7000);
+    CU_ASSERT_EQUAL(stats_of(&s).matched, 1);
+    CU_ASSERT_EQUAL(stats_of(&s).unanswered, 0);
+    scene_end(&s);
+}
+
+static void reply_from_another_port(void)
+{
+    scene s;
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING);
+    SAY(&s, "198.51.100.2:7001", A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_PORT), 1);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REPLY_OTHER_PORT).a, query);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REPLY_OTHER_PORT).b, 7000);
+    scene_end(&s);
+}
+
+/* rTorrent's one byte says too little: one reply in 256 would fit by chance. */
+static void one_byte_proves_no_other_port(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING, .t = "x");
+    SAY(&s, "198.51.100.2:7001", A, .t = "x", .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, 0);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_PORT), 0);
+    scene_end(&s);
+}
+
+/* Two nodes behind one address were asked with one id: each reply is to its own port's query. */
+static void each_port_answers_its_own_query(void)
+{
+    scene s;
+    uint32_t first, second;
+
+    scene_begin(&s);
+    first = SAY(&s, A, "198.51.100.2:7000", PING);
+    second = SAY(&s, A, "198.51.100.2:7001", PING);
+    SAY(&s, "198.51.100.2:7001", A, .id = 'c');
+    CU_ASSERT_EQUAL(s.result.request_frame, second);
+    SAY(&s, "198.51.100.2:7000", A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, first);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_PORT), 0);
+    scene_end(&s);
+}
+
+static void reply_from_another_address(void)
+{
+    scene s;
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING);
+    SAY(&s, "203.0.113.9:7000", A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_ADDR), 1);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REPLY_OTHER_ADDR).a, query);
+    scene_end(&s);
+}
+
+/* Near miss: with two queries of that id nobody can say which one is answered. */
+static void another_address_must_be_unique(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING);
+    SAY(&s, A, "198.51.100.3:7000", PING);
+    SAY(&s, "203.0.113.9:7000", A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, 0);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_ADDR), 0);
+    scene_end(&s);
+}
+
+static void repetitions(void)
+{
+    scene s;
+    uint32_t query, reply;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING);
+    SAY(&s, A, B, PING);
+    CU_ASSERT_EQUAL(s.result.repeats, query);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_RETRANSMISSION), 1);
+    reply = SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.repeats, reply);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_DUPLICATE_RESPONSE), 1);
+    /* the same id after the answer, or with another question, is a new query */
+    query = SAY(&s, A, B, PING);
+    CU_ASSERT_EQUAL(s.result.repeats, 0);
+    SAY(&s, A, B, FIND_NODE, .target = "x");
+    CU_ASSERT_EQUAL(s.result.repeats, 0);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_RETRANSMISSION), 1);
+    scene_end(&s);
+}
+
+static void late_and_unanswered(void)
+{
+    scene s;
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING);
+    s.now += 16 * SECONDS;
+    SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_LATE_RESPONSE), 1);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_LATE_RESPONSE).a, 16010);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_LATE_RESPONSE).b, query);
+    SAY(&s, A, B, PING, .t = "bb");
+    CU_ASSERT_EQUAL(stats_of(&s).unanswered, 1);
+    tracker_finish(s.t);
+    CU_ASSERT_EQUAL(stats_of(&s).unanswered, 2);
+    scene_end(&s);
+}
+
+static void unsolicited_only_where_the_query_would_be_here(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, B, A, .t = "zz", .id = 'b'); /* the query may have come before the capture */
+    SAY(&s, A, B, PING);
+    s.now += 20 * SECONDS;
+    SAY(&s, B, "192.0.2.77:1", .t = "zz", .id = 'b'); /* nothing of what that one sends is here */
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_UNSOLICITED), 0);
+    SAY(&s, B, A, .t = "zz", .id = 'b');
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_UNSOLICITED), 1);
+    SAY(&s, B, A, .t = "zzz", .id = 'b');
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_WRONG_T_LENGTH), 1);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_WRONG_T_LENGTH).a, 3);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_WRONG_T_LENGTH).b, 2);
+    SAY(&s, A, B, PING, .t = "cccc"); /* now it has two lengths */
+    SAY(&s, B, A, .t = "zzz", .id = 'b');
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_WRONG_T_LENGTH), 1);
+    scene_end(&s);
+}
+
+static void read_only_nodes_do_not_answer(void)
+{
+    scene s;
+    uint32_t said;
+
+    scene_begin(&s);
+    said = SAY(&s, B, A, PING, .ro = 1, .id = 'b');
+    SAY(&s, A, B, PING);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_READ_ONLY_ANSWERS), 0);
+    SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_READ_ONLY_ANSWERS), 1);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_READ_ONLY_ANSWERS).a, said);
+    CU_ASSERT(node_of(&s, B).read_only);
+    scene_end(&s);
+}
+
+static void answers_hold_what_was_asked_for(void)
+{
+    scene s;
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, FIND_NODE, .target = "x");
+    SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_INCOMPLETE_RESPONSE), 1);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_INCOMPLETE_RESPONSE).a, query);
+    SAY(&s, A, B, FIND_NODE, .target = "x", .t = "ab");
+    SAY(&s, B, A, .id = 'b', .t = "ab", .nodes = "203.0.113.1:1000");
+    SAY(&s, A, B, PING, .t = "ac");
+    SAY(&s, B, A, .id = 'b', .t = "ac");
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_INCOMPLETE_RESPONSE), 1);
+    scene_end(&s);
+}
+
+static void unreachable_quotes_the_query(void)
+{
+    scene s;
+    uint32_t query;
+    tracker_packet p;
+    krpc_endpoint a = ep(A);
+    krpc_endpoint b = ep(B);
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING);
+    p = scene_packet(&s, "198.51.100.2:0", "192.0.2.1:0");
+    CU_ASSERT_EQUAL(tracker_unreachable(s.t, &p, &a, &b, s.packet, s.len, true, &s.sink), query);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_UNREACHABLE), 1);
+    CU_ASSERT_EQUAL(stats_of(&s).quoted, 1);
+    CU_ASSERT_EQUAL(tracker_unreachable(s.t, &p, &b, &a, s.packet, s.len, true, &s.sink), 0);
+    CU_ASSERT_EQUAL(tracker_unreachable(s.t, &p, &a, &b, s.packet, 8, true, &s.sink), 0);
+    scene_end(&s);
+}
+
+/* Captures of several interfaces are not in order. */
+static void time_goes_back(void)
+{
+    scene s;
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING);
+    s.now -= 50 * MS;
+    SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(s.result.rtt_ns, 0);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_LATE_RESPONSE), 0);
+    scene_end(&s);
+}
+
+static void damaged_ones_only_among_nodes(void)
+{
+    static const uint8_t punch[] = "de";
+    scene s;
+    krpc_message m;
+    tracker_packet p;
+
+    scene_begin(&s);
+    krpc_message_decode(&m, punch, 2, 2, NULL);
+    CU_ASSERT_EQUAL_FATAL(krpc_message_probe(&m, punch), KRPC_PROBE_MAYBE);
+    p = scene_packet(&s, B, A);
+    CU_ASSERT(!tracker_admit(s.t, &p, &m, punch));
+    SAY(&s, A, "203.0.113.3:1", PING);
+    krpc_message_decode(&m, punch, 2, 2, NULL);
+    CU_ASSERT(tracker_admit(s.t, &p, &m, punch));
+    scene_end(&s);
+}
+
+static void prefetch_changes_nothing(void)
+{
+    scene s;
+    uint8_t kept[sizeof s.packet];
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING);
+    for (int i = 0; i < 40; i++) {
+        krpc_message m;
+        tracker_packet p = {7, 0, ep(B), ep(A)};
+
+        memcpy(kept, s.packet, s.len);
+        krpc_message_decode(&m, kept, s.len, s.len, NULL);
+        tracker_prefetch(s.t, &p, &m, kept);
+    }
+    SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(stats_of(&s).packets, 2);
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const unit_test tests[] = {
+        UNIT_TEST(reply_finds_its_query),
+        UNIT_TEST(reply_from_another_port),
+        UNIT_TEST(one_byte_proves_no_other_port),
+        UNIT_TEST(each_port_answers_its_own_query),
+        UNIT_TEST(reply_from_another_address),
+        UNIT_TEST(another_address_must_be_unique),
+        UNIT_TEST(repetitions),
+        UNIT_TEST(late_and_unanswered),
+        UNIT_TEST(unsolicited_only_where_the_query_would_be_here),
+        UNIT_TEST(read_only_nodes_do_not_answer),
+        UNIT_TEST(answers_hold_what_was_asked_for),
+        UNIT_TEST(unreachable_quotes_the_query),
+        UNIT_TEST(time_goes_back),
+        UNIT_TEST(damaged_ones_only_among_nodes),
+        UNIT_TEST(prefetch_changes_nothing),
+    };
+
+    return UNIT_RUN("tracker", tests);
+}

@@ -1,0 +1,261 @@
+/* test_tracker_identity.c: node ids, who shares them, and entries that lead nowhere.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <krpc/node_id.h>
+
+#include "test_tracker_scene.h"
+
+#define A "198.51.100.1:6881"
+#define B "198.51.100.2:7000"
+
+static void an_id_changes_once(void)
+{
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t1");
+    SAY(&s, A, B, PING, .id = 'b', .t = "t2");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 1);
+    CU_ASSERT_EQUAL(LAST(&s, ID_CHANGED).a, 1);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t3"); /* back and forth is one event */
+    SAY(&s, A, B, PING, .id = 'b', .t = "t4");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 1);
+    n = node_of(&s, A);
+    CU_ASSERT_EQUAL(n.num_ids, 2);
+    CU_ASSERT(n.ids[0][0] == 'b' && n.ids[1][0] == 'a');
+    s.now += 1000 * SECONDS; /* after such a silence it is another host */
+    SAY(&s, A, B, PING, .id = 'c', .t = "t5");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 1);
+    scene_end(&s);
+}
+
+static void the_newest_four_are_kept(void)
+{
+    scene s;
+    tracker_node n;
+    char t[3] = "t0";
+
+    scene_begin(&s);
+    for (int i = 0; i < 6; i++) {
+        t[1] = (char)('0' + i);
+        SAY(&s, A, B, PING, .id = (char)('a' + i), .t = t);
+    }
+    n = node_of(&s, A);
+    CU_ASSERT_EQUAL(n.num_ids, 6);
+    CU_ASSERT(n.ids[0][0] == 'f' && n.ids[1][0] == 'e' && n.ids[2][0] == 'd' && n.ids[3][0] == 'c');
+    scene_end(&s);
+}
+
+static void renumbering_to_fit_the_address(void)
+{
+    scene s;
+    krpc_endpoint e = ep(A);
+    uint8_t id[20];
+
+    memset(id, 'z', sizeof id);
+    CU_ASSERT_FATAL(krpc_node_id_fit(id, &e));
+    scene_begin(&s);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t1");
+    CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 1);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t2");
+    CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 1);
+    SAY(&s, A, B, PING, .raw_id = id, .t = "t3");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_RENUMBERED), 1);
+    CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 0);
+    CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 1);
+    CU_ASSERT_EQUAL(node_of(&s, A).bep42, KRPC_NODE_ID_VALID);
+    scene_end(&s);
+}
+
+/* Inside a NAT it is the outside address that counts, once two remotes agree about it. */
+static void bep42_inside_a_nat_once_known(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, "192.168.1.2:6881", "198.51.100.10:1000", "203.0.113.9:40001");
+    ping_seen(&s, "192.168.1.2:6881", "198.51.100.11:1000", "203.0.113.9:40001");
+    CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 2);
+    ping_seen(&s, "192.168.1.2:6881", "198.51.100.12:1000", "203.0.113.9:40001");
+    CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 4); /* that remote's, and this node's */
+    ping_seen(&s, "192.168.1.2:6881", "198.51.100.12:1000", "203.0.113.9:40001");
+    CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 4);
+    CU_ASSERT_EQUAL(node_of(&s, "192.168.1.2:6881").bep42, KRPC_NODE_ID_INVALID);
+    scene_end(&s);
+}
+
+static void one_id_on_two_addresses(void)
+{
+    scene s;
+    uint32_t other;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t1");
+    other = SAY(&s, "198.51.100.9:6881", B, PING, .id = 'a', .t = "t1");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 0); /* it may have moved */
+    SAY(&s, A, B, PING, .id = 'a', .t = "t2");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 1);
+    CU_ASSERT_EQUAL(LAST(&s, ID_SHARED).a, other);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t3");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 1);
+    scene_end(&s);
+}
+
+/* Both families of one node, the two sides of a NAT, all zeros. */
+static void what_is_no_shared_id(void)
+{
+    static const uint8_t zero[20];
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t1");
+    SAY(&s, "6:7:6881", "6:8:6881", PING, .id = 'a', .t = "t1");
+    SAY(&s, "192.168.1.2:6881", B, PING, .id = 'a', .t = "t1");
+    SAY(&s, A, B, PING, .id = 'a', .t = "t2");
+    SAY(&s, "198.51.100.3:1", B, PING, .raw_id = zero, .t = "t1");
+    SAY(&s, "198.51.100.4:1", B, PING, .raw_id = zero, .t = "t1");
+    SAY(&s, "198.51.100.3:1", B, PING, .raw_id = zero, .t = "t2");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 0);
+    scene_end(&s);
+}
+
+static void many_nodes_behind_one_address(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, "198.51.100.1:1001", B, PING, .id = 'a', .v = "LT");
+    SAY(&s, "198.51.100.1:1002", B, PING, .id = 'b', .v = "UT");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 0);
+    SAY(&s, "198.51.100.1:1003", B, PING, .id = 'c', .v = "LT");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 1);
+    CU_ASSERT_EQUAL(LAST(&s, ID_MANY_AT_ADDRESS).a, 3);
+    SAY(&s, "198.51.100.1:1004", B, PING, .id = 'd', .v = "TR");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 1);
+    scene_end(&s);
+}
+
+/* One node on many ports, or one program run many times. */
+static void what_is_no_crowd(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 6; i++) {
+        char one[32], same[32];
+
+        snprintf(one, sizeof one, "198.51.100.1:%d", 1001 + i);
+        snprintf(same, sizeof same, "198.51.100.3:%d", 1001 + i);
+        SAY(&s, one, B, PING, .id = 'a', .v = i % 2 == 0 ? "LT" : "UT");
+        SAY(&s, same, B, PING, .id = (char)('b' + i), .v = "LT");
+    }
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 0);
+    scene_end(&s);
+}
+
+static void echoing_the_receivers_id(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING, .id = 'a', .t = "t1");
+    SAY(&s, B, A, .id = 'a', .t = "t1");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
+    CU_ASSERT_EQUAL(LAST(&s, ID_ECHO).a, 1);
+    SAY(&s, B, A, PING, .id = 'a', .t = "t2");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
+    SAY(&s, "198.51.100.1:9999", A, PING, .id = 'a', .t = "t3"); /* the same host, by another way */
+    CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
+    scene_end(&s);
+}
+
+/* An id made up for each target is near to all of them. */
+static void ids_made_up_for_the_target(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, FIND_NODE, .target = "x", .t = "t1");
+    SAY(&s, B, A, .id = 'x', .t = "t1", .nodes = "203.0.113.7:1000");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_NEAR_TARGET), 0);
+    SAY(&s, A, B, FIND_NODE, .target = "y", .t = "t2");
+    SAY(&s, B, A, .id = 'y', .t = "t2", .nodes = "203.0.113.7:1000");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_NEAR_TARGET), 1);
+    CU_ASSERT_EQUAL(LAST(&s, ID_NEAR_TARGET).b, 2);
+    scene_end(&s);
+}
+
+/* A crawler that asks each node for its own neighbourhood. */
+static void targets_near_the_responder(void)
+{
+    scene s;
+    char t[3] = "t0";
+
+    scene_begin(&s);
+    for (int i = 0; i < 4; i++) {
+        t[1] = (char)('0' + i);
+        SAY(&s, A, B, FIND_NODE, .target = "x", .t = t);
+        SAY(&s, B, A, .id = 'x', .t = t, .nodes = "203.0.113.7:1000");
+    }
+    CU_ASSERT_EQUAL(FOUND(&s, ID_NEAR_TARGET), 0);
+    scene_end(&s);
+}
+
+static void entries_that_lead_nowhere(void)
+{
+    static const struct {
+        const char *nodes;
+        unsigned zero;
+        unsigned bogus;
+    } rows[] = {
+        {"203.0.113.7:1000", 0, 0}, {"203.0.113.7:0", 1, 0},   {"203.0.113.7:1", 1, 0},    {"203.0.113.7:2", 0, 0},
+        {"192.168.1.7:1000", 0, 1}, {"10.1.2.3:1000", 0, 1},   {"11.1.2.3:1000", 0, 0},    {"172.16.0.1:1000", 0, 1},
+        {"172.32.0.1:1000", 0, 0},  {"100.64.0.1:1000", 0, 1}, {"100.128.0.1:1000", 0, 0}, {"127.0.0.1:1000", 0, 1},
+        {"169.254.1.1:1000", 0, 1}, {"224.0.0.1:1000", 0, 1},  {"0.1.2.3:1000", 0, 1},     {"255.255.255.255:9", 0, 1},
+        {"192.169.0.1:1000", 0, 0}, {"6:7:1000", 0, 0},        {"6:7:0", 1, 0},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, A, B, FIND_NODE, .target = "x");
+        SAY(&s, B, A, .id = 'b', .nodes = rows[i].nodes);
+        CU_ASSERT_EQUAL(FOUND(&s, PORT_ZERO_ENTRY), rows[i].zero);
+        CU_ASSERT_EQUAL(FOUND(&s, PORT_BOGUS_ADDRESS), rows[i].bogus);
+        scene_end(&s);
+    }
+}
+
+static void source_port_zero(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, "198.51.100.1:0", B, PING);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_SOURCE_ZERO), 1);
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const unit_test tests[] = {
+        UNIT_TEST(an_id_changes_once),
+        UNIT_TEST(the_newest_four_are_kept),
+        UNIT_TEST(renumbering_to_fit_the_address),
+        UNIT_TEST(bep42_inside_a_nat_once_known),
+        UNIT_TEST(one_id_on_two_addresses),
+        UNIT_TEST(what_is_no_shared_id),
+        UNIT_TEST(many_nodes_behind_one_address),
+        UNIT_TEST(what_is_no_crowd),
+        UNIT_TEST(echoing_the_receivers_id),
+        UNIT_TEST(ids_made_up_for_the_target),
+        UNIT_TEST(targets_near_the_responder),
+        UNIT_TEST(entries_that_lead_nowhere),
+        UNIT_TEST(source_port_zero),
+    };
+
+    return UNIT_RUN("tracker identity", tests);
+}

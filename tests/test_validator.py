@@ -1,0 +1,520 @@
+#!/usr/bin/env python3
+"""test_validator.py: what krpcscope promises on the command line, on every sample.
+
+Records fit validator/schema.json, encode undoes decode, two threads print what one does, the reports are well-formed,
+every failure is one clear line and exit status 2, and nothing of the originals is left under --anonymize.
+KRPCSCOPE is the command, SAMPLES the folder of captures, KRPCSCOPE_CAPTURES one with more. SPDX-License-Identifier:
+GPL-2.0-or-later
+"""
+import ipaddress
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import xml.etree.ElementTree
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+KRPCSCOPE = os.environ["KRPCSCOPE"]
+SAMPLES = pathlib.Path(os.environ["SAMPLES"])
+SOURCE = pathlib.Path(os.environ.get("SOURCE_DIR", pathlib.Path(__file__).parent.parent))
+FRAME_DUMP = pathlib.Path(os.environ.get("BUILD_DIR", ".")) / "tests" / "frame_dump"
+FOLDERS = [SAMPLES] + [pathlib.Path(p) for p in [os.environ.get("KRPCSCOPE_CAPTURES")] if p]
+CAPTURES = [p for f in FOLDERS for p in sorted(f.rglob("*")) if p.suffix in (".pcap", ".pcapng")]
+ADDRESS = re.compile(rb"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+
+
+def run(*words, **more):
+    more.setdefault("stdout", subprocess.PIPE)
+    return subprocess.run([KRPCSCOPE, *map(str, words)], stderr=subprocess.PIPE, **more)
+
+
+def out(*words):
+    result = run(*words)
+    assert result.returncode in (0, 1), (words, result.stderr)
+    assert result.stderr == b"", (words, result.stderr)
+    return result.stdout
+
+
+def records(*words):
+    return [json.loads(line) for line in out(*words).splitlines()]
+
+
+def sample(name):
+    return next(p for p in CAPTURES if p.name == name)
+
+
+class Checker:
+    """As much of JSON Schema as schema.json uses, for where the library is not installed."""
+
+    def __init__(self, schema):
+        self.schema = schema
+
+    def check(self, value, schema, where):
+        if "$ref" in schema:
+            self.check(value, self.schema["$defs"][schema["$ref"].rsplit("/", 1)[1]], where)
+        kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
+        if "type" in schema:
+            assert isinstance(value, kinds[schema["type"]]), (where, value)
+            assert schema["type"] == "boolean" or not isinstance(value, bool), (where, value)
+        assert "const" not in schema or value == schema["const"], (where, value)
+        assert "enum" not in schema or value in schema["enum"], (where, value)
+        if isinstance(value, str) and "pattern" in schema:
+            assert re.search(schema["pattern"], value), (where, value)
+        if isinstance(value, (int, float)):
+            assert schema.get("minimum", value) <= value <= schema.get("maximum", value), (where, value)
+        if isinstance(value, list):
+            assert len(value) >= schema.get("minItems", 0), (where, value)
+            for item in value:
+                self.check(item, schema.get("items", {}), where + "[]")
+        if isinstance(value, dict):
+            self.check_object(value, schema, where)
+        if "oneOf" in schema:
+            assert sum(self.fits(value, s, where) for s in schema["oneOf"]) == 1, (where, value)
+        for part in schema.get("allOf", []):
+            if "if" not in part or self.fits(value, part["if"], where):
+                self.check(value, part.get("then", part), where)
+
+    def check_object(self, value, schema, where):
+        properties, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
+        for name in schema.get("required", []):
+            assert name in value, (where, "without", name)
+        for name, item in value.items():
+            assert name in properties or rest is not False, (where, name)
+            self.check(item, properties.get(name, rest), f"{where}.{name}")
+
+    def fits(self, value, schema, where):
+        try:
+            self.check(value, schema, where)
+            return True
+        except AssertionError:
+            return False
+
+
+class Records(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.schema = json.loads((SOURCE / "validator" / "schema.json").read_text())
+        cls.own = Checker(cls.schema)
+        cls.library = jsonschema and jsonschema.Draft202012Validator(cls.schema)
+
+    def fits(self, words):
+        seen = set()
+        for record in records(*words):
+            self.own.check(record, self.schema, record["type"])
+            # The library is thorough but slow: it sees one of each kind.
+            kind = (record["type"], tuple(sorted(record)))
+            if self.library and kind not in seen:
+                seen.add(kind)
+                self.library.validate(record)
+
+    def test_schema_is_a_schema(self):
+        if jsonschema:
+            jsonschema.Draft202012Validator.check_schema(self.schema)
+
+    def test_every_record_of_every_capture(self):
+        for capture in CAPTURES:
+            for command in ("check", "decode", "ports", "nodes"):
+                with self.subTest(capture=capture.name, command=command):
+                    self.fits([command, "--format", "ndjson", capture])
+
+    def test_rules_and_several_files(self):
+        self.fits(["rules", "--format", "ndjson"])
+        self.fits(["check", "--format", "ndjson", *CAPTURES])
+        self.fits(["nodes", "--merge", "--format", "ndjson", *CAPTURES])
+
+    def test_compare(self):
+        sides = [p for p in CAPTURES if "inside" in p.name]
+        for inside in sides:
+            outside = inside.with_name(inside.name.replace("inside", "outside"))
+            if outside.exists():
+                self.fits(["compare", "--format", "ndjson", "--inside", inside, "--outside", outside])
+
+    def test_hex(self):
+        self.fits(["decode", "--format", "ndjson", "--hex", b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe".hex()])
+
+
+class RoundTrip(unittest.TestCase):
+    def test_encode_undoes_decode(self):
+        if not FRAME_DUMP.exists():
+            self.skipTest("frame_dump was not built")
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name):
+                dump = subprocess.run([FRAME_DUMP, capture], stdout=subprocess.PIPE).stdout.decode().splitlines()
+                payloads = {int(f[0]): f[8] for f in (line.split("\t") for line in dump) if len(f) > 8 and f[2] == "udp"}
+                decoded = out("decode", "--format", "ndjson", capture)
+                frames = [json.loads(line)["frame"] for line in decoded.splitlines()]
+                encoded = run("encode", input=decoded).stdout.decode().splitlines()
+                self.assertEqual(len(frames), len(encoded))
+                for frame, message in zip(frames, encoded):
+                    self.assertEqual(payloads[frame], message, f"frame {frame}")
+
+    def test_without_raw(self):
+        """Canonical messages come back from their members alone, in whatever order these are."""
+        for capture in CAPTURES:
+            canonical = [r for r in records("decode", "--format", "ndjson", capture) if "raw" not in r]
+            lines = "".join(json.dumps(dict(reversed(r.items()))) + "\n" for r in canonical).encode()
+            plain = "".join(json.dumps(r) + "\n" for r in canonical).encode()
+            self.assertEqual(run("encode", input=lines).stdout, run("encode", input=plain).stdout, capture.name)
+
+    def test_raw_bytes(self):
+        message = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"
+        line = out("decode", "--format", "ndjson", "--hex", message.hex())
+        self.assertEqual(run("encode", "--raw", input=line).stdout, message)
+
+    def test_bad_lines(self):
+        result = run("encode", input=b'{"type":"message","a":{"port":"x"}}\nnonsense\n{"type":"finding"}\n')
+        self.assertEqual((result.returncode, result.stdout, result.stderr.count(b"\n")), (2, b"", 2))
+        self.assertIn(b"standard input:2:", result.stderr)
+
+
+class Threads(unittest.TestCase):
+    def test_two_print_what_one_prints(self):
+        for words in (["check"], ["decode", "--format", "ndjson"], ["ports"], ["nodes", "--format", "ndjson"],
+                      ["check", "--format", "sarif"], ["check", "--merge"], ["check", "--each"]):
+            with self.subTest(words=words):
+                one, two = run(*words, "--threads", 1, *CAPTURES), run(*words, "--threads", 2, *CAPTURES)
+                self.assertEqual(one.stdout, two.stdout)
+                self.assertEqual(one.returncode, two.returncode)
+
+
+class Reports(unittest.TestCase):
+    def findings(self, capture):
+        return [r for r in records("check", "--format", "ndjson", capture) if r["type"] == "finding"]
+
+    def test_sarif(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name):
+                log = json.loads(out("check", "--format", "sarif", capture))
+                self.assertEqual(log["version"], "2.1.0")
+                (run_,) = log["runs"]
+                rules = run_["tool"]["driver"]["rules"]
+                self.assertEqual(len({r["id"] for r in rules}), len(rules))
+                for rule in rules:
+                    self.assertTrue(rule["shortDescription"]["text"] and rule["help"]["text"])
+                    self.assertIn(rule["defaultConfiguration"]["level"], ("none", "note", "warning", "error"))
+                for result in run_["results"]:
+                    self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
+                    self.assertIn(result["level"], ("none", "note", "warning", "error"))
+                    self.assertTrue(result["message"]["text"])
+                    location = result["locations"][0]["physicalLocation"]
+                    self.assertTrue(location["artifactLocation"]["uri"])
+                    self.assertGreaterEqual(location.get("region", {}).get("byteOffset", 0), 0)
+                self.assertIs(run_["invocations"][0]["executionSuccessful"], True)
+                found = [(r["properties"]["frame"], r["ruleId"]) for r in run_["results"]]
+                self.assertEqual(found, [(f["frame"], f["rule"]) for f in self.findings(capture)])
+
+    def test_junit(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name):
+                root = xml.etree.ElementTree.fromstring(out("check", "--format", "junit", "--fail-on", "warn", capture))
+                self.assertEqual(root.tag, "testsuites")
+                (suite,) = root
+                cases = suite.findall("testcase")
+                failed = {c.get("name") for c in cases if c.find("failure") is not None}
+                self.assertEqual(int(suite.get("tests")), len(cases))
+                self.assertEqual(int(suite.get("failures")), len(failed))
+                self.assertTrue(all(c.get("classname") and c.get("name") for c in cases))
+                self.assertEqual(failed, {f["rule"] for f in self.findings(capture) if f["severity"] != "note"})
+
+    def test_html(self):
+        for capture in CAPTURES:
+            page = out("check", "--format", "html", capture).decode()
+            self.assertTrue(page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n"))
+            self.assertNotIn("http", page)
+            for finding in self.findings(capture):
+                self.assertIn(finding["rule"], page)
+
+    def test_eve(self):
+        for capture in CAPTURES:
+            messages = records("decode", "--format", "ndjson", capture)
+            events = records("check", "--format", "eve", capture)
+            self.assertEqual([m["frame"] for m in messages], [e["pcap_cnt"] for e in events])
+            for message, event in zip(messages, events):
+                self.assertEqual(event["event_type"], "bittorrent_dht")
+                dht = event["bittorrent_dht"]
+                self.assertEqual(dht["transaction_id"], message.get("t", ""))
+                for eve, own in (("request", "a"), ("response", "r")):
+                    if own in message:
+                        self.assertEqual(dht[eve].get("id"), message[own].get("id"))
+                        if message[own].get("nodes"):
+                            self.assertEqual(dht[eve]["nodes"], message[own]["nodes"])
+
+    def test_each(self):
+        for capture in CAPTURES:
+            lines = out("check", "--each", capture).decode().splitlines()
+            found = self.findings(capture)
+            self.assertEqual(len(lines), len(found))
+            for line, f in zip(lines, found):
+                self.assertEqual(line, f"{capture}:{f['frame']}:{f['offset']}: {f['severity']}: {f['rule']}: {f['message']}")
+
+    def test_fail_on(self):
+        for capture in CAPTURES:
+            severities = {f["severity"] for f in self.findings(capture)}
+            for level, counted in (("note", {"note", "warn", "error"}), ("warn", {"warn", "error"}), ("error", {"error"})):
+                for quiet in ([], ["--quiet"]):
+                    result = run("check", "--fail-on", level, *quiet, capture)
+                    self.assertEqual(result.returncode, 1 if severities & counted else 0, (capture.name, level))
+                    self.assertFalse(quiet and result.stdout)
+
+    def test_colour(self):
+        capture = sample("malformed.pcapng")
+        self.assertNotIn(b"\033", out("check", capture))
+        self.assertNotIn(b"\033", out("decode", capture))
+        self.assertIn(b"\033[1;31m", out("check", "--color", "always", capture))
+
+    def test_terminal_safe(self):
+        """What a message holds never reaches the terminal as control characters."""
+        for capture in CAPTURES:
+            for words in (["check"], ["check", "--each"], ["decode", "--verbose"], ["ports"], ["nodes"]):
+                text = out(*words, capture)
+                self.assertFalse(re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text), (words, capture.name))
+                text.decode()
+
+
+class Explain(unittest.TestCase):
+    def test_every_rule(self):
+        for rule in records("rules", "--format", "ndjson"):
+            text = out("explain", rule["rule"]).decode()
+            self.assertIn(rule["severity"], text)
+            self.assertIn(rule["spec"], text)
+            if "Example:" in text:
+                self.assertRegex(text, rf"  1 {rule['severity']} {re.escape(rule['rule'])}: ")
+
+    def test_a_frame(self):
+        capture = sample("malformed.pcapng")
+        findings = [r for r in records("check", "--format", "ndjson", capture) if r["type"] == "finding"]
+        for finding in findings:
+            text = out("explain", capture, finding["frame"]).decode()
+            self.assertIn(finding["rule"], text)
+            self.assertIn(finding["message"], text)
+
+    def test_what_is_not_there(self):
+        for words in (["explain", "no.such-rule"], ["explain", sample("bep5.pcapng"), "99999"],
+                      ["explain", sample("bep5.pcapng"), "0"], ["explain", sample("bep5.pcapng"), "x"]):
+            result = run(*words)
+            self.assertEqual((result.returncode, result.stdout, result.stderr.count(b"\n")), (2, b"", 1), words)
+
+
+class Selection(unittest.TestCase):
+    def test_filters(self):
+        capture = sample("bep5.pcapng")
+        messages = records("decode", "--format", "ndjson", capture)
+        first = messages[0]
+        picked = records("decode", "--format", "ndjson", "--node", f"{first['src_ip']}:{first['src_port']}", capture)
+        self.assertEqual(picked, [m for m in messages if (first["src_ip"], first["src_port"]) in
+                                  ((m["src_ip"], m["src_port"]), (m["dest_ip"], m["dest_port"]))])
+        picked = records("decode", "--format", "ndjson", "--filter", f"src port {first['src_port']}", capture)
+        self.assertEqual([m["frame"] for m in picked], [m["frame"] for m in messages if m["src_port"] == first["src_port"]])
+        self.assertEqual(records("decode", "--format", "ndjson", "--client", "no such client", capture), [])
+
+
+class Failures(unittest.TestCase):
+    def fails(self, *words, says, **more):
+        result = run(*words, **more)
+        self.assertEqual(result.returncode, 2, words)
+        self.assertEqual(result.stderr.count(b"\n"), 1, result.stderr)
+        self.assertTrue(result.stderr.startswith(b"krpcscope: "), result.stderr)
+        self.assertIn(says.encode(), result.stderr)
+        return result
+
+    def test_options(self):
+        some = sample("bep5.pcapng")
+        for words, says in ((["--frob", some], "--frob"), (["--format", "xml", some], "xml"), (["decode"], "--hex"),
+                            (["ports", "--format", "sarif", some], "ports"), (["check", "--fail-on", "x", some], "x"),
+                            (["--threads", "9", some], "9"), (["--decode-as", "sctp.port==1", some], "sctp"),
+                            (["nodes", "--node", "999.1.1.1", some], "999"), (["compare", "--inside", some], "--outside"),
+                            (["decode", "--hex", "d1z"], "hex"), (["decode", "--hex", "d1:a"], "hex"),
+                            (["--filter", "udp prt 1", some], "udp prt 1"), (["--color", "blue", some], "blue"),
+                            (["ports", "--port", "70000", some], "70000"), (["ports", "--info-hash", "12", some], "12"),
+                            (["--each", "--format", "ndjson", some], "--each"), (["encode", "/nonexistent"], "/nonexistent")):
+            with self.subTest(words=words):
+                self.assertEqual(self.fails(*words, says=says).stdout, b"")
+
+    def test_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            whole = sample("bep5.pcapng").read_bytes()
+            (folder / "empty").write_bytes(b"")
+            (folder / "cut").write_bytes(whole[:-7])
+            (folder / "foreign").write_text("this is no capture\n" * 99)
+            good = json.loads(out("check", "--format", "ndjson", sample("bep5.pcapng")).splitlines()[-1])
+            for bad, says in (("missing", "missing"), ("empty", "empty"), ("cut", "cut"), ("foreign", "not a capture"),
+                              (".", "directory")):
+                with self.subTest(bad=bad):
+                    # The other file is processed all the same, before it and behind it.
+                    for words in ([folder / bad, sample("bep5.pcapng")], [sample("bep5.pcapng"), folder / bad]):
+                        result = self.fails("check", "--format", "ndjson", *words, says=says)
+                        self.assertIn(str(folder / bad).encode(), result.stderr)
+                        summary = json.loads(result.stdout.splitlines()[-1])
+                        self.assertGreaterEqual(summary["messages"]["total"], good["messages"]["total"])
+
+    def test_nothing_half_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            target = pathlib.Path(folder) / "out.json"
+            out("check", "--format", "ndjson", "-o", target, sample("bep5.pcapng"))
+            self.assertEqual(target.read_bytes(), out("check", "--format", "ndjson", sample("bep5.pcapng")))
+            self.assertEqual(os.listdir(folder), ["out.json"])
+            self.fails("check", "-o", pathlib.Path(folder) / "no" / "such", sample("bep5.pcapng"), says="such")
+            self.fails("check", "--write", pathlib.Path(folder) / "no" / "such", sample("bep5.pcapng"), says="such")
+            self.assertEqual(os.listdir(folder), ["out.json"])
+
+    def test_full_disk(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        self.fails("decode", "-o", "/dev/full", sample("bep5.pcapng"), says="space")
+        with open("/dev/full", "wb") as full:
+            self.fails("decode", sample("bep5.pcapng"), says="space", stdout=full)
+        self.fails("check", "--quiet", "--fail-on", "error", "--write", "/dev/full", sample("bep5.pcapng"), says="space")
+
+    def test_closed_pipe(self):
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "wb") as closed:
+            self.fails("decode", sample("bep5.pcapng"), says="closed", stdout=closed)
+
+    def test_standard_input(self):
+        capture = sample("bep5.pcapng")
+        self.assertEqual(run("decode", "-", input=capture.read_bytes()).stdout, out("decode", capture))
+
+    def test_interrupt(self):
+        capture = sample("bep5.pcapng").read_bytes()
+        for words in ([], ["--threads", "2"]):
+            child = subprocess.Popen([KRPCSCOPE, "check", *words, "--format", "ndjson", "-"], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            child.stdin.write(capture)
+            child.stdin.flush()
+            time.sleep(0.5)
+            child.send_signal(signal.SIGINT)
+            stdout, stderr = child.communicate(timeout=20)
+            self.assertEqual(child.returncode, 2)
+            self.assertIn(b"interrupted", stderr)
+            self.assertEqual(stderr.count(b"\n"), 1, stderr)
+            self.assertIs(json.loads(stdout.splitlines()[-1])["partial"], True)
+
+
+class Write(unittest.TestCase):
+    def test_frames_with_findings(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name), tempfile.TemporaryDirectory() as folder:
+                written = pathlib.Path(folder) / "w.pcapng"
+                out("check", "--quiet", "--write", written, capture)
+                findings = [r for r in records("check", "--format", "ndjson", capture) if r["type"] == "finding"]
+                frames = list(dict.fromkeys(f["frame"] for f in findings))
+                again = json.loads(out("check", "--format", "ndjson", written).splitlines()[-1])
+                self.assertEqual(again["packets"]["total"], len(frames))
+                data = written.read_bytes()
+                for finding in findings:
+                    self.assertIn(f"{finding['severity']} {finding['rule']}: {finding['message']}".encode(), data)
+                self.comments(written, frames, capture)
+
+    def comments(self, written, frames, capture):
+        tshark = os.environ.get("TSHARK")
+        if not tshark or not frames:
+            return
+        result = subprocess.run([tshark, "-r", written, "-T", "fields", "-e", "frame.comment"], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
+        if result.returncode != 0:
+            return
+        told = [line.split(" of ")[0] for line in result.stdout.decode(errors="replace").splitlines() if line.startswith("frame ")]
+        self.assertEqual(told, [f"frame {f}" for f in frames], capture.name)
+
+
+class Anonymize(unittest.TestCase):
+    def originals(self, capture):
+        """Every address and every id of a capture, as text and as bytes."""
+        addresses, ids = set(), set()
+
+        def walk(value):
+            if isinstance(value, dict):
+                for key, item in value.items():
+                    if key in ("ip", "src_ip", "dest_ip", "observed_ip") and isinstance(item, str):
+                        addresses.add(item)
+                    elif key in ("id", "target", "info_hash", "node_id") and isinstance(item, str) and len(item) == 40:
+                        ids.add(item)
+                    walk(item)
+            elif isinstance(value, list):
+                for item in value:
+                    if isinstance(item, str) and re.fullmatch("[0-9a-f]{40}", item):
+                        ids.add(item)
+                    walk(item)
+
+        for command in ("decode", "ports", "nodes"):
+            for record in records(command, "--format", "ndjson", capture):
+                record.pop("raw", None)
+                walk(record)
+        keep = lambda a: a.is_multicast or a.is_loopback or a.is_unspecified or int(a) >> (a.max_prefixlen - 8) in (0, 255)
+        addresses = {a for a in addresses if not keep(ipaddress.ip_address(a))}
+        return addresses, {i for i in ids if set(i) != {"0"}}
+
+    def test_nothing_is_left(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name), tempfile.TemporaryDirectory() as folder:
+                addresses, ids = self.originals(capture)
+                written = pathlib.Path(folder) / "w.pcapng"
+                key = ["--anonymize", "a key for this test"]
+                text = out("check", *key, "--quiet", "--write", written, capture)
+                for words in (["check"], ["check", "--format", "html"], ["decode"], ["decode", "--verbose"],
+                              ["decode", "--format", "ndjson"], ["ports", "--format", "ndjson"], ["nodes", "--format", "ndjson"],
+                              ["ports"], ["nodes"], ["check", "--format", "eve"], ["check", "--format", "sarif"]):
+                    text += out(*words, *key, capture)
+                text = text.replace(str(capture).encode(), b"")
+                raw = written.read_bytes()
+                for address in addresses:
+                    pattern = rb"(?<![0-9a-f.:])" + re.escape(address.encode()) + rb"(?![0-9a-f.:]*[0-9a-f])"
+                    self.assertIsNone(re.search(pattern, text), address)
+                    self.assertNotIn(ipaddress.ip_address(address).packed, raw, address)
+                for one in ids:
+                    self.assertNotIn(one.encode(), text)
+                    self.assertNotIn(bytes.fromhex(one), raw, one)
+
+    def test_same_verdicts(self):
+        for capture in CAPTURES:
+            for command, members in (("check", ("frame", "rule", "offset", "length", "message")),
+                                     ("ports", ("frame", "channel", "advertised_port", "verdict", "honoured"))):
+                plain, anonymous = (
+                    [tuple(r.get(m) for m in members) for r in records(command, "--format", "ndjson", *more, capture)]
+                    for more in ([], ["--anonymize", "k"]))
+                self.assertEqual(plain, anonymous, (capture.name, command))
+
+    def test_key(self):
+        capture = sample("bep5.pcapng")
+        one, same, other = (out("decode", "--anonymize", key, capture) for key in ("a", "a", "b"))
+        self.assertEqual(one, same)
+        self.assertNotEqual(one, other)
+        self.assertEqual(run("decode", "--anonymize", "", capture).returncode, 2)
+
+
+class Help(unittest.TestCase):
+    def test_help_and_version(self):
+        self.assertTrue(out("--help").startswith(b"Examples:\n"))
+        for command in ("check", "ports", "nodes", "decode", "compare", "encode", "explain", "rules"):
+            self.assertIn(b"Options:", out(command, "--help"))
+        self.assertRegex(out("--version"), rb"krpcscope \d.*\n(?s:.*)libwiretap \d(?s:.*)libpcap")
+
+    def test_completions_know_every_option(self):
+        """The shells' completions and the man page are written by hand: they must not fall behind."""
+        options = set()
+        for command in ("check", "ports", "nodes", "decode", "compare", "encode", "explain", "rules"):
+            options |= set(re.findall(rb"--[a-z-]+", out(command, "--help").split(b"Options:")[1]))
+        folder = SOURCE / "validator"
+        for path in (folder / "krpcscope.1.adoc", *sorted((folder / "completions").iterdir())):
+            text = path.read_bytes()
+            for option in options:
+                name = option[2:] if path.suffix == ".fish" else option
+                self.assertIn(name, text, path.name)
+
+
+if __name__ == "__main__":
+    if not CAPTURES:
+        sys.exit("no captures to test with")
+    unittest.main()
