@@ -2,9 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <krpc/advert.h>
-
-#include <string.h>
+#include "advert_fill.h"
 
 static const krpc_channel_info channels[] = {
 #define CHANNEL(SYMBOL, NAME, WHOSE, SERVICE, BASIS, SPEC, MEANING) \
@@ -56,26 +54,15 @@ static const struct {
 
 #define NUM_STEPS (sizeof steps / sizeof steps[0])
 
-static void begin(krpc_advert *out, krpc_channel channel, uint32_t off, uint32_t len)
+/* 4 or 16 bytes are an address alone; any other size than that of an endpoint says nothing. */
+static void fill_compact(krpc_advert *out, const uint8_t *data, uint32_t off, uint32_t len)
 {
-    memset(out, 0, sizeof *out);
-    out->channel = channel;
-    out->whose = channels[channel].whose;
-    out->service = channels[channel].service;
-    out->basis = channels[channel].basis;
-    out->off = off;
-    out->len = len;
-}
+    krpc_endpoint endpoint;
 
-static void set_endpoint(krpc_advert *out, const uint8_t *data, uint32_t off, uint32_t len)
-{
-    if (krpc_endpoint_get(&out->endpoint, data + off, len)) {
-        out->has_addr = true;
-        out->has_port = true;
-        out->port = out->endpoint.port;
+    if (krpc_endpoint_get(&endpoint, data + off, len)) {
+        advert_endpoint(out, &endpoint);
     } else if (len == 4 || len == 16) {
-        krpc_endpoint_set(&out->endpoint, data + off, len, 0);
-        out->has_addr = true;
+        advert_addr(out, data + off, len);
     }
 }
 
@@ -85,6 +72,7 @@ void krpc_advert_init(krpc_advert_iter *out, const krpc_message *message, const 
     out->data = data;
     out->step = 0;
     out->pos = 0;
+    out->joined = false;
 }
 
 /* The statements that are one value. False when this one says nothing. */
@@ -92,7 +80,7 @@ static bool single(krpc_advert_iter *it, krpc_advert *out, krpc_field field, krp
 {
     const krpc_value *v = &it->message->value[field];
 
-    begin(out, channel, v->off, v->len);
+    advert_fill(out, channel, v->off, v->len);
     switch (channel) {
     case KRPC_CHANNEL_CONTACT:
         if (it->message->method != KRPC_METHOD_CONTACT) {
@@ -109,16 +97,12 @@ static bool single(krpc_advert_iter *it, krpc_advert *out, krpc_field field, krp
         return v->num != 0;
     case KRPC_CHANNEL_IP:
     case KRPC_CHANNEL_PUNCH:
-        set_endpoint(out, it->data, v->off, v->len);
+        fill_compact(out, it->data, v->off, v->len);
         return out->has_addr;
     default:
         break;
     }
-    out->has_port = true;
-    out->port = v->num;
-    if (v->num >= 0 && v->num <= 65535) {
-        out->endpoint.port = (uint16_t)v->num;
-    }
+    advert_port(out, v->num);
     return true;
 }
 
@@ -132,9 +116,9 @@ static bool next_node(krpc_advert_iter *it, krpc_advert *out, krpc_field field, 
     if (v->len - it->pos < size) {
         return false;
     }
-    begin(out, channel, off + 20, size - 20);
+    advert_fill(out, channel, off + 20, size - 20);
     out->id_off = off;
-    set_endpoint(out, it->data, off + 20, size - 20);
+    fill_compact(out, it->data, off + 20, size - 20);
     it->pos += size;
     return true;
 }
@@ -149,20 +133,21 @@ static bool next_peer(krpc_advert_iter *it, krpc_advert *out)
         it->pos = 1;
     }
     while (krpc_list_next(&it->list, &item)) {
-        bool joined = it->message->value[KRPC_R_VALUES].num <= 1 && item.body_len > 6 && item.body_len % 6 == 0 &&
-                      item.body_len != 18;
+        bool first_of_several = it->message->value[KRPC_R_VALUES].num <= 1 && item.body_len > 6 &&
+                                item.body_len % 6 == 0 && item.body_len != 18;
 
-        if (item.type != BENCODE_STRING || (item.body_len != 6 && item.body_len != 18 && !joined)) {
+        if (item.type != BENCODE_STRING || (item.body_len != 6 && item.body_len != 18 && !first_of_several)) {
             continue;
         }
-        begin(out, KRPC_CHANNEL_VALUES, item.body_off, joined ? 6 : item.body_len);
-        set_endpoint(out, it->data, out->off, out->len);
-        if (joined) {
-            it->list.has_single = true;
-            it->list.single = item;
-            it->list.single.body_off += 6;
-            it->list.single.body_len -= 6;
+        if (first_of_several) {
+            it->joined = true;
         }
+        advert_fill(out, KRPC_CHANNEL_VALUES, item.body_off, it->joined ? 6 : item.body_len);
+        fill_compact(out, it->data, out->off, out->len);
+        it->list.single = item;
+        it->list.single.body_off += 6;
+        it->list.single.body_len -= it->joined ? 6 : item.body_len;
+        it->list.has_single = it->list.single.body_len > 0;
         return true;
     }
     return false;

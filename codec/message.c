@@ -214,18 +214,18 @@ bool krpc_unknown_next(krpc_unknown *unknown, krpc_span *key_out, krpc_span *val
 {
     bencode_reader *reader = &unknown->reader;
     bencode_token key, value;
-    uint32_t end;
+    uint32_t key_end, end;
 
     while (reader->depth > 0 && bencode_next(reader, &key) == BENCODE_OK && key.type != BENCODE_END) {
         bool is_string = key.type == BENCODE_STRING;
 
-        if (bencode_skip(reader, &end, &key) != BENCODE_OK || bencode_next(reader, &value) != BENCODE_OK ||
+        if (bencode_skip(reader, &key_end, &key) != BENCODE_OK || bencode_next(reader, &value) != BENCODE_OK ||
             value.type == BENCODE_END || bencode_skip(reader, &end, &value) != BENCODE_OK) {
             break;
         }
         if (!is_string || krpc_field_find(unknown->scope, reader->data + key.body_off, key.body_len) == KRPC_NUM_FIELDS) {
             key_out->off = is_string ? key.body_off : key.off;
-            key_out->len = is_string ? key.body_len : key.end - key.off;
+            key_out->len = is_string ? key.body_len : key_end - key.off;
             value_out->off = value.off;
             value_out->len = end - value.off;
             return true;

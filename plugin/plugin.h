@@ -5,6 +5,7 @@
  *     prefs.c         preferences
  *     observe.c       every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors
  *     state.c         the tracker of the open file, and what it said about each packet
+ *     store.c         where that is kept
  *     dissect.c       one KRPC message: is it one, Info column, summary
  *     tree.c          its keys and values
  *     ports.c         its port advertisements, and the NAT of its sender
@@ -78,7 +79,7 @@ void prefs_krpc_register(void);
 void prefs_krpc_apply(void);
 bool prefs_krpc_shows(krpc_rule rule);
 
-/* state.c */
+/* What is known about a packet. */
 
 /* state_finding is one finding, in less room than krpc_finding. */
 typedef struct state_finding {
@@ -105,13 +106,15 @@ typedef enum state_kind {
     STATE_QUOTE    /* a datagram inside an ICMP error */
 } state_kind;
 
-/* state_record is what was found out about one datagram or segment when it was first seen. Lives as long as the file. */
+/* state_record is what was found out about one datagram or segment when it was first seen. It lives in pinfo->pool; store.c
+ * keeps what is in it as long as the file is open. */
 typedef struct state_record {
     uint8_t kind;   /* state_kind */
     uint8_t method; /* krpc_method, of the query or of the one that is answered */
     uint16_t num_findings;
     uint16_t num_adverts;
     uint16_t asked_port;     /* where the query went that this answers; 0 when that is where the answer comes from */
+    bool asked_elsewhere;    /* that was another address, too */
     uint32_t request_frame;  /* the query that this answers, or that is quoted */
     uint32_t response_frame; /* what answers this query */
     uint32_t repeats;
@@ -137,6 +140,18 @@ typedef struct state_packet {
     bool drawn;
     bool has_inner;             /* another datagram was found inside of it */
 } state_packet;
+
+/* store.c */
+
+void store_init(void);
+void store_clear(void);
+/* store_put keeps a record of a packet, store_get finds it again: NULL when there is none. */
+void store_put(const state_packet *packet, const state_record *record);
+state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key);
+/* store_link says to the query in a frame where its first response is. */
+void store_link(uint32_t query_frame, uint32_t response_frame);
+
+/* state.c */
 
 void state_register(void);
 tracker *state_tracker(void); /* NULL while no file is open */

@@ -100,6 +100,9 @@ void ports_info_text(wmem_strbuf_t *out, const state_packet *packet)
             advert_text(out, &advert);
     if (packet->message == NULL)
         return;
+    if (record != NULL && record->asked_port != 0)
+        wmem_strbuf_append_printf(out, " " FLAG_SIGN " query went to %s%u", record->asked_elsewhere ? "another address, port " : "port ",
+                                  record->asked_port);
     krpc_advert_init(&iter, packet->message, packet->data);
     while (krpc_advert_next(&iter, &said)) {
         if (is_about_list(&said))

@@ -10,7 +10,6 @@
 
 static tracker *state;
 static bool finished;
-static GHashTable *queries; /* frame -> state_record of the query in it */
 
 /* Advertisements that the tracker let go of, by serial number. */
 static GArray *done;
@@ -90,7 +89,7 @@ static void state_init(void)
     };
 
     state = tracker_new(&options);
-    queries = g_hash_table_new(g_direct_hash, g_direct_equal);
+    store_init();
     done = g_array_new(FALSE, FALSE, sizeof(tracker_advert));
     done_first = 0;
     done_started = false;
@@ -101,7 +100,7 @@ static void state_cleanup(void)
 {
     tracker_free(state);
     state = NULL;
-    g_clear_pointer(&queries, g_hash_table_destroy);
+    store_clear();
     if (done != NULL)
         g_array_free(done, TRUE);
     done = NULL;
@@ -180,7 +179,7 @@ static bool begin(packet_info *pinfo, state_packet *packet)
         return false;
     if (PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
         packet->given = true;
-        packet->record = p_get_proto_data(wmem_file_scope(), pinfo, proto_krpc, packet->key);
+        packet->record = store_get(pinfo, packet->packet.frame, packet->key);
         return false;
     }
     findings_pool = pinfo->pool;
@@ -190,23 +189,16 @@ static bool begin(packet_info *pinfo, state_packet *packet)
     return true;
 }
 
-static void keep_findings(state_record *record)
-{
-    unsigned count = findings != NULL ? wmem_array_get_count(findings) : 0;
-
-    record->num_findings = (uint16_t)MIN(count, UINT16_MAX);
-    if (record->num_findings != 0)
-        record->findings = wmem_memdup(wmem_file_scope(), wmem_array_get_raw(findings),
-                                       record->num_findings * sizeof *record->findings);
-}
-
 static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind kind, const tracker_result *result)
 {
-    state_record *record = wmem_new0(wmem_file_scope(), state_record);
+    state_record *record = wmem_new0(pinfo->pool, state_record);
+    unsigned count = findings != NULL ? wmem_array_get_count(findings) : 0;
 
     record->kind = (uint8_t)kind;
     record->peers = first_peer;
-    keep_findings(record);
+    record->num_findings = (uint16_t)MIN(count, UINT16_MAX);
+    if (count != 0)
+        record->findings = wmem_array_get_raw(findings);
     if (result != NULL) {
         record->method = (uint8_t)result->method;
         record->request_frame = result->request_frame;
@@ -218,28 +210,16 @@ static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind k
             done_started = true;
             done_first = record->first_advert;
         }
-        if (result->request_frame != 0 && !krpc_endpoint_equal(&result->asked, &packet->packet.src))
+        if (result->request_frame != 0 && !krpc_endpoint_equal(&result->asked, &packet->packet.src)) {
             record->asked_port = result->asked.port;
+            record->asked_elsewhere = !krpc_endpoint_same_addr(&result->asked, &packet->packet.src);
+        }
         if (result->has_target && result->request_frame != 0)
-            record->target = wmem_memdup(wmem_file_scope(), result->target, sizeof result->target);
+            record->target = wmem_memdup(pinfo->pool, result->target, sizeof result->target);
     }
-    p_add_proto_data(wmem_file_scope(), pinfo, proto_krpc, packet->key, record);
     packet->record = record;
     packet->given = true;
     return record;
-}
-
-/* packet-dns does the same: the query is told of its response when that comes, and shows it from the second pass on. */
-static void link_response(const state_packet *packet, state_record *record)
-{
-    if (packet->message->type == KRPC_QUERY) {
-        g_hash_table_insert(queries, GUINT_TO_POINTER(packet->packet.frame), record);
-    } else if (record->request_frame != 0) {
-        state_record *query = g_hash_table_lookup(queries, GUINT_TO_POINTER(record->request_frame));
-
-        if (query != NULL && query->response_frame == 0)
-            query->response_frame = packet->packet.frame;
-    }
 }
 
 static bool admits(const state_packet *packet, bool forced)
@@ -265,14 +245,17 @@ void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
         return;
     memset(&result, 0, sizeof result);
     tracker_message(state, &packet->packet, packet->message, packet->data, &result, &sink);
-    link_response(packet, keep(pinfo, packet, STATE_MESSAGE, &result));
+    store_put(packet, keep(pinfo, packet, STATE_MESSAGE, &result));
+    /* packet-dns does the same: the query is told of its response when that comes, and shows it from the second pass on. */
+    if (result.request_frame != 0)
+        store_link(result.request_frame, packet->packet.frame);
 }
 
 static void keep_other(packet_info *pinfo, state_packet *packet, const tracker_result *result)
 {
     packet->given = true;
     if (findings != NULL || first_peer != NULL || result->num_adverts != 0)
-        keep(pinfo, packet, STATE_OTHER, result);
+        store_put(packet, keep(pinfo, packet, STATE_OTHER, result));
 }
 
 void state_give_datagram(packet_info *pinfo, state_packet *packet)
@@ -310,8 +293,10 @@ void state_give_quote(packet_info *pinfo, state_packet *packet, const tracker_pa
     if (!shown && packet->len != 0 && packet->data[0] == 'd')
         shown = krpc_message_probe(state_decode(pinfo, packet), packet->data) == KRPC_PROBE_YES;
     packet->given = true;
-    if (shown)
+    if (shown) {
         keep(pinfo, packet, STATE_QUOTE, NULL)->request_frame = query;
+        store_put(packet, packet->record);
+    }
 }
 
 bool state_advert_get(uint64_t serial, tracker_advert *out)

@@ -37,10 +37,10 @@ void adverts_clear(tracker *t)
 {
     pool_clear(&t->adverts.records);
     ways_clear(&t->adverts.hosts);
-    g_free(t->adverts.named);
-    g_free(t->adverts.source);
-    g_free(t->adverts.peers);
-    g_free(t->adverts.said);
+    table_free(t->adverts.named);
+    table_free(t->adverts.source);
+    table_free(t->adverts.peers);
+    table_free(t->adverts.said);
 }
 
 advert *advert_at(const tracker *t, uint64_t serial)
@@ -272,7 +272,7 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
         said.has_info_hash = 1;
         memcpy(said.info_hash, data + m->value[KRPC_A_INFO_HASH].off, sizeof said.info_hash);
     }
-    said.version_len = n->version_len;
+    said.version_len = node_version_len(n);
     memcpy(said.version, n->version, sizeof said.version);
     advert_add(t, &said, n->version, 0, m->value[field].off, m->value[field].len, out, sink);
     if (said.has_info_hash != 0 && said.service == KRPC_SERVICE_PEER) {

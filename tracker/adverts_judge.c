@@ -30,7 +30,7 @@ static bool may_be(const node *n, const uint8_t family[2])
     if (family[0] == 0) {
         return true;
     }
-    if (n->version_len < 2) {
+    if (node_version_len(n) < 2) {
         return !always_says(family);
     }
     return memcmp(n->version, family, 2) == 0;
@@ -187,7 +187,7 @@ static void take_node(const tracker *t, uint32_t index, tracker_advert *out)
 
     out->dht_port = n->endpoint.port;
     if (out->version_len == 0) {
-        out->version_len = n->version_len;
+        out->version_len = node_version_len(n);
         memcpy(out->version, n->version, sizeof out->version);
     }
     if (out->has_node_id == 0 && (n->flags & NODE_HAS_ID) != 0) {
@@ -285,7 +285,7 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
     }
     n = node_at(&t->nodes, index);
     *frame_out = n->last_frame;
-    if (a->family[0] != 0 && n->version_len >= 2 && !may_be(n, a->family)) {
+    if (a->family[0] != 0 && node_version_len(n) >= 2 && !may_be(n, a->family)) {
         return true;
     }
     if ((n->flags & NODE_HAS_ID) == 0) {

@@ -33,9 +33,9 @@ void flows_clear(tracker *t)
     if (f->records != NULL) {
         ways_clear(&f->ways);
         ways_clear(&f->votes);
-        g_free(f->records);
+        table_free(f->records);
     }
-    g_free(f->seen);
+    table_free(f->seen);
 }
 
 static uint64_t flow_key(const tracker *t, uint64_t local, const krpc_endpoint *remote)

@@ -11,7 +11,7 @@
 #define ID_LEN 20
 #define NEAR_BITS 32   /* no honest node comes so near to two targets: the whole network has about 2^23 nodes */
 #define MANY_NODES 3
-#define MANY_STEPS 16
+#define MANY_STEPS 8
 
 /* ---- the ids of one endpoint ---- */
 
@@ -43,7 +43,7 @@ static history *history_make(tracker *t, node *n, uint32_t owner)
 
 static unsigned num_older(const node *n)
 {
-    return MIN(MAX(n->num_ids, 1), TRACKER_MAX_IDS) - 1u;
+    return MIN(MAX(n->num_ids, 1u), TRACKER_MAX_IDS) - 1u;
 }
 
 bool node_had_id(const tracker *t, const node *n, const uint8_t id[20])
@@ -92,7 +92,7 @@ static void keep_id(tracker *t, uint32_t index, const uint8_t id[ID_LEN])
                 break;
             }
         }
-        if (n->num_ids < UINT16_MAX && memcmp(h->ids[last], id, ID_LEN) != 0) {
+        if (memcmp(h->ids[last], id, ID_LEN) != 0) {
             n->num_ids++;
         }
         memmove(h->ids[1], h->ids[0], last * ID_LEN);
@@ -121,7 +121,7 @@ static void meet(tracker *t, const tracker_packet *p, node *mine, node *other)
                krpc_endpoint_scope(&mine->endpoint) == krpc_endpoint_scope(&other->endpoint) &&
                p->time_ns - other->last_ns <= WINDOW_NS) {
         other->flags |= NODE_ELSEWHERE;
-        other->elsewhere_frame = p->frame;
+        other->noted_frame = p->frame;
     }
 }
 
@@ -169,7 +169,7 @@ static void count_neighbours(tracker *t, uint32_t index, const krpc_sink *sink)
         }
         for (unsigned j = 0; is_new && j < num; j++) {
             is_new = memcmp(kept[j]->id, n->id, ID_LEN) != 0;
-            versions_differ |= n->version_len != kept[j]->version_len || memcmp(n->version, kept[j]->version, 2) != 0;
+            versions_differ |= node_version_len(n) != node_version_len(kept[j]) || memcmp(n->version, kept[j]->version, 2) != 0;
         }
         if (is_new) {
             kept[num++] = n;
@@ -244,7 +244,7 @@ void identity_take(tracker *t, const tracker_packet *p, uint32_t src, uint32_t d
         changed(t, p, src, id, off, sink);
     } else if ((n->flags & NODE_ELSEWHERE) != 0) {
         n->flags = (uint16_t)(n->flags & ~NODE_ELSEWHERE);
-        krpc_emit(sink, KRPC_RULE_ID_SHARED, off, ID_LEN, n->elsewhere_frame, 0);
+        krpc_emit(sink, KRPC_RULE_ID_SHARED, off, ID_LEN, n->noted_frame, 0);
     }
     n->id_frame = p->frame;
     if ((n->flags & NODE_ID_CHECKED) == 0) {

@@ -15,7 +15,7 @@ void lives_init(tracker *t)
 void lives_clear(tracker *t)
 {
     ways_clear(&t->lives.ways);
-    g_free(t->lives.frames);
+    table_free(t->lives.frames);
 }
 
 static uint64_t key_of(const tracker *t, const krpc_endpoint *endpoint, bool tcp)

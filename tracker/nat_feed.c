@@ -110,10 +110,12 @@ static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message
     nat_observe(t, nat_of_local(t, inside), &seen, sink);
 }
 
+/* The whole payload, and where it goes. */
 static void look_for_pair(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                           const krpc_sink *sink)
 {
-    uint64_t key = hash_bytes(&t->key, data, m->len, hash_endpoint(&t->key, &p->dst));
+    uint64_t where = hash_endpoint(&t->key, &p->dst);
+    uint64_t key = hash_bytes(&t->key, data, m->len, where);
     payload_seen *first = payload_seen_at(t, key);
 
     if (first->key == key && first->frame != 0 && ABS(p->time_ns - first->ns) <= BOTH_NS &&
@@ -207,24 +209,22 @@ static bool what_is_seen(krpc_endpoint *out, const tracker_packet *p, const krpc
 }
 
 /* How many different ones, as far as three. */
-static bool count_addr(uint32_t kept[2], uint8_t *num, uint32_t addr)
+static bool is_another(uint16_t kept[2], unsigned num, uint16_t addr)
 {
-    if (*num < ENOUGH && !(*num > 0 && kept[0] == addr) && !(*num > 1 && kept[1] == addr)) {
-        if (*num < 2) {
-            kept[*num] = addr;
-        }
-        ++*num;
-        return true;
+    if (num >= ENOUGH || (num > 0 && kept[0] == addr) || (num > 1 && kept[1] == addr)) {
+        return false;
     }
-    return false;
+    if (num < 2) {
+        kept[num] = addr;
+    }
+    return true;
 }
 
 static void seen_in_place(tracker *t, node *n, const tracker_packet *p)
 {
-    unsigned at = n->num_seen;
-
-    if (count_addr(n->seen_by, &n->num_seen, (uint32_t)hash_addr(&t->key, &p->src)) && at < 2) {
-        n->seen_frames[at] = p->frame;
+    if (is_another(n->seen_by, node_seen(n), (uint16_t)hash_addr(&t->key, &p->src))) {
+        n->seen_frame = node_seen(n) == 0 ? p->frame : n->seen_frame;
+        n->counts++;
     }
 }
 
@@ -233,18 +233,17 @@ static void take_over(nat *n, const node *from)
 {
     external *e = &n->externals[0];
 
-    if (n->num_kept > 0 || from->num_seen == 0) {
+    if (n->num_kept > 0 || node_seen(from) == 0) {
         return;
     }
     n->num_kept = 1;
     n->num_external = 1;
-    n->observers = n->observers_eq = from->num_seen;
-    n->frames_eq = from->num_seen;
+    n->observers = n->observers_eq = n->frames_eq = node_seen(from);
     n->kinds = TRACKER_FROM_INSIDE;
     e->endpoint = from->endpoint;
-    e->observers = from->num_seen;
-    e->num_frames = MIN(from->num_seen, 2);
-    memcpy(e->frames, from->seen_frames, sizeof from->seen_frames);
+    e->observers = node_seen(from);
+    e->num_frames = 1;
+    e->frames[0] = from->seen_frame;
     e->first_ns = from->first_ns;
     e->last_ns = from->last_ns;
     e->kinds = TRACKER_FROM_INSIDE;
@@ -258,9 +257,8 @@ static void observe_inside(tracker *t, const tracker_packet *p, const krpc_endpo
     observation seen = {&p->src, outside, query->time_ns, p->frame, TRACKER_FROM_INSIDE};
     nat *r;
 
-    if (krpc_endpoint_same_addr(&p->src, outside) || (f != NULL && f->inbound != 0) ||
-        !krpc_endpoint_equal(&query->asked, &p->src)) {
-        return; /* through his own address; through a forwarded port; by somebody who was not asked */
+    if (krpc_endpoint_same_addr(&p->src, outside) || (f != NULL && f->inbound != 0)) {
+        return; /* through its own address; through a forwarded port */
     }
     r = nat_of_local(t, &p->dst);
     if (!was_translated && (n->flags & NODE_PRIVATE) == 0) {
@@ -286,26 +284,34 @@ static void report_seen(const tracker_packet *p, const krpc_message *m, krpc_fie
     }
 }
 
-static void observe_group(tracker *t, const tracker_packet *p, const transaction *query, const krpc_sink *sink)
+static void observe_group(tracker *t, const tracker_packet *p, const transaction *query, const node *local,
+                          const krpc_sink *sink)
 {
-    uint8_t id[20] = {0};
     observation seen = {&p->src, &p->dst, query->time_ns, p->frame, TRACKER_FROM_OUTSIDE};
-    nat *n;
+    tracker_node ids;
 
-    memcpy(id, query->id, sizeof query->id);
-    n = nat_find(t, group_key(t, id, &p->dst));
-    if (n != NULL) {
-        nat_observe(t, n, &seen, sink);
+    memset(&ids, 0, sizeof ids);
+    node_ids(t, local, &ids);
+    for (unsigned i = 0; i < MIN(ids.num_ids, TRACKER_MAX_IDS); i++) {
+        nat *n = memcmp(ids.ids[i], query->id, sizeof query->id) != 0
+                     ? NULL
+                     : nat_find(t, group_key(t, ids.ids[i], &p->dst));
+
+        if (n != NULL) {
+            nat_observe(t, n, &seen, sink);
+            return;
+        }
     }
 }
 
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const transaction *query, bool repeated, uint32_t dst, const krpc_sink *sink)
+               const transaction *query, const tracker_result *result, uint32_t dst, const krpc_sink *sink)
 {
     krpc_endpoint seen;
     krpc_field field;
     node *n = dst == NONE ? NULL : node_at(&t->nodes, dst);
-    bool valid = query != NULL && !repeated && n != NULL;
+    /* who was not asked is no witness */
+    bool valid = query != NULL && result->repeats == 0 && n != NULL && krpc_endpoint_equal(&result->asked, &p->src);
 
     if (t->flows.has_private) {
         if (addr_is_private(&p->dst)) {
@@ -316,9 +322,11 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
         }
     }
     if (valid) {
-        count_addr(n->talked, &n->num_talked, (uint32_t)hash_addr(&t->key, &p->src));
+        if (node_talked(n) < ENOUGH && is_another(n->talked, node_talked(n), (uint16_t)hash_addr(&t->key, &p->src))) {
+            n->counts = (uint8_t)(n->counts + 4);
+        }
         if ((query->flags & TRANSACTION_GROUP) != 0) {
-            observe_group(t, p, query, sink);
+            observe_group(t, p, query, n, sink);
         }
     }
     if (!what_is_seen(&seen, p, m, data, &field)) {
@@ -377,32 +385,32 @@ void nat_describe(const tracker *t, const node *n, tracker_nat *out)
         describe_externals(r, out);
         return;
     }
-    if (n->num_seen == 0) {
+    if (node_seen(n) == 0) {
         return;
     }
     out->evidence = TRACKER_FROM_INSIDE;
     out->num_external = 1;
     out->num_kept = 1;
     out->external[0].endpoint = n->endpoint;
-    out->external[0].observers = n->num_seen;
-    out->external[0].num_frames = MIN(n->num_seen, 2);
-    memcpy(out->external[0].frames, n->seen_frames, sizeof n->seen_frames);
-    if (n->num_talked >= ENOUGH && (n->flags & (NODE_PRIVATE | NODE_GROUPED)) == 0) {
+    out->external[0].observers = node_seen(n);
+    out->external[0].num_frames = 1;
+    out->external[0].frames[0] = n->seen_frame;
+    if (node_talked(n) >= ENOUGH && (n->flags & (NODE_PRIVATE | NODE_GROUPED)) == 0) {
         out->mapping = TRACKER_MAPPING_INDEPENDENT; /* one outside port for all that answered it */
         out->evidence |= TRACKER_FROM_OUTSIDE;
     }
 }
 
-uint16_t nat_seen_port(const tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote)
+uint16_t nat_seen_port(const tracker *t, uint32_t index, const krpc_endpoint *local, const krpc_endpoint *remote)
 {
-    uint64_t key = hash_endpoint(&t->key, local);
-    uint32_t index = nodes_find(t, local);
+    uint64_t key;
     const nat *n;
     const flow *f;
 
     if (index == NONE || (node_at(&t->nodes, index)->flags & NODE_TRANSLATED) == 0) {
         return addr_is_private(local) && !addr_is_private(remote) ? 0 : local->port;
     }
+    key = hash_endpoint(&t->key, local);
     f = flow_find(t, key, remote);
     if (f != NULL && f->value != 0 && t->now_ns - f->seen_ns <= FORGET_NS) {
         return f->port;

@@ -36,9 +36,9 @@ void nodes_clear(tracker *t)
     pool_clear(&n->records);
     pool_clear(&n->histories);
     ways_clear(&n->ids);
-    g_free(n->index);
-    g_free(n->addr_heads);
-    g_free(n->id_nodes);
+    table_free(n->index);
+    table_free(n->addr_heads);
+    table_free(n->id_nodes);
     g_free(n->sorted);
 }
 
@@ -73,6 +73,11 @@ uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint)
     return find(&t->nodes, endpoint, (uint32_t)hash_endpoint(&t->key, endpoint));
 }
 
+uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint32_t hash)
+{
+    return find(&t->nodes, endpoint, hash);
+}
+
 void nodes_prefetch_index(const tracker *t, uint32_t hash)
 {
     __builtin_prefetch(set_of(&t->nodes, hash), 0);
@@ -89,7 +94,6 @@ void nodes_prefetch(const tracker *t, uint32_t hash)
 
             __builtin_prefetch(record, 1);
             __builtin_prefetch(record + 64, 1);
-            __builtin_prefetch(record + 128, 1);
         }
     }
 }
@@ -184,8 +188,9 @@ static uint32_t take_any(tracker *t)
 {
     nodes *n = &t->nodes;
     uint32_t index = (uint32_t)(t->stats.dropped_nodes++ % n->records.max);
-    uint32_t *set = set_of(n, node_at(n, index)->hash);
-    uint32_t entry = entry_of(node_at(n, index)->hash, index);
+    uint32_t hash = (uint32_t)hash_endpoint(&t->key, &node_at(n, index)->endpoint);
+    uint32_t *set = set_of(n, hash);
+    uint32_t entry = entry_of(hash, index);
     uint32_t last = 0;
     uint32_t place = WAYS;
 
@@ -216,7 +221,6 @@ static uint32_t make(tracker *t, const krpc_endpoint *endpoint, uint32_t hash, c
     made = node_at(n, index);
     memset(made, 0, sizeof *made);
     made->endpoint = *endpoint;
-    made->hash = hash;
     made->history = NONE;
     made->first_ns = p->time_ns;
     made->last_ns = p->time_ns;
@@ -227,9 +231,8 @@ static uint32_t make(tracker *t, const krpc_endpoint *endpoint, uint32_t hash, c
     return index;
 }
 
-uint32_t nodes_touch(tracker *t, const tracker_packet *packet)
+uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint32_t hash)
 {
-    uint32_t hash = (uint32_t)hash_endpoint(&t->key, &packet->src);
     uint32_t index = find(&t->nodes, &packet->src, hash);
 
     if (index == NONE) {
@@ -275,7 +278,7 @@ static void describe(const tracker *t, const node *n, tracker_node *out)
     out->endpoint = n->endpoint;
     node_ids(t, n, out);
     memcpy(out->version, n->version, sizeof out->version);
-    out->version_len = n->version_len;
+    out->version_len = node_version_len(n);
     out->read_only = (n->flags & NODE_READ_ONLY) != 0;
     out->bep42 = KRPC_NODE_ID_EXEMPT;
     if ((n->flags & NODE_HAS_ID) != 0 && nat_outside(t, n, &outside)) {

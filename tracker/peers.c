@@ -188,7 +188,7 @@ static void free_side(struct peers *p, void *state)
 
     if (*s != NULL) {
         p->owner->stats.memory -= sizeof **s;
-        g_free(*s);
+        table_free(*s);
         *s = NULL;
     }
 }
@@ -226,7 +226,7 @@ void peers_clear(tracker *t)
 {
     if (t->peers != NULL) {
         stream_table_free(t->peers->table);
-        g_free(t->peers);
+        table_free(t->peers);
         t->peers = NULL;
     }
 }

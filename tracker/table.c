@@ -5,7 +5,14 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE /* madvise */
+#endif
 #include "tracker_private.h"
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 void hash_key_init(hash_key *out, const uint8_t bytes[16])
 {
@@ -44,10 +51,37 @@ uint32_t power_of_two(uint32_t at_least)
     return n;
 }
 
+/* Zeroed pages that are not touched cost nothing with calloc, so alignment is made by hand; the pointer to free stands in
+ * front. Large tables are looked into at random: huge pages, where the system has them, save most of the page walks. */
+#define LINE 64
+#define HUGE_PAGE (UINT32_C(2) << 20)
+
 void *table_alloc(uint64_t *memory, size_t num, size_t size)
 {
-    *memory += (uint64_t)num * size;
-    return g_malloc0_n(num, size);
+    size_t bytes = num * size;
+    size_t align = bytes >= HUGE_PAGE / 2 ? HUGE_PAGE : LINE;
+    uint8_t *raw = g_malloc0(bytes + align + sizeof raw);
+    uint8_t *table = raw + sizeof raw;
+
+    table += (align - (uintptr_t)table % align) % align;
+    memcpy(table - sizeof raw, &raw, sizeof raw);
+#ifdef MADV_HUGEPAGE
+    if (align == HUGE_PAGE) {
+        (void)madvise(table, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    }
+#endif
+    *memory += bytes;
+    return table;
+}
+
+void table_free(void *table)
+{
+    uint8_t *raw;
+
+    if (table != NULL) {
+        memcpy(&raw, (uint8_t *)table - sizeof raw, sizeof raw);
+        g_free(raw);
+    }
 }
 
 /* ---- chunked arrays ---- */
@@ -67,9 +101,9 @@ void pool_clear(pool *p)
 {
     if (p->chunks != NULL) {
         for (uint32_t i = 0; i < (p->max + POOL_CHUNK - 1) >> POOL_SHIFT; i++) {
-            g_free(p->chunks[i]);
+            table_free(p->chunks[i]);
         }
-        g_free(p->chunks);
+        table_free(p->chunks);
     }
 }
 
@@ -98,7 +132,7 @@ void ways_init(ways *out, uint32_t max, uint64_t *memory)
 
 void ways_clear(ways *w)
 {
-    g_free(w->sets);
+    table_free(w->sets);
 }
 
 uint32_t ways_find(const ways *w, uint64_t key)

@@ -19,7 +19,7 @@ void tokens_init(tracker *t)
 void tokens_clear(tracker *t)
 {
     ways_clear(&t->tokens.ways);
-    g_free(t->tokens.records);
+    table_free(t->tokens.records);
 }
 
 uint32_t token_hash(const tracker *t, const krpc_message *m, const uint8_t *data, krpc_field field)

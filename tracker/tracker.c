@@ -175,10 +175,10 @@ bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_me
 
 static void fetch_records(tracker *t)
 {
-    const ahead *a = &t->ahead[t->ahead_begin++ % NUM_AHEAD];
+    const ahead *a = &t->ahead[t->ahead_fetched++ % NUM_AHEAD];
 
-    nodes_prefetch(t, a->src);
-    nodes_prefetch(t, a->dst);
+    nodes_prefetch(t, a->src_hash);
+    nodes_prefetch(t, a->dst_hash);
     transactions_prefetch(t, &a->transaction);
 }
 
@@ -186,15 +186,45 @@ void tracker_prefetch(tracker *t, const tracker_packet *packet, const krpc_messa
 {
     ahead *a;
 
-    if (t->ahead_end - t->ahead_begin == NUM_AHEAD) {
+    if (t->ahead_end - t->ahead_fetched >= FETCH_AFTER) {
         fetch_records(t);
     }
     a = &t->ahead[t->ahead_end++ % NUM_AHEAD];
-    a->src = (uint32_t)hash_endpoint(&t->key, &packet->src);
-    a->dst = (uint32_t)hash_endpoint(&t->key, &packet->dst);
-    nodes_prefetch_index(t, a->src);
-    nodes_prefetch_index(t, a->dst);
-    a->transaction = transactions_prefetch_key(t, packet, message, data);
+    if (t->ahead_end - t->ahead_used > NUM_AHEAD) {
+        t->ahead_used++;
+    }
+    a->src = packet->src;
+    a->dst = packet->dst;
+    a->frame = packet->frame;
+    a->src_hash = (uint32_t)hash_endpoint(&t->key, &packet->src);
+    a->dst_hash = (uint32_t)hash_endpoint(&t->key, &packet->dst);
+    a->transaction = transactions_key(t, packet, message, data);
+    nodes_prefetch_index(t, a->src_hash);
+    nodes_prefetch_index(t, a->dst_hash);
+    transactions_prefetch_set(t, &a->transaction);
+}
+
+/* What tracker_prefetch has worked out for this message, or the same now. */
+static const ahead *get_ahead(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                              ahead *room)
+{
+    while (t->ahead_fetched != t->ahead_end) {
+        fetch_records(t);
+    }
+    if (t->ahead_used != t->ahead_end) {
+        const ahead *a = &t->ahead[t->ahead_used % NUM_AHEAD];
+
+        if (a->frame == p->frame && memcmp(&a->src, &p->src, sizeof p->src) == 0 &&
+            memcmp(&a->dst, &p->dst, sizeof p->dst) == 0) {
+            t->ahead_used++;
+            return a;
+        }
+    }
+    t->ahead_used = t->ahead_end; /* not in the order in which they were announced */
+    room->src_hash = (uint32_t)hash_endpoint(&t->key, &p->src);
+    room->dst_hash = (uint32_t)hash_endpoint(&t->key, &p->dst);
+    room->transaction = transactions_key(t, p, m, data);
+    return room;
 }
 
 typedef struct taking {
@@ -204,6 +234,7 @@ typedef struct taking {
     const uint8_t *data;
     tracker_result *out;
     const krpc_sink *sink;
+    const transaction_key *key;
     uint32_t src;
     uint32_t dst;
 } taking;
@@ -218,12 +249,14 @@ static void take_sender(const taking *k)
         krpc_emit(k->sink, KRPC_RULE_PORT_SOURCE_ZERO, 0, 0, 0, 0);
     }
     if (krpc_has(m, KRPC_V) && m->value[KRPC_V].len >= 2) {
-        n->version_len = (uint8_t)MIN(m->value[KRPC_V].len, sizeof n->version);
-        memcpy(n->version, k->data + m->value[KRPC_V].off, n->version_len);
+        uint8_t len = (uint8_t)MIN(m->value[KRPC_V].len, sizeof n->version);
+
+        n->counts = (uint8_t)((n->counts & 15) | len << 4);
+        memcpy(n->version, k->data + m->value[KRPC_V].off, len);
     }
     if (krpc_has(m, KRPC_RO) && m->value[KRPC_RO].num != 0 && m->type == KRPC_QUERY) {
         n->flags |= NODE_READ_ONLY;
-        n->ro_frame = k->p->frame;
+        n->noted_frame = k->p->frame;
     }
     if (id != NULL) {
         identity_take(k->t, k->p, k->src, k->dst, id, (uint32_t)(id - k->data), k->sink);
@@ -241,7 +274,7 @@ static void take_query(const taking *k)
         node_at(&t->nodes, k->dst)->queries_received++;
     }
     k->out->method = (krpc_method)k->m->method;
-    query = transactions_query(t, k->p, k->m, k->data, k->src, k->out, k->sink);
+    query = transactions_query(t, k->p, k->m, k->data, k->key, k->src, k->out, k->sink);
     take_sender(k);
     adverts_take(t, k->p, k->m, k->data, k->src, query, k->out, k->sink);
     nat_query(t, k->p, k->m, k->data, k->src, k->dst, query, k->sink);
@@ -286,10 +319,10 @@ static void take_tokens(const taking *k, const transaction *query)
     tracker *t = k->t;
 
     if (krpc_has(k->m, KRPC_R_TOKEN)) {
-        tokens_given(t, k->p, k->m, k->data, nat_seen_port(t, &k->p->dst, &k->p->src));
+        tokens_given(t, k->p, k->m, k->data, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src));
     } else if (query != NULL && k->m->type == KRPC_ERROR && krpc_has(k->m, KRPC_E_CODE) &&
                k->m->value[KRPC_E_CODE].num == 203) {
-        tokens_refused(t, k->p, query, nat_seen_port(t, &k->p->dst, &k->p->src), k->sink);
+        tokens_refused(t, k->p, query, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src), k->sink);
     }
 }
 
@@ -297,7 +330,7 @@ static void take_reply(const taking *k)
 {
     tracker *t = k->t;
     node *n = node_at(&t->nodes, k->src);
-    const transaction *query = transactions_reply(t, k->p, k->m, k->data, k->dst, k->out, k->sink);
+    const transaction *query = transactions_reply(t, k->p, k->m, k->key, k->dst, k->out, k->sink);
 
     if (k->m->type == KRPC_RESPONSE) {
         t->stats.responses++;
@@ -309,10 +342,10 @@ static void take_reply(const taking *k)
     take_sender(k);
     if ((n->flags & (NODE_READ_ONLY | NODE_RO_REPORTED)) == NODE_READ_ONLY && query != NULL) {
         n->flags |= NODE_RO_REPORTED;
-        krpc_emit(k->sink, KRPC_RULE_KRPC_READ_ONLY_ANSWERS, 0, 0, n->ro_frame, 0);
+        krpc_emit(k->sink, KRPC_RULE_KRPC_READ_ONLY_ANSWERS, 0, 0, n->noted_frame, 0);
     }
     adverts_take(t, k->p, k->m, k->data, k->src, NULL, k->out, k->sink);
-    nat_reply(t, k->p, k->m, k->data, query, k->out->repeats != 0, k->dst, k->sink);
+    nat_reply(t, k->p, k->m, k->data, query, k->out, k->dst, k->sink);
     if (query != NULL) {
         check_answer(k, query);
     }
@@ -324,17 +357,18 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
                      tracker_result *out, const krpc_sink *sink)
 {
     tracker_result unwanted;
-    taking k = {t, packet, message, data, out != NULL ? out : &unwanted, sink, 0, 0};
+    taking k = {t, packet, message, data, out != NULL ? out : &unwanted, sink, NULL, 0, 0};
+    const ahead *a;
+    ahead room;
     node *from;
 
     memset(k.out, 0, sizeof *k.out);
-    while (t->ahead_begin != t->ahead_end) {
-        fetch_records(t);
-    }
+    a = get_ahead(t, packet, message, data, &room);
+    k.key = &a->transaction;
     tracker_time(t, packet);
     krpc_message_check(message, data, sink);
-    k.src = nodes_touch(t, packet);
-    k.dst = nodes_find(t, &packet->dst);
+    k.src = nodes_touch(t, packet, a->src_hash);
+    k.dst = nodes_find_hashed(t, &packet->dst, a->dst_hash);
     switch (message->type) {
     case KRPC_QUERY:
         take_query(&k);

@@ -117,7 +117,9 @@ uint32_t ways_insert(ways *ways, uint64_t key, uint32_t now, bool *evicted);
 
 /* Rounded up, at least least. */
 uint32_t power_of_two(uint32_t at_least);
+/* All zero, and aligned to lines of the cache. */
 void *table_alloc(uint64_t *memory, size_t num, size_t size);
+void table_free(void *table);
 
 /* ---- nodes.c ---- */
 
@@ -136,38 +138,51 @@ enum node_flags {
     NODE_ID_CHECKED = 1 << 11      /* the newest id was held against the outside address */
 };
 
-/* node is one endpoint that sent KRPC. Its size is a promise: tests hold it against 200 bytes with all that belongs to
- * it (index, address chain, ids). */
+/* node is one endpoint that sent KRPC, in two lines of the cache: what every message needs is in the first. Its size is a
+ * promise: with the index, the chain of its address and the table of ids it is less than 200 bytes an endpoint. */
 typedef struct node {
     krpc_endpoint endpoint;
-    uint32_t hash; /* of the endpoint: its place in the index */
     uint8_t id[20];
     uint8_t version[4];
-    int64_t first_ns;
+    uint16_t flags;       /* enum node_flags */
+    uint8_t counts;       /* NODE_SEEN, NODE_TALKED, version_len: see below */
+    uint8_t t_len;        /* of its transaction ids; 0: it sent none */
     int64_t last_ns;
+    uint32_t last_frame;
+    uint32_t id_frame;    /* the last that carried this id */
+
     uint32_t queries;
     uint32_t responses;
     uint32_t errors;
     uint32_t queries_received;
+    int64_t first_ns;
     uint32_t first_frame;
-    uint32_t last_frame;
-    uint32_t id_frame; /* the last that carried this id */
-    uint32_t ro_frame;
-    uint32_t elsewhere_frame;
-    uint32_t next;     /* in the chain of its address, newest first; NONE ends it */
+    uint32_t next;        /* in the chain of its address, newest first; NONE ends it */
     uint32_t previous;
-    uint32_t history;  /* older ids; NONE when there are none */
+    uint32_t history;     /* older ids; NONE when there are none */
+    uint32_t num_ids;
     uint32_t near_target;
-    uint32_t seen_by[2];     /* addresses of two that see it where the capture sees it */
-    uint32_t seen_frames[2]; /* where they said so */
-    uint32_t talked[2];      /* addresses of two that answered it */
-    uint16_t flags;
-    uint16_t num_ids;
-    uint8_t num_seen;   /* different addresses, as far as 3 */
-    uint8_t num_talked;
-    uint8_t version_len;
-    uint8_t t_len; /* of its transaction ids; 0: it sent none */
+    uint32_t noted_frame; /* where it said that it is read-only, or where its id was seen elsewhere */
+    uint32_t seen_frame;  /* the first reply that sees it where the capture sees it */
+    uint16_t seen_by[2];  /* addresses of two that said so */
+    uint16_t talked[2];   /* addresses of two that answered it */
 } node;
+
+/* Different addresses, as far as 3: that see it where it is, that answered it; and the length of version. */
+static inline unsigned node_seen(const node *n)
+{
+    return n->counts & 3u;
+}
+
+static inline unsigned node_talked(const node *n)
+{
+    return n->counts >> 2 & 3u;
+}
+
+static inline uint8_t node_version_len(const node *n)
+{
+    return n->counts >> 4;
+}
 
 typedef struct history {
     uint8_t ids[TRACKER_MAX_IDS - 1][20]; /* newest first */
@@ -197,7 +212,8 @@ static inline node *node_at(const nodes *n, uint32_t index)
 void nodes_init(tracker *t);
 void nodes_clear(tracker *t);
 uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint);
-uint32_t nodes_touch(tracker *t, const tracker_packet *packet); /* of the sender; made when it is new */
+uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint32_t hash);
+uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint32_t hash); /* of the sender; made when it is new */
 void nodes_prefetch_index(const tracker *t, uint32_t hash);
 void nodes_prefetch(const tracker *t, uint32_t hash);
 /* The nodes of one address: start with *cursor 0; NONE ends. At most NODES_AT_ADDRESS are looked at. */
@@ -346,39 +362,39 @@ void group_make(tracker *t, const uint8_t id[20], node *a, node *b);
 bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out);
 /* nat_reply takes what a reply says about its receiver. */
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const transaction *query, bool repeated, uint32_t dst, const krpc_sink *sink);
+               const transaction *query, const tracker_result *result, uint32_t dst, const krpc_sink *sink);
 void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
                uint32_t dst, transaction *query, const krpc_sink *sink);
 /* nat_seen_port is the port on which a remote sees a local endpoint now; 0: unknown. */
-uint16_t nat_seen_port(const tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote);
+uint16_t nat_seen_port(const tracker *t, uint32_t index, const krpc_endpoint *local, const krpc_endpoint *remote);
 /* nat_own_address: the sender talks to his own outside address. */
 void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, const krpc_sink *sink);
 
 /* ---- transactions.c ---- */
 
+/* One line of the cache. Where the query went is the address in the key, and this port; alt_query has the whole. */
 struct transaction {
     uint64_t key;
     int64_t time_ns;
-    krpc_endpoint asked;
     uint32_t frame;
     uint32_t answered; /* frame of the answer */
     uint32_t alt;      /* hash of (t, querier) */
     uint32_t token;    /* hash of what an announce or a put gave back */
     uint32_t adverts;  /* serial number of the query's first advertisement, low 32 bits */
+    uint16_t port;     /* where it went */
     uint8_t num_adverts;
     uint8_t method;
     uint8_t t_len;
     uint8_t flags; /* enum transaction_flags */
     uint8_t target[20];
-    uint8_t id[8]; /* the first bytes of the querier's id, for groups */
+    uint8_t id[2]; /* the first bytes of the querier's id, to tell those of one endpoint apart */
 };
 
 enum transaction_flags {
     TRANSACTION_TARGET = 1,
     TRANSACTION_SCRAPE = 2,
     TRANSACTION_GROUP = 4, /* the querier's id is one of several ports */
-    TRANSACTION_IN_TIME = 8,
-    TRANSACTION_COUNTED = 16
+    TRANSACTION_IN_TIME = 8
 };
 
 /* The heads of a set lie in one line of the cache. */
@@ -391,8 +407,9 @@ typedef struct transaction_set {
 
 typedef struct alt_query {
     uint32_t tag;
-    uint32_t slot : 31;
-    uint32_t several : 1;
+    uint32_t slot;
+    krpc_endpoint asked;
+    bool several;
 } alt_query;
 
 typedef struct transactions {
@@ -407,23 +424,24 @@ typedef struct transactions {
 
 void transactions_init(tracker *t);
 void transactions_clear(tracker *t);
-/* transactions_query records a query and returns its record, NULL for a repetition or one without an id. */
-transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                uint32_t src, tracker_result *out, const krpc_sink *sink);
-/* transactions_reply returns the query that is answered, NULL when there is none. */
-transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                uint32_t dst, tracker_result *out, const krpc_sink *sink);
-transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const krpc_endpoint *responder,
-                               const krpc_message *m, const uint8_t *data);
-/* A transaction's place: prefetch_key brings the line that leads to it, prefetch the record. */
+/* A transaction's place. prefetch_set brings the line that leads to it, prefetch the record. */
 typedef struct transaction_key {
     uint64_t key;
     uint64_t alt;
     bool query;
     bool valid;
 } transaction_key;
-transaction_key transactions_prefetch_key(const tracker *t, const tracker_packet *p, const krpc_message *m,
-                                          const uint8_t *data);
+
+/* transactions_query records a query and returns its record, NULL for a repetition or one without an id. */
+transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                                const transaction_key *key, uint32_t src, tracker_result *out, const krpc_sink *sink);
+/* transactions_reply returns the query that is answered, NULL when there is none. */
+transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m,
+                                const transaction_key *key, uint32_t dst, tracker_result *out, const krpc_sink *sink);
+transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const krpc_endpoint *responder,
+                               const krpc_message *m, const uint8_t *data);
+transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data);
+void transactions_prefetch_set(const tracker *t, const transaction_key *key);
 void transactions_prefetch(const tracker *t, const transaction_key *key);
 uint64_t transactions_pending(const tracker *t, int64_t younger_than);
 
@@ -560,10 +578,14 @@ void peers_clear(tracker *t);
 /* ---- tracker.c ---- */
 
 /* What will be needed soon is fetched in two steps: the index now, and the records that it leads to a few calls later. */
-#define NUM_AHEAD 6
+#define NUM_AHEAD 64 /* calls that are remembered until their messages come: a power of two */
+#define FETCH_AFTER 6
 typedef struct ahead {
-    uint32_t src;
-    uint32_t dst;
+    krpc_endpoint src;
+    krpc_endpoint dst;
+    uint32_t frame;
+    uint32_t src_hash;
+    uint32_t dst_hash;
     transaction_key transaction;
 } ahead;
 
@@ -585,7 +607,8 @@ struct tracker {
     lives lives;
     struct peers *peers;
     ahead ahead[NUM_AHEAD];
-    uint32_t ahead_begin; /* counts; those between the two are waiting */
+    uint32_t ahead_used; /* counts: whose message has come, whose records were fetched, all */
+    uint32_t ahead_fetched;
     uint32_t ahead_end;
 };
 

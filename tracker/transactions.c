@@ -24,9 +24,9 @@ void transactions_init(tracker *t)
 
 void transactions_clear(tracker *t)
 {
-    g_free(t->transactions.sets);
-    g_free(t->transactions.records);
-    g_free(t->transactions.alts);
+    table_free(t->transactions.sets);
+    table_free(t->transactions.records);
+    table_free(t->transactions.alts);
 }
 
 /* ---- keys ---- */
@@ -79,7 +79,7 @@ static transaction *lookup(const transactions *x, uint64_t key, uint16_t port, u
         if (set->tag[i] == tag && record_of(x, set, i)->key == key) {
             transaction *r = record_of(x, set, i);
 
-            if (r->asked.port == port) {
+            if (r->port == port) {
                 *way_out = i;
                 return r;
             }
@@ -133,7 +133,7 @@ static uint32_t victim(const transaction_set *set, uint32_t second)
     return best;
 }
 
-static void note_alt(tracker *t, uint64_t alt, const transaction *r)
+static void note_alt(tracker *t, uint64_t alt, const transaction *r, const krpc_endpoint *asked)
 {
     transactions *x = &t->transactions;
     alt_query *entry = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - 1)];
@@ -143,7 +143,8 @@ static void note_alt(tracker *t, uint64_t alt, const transaction *r)
                    old->answered == 0 && r->time_ns - old->time_ns <= ANSWER_NS;
 
     entry->tag = (uint32_t)alt;
-    entry->slot = slot & INT32_MAX;
+    entry->slot = slot;
+    entry->asked = *asked;
     entry->several = several;
 }
 
@@ -160,7 +161,7 @@ static void fill(tracker *t, transaction *r, const tracker_packet *p, const krpc
     const uint8_t *id = krpc_message_id(m, data);
 
     r->time_ns = p->time_ns;
-    r->asked = p->dst;
+    r->port = p->dst.port;
     r->frame = p->frame;
     r->answered = 0;
     r->token = krpc_has(m, KRPC_A_TOKEN) ? token_hash(t, m, data, KRPC_A_TOKEN) : 0;
@@ -193,26 +194,20 @@ static void note_t_len(node *n, uint32_t len)
 }
 
 transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                uint32_t src, tracker_result *out, const krpc_sink *sink)
+                                const transaction_key *key, uint32_t src, tracker_result *out, const krpc_sink *sink)
 {
     transactions *x = &t->transactions;
-    const uint8_t *id = data + m->value[KRPC_T].off;
-    uint32_t id_len = m->value[KRPC_T].len;
     uint32_t second = tracker_second(t);
     uint32_t way = 0;
-    uint64_t alt, key;
-    transaction_set *set;
+    transaction_set *set = set_of(x, key->key);
     transaction *r;
 
-    if (!krpc_has(m, KRPC_T)) {
+    if (!key->valid) {
         return NULL;
     }
-    note_t_len(node_at(&t->nodes, src), id_len);
-    alt = alt_key(t, &p->src, id, id_len);
-    key = full_key(t, alt, &p->dst);
-    set = set_of(x, key);
-    r = lookup(x, key, p->dst.port, &way);
-    if (r != NULL && r->asked.port == p->dst.port) {
+    note_t_len(node_at(&t->nodes, src), m->value[KRPC_T].len);
+    r = lookup(x, key->key, p->dst.port, &way);
+    if (r != NULL && r->port == p->dst.port) {
         if (r->answered == 0 && p->time_ns - r->time_ns <= ANSWER_NS &&
             same_question(r, m, krpc_message_target(m, data))) {
             out->repeats = r->frame;
@@ -223,31 +218,33 @@ transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_
         way = victim(set, second);
         r = record_of(x, set, way);
     }
-    forget(t, r, r->key != key);
+    forget(t, r, r->key != key->key);
     fill(t, r, p, m, data);
-    r->key = key;
-    r->alt = (uint32_t)alt;
-    set->tag[way] = tag_of(key);
+    r->key = key->key;
+    r->alt = (uint32_t)key->alt;
+    set->tag[way] = tag_of(key->key);
     set->time[way] = second;
     set->answered = (uint8_t)(set->answered & ~(1u << way));
     x->live++;
-    note_alt(t, alt, r);
+    note_alt(t, key->alt, r, &p->dst);
     return r;
 }
 
 /* ---- replies ---- */
 
 /* The query to another address that has this transaction id, if there is only one. */
-static transaction *lookup_elsewhere(tracker *t, const tracker_packet *p, uint64_t alt, uint32_t id_len)
+static transaction *lookup_elsewhere(tracker *t, const tracker_packet *p, uint64_t alt, uint32_t id_len,
+                                     krpc_endpoint *asked_out)
 {
     transactions *x = &t->transactions;
     const alt_query *entry = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - 1)];
     transaction *r = &x->records[entry->slot];
 
-    if (id_len < 2 || entry->tag != (uint32_t)alt || entry->several != 0 || r->alt != (uint32_t)alt ||
-        r->answered != 0 || p->time_ns - r->time_ns > ANSWER_NS || krpc_endpoint_same_addr(&r->asked, &p->src)) {
+    if (id_len < 2 || entry->tag != (uint32_t)alt || entry->several || r->alt != (uint32_t)alt ||
+        r->answered != 0 || p->time_ns - r->time_ns > ANSWER_NS || krpc_endpoint_same_addr(&entry->asked, &p->src)) {
         return NULL;
     }
+    *asked_out = entry->asked;
     return r;
 }
 
@@ -289,41 +286,40 @@ static void settle(tracker *t, transaction *r, const tracker_packet *p, tracker_
         r->flags |= TRANSACTION_IN_TIME;
         t->transactions.live--;
     }
-    if (!krpc_endpoint_same_addr(&r->asked, &p->src)) {
+    if (!krpc_endpoint_same_addr(&out->asked, &p->src)) {
         krpc_emit(sink, KRPC_RULE_NAT_REPLY_OTHER_ADDR, 0, 0, r->frame, 0);
-    } else if (r->asked.port != p->src.port) {
-        krpc_emit(sink, KRPC_RULE_NAT_REPLY_OTHER_PORT, 0, 0, r->frame, r->asked.port);
+    } else if (r->port != p->src.port) {
+        krpc_emit(sink, KRPC_RULE_NAT_REPLY_OTHER_PORT, 0, 0, r->frame, r->port);
     }
 }
 
-transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                uint32_t dst, tracker_result *out, const krpc_sink *sink)
+transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m,
+                                const transaction_key *key, uint32_t dst, tracker_result *out, const krpc_sink *sink)
 {
-    const uint8_t *id = data + m->value[KRPC_T].off;
     uint32_t id_len = m->value[KRPC_T].len;
     uint32_t way = 0;
-    uint64_t alt;
     transaction *r;
 
-    if (!krpc_has(m, KRPC_T)) {
+    if (!key->valid) {
         return NULL;
     }
-    alt = alt_key(t, &p->dst, id, id_len);
-    r = lookup(&t->transactions, full_key(t, alt, &p->src), p->src.port, &way);
-    if (r != NULL && (p->time_ns - r->time_ns > FORGET_NS || (id_len < 2 && r->asked.port != p->src.port))) {
+    r = lookup(&t->transactions, key->key, p->src.port, &way);
+    if (r != NULL && (p->time_ns - r->time_ns > FORGET_NS || (id_len < 2 && r->port != p->src.port))) {
         r = NULL; /* one byte says too little about who is meant */
     }
+    out->asked = p->src;
     if (r == NULL) {
-        r = lookup_elsewhere(t, p, alt, id_len);
+        r = lookup_elsewhere(t, p, key->alt, id_len, &out->asked);
     }
     if (r == NULL) {
+        memset(&out->asked, 0, sizeof out->asked);
         report_stray(t, p, m, dst, sink);
         return NULL;
     }
     out->request_frame = r->frame;
     out->rtt_ns = MAX(p->time_ns - r->time_ns, 0);
     out->method = (krpc_method)r->method;
-    out->asked = r->asked;
+    out->asked.port = r->port;
     if ((r->flags & TRANSACTION_TARGET) != 0) {
         out->has_target = true;
         memcpy(out->target, r->target, sizeof out->target);
@@ -345,11 +341,10 @@ transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const k
     }
     r = lookup(&t->transactions, full_key(t, alt_key(t, querier, data + v->off, v->len), responder), responder->port,
                &way);
-    return r != NULL && r->asked.port == responder->port ? r : NULL;
+    return r != NULL && r->port == responder->port ? r : NULL;
 }
 
-transaction_key transactions_prefetch_key(const tracker *t, const tracker_packet *p, const krpc_message *m,
-                                          const uint8_t *data)
+transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data)
 {
     const krpc_value *v = &m->value[KRPC_T];
     transaction_key k = {0, 0, m->type == KRPC_QUERY, krpc_has(m, KRPC_T)};
@@ -357,9 +352,13 @@ transaction_key transactions_prefetch_key(const tracker *t, const tracker_packet
     if (k.valid) {
         k.alt = alt_key(t, k.query ? &p->src : &p->dst, data + v->off, v->len);
         k.key = full_key(t, k.alt, k.query ? &p->dst : &p->src);
-        __builtin_prefetch(set_of(&t->transactions, k.key), 1);
     }
     return k;
+}
+
+void transactions_prefetch_set(const tracker *t, const transaction_key *k)
+{
+    __builtin_prefetch(set_of(&t->transactions, k->key), 1);
 }
 
 void transactions_prefetch(const tracker *t, const transaction_key *k)
@@ -374,14 +373,12 @@ void transactions_prefetch(const tracker *t, const transaction_key *k)
         const char *record = (const char *)record_of(x, set, victim(set, t->begun ? tracker_second(t) : 1));
 
         __builtin_prefetch(record, 1);
-        __builtin_prefetch(record + 64, 1);
         __builtin_prefetch(&x->alts[(uint32_t)(k->alt >> 32) & (x->num_alts - 1)], 1);
         return;
     }
     for (uint32_t i = 0; i < WAYS; i++) {
         if (set->tag[i] == tag_of(k->key)) {
             __builtin_prefetch(record_of(x, set, i), 1);
-            __builtin_prefetch((const char *)record_of(x, set, i) + 64, 1);
         }
     }
 }

@@ -24,9 +24,9 @@ void values_init(tracker *t)
 void values_clear(tracker *t)
 {
     ways_clear(&t->announcements.ways);
-    g_free(t->announcements.records);
+    table_free(t->announcements.records);
     for (unsigned i = 0; i < NUM_GENERATIONS; i++) {
-        g_free(t->announcements.filters[i]);
+        table_free(t->announcements.filters[i]);
     }
 }
 

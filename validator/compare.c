@@ -13,7 +13,7 @@
 #include "select.h"
 #include "story.h"
 #include "style.h"
-#include "table.h"
+#include "grid.h"
 
 #define MAX_MAPPINGS 16384
 #define MAX_REMOTES 64
@@ -238,22 +238,22 @@ static void put_record(compare *c, const mapping *m)
     output_record(c->output);
 }
 
-static void put_row(const compare *c, table *rows, const mapping *m)
+static void put_row(const compare *c, grid *rows, const mapping *m)
 {
     bool kept = m->inside.port == m->outside.port;
 
-    text_puts(table_cell(rows), m->protocol == FRAME_UDP ? "UDP" : "TCP");
-    text_endpoint(table_cell(rows), &m->inside);
-    text_endpoint(table_cell(rows), &m->outside);
-    text_puts(table_cell(rows), kept ? "preserved" : "rewritten");
-    table_color(rows, kept ? STYLE_GREEN : STYLE_RED);
-    text *out = table_cell(rows);
+    text_puts(grid_cell(rows), m->protocol == FRAME_UDP ? "UDP" : "TCP");
+    text_endpoint(grid_cell(rows), &m->inside);
+    text_endpoint(grid_cell(rows), &m->outside);
+    text_puts(grid_cell(rows), kept ? "preserved" : "rewritten");
+    grid_color(rows, kept ? STYLE_GREEN : STYLE_RED);
+    text *out = grid_cell(rows);
     text_uint(out, MIN(m->num_remotes, MAX_REMOTES));
     if (m->num_remotes > MAX_REMOTES)
         text_char(out, '+');
-    text_uint(table_cell(rows), m->num_out);
-    text_uint(table_cell(rows), m->num_in);
-    text_printf(table_cell(rows), "%u -> %u", run_frame(c->run, m->inside_frame, NULL),
+    text_uint(grid_cell(rows), m->num_out);
+    text_uint(grid_cell(rows), m->num_in);
+    text_printf(grid_cell(rows), "%u -> %u", run_frame(c->run, m->inside_frame, NULL),
                 run_frame(c->run, m->outside_frame, NULL));
 }
 
@@ -268,7 +268,7 @@ static void put_text(compare *c, const GPtrArray *all)
     static const char *const headings[] = {"", "inside", "outside", "port", ">remotes", ">out", ">in",
                                            "frames, inside -> outside"};
     text *out = output_text(c->output);
-    table *rows = table_new(headings, G_N_ELEMENTS(headings));
+    grid *rows = grid_new(headings, G_N_ELEMENTS(headings));
     unsigned num_tcp = 0, num_tcp_kept = 0;
 
     for (guint i = 0; i < all->len; i++) {
@@ -278,7 +278,7 @@ static void put_text(compare *c, const GPtrArray *all)
         num_tcp += m->protocol == FRAME_TCP;
         num_tcp_kept += m->protocol == FRAME_TCP && m->inside.port == m->outside.port;
     }
-    table_put(out, rows, c->with->color);
+    grid_put(out, rows, c->with->color);
     text_puts(out, "\n  ");
     text_count(out, c->num_pairs);
     text_puts(out, " packets were found on both sides");

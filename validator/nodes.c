@@ -13,7 +13,7 @@
 #include "select.h"
 #include "story.h"
 #include "style.h"
-#include "table.h"
+#include "grid.h"
 
 #define SHORT_CLIENT 16
 
@@ -67,32 +67,32 @@ static void put_external(text *out, const tracker_node *node)
         text_printf(out, " +%u", nat->num_external - 1);
 }
 
-static void put_row(table *rows, const tracker_node *node, bool verbose)
+static void put_row(grid *rows, const tracker_node *node, bool verbose)
 {
     const tracker_nat *nat = &node->nat;
 
-    text_endpoint(table_cell(rows), &node->endpoint);
+    text_endpoint(grid_cell(rows), &node->endpoint);
     const char *client = record_client(node->version, node->version_len);
-    text *out = table_cell(rows);
+    text *out = grid_cell(rows);
     text_put(out, client, verbose ? strlen(client) : MIN(strlen(client), SHORT_CLIENT));
-    out = table_cell(rows);
+    out = grid_cell(rows);
     if (node->num_ids > 0)
         message_text_id(out, node->ids[0]);
     else
         text_char(out, '-');
     if (node->num_ids > 1)
         text_printf(out, " +%u", node->num_ids - 1);
-    text_uint(table_cell(rows), (uint64_t)node->queries + node->responses + node->errors);
+    text_uint(grid_cell(rows), (uint64_t)node->queries + node->responses + node->errors);
     if (verbose) {
-        text_uint(table_cell(rows), node->queries);
-        text_uint(table_cell(rows), (uint64_t)node->responses + node->errors);
-        text_uint(table_cell(rows), node->queries_received);
+        text_uint(grid_cell(rows), node->queries);
+        text_uint(grid_cell(rows), (uint64_t)node->responses + node->errors);
+        text_uint(grid_cell(rows), node->queries_received);
     }
-    text_puts(table_cell(rows), nat->port == TRACKER_PORT_UNKNOWN ? "-" : tracker_port_name(nat->port));
-    table_color(rows, nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED ? STYLE_RED : NULL);
-    text_puts(table_cell(rows), mapping_text(nat->mapping));
-    table_color(rows, nat->mapping == TRACKER_MAPPING_DEPENDENT ? STYLE_RED : NULL);
-    put_external(table_cell(rows), node);
+    text_puts(grid_cell(rows), nat->port == TRACKER_PORT_UNKNOWN ? "-" : tracker_port_name(nat->port));
+    grid_color(rows, nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED ? STYLE_RED : NULL);
+    text_puts(grid_cell(rows), mapping_text(nat->mapping));
+    grid_color(rows, nat->mapping == TRACKER_MAPPING_DEPENDENT ? STYLE_RED : NULL);
+    put_external(grid_cell(rows), node);
 }
 
 static void put_text(nodes *n, const run *from)
@@ -109,13 +109,13 @@ static void put_text(nodes *n, const run *from)
         text_printf(out, "%s%s:\n", n->headed ? "\n" : "", n->name);
     n->headed = true;
     ledger_sort(n->book);
-    table *rows = verbose ? table_new(long_headings, G_N_ELEMENTS(long_headings))
-                          : table_new(headings, G_N_ELEMENTS(headings));
+    grid *rows = verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings))
+                          : grid_new(headings, G_N_ELEMENTS(headings));
     for (uint32_t i = 0; i < num_nodes; i++)
         if (run_node_get(from, i, &node) && select_node(&n->with->selection, &node))
             put_row(rows, &node, verbose);
-    bool none = table_num_rows(rows) == 0;
-    table_put(out, rows, n->with->color);
+    bool none = grid_num_rows(rows) == 0;
+    grid_put(out, rows, n->with->color);
     if (none)
         text_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
     story_put_all(out, from, n->book, &n->with->selection, NULL, UINT32_MAX);

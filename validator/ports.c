@@ -12,7 +12,7 @@
 #include "select.h"
 #include "story.h"
 #include "style.h"
-#include "table.h"
+#include "grid.h"
 
 typedef struct ports {
     const options *with;
@@ -86,26 +86,26 @@ static void put_observed(text *out, const ledger_entry *entry, bool whole)
         text_uint(out, entry->observed.port);
 }
 
-static void put_row(const ports *p, table *rows, const ledger_entry *entry)
+static void put_row(const ports *p, grid *rows, const ledger_entry *entry)
 {
     bool verbose = p->with->verbose;
 
-    put_host(table_cell(rows), &entry->host);
+    put_host(grid_cell(rows), &entry->host);
     if (verbose)
-        text_puts(table_cell(rows), record_client(entry->version, entry->version_len));
-    text_puts(table_cell(rows), krpc_channel_get((krpc_channel)entry->channel)->name);
-    text *out = table_cell(rows);
+        text_puts(grid_cell(rows), record_client(entry->version, entry->version_len));
+    text_puts(grid_cell(rows), krpc_channel_get((krpc_channel)entry->channel)->name);
+    text *out = grid_cell(rows);
     if (entry->advertised_port >= 0)
         text_int(out, entry->advertised_port);
     else
         text_char(out, '-');
-    put_observed(table_cell(rows), entry, verbose);
-    text_puts(table_cell(rows), tracker_verdict_name((tracker_verdict)entry->verdict));
-    table_color(rows, verdict_style(entry));
-    text_puts(table_cell(rows), entry->later == TRACKER_LATER_UNKNOWN ? "-" : tracker_later_name((tracker_later)entry->later));
-    table_color(rows, later_style(entry));
-    text_uint(table_cell(rows), entry->count);
-    out = table_cell(rows);
+    put_observed(grid_cell(rows), entry, verbose);
+    text_puts(grid_cell(rows), tracker_verdict_name((tracker_verdict)entry->verdict));
+    grid_color(rows, verdict_style(entry));
+    text_puts(grid_cell(rows), entry->later == TRACKER_LATER_UNKNOWN ? "-" : tracker_later_name((tracker_later)entry->later));
+    grid_color(rows, later_style(entry));
+    text_uint(grid_cell(rows), entry->count);
+    out = grid_cell(rows);
     for (uint32_t i = 0; i < MIN(entry->num_frames, verbose ? LEDGER_FRAMES : 2); i++) {
         if (i > 0)
             text_puts(out, ", ");
@@ -126,14 +126,14 @@ static void ports_end(void *ctx, run *from)
         if (p->with->num_args > 1 && p->name != NULL)
             text_printf(out, "%s%s:\n", p->headed ? "\n" : "", p->name);
         p->headed = true;
-        table *rows = p->with->verbose ? table_new(long_headings, G_N_ELEMENTS(long_headings))
-                                       : table_new(headings, G_N_ELEMENTS(headings));
+        grid *rows = p->with->verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings))
+                                       : grid_new(headings, G_N_ELEMENTS(headings));
         unsigned num_entries = ledger_sort(p->book);
         for (unsigned i = 0; i < num_entries; i++)
             put_row(p, rows, ledger_get(p->book, i));
         if (num_entries == 0)
             text_puts(out, "Nobody advertised a port.\n");
-        table_put(out, rows, p->with->color);
+        grid_put(out, rows, p->with->color);
         if (ledger_dropped(p->book) > 0)
             text_printf(out, "... and %" G_GUINT64_FORMAT " advertisements that found no room here; ndjson has them all.\n",
                         ledger_dropped(p->book));

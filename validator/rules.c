@@ -7,7 +7,7 @@
 #include "commands.h"
 #include "output.h"
 #include "style.h"
-#include "table.h"
+#include "grid.h"
 
 static void put_member(text *out, const char *before, const char *value)
 {
@@ -32,22 +32,22 @@ int rules_main(const options *with)
 
     if (to == NULL)
         return EXIT_TROUBLE;
-    table *rows = table_new(headings, 4);
+    grid *rows = grid_new(headings, 4);
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         const krpc_rule_info *info = krpc_rule_get((krpc_rule)i);
         if (with->format == FORMAT_NDJSON) {
             put_record(output_text(to), info);
             continue;
         }
-        text_puts(table_cell(rows), info->slug);
-        text_puts(table_cell(rows), krpc_severity_name(info->severity));
-        table_color(rows, style_of_severity(info->severity));
-        text_puts(table_cell(rows), info->spec);
-        text_puts(table_cell(rows), info->text);
+        text_puts(grid_cell(rows), info->slug);
+        text_puts(grid_cell(rows), krpc_severity_name(info->severity));
+        grid_color(rows, style_of_severity(info->severity));
+        text_puts(grid_cell(rows), info->spec);
+        text_puts(grid_cell(rows), info->text);
     }
     if (with->format == FORMAT_TEXT)
-        table_put(output_text(to), rows, with->color);
+        grid_put(output_text(to), rows, with->color);
     else
-        table_free(rows);
+        grid_free(rows);
     return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
 }

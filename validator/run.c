@@ -17,32 +17,25 @@
 
 #include "anonymize.h"
 #include "batch.h"
-#include "filter.h"
-#include "frame_fragment.h"
-#include "source.h"
+#include "reader.h"
 
 #define BATCH_ALONE 32     /* stays in the nearest cache */
 #define BATCH_THREADED 256 /* handing over costs as much as some packets */
 #define PREFETCH 32
 #define NUM_BATCHES 8
-#define MAX_FRAGMENTED 256
-#define MAX_FRAGMENT_BYTES (4u << 20)
 #define MAX_FINDINGS 64 /* kept for one packet before they grow */
 
 struct run {
     const options *options;
     const run_visitor *visitor;
     output *output;
-    source *source;
-    filter *filter;
+    reader *reader;
     anonymizer *anonymizer;
-    frame_fragments *fragments;
     tracker *tracker;
     unsigned num_files;
     unsigned file; /* the one that is judged */
     bool merged;
     bool stopped; /* by the visitor */
-    bool between_files; /* reader: the next batch begins a file */
     run_counts counts;
     /* the packet that is judged */
     krpc_finding *findings;
@@ -59,7 +52,6 @@ struct run {
     /* two threads */
     GAsyncQueue *empty;
     GAsyncQueue *full;
-    gint stop;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -107,13 +99,7 @@ unsigned run_num_files(const run *from)
 
 const char *run_file_name(const run *from, unsigned file)
 {
-    return source_name(from->source, file);
-}
-
-/* Several files in one tracker: frame * files + file, which needs no memory to be undone. */
-static uint32_t joint_frame(const run *from, uint32_t frame, unsigned file)
-{
-    return from->merged ? frame * from->num_files + file : frame;
+    return reader_file_name(from->reader, file);
 }
 
 uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
@@ -172,7 +158,7 @@ static void show_progress(run *r, int64_t now_us, double part)
 
     if (part > 0.001)
         g_snprintf(left, sizeof left, "%3.0f %%, %.0f s left, ", part * 100, seconds / part - seconds);
-    fprintf(stderr, "\r\033[K%s: %s%.1f M packets, %.2f M/s", source_name(r->source, r->file), left, (double)r->num_packets / 1e6,
+    fprintf(stderr, "\r\033[K%s: %s%.1f M packets, %.2f M/s", reader_file_name(r->reader, r->file), left, (double)r->num_packets / 1e6,
             (double)r->num_packets / 1e6 / seconds);
     fflush(stderr);
     r->shown = true;
@@ -193,142 +179,6 @@ static void end_progress(const run *r)
 {
     if (r->shown)
         fputs("\r\033[K", stderr);
-}
-
-/* --- reading --- */
-
-static void count_status(run_counts *counts, frame_status status, frame_protocol protocol)
-{
-    switch (status) {
-    case FRAME_DATAGRAM:
-        counts->udp += protocol == FRAME_UDP;
-        counts->tcp += protocol == FRAME_TCP;
-        counts->icmp += protocol == FRAME_ICMP;
-        break;
-    case FRAME_FRAGMENT:
-        counts->fragments++;
-        break;
-    case FRAME_OTHER:
-        counts->other++;
-        break;
-    case FRAME_UNSUPPORTED:
-        counts->unsupported++;
-        break;
-    case FRAME_CUT:
-        counts->cut++;
-        break;
-    case FRAME_MALFORMED:
-        counts->malformed++;
-        break;
-    }
-}
-
-static void fill_item(const run *r, batch_item *item, const capture_packet *packet, const frame_datagram *datagram,
-                      unsigned file)
-{
-    run_packet *out = &item->packet;
-
-    out->where.frame = joint_frame(r, packet->frame, file);
-    out->where.time_ns = packet->time_ns;
-    out->where.src = datagram->src;
-    out->where.dst = datagram->dst;
-    out->wire_len = datagram->payload_wire_len;
-    out->raw_wire_len = packet->wirelen;
-    out->payload_off = datagram->payload_off;
-    out->tcp_seq = datagram->tcp_seq;
-    out->tcp_ack = datagram->tcp_ack;
-    out->tcp_flags = datagram->tcp_flags;
-    out->protocol = (uint8_t)datagram->protocol;
-    out->link = (uint8_t)packet->link;
-    out->has_time = packet->has_time;
-    out->file_offset = packet->offset;
-    item->has_quote = false;
-    if (datagram->protocol == FRAME_ICMP && datagram->has_quote) {
-        item->has_quote = true;
-        item->quote_src = datagram->quote.src;
-        item->quote_dst = datagram->quote.dst;
-        item->is_port_unreachable = frame_is_port_unreachable(datagram);
-    }
-}
-
-/* Where the interesting bytes of a datagram are. False: the tracker can do nothing with it. */
-static bool interesting(const frame_datagram *datagram, uint32_t *off, uint32_t *len)
-{
-    *off = datagram->payload_off;
-    *len = datagram->payload_len;
-    switch (datagram->protocol) {
-    case FRAME_UDP:
-        return true;
-    case FRAME_TCP:
-        return datagram->payload_wire_len > 0 ||
-               (datagram->tcp_flags & (FRAME_TCP_SYN | FRAME_TCP_FIN | FRAME_TCP_RST)) != 0;
-    case FRAME_ICMP:
-        *off = datagram->quote.payload_off;
-        *len = datagram->quote.payload_len;
-        return datagram->has_quote && datagram->quote.protocol == FRAME_UDP;
-    default:
-        return false;
-    }
-}
-
-static void read_packet(run *r, batch *b, const capture_packet *packet, unsigned file)
-{
-    frame_datagram datagram;
-    run_counts *counts = &b->counts;
-    uint32_t off, len;
-
-    counts->packets++;
-    if (packet->has_time) {
-        if (counts->first_ns == 0)
-            counts->first_ns = packet->time_ns;
-        counts->last_ns = packet->time_ns;
-    }
-    if (r->filter != NULL && !filter_match(r->filter, packet)) {
-        counts->filtered++;
-        return;
-    }
-    frame_status status = frame_fragments_parse(r->fragments, &datagram, packet->link, packet->data, packet->caplen,
-                                                packet->wirelen, packet->time_ns);
-    count_status(counts, status, status == FRAME_DATAGRAM ? datagram.protocol : FRAME_PROTOCOL_OTHER);
-    if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len))
-        return;
-    batch_item *item =
-        batch_add(b, datagram.data + off, len, packet->data, r->visitor->keep_frames ? packet->caplen : 0);
-    fill_item(r, item, packet, &datagram, file);
-}
-
-/* Fills a batch; false: there is nothing more to come. */
-static bool read_batch(run *r, batch *b)
-{
-    capture_packet packet;
-    unsigned file;
-
-    batch_reset(b);
-    if (r->between_files) {
-        if (!source_advance(r->source))
-            return false;
-        r->between_files = false;
-        frame_fragments_free(r->fragments);
-        r->fragments = frame_fragments_new(MAX_FRAGMENTED, MAX_FRAGMENT_BYTES);
-    }
-    b->file = source_current(r->source);
-    /* Noise that is not kept must not keep the reader here for ever. */
-    while (!batch_is_full(b) && b->counts.packets < 4 * b->cap) {
-        if (interrupted || g_atomic_int_get(&r->stop) || !source_next(r->source, &packet, &file)) {
-            b->ends_file = true;
-            r->between_files = true;
-            break;
-        }
-        read_packet(r, b, &packet, file);
-    }
-    if (r->shows_progress)
-        b->progress = source_progress(r->source);
-    if (b->ends_file) {
-        frame_fragments_finish(r->fragments);
-        const frame_fragment_stats *stats = frame_fragments_stats(r->fragments);
-        b->counts.fragments_lost = stats->overlapping + stats->expired + stats->evicted + stats->cut + stats->malformed;
-    }
-    return true;
 }
 
 /* --- judging --- */
@@ -367,7 +217,7 @@ static void begin_tracker(run *r, unsigned file)
     r->counts = (run_counts){0};
     r->tracker = tracker_new(&bounds);
     if (r->visitor->begin != NULL)
-        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : source_name(r->source, file));
+        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : reader_file_name(r->reader, file));
 }
 
 static void end_tracker(run *r)
@@ -536,7 +386,7 @@ static void run_alone(run *r)
 {
     batch *b = batch_new(BATCH_ALONE);
 
-    while (!interrupted && read_batch(r, b) && judge_batch(r, b))
+    while (!interrupted && reader_fill(r->reader, b) && judge_batch(r, b))
         ;
     batch_free(b);
 }
@@ -548,7 +398,7 @@ static gpointer reader_main(gpointer data)
 
     for (;;) {
         batch *b = g_async_queue_pop(r->empty);
-        if (interrupted || g_atomic_int_get(&r->stop) || !read_batch(r, b)) {
+        if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b)) {
             batch_reset(b);
             b->cap = 0; /* the last one */
             g_async_queue_push(r->full, b);
@@ -566,14 +416,14 @@ static void run_threaded(run *r)
     r->full = g_async_queue_new();
     for (unsigned i = 0; i < NUM_BATCHES; i++)
         g_async_queue_push(r->empty, batch_new(BATCH_THREADED));
-    GThread *reader = g_thread_new("reader", reader_main, r);
+    GThread *other = g_thread_new("reader", reader_main, r);
     bool going = true;
     for (;;) {
         batch *b = g_async_queue_pop(r->full);
         bool last = b->cap == 0;
         if (!last && going && !judge_batch(r, b)) {
             going = false;
-            g_atomic_int_set(&r->stop, 1);
+            reader_stop(r->reader);
         }
         if (last) {
             batch_free(b);
@@ -581,7 +431,7 @@ static void run_threaded(run *r)
         }
         g_async_queue_push(r->empty, b);
     }
-    g_thread_join(reader);
+    g_thread_join(other);
     for (batch *b; (b = g_async_queue_try_pop(r->empty)) != NULL;)
         batch_free(b);
     g_async_queue_unref(r->empty);
@@ -590,16 +440,14 @@ static void run_threaded(run *r)
 
 bool run_captures(const options *with, const run_visitor *visitor, output *to)
 {
-    run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args, .between_files = true};
+    run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args};
 
     watch_interrupt();
-    if (with->filter != NULL)
-        r.filter = filter_new(with->filter, NULL);
     r.merged = with->merge && with->num_args > 1;
-    r.source = source_new(with->args, with->num_args, r.merged);
+    r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
+    r.reader = reader_new(with, visitor->keep_frames, r.shows_progress);
     if (with->anonymize != NULL)
         r.anonymizer = anonymizer_new(with->anonymize);
-    r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
     r.began_us = g_get_monotonic_time();
     if (with->threads > 1)
         run_threaded(&r);
@@ -608,11 +456,9 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
     if (r.tracker != NULL)
         end_tracker(&r);
     end_progress(&r);
-    bool ok = source_num_failed(r.source) == 0;
-    filter_free(r.filter);
+    bool ok = reader_num_failed(r.reader) == 0;
     anonymizer_free(r.anonymizer);
-    frame_fragments_free(r.fragments);
-    source_free(r.source);
+    reader_free(r.reader);
     text_free(&r.anonymous_bytes);
     g_free(r.findings);
     return ok;

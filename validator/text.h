@@ -38,6 +38,8 @@ static inline char *text_room(text *out, size_t len)
 
 static inline void text_put(text *out, const char *bytes, size_t len)
 {
+    if (len == 0)
+        return; /* both may be NULL then */
     char *at = text_room(out, len);
 
     memcpy(at, bytes, len);

@@ -70,6 +70,7 @@ typedef struct krpc_advert_iter {
     const uint8_t *data;
     uint32_t step; /* which channel is looked at */
     uint32_t pos;  /* within nodes, nodes6 */
+    bool joined;   /* values is one string of several peers */
     krpc_list list;
 } krpc_advert_iter;
 

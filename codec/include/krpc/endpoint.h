@@ -52,11 +52,11 @@ KRPC_EXPORT char *krpc_endpoint_addr_text(char out[KRPC_ENDPOINT_TEXT], const kr
 /* krpc_addr_scope says where an address is good for. Sources: IANA special-purpose registries (RFC 6890). */
 typedef enum krpc_addr_scope {
     KRPC_ADDR_GLOBAL,
-    KRPC_ADDR_PRIVATE,    /* 10/8, 172.16/12, 192.168/16, fc00::/7 */
+    KRPC_ADDR_PRIVATE,    /* 10/8, 172.16/12, 192.168/16, fc00::/7, fec0::/10 */
     KRPC_ADDR_CGNAT,      /* 100.64/10 (RFC 6598) */
     KRPC_ADDR_LINK_LOCAL, /* 169.254/16, fe80::/10 */
     KRPC_ADDR_LOOPBACK,   /* 127/8, ::1 */
-    KRPC_ADDR_BOGUS       /* 0/8, 240/4, multicast, broadcast, ::, v4-mapped: can be nobody's unicast address */
+    KRPC_ADDR_BOGUS       /* 0/8, 240/4, multicast, broadcast, ::, v4-mapped, none: can be nobody's unicast address */
 } krpc_addr_scope;
 
 KRPC_EXPORT krpc_addr_scope krpc_endpoint_scope(const krpc_endpoint *endpoint);

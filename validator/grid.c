@@ -1,8 +1,8 @@
-/* table.c: see table.h.
+/* grid.c: see grid.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "table.h"
+#include "grid.h"
 
 #include <glib.h>
 
@@ -13,16 +13,16 @@ typedef struct cell {
     const char *style;
 } cell;
 
-struct table {
+struct grid {
     const char *const *headings;
     unsigned num_columns;
     text text;
     GArray *cells;
 };
 
-table *table_new(const char *const *headings, unsigned num_columns)
+grid *grid_new(const char *const *headings, unsigned num_columns)
 {
-    table *of = g_new0(table, 1);
+    grid *of = g_new0(grid, 1);
 
     of->headings = headings;
     of->num_columns = num_columns;
@@ -30,7 +30,7 @@ table *table_new(const char *const *headings, unsigned num_columns)
     return of;
 }
 
-text *table_cell(table *of)
+text *grid_cell(grid *of)
 {
     cell next = {of->text.len, NULL};
 
@@ -38,24 +38,24 @@ text *table_cell(table *of)
     return &of->text;
 }
 
-void table_color(table *of, const char *style)
+void grid_color(grid *of, const char *style)
 {
     g_array_index(of->cells, cell, of->cells->len - 1).style = style;
 }
 
-unsigned table_num_rows(const table *of)
+unsigned grid_num_rows(const grid *of)
 {
     return of->cells->len / of->num_columns;
 }
 
-void table_free(table *of)
+void grid_free(grid *of)
 {
     g_array_unref(of->cells);
     text_free(&of->text);
     g_free(of);
 }
 
-static size_t cell_len(const table *of, unsigned index)
+static size_t cell_len(const grid *of, unsigned index)
 {
     size_t end = index + 1 < of->cells->len ? g_array_index(of->cells, cell, index + 1).off : of->text.len;
 
@@ -73,7 +73,7 @@ static void put_cell(text *out, const char *bytes, size_t len, size_t width, boo
         text_pad(out, start, width + 2);
 }
 
-void table_put(text *out, table *of, bool color)
+void grid_put(text *out, grid *of, bool color)
 {
     size_t *widths = g_new0(size_t, of->num_columns);
 
@@ -100,5 +100,5 @@ void table_put(text *out, table *of, bool color)
             text_char(out, '\n');
     }
     g_free(widths);
-    table_free(of);
+    grid_free(of);
 }

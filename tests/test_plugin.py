@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""test_plugin.py: the Wireshark plugin: what it takes and refuses, what it says, and that nothing on the wire hurts it.
+
+RUN_TSHARK runs tshark with the plugin of PLUGIN_DIR, SAMPLES has captures, SOURCE_DIR is the tree. RANDOM_PAYLOADS says how
+many random payloads are tried (default 30000).
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import os
+import pathlib
+import random
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TSHARK = os.environ.get("RUN_TSHARK", "tshark")
+SAMPLES = pathlib.Path(os.environ.get("SAMPLES", pathlib.Path(__file__).parent.parent / "samples"))
+SOURCE = pathlib.Path(os.environ.get("SOURCE_DIR", pathlib.Path(__file__).parent.parent))
+NUM_RANDOM = int(os.environ.get("RANDOM_PAYLOADS", "30000"))
+
+ID, OTHER = b"abcdefghij0123456789", b"mnopqrstuvwxyz123456"
+PING = b"d1:ad2:id20:" + ID + b"e1:q4:ping1:t2:aa1:y1:qe"
+PONG = b"d1:rd2:id20:" + OTHER + b"e1:t2:aa1:y1:re"
+A, B = ("10.0.0.1", 6881), ("192.0.2.1", 7000)
+
+folder = tempfile.TemporaryDirectory()
+os.chmod(folder.name, 0o755)
+
+
+def ipv4(src, dst, protocol, body):
+    def packed(host):
+        return bytes(map(int, host.split(".")))
+
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 64, protocol, 0, packed(src), packed(dst))
+    return head + body
+
+
+def udp(src, dst, payload):
+    return ipv4(src[0], dst[0], 17, struct.pack("!HHHH", src[1], dst[1], 8 + len(payload), 0) + payload)
+
+
+def icmp_error(src, dst, kind, code, quoted):
+    return ipv4(src, dst, 1, struct.pack("!BBHI", kind, code, 0, 0) + quoted)
+
+
+def capture(name, packets, snap=65535):
+    """A pcap file of raw IP packets."""
+    path = pathlib.Path(folder.name) / name
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
+        for i, packet in enumerate(packets):
+            out.write(struct.pack("<IIII", 1700000000 + i // 100, i % 100 * 1000, min(len(packet), snap), len(packet)))
+            out.write(packet[:snap])
+    os.chmod(path, 0o644)
+    return path
+
+
+def tshark(path, *options):
+    run = subprocess.run([TSHARK, "-r", str(path), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if run.returncode != 0:
+        raise AssertionError(f"tshark {options} ends with {run.returncode}: {run.stderr.decode()}")
+    return run.stdout.decode("utf-8", "replace")
+
+
+def table(path, *fields, options=()):
+    """A row for each frame."""
+    wanted = [part for field in fields for part in ("-e", field)]
+    return [line.split("\t") for line in tshark(path, *options, "-T", "fields", *wanted).splitlines()]
+
+
+def frames(path, display_filter, *options):
+    return [int(n) for n in tshark(path, *options, "-Y", display_filter, "-T", "fields", "-e", "frame.number").split()]
+
+
+HOSTILE = [
+    b"", b"d", b"de", b"dd", b"d0:0:e", b"d" + b"l" * 60000, b"d" + b"d1:a" * 12000, b"d1:a" + b"l" * 300 + b"e" * 300 + b"e",
+    b"d1:ad2:id99999999999:", b"d1:ad2:id20:" + ID, PING[:-1], PING + b"\0" * 900, PING + PING, PING[:40],
+    b"d1:rd2:id20:" + ID + b"5:nodes%d:" % (26 * 2400) + bytes(26 * 2400) + b"e1:t2:aa1:y1:re",
+    b"d1:rd2:id20:" + ID + b"5:nodes9:def456...e1:t2:aa1:y1:re",
+    b"d1:rd2:id20:" + ID + b"6:valuesl" + b"6:abcdef" * 7000 + b"ee1:t2:aa1:y1:re",
+    b"d1:rd2:id20:" + ID + b"6:valuesl" + b"0:" * 20000 + b"ee1:t2:aa1:y1:re",
+    b"d1:rd2:id20:" + ID + b"6:nodes2l26:" + bytes(26) + b"38:" + bytes(38) + b"3:abcee1:t2:aa1:y1:re",
+    b"d1:rd2:id20:" + ID + b"7:samples41:" + bytes(41) + b"e1:t2:aa1:y1:re",
+    b"d1:rd4:BFpe256:" + bytes(256) + b"4:BFsd256:" + b"\xff" * 256 + b"4:BFse3:abc2:id20:" + ID + b"e1:t2:aa1:y1:re",
+    b"d1:ad2:id20:" + ID + b"4:porti-99999999999999999999e1:vd1:ali1ei2eee" + b"e1:q3:put1:t2:aa1:y1:qe",
+    b"d1:ad2:id20:" + ID + b"4:port4:68819:info_hashi5ee1:q13:announce_peer1:ti5e1:y1:qe",
+    b"d1:ad2:id20:" + ID + b"".join(b"4:k%03d" % i + b"1:x" for i in range(900)) + b"e1:q4:ping1:t2:aa1:y1:qe",
+    b"d1:ad2:id20:" + ID + b"4:wantl" + b"2:n4" * 9000 + b"ee1:q4:ping1:t2:aa1:y1:qe",
+    b"d1:e4:oops1:t2:aa1:y1:ee", b"d1:eli201ee1:t0:1:y1:ee", b"d1:el1:x1:ye1:t2:aa1:y1:ee",
+    b"d1:q4:\xff\xfe\x00\x801:t2:aa1:v9:\xf0\x9f\x8f\xb4\0\0\0\0\0" + b"1:ad2:id20:" + ID + b"e1:y1:qe",
+    b"d2:ip5:abcde1:rd2:id20:" + ID + b"e1:t2:aa1:y1:re", b"d2:ip4:abcd1:rd2:id20:" + ID + b"e1:t2:aa1:y1:re",
+    b"d2:ip18:" + bytes(18) + b"1:rd2:id20:" + ID + b"1:pi70000ee1:t2:aa1:y1:re",
+    b"d1:y1:q" * 2000,
+]
+
+
+class Taking(unittest.TestCase):
+    def test_any_order(self):
+        packets = [PING, b"d1:y1:q1:q4:ping1:t2:ab1:ad2:id20:" + ID + b"ee",
+                   b"d1:pi6999e1:ad2:id20:" + ID + b"e1:q4:ping1:t2:ac1:y1:qe", PONG]
+        path = capture("order.pcap", [udp(A, B, p) for p in packets])
+        self.assertEqual(frames(path, "krpc"), [1, 2, 3, 4])
+
+    def test_text_is_refused(self):
+        texts = [b"d2:ipsum dolor sit amet", b"d1:", b"d4:dorem ipsum", b"d8:announce3:abce", b"dolor", b"d1:xe"]
+        path = capture("text.pcap", [udp(A, B, t) for t in texts])
+        self.assertEqual(frames(path, "krpc"), [])
+
+    def test_ports_of_others(self):
+        ports = [53, 123, 161, 443, 1900, 3478, 5004, 5060, 5353, 4500, 1194, 69, 514, 13400, 2055]
+        packets = [udp((A[0], 6881 + i), ("192.0.2.9", port), PING) for i, port in enumerate(ports)]
+        path = capture("ports.pcap", packets)
+        self.assertEqual(frames(path, "krpc"), list(range(1, len(ports) + 1)))
+
+    def test_conversation_stays_open_for_others(self):
+        dns = bytes.fromhex("1234010000010000000000000377777707657861") + b"mple\x03com\0\0\1\0\1"
+        path = capture("mixed.pcap", [udp(A, ("192.0.2.9", 53), p) for p in (PING, dns, PING)])
+        self.assertEqual(frames(path, "krpc"), [1, 3])
+        self.assertEqual(frames(path, "dns"), [2])
+
+    def test_decode_as_of_another(self):
+        path = capture("assigned.pcap", [udp(A, B, PING)])
+        self.assertEqual(frames(path, "krpc", "-d", "udp.port==7000,data"), [])
+
+    def test_decode_as_krpc(self):
+        odd = b"d1:ad2:id20:" + ID + b"e1:x1:ye"
+        path = capture("forced.pcap", [udp(A, B, odd), udp(A, B, b"\x41\x02abcdefgh")])
+        self.assertEqual(frames(path, "krpc", "-d", "udp.port==7000,krpc"), [1])
+        self.assertEqual(frames(path, "krpc", "-o", "krpc.udp.port:7000"), [1])
+
+    def test_built_in_heuristic(self):
+        path = capture("built-in.pcap", [udp(A, B, PING)])
+        self.assertEqual(frames(path, "bt-dht"), [])
+        self.assertEqual(frames(path, "bt-dht", "--disable-heuristic", "krpc_udp"), [])
+        self.assertEqual(frames(path, "bt-dht", "--disable-heuristic", "krpc_udp", "-o", "krpc.supersede:FALSE"), [1])
+
+    def test_no_false_positives(self):
+        rng = random.Random(7)
+        packets = []
+        for i in range(NUM_RANDOM):
+            payload = rng.randbytes(rng.randrange(1, 200))
+            if i % 10 == 0:
+                payload = b"d%d" % rng.randrange(10) + payload
+            packets.append(udp((f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}", rng.randrange(1024, 65536)), B, payload))
+        self.assertEqual(frames(capture("random.pcap", packets), "krpc"), [])
+
+    def test_other_protocols(self):
+        path = SAMPLES / "other-protocols.pcapng"
+        if path.exists():
+            self.assertEqual(frames(path, "krpc"), [])
+
+
+class Saying(unittest.TestCase):
+    def test_links(self):
+        path = capture("links.pcap", [udp(A, B, PING), udp(B, A, PONG), udp(A, B, PING.replace(b"2:aa", b"2:bb"))])
+        fields = ("frame.number", "krpc.response_in", "krpc.response_to", "krpc.unanswered", "krpc.method")
+        self.assertEqual(table(path, *fields), [["1", "", "", "", "1"], ["2", "", "1", "", "1"], ["3", "", "", "", "1"]])
+        self.assertEqual(table(path, *fields, options=["-2"]),
+                         [["1", "2", "", "", "1"], ["2", "", "1", "", "1"], ["3", "", "", "1", "1"]])
+
+    def test_port_that_differs(self):
+        announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti6999e5:token2:xxe1:q13:announce_peer"
+                    b"1:t2:aa1:y1:qe")
+        seen = b"d2:ip6:\x0a\x00\x00\x01\x9f\xa1" + b"1:rd2:id20:" + OTHER + b"1:pi40865ee1:t2:aa1:y1:re"
+        path = capture("differs.pcap", [udp(A, B, announce), udp(B, A, seen)])
+        self.assertEqual(frames(path, "krpc.advert.mismatch", "-2"), [1, 2])
+        info = tshark(path, "-2").splitlines()
+        self.assertIn("announce_peer 6d6e6f70... from 61626364... \u2691 port 6999, seen as 40865", info[0])
+        self.assertIn("\u2691 sees port 6881 as 40865", info[1])
+
+    def test_icmp(self):
+        query = udp(A, B, PING)
+        packets = [query, icmp_error(B[0], A[0], 3, 3, query), icmp_error(B[0], A[0], 3, 3, query[:28]),
+                   icmp_error(B[0], A[0], 11, 0, query[:60])]
+        path = capture("icmp.pcap", packets)
+        self.assertEqual(frames(path, "krpc && !krpc.quoted"), [1])
+        self.assertEqual(frames(path, "krpc.quoted.query == 1 && krpc.rule.nat.port-unreachable", "-2")[:1], [2])
+        self.assertRegex(tshark(path, "-q", "-z", "krpc,tree"), r"Messages +1 ")
+
+    def test_statistics(self):
+        path = SAMPLES / "bep5.pcapng"
+        for name, expected in [("krpc,tree", "find_node"), ("krpc,srt", "ping"), ("krpc,ports", "announce_peer"),
+                               ("krpc,nat", "nodes:"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
+                               ("conv,krpc", "KRPC Conversations"), ("endpoints,krpc", "KRPC Endpoints"),
+                               ("krpc,ports,ip.src==203.0.113.5", "filter")]:
+            with self.subTest(name):
+                self.assertIn(expected, tshark(path, "-q", "-z", name))
+
+    def test_checks_preference(self):
+        path = SAMPLES / "malformed.pcapng"
+        counts = [len(frames(path, "krpc && _ws.expert", "-o", f"krpc.checks:{c}")) for c in ("none", "error", "warn", "note")]
+        self.assertEqual(counts[0], 0)
+        self.assertEqual(counts, sorted(counts))
+        self.assertLess(0, counts[1])
+
+
+class Enduring(unittest.TestCase):
+    def check(self, path):
+        for options in ([], ["-2"]):
+            text = tshark(path, "-V", *options)
+            self.assertIsNone(re.search(r"Dissector bug|Malformed Packet: KRPC|Exception occurred", text), path.name)
+            for number, protocols, info in table(path, "frame.number", "frame.protocols", "_ws.col.Info", options=options):
+                self.assertLessEqual(protocols.split(":").count("krpc"), 1, f"{path.name} frame {number}")
+                self.assertNotEqual(info, "", f"{path.name} frame {number}")
+
+    def test_hostile(self):
+        packets = [udp(A, B, PING), udp(B, A, PONG)] + [udp(A, B, p) if i % 2 else udp(B, A, p) for i, p in enumerate(HOSTILE)]
+        self.check(capture("hostile.pcap", packets))
+        for snap in (28, 29, 60, 100):
+            self.check(capture(f"hostile-{snap}.pcap", packets, snap))
+
+    def test_hostile_forced(self):
+        path = capture("hostile-forced.pcap", [udp(A, B, p) for p in HOSTILE])
+        for options in ([], ["-2"]):
+            text = tshark(path, "-V", "-d", "udp.port==7000,krpc", *options)
+            self.assertNotIn("Dissector bug", text)
+            self.assertNotIn("Exception occurred", text)
+
+    def test_mutated(self):
+        rng = random.Random(11)
+        seeds = [p for p in HOSTILE if 20 < len(p) < 1500] + [PING, PONG]
+        packets = []
+        for _ in range(4000):
+            data = bytearray(rng.choice(seeds))
+            for _ in range(rng.randrange(1, 6)):
+                data[rng.randrange(len(data))] = rng.choice(b"0123456789:deil\0\xff") if rng.random() < 0.7 else rng.randrange(256)
+            packets.append(udp(A, B, bytes(data[:rng.randrange(1, len(data) + 1)] if rng.random() < 0.2 else data)))
+        self.check(capture("mutated.pcap", packets))
+
+    def test_samples_once_and_twice(self):
+        """What is final when a packet is first seen is the same later on."""
+        fields = ("frame.number", "krpc.y", "krpc.q", "krpc.id", "krpc.response_to", "krpc.time", "krpc.distance", "krpc.client",
+                  "krpc.advert.port", "krpc.advert.channel", "krpc.quoted.query", "krpc.peerwire.port", "_ws.expert.message")
+        paths = sorted(SAMPLES.glob("*.pcap*"))
+        self.assertNotEqual(paths, [])
+        for path in paths:
+            with self.subTest(path.name):
+                self.assertEqual(table(path, *fields), table(path, *fields, options=["-2"]))
+
+
+class Documented(unittest.TestCase):
+    def test_tables(self):
+        command = [sys.executable, str(SOURCE / "plugin" / "make-readme"), "--check"]
+        if os.environ.get("PLUGIN_DIR"):
+            command += ["--plugin-dir", os.environ["PLUGIN_DIR"]]
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(run.returncode, 0, run.stdout.decode())
+
+    def test_filters(self):
+        text = (SOURCE / "plugin" / "README.md").read_text()
+        text = text.split("<!-- filters -->")[1].split("<!-- end filters -->")[0]
+        filters = [f.replace("\\|", "|") for f in re.findall(r"^\| `([^`]+)` \|", text, flags=re.M)]
+        self.assertGreaterEqual(len(filters), 20)
+        for display_filter in filters:
+            with self.subTest(display_filter):
+                tshark(SAMPLES / "bep5.pcapng", "-Y", display_filter)
+
+    def test_profile(self):
+        """Filters, colours and columns of the profile are known to Wireshark."""
+        profile = SOURCE / "plugin" / "profile" / "krpcscope"
+        used = re.findall(r"@[^@]*@([^@]*)@\[", (profile / "colorfilters").read_text())
+        used += [line.split('","')[2] for line in (profile / "dfilter_buttons").read_text().splitlines()]
+        used += [line.split('","')[2] for line in (profile / "io_graphs").read_text().splitlines()]
+        used += re.findall(r"%Cus:([^:]+):", (profile / "preferences").read_text())
+        for display_filter in used:
+            with self.subTest(display_filter):
+                tshark(SAMPLES / "bep5.pcapng", "-Y", display_filter.replace("\\x22", '"'))
+
+
+if __name__ == "__main__":
+    unittest.main()
