@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""roundtrip: every DHT message of every capture keeps the laws of fuzz/fuzz_message.c, first of all that a canonical message
-encodes to its own bytes. The captures are those of samples, and those of the folder KRPCSCOPE_CAPTURES when it is set.
+"""roundtrip: every DHT message of every capture keeps the laws of fuzz/fuzz_message.c, first of all that a canonical
+message encodes to its own bytes. The captures are those of samples, and those of the folder KRPCSCOPE_CAPTURES when it
+is set.
 
 SPDX-License-Identifier: MIT
 """

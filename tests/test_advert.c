@@ -8,9 +8,9 @@
 
 #include "unit.h"
 
-#define ID "abcdefghij0123456789"
-#define A "\xc0\x00\x02\x01\x1a\xe1" /* 192.0.2.1:6881 */
-#define B "\xc6\x33\x64\x07\xc8\xd5" /* 198.51.100.7:51413 */
+#define ID  "abcdefghij0123456789"
+#define A   "\xc0\x00\x02\x01\x1a\xe1" /* 192.0.2.1:6881 */
+#define B   "\xc6\x33\x64\x07\xc8\xd5" /* 198.51.100.7:51413 */
 #define SIX "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1"
 
 static guard page;
@@ -53,7 +53,10 @@ typedef struct vector {
     const char *expected;
 } vector;
 
-#define CASE(bytes, expected) {bytes, sizeof(bytes) - 1, expected}
+#define CASE(bytes, expected)                                                                                          \
+    {                                                                                                                  \
+        bytes, sizeof(bytes) - 1, expected                                                                             \
+    }
 
 static const vector cases[] = {
     /* mine: the top-level p, in a query, a response and an error */
@@ -80,47 +83,58 @@ static const vector cases[] = {
     CASE("d2:ip6:" A "1:rd1:pi6881ee1:y1:re",
          "ip receiver dht observed 6881 192.0.2.1 @7+6\nr.p receiver dht observed 6881 - @21+4\n"),
     CASE("d2:ip18:" SIX "1:y1:re", "ip receiver dht observed 6881 2001:db8::1 @8+18\n"),
-    CASE("d2:ip4:\xc0\x00\x02\x01" "1:y1:re", "ip receiver dht observed - 192.0.2.1 @7+4\n"),
-    CASE("d2:ip16:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01" "1:y1:re", "ip receiver dht observed - 2001:db8::1 @8+16\n"),
+    CASE("d2:ip4:\xc0\x00\x02\x01"
+         "1:y1:re",
+         "ip receiver dht observed - 192.0.2.1 @7+4\n"),
+    CASE("d2:ip16:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
+         "1:y1:re",
+         "ip receiver dht observed - 2001:db8::1 @8+16\n"),
     CASE("d1:rd1:pi70000ee1:y1:re", "r.p receiver dht observed 70000 - @9+5\n"),
     /* the same two letters mean different things one level apart */
-    CASE("d1:pi1000e1:rd1:pi2000ee1:y1:re", "p sender dht claimed 1000 - @5+4\nr.p receiver dht observed 2000 - @18+4\n"),
+    CASE("d1:pi1000e1:rd1:pi2000ee1:y1:re",
+         "p sender dht claimed 1000 - @5+4\nr.p receiver dht observed 2000 - @18+4\n"),
     /* a third party's */
     CASE("d1:ad2:ip6:" A "e1:q5:punch1:y1:qe", "punch third party dht claimed 6881 192.0.2.1 @11+6\n"),
-    CASE("d1:rd5:nodes52:" ID A ID B "e1:y1:re",
-         "nodes third party dht claimed 6881 192.0.2.1 @35+6\nnodes third party dht claimed 51413 198.51.100.7 @61+6\n"),
+    CASE(
+        "d1:rd5:nodes52:" ID A ID B "e1:y1:re",
+        "nodes third party dht claimed 6881 192.0.2.1 @35+6\nnodes third party dht claimed 51413 198.51.100.7 @61+6\n"),
     CASE("d1:rd6:nodes638:" ID SIX "e1:y1:re", "nodes6 third party dht claimed 6881 2001:db8::1 @36+18\n"),
-    CASE("d1:rd6:valuesl6:" A "18:" SIX "ee1:y1:re",
-         "values third party peer claimed 6881 192.0.2.1 @16+6\nvalues third party peer claimed 6881 2001:db8::1 @25+18\n"),
+    CASE("d1:rd6:valuesl6:" A "18:" SIX "ee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @16+6\nvalues "
+                                                     "third party peer claimed 6881 2001:db8::1 @25+18\n"),
     /* the order: p, contact, announce_peer, implied_port, ip, r.p, punch, nodes, nodes6, values */
-    CASE("d1:ad12:implied_porti1e2:ip6:" A "4:porti1ee2:ip6:" B "1:pi2e1:q13:announce_peer"
-         "1:rd5:nodes26:" ID A "6:nodes638:" ID SIX "1:pi3e6:valuesl6:" B "eee",
-         "p sender dht claimed 2 - @61+1\nannounce_peer sender peer claimed 1 - @42+1\n"
-         "implied_port sender peer deferred - - @21+1\nip receiver dht observed 51413 198.51.100.7 @51+6\n"
-         "r.p receiver dht observed 3 - @175+1\npunch third party dht claimed 6881 192.0.2.1 @29+6\n"
-         "nodes third party dht claimed 6881 192.0.2.1 @116+6\nnodes6 third party dht claimed 6881 2001:db8::1 @153+18\n"
-         "values third party peer claimed 51413 198.51.100.7 @188+6\n"),
+    CASE(
+        "d1:ad12:implied_porti1e2:ip6:" A "4:porti1ee2:ip6:" B "1:pi2e1:q13:announce_peer"
+        "1:rd5:nodes26:" ID A "6:nodes638:" ID SIX "1:pi3e6:valuesl6:" B "eee",
+        "p sender dht claimed 2 - @61+1\nannounce_peer sender peer claimed 1 - @42+1\n"
+        "implied_port sender peer deferred - - @21+1\nip receiver dht observed 51413 198.51.100.7 @51+6\n"
+        "r.p receiver dht observed 3 - @175+1\npunch third party dht claimed 6881 192.0.2.1 @29+6\n"
+        "nodes third party dht claimed 6881 192.0.2.1 @116+6\nnodes6 third party dht claimed 6881 2001:db8::1 @153+18\n"
+        "values third party peer claimed 51413 198.51.100.7 @188+6\n"),
     /* left out: what is of the wrong type or length */
     CASE("d1:p4:68811:y1:qe", ""),
     CASE("d2:ip5:abcde1:y1:re", ""),
     CASE("d2:ip0:1:y1:re", ""),
     CASE("d1:ad4:port4:6881ee1:q13:announce_peer1:y1:qe", ""),
     CASE("d1:rd1:p4:6881e1:y1:re", ""),
-    CASE("d1:rd5:nodes25:" ID "\xc0\x00\x02\x01\x1a" "e1:y1:re", ""),
+    CASE("d1:rd5:nodes25:" ID "\xc0\x00\x02\x01\x1a"
+         "e1:y1:re",
+         ""),
     CASE("d1:rd5:nodes27:" ID A "xe1:y1:re", "nodes third party dht claimed 6881 192.0.2.1 @35+6\n"),
     CASE("d1:rd5:nodesl26:" ID A "ee1:y1:re", ""),
-    CASE("d1:rd6:valuesl5:abcdei5eli1ee6:" A "7:abcdefgee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @31+6\n"),
+    CASE("d1:rd6:valuesl5:abcdei5eli1ee6:" A "7:abcdefgee1:y1:re",
+         "values third party peer claimed 6881 192.0.2.1 @31+6\n"),
     CASE("d1:rd6:valueslee1:y1:re", ""),
     CASE("d1:rd6:valuesi5ee1:y1:re", ""),
     /* several peers in one string, alone in the list or in its place */
-    CASE("d1:rd6:valuesl12:" A B "ee1:y1:re",
-         "values third party peer claimed 6881 192.0.2.1 @17+6\nvalues third party peer claimed 51413 198.51.100.7 @23+6\n"),
-    CASE("d1:rd6:values12:" A B "e1:y1:re",
-         "values third party peer claimed 6881 192.0.2.1 @16+6\nvalues third party peer claimed 51413 198.51.100.7 @22+6\n"),
+    CASE("d1:rd6:valuesl12:" A B "ee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @17+6\nvalues third "
+                                              "party peer claimed 51413 198.51.100.7 @23+6\n"),
+    CASE("d1:rd6:values12:" A B "e1:y1:re", "values third party peer claimed 6881 192.0.2.1 @16+6\nvalues third party "
+                                            "peer claimed 51413 198.51.100.7 @22+6\n"),
     CASE("d1:rd6:values6:" A "e1:y1:re", "values third party peer claimed 6881 192.0.2.1 @15+6\n"),
-    CASE("d1:rd6:valuesl24:" A B A B "ee1:y1:re",
-         "values third party peer claimed 6881 192.0.2.1 @17+6\nvalues third party peer claimed 51413 198.51.100.7 @23+6\n"
-         "values third party peer claimed 6881 192.0.2.1 @29+6\nvalues third party peer claimed 51413 198.51.100.7 @35+6\n"),
+    CASE("d1:rd6:valuesl24:" A B A B "ee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @17+6\nvalues third "
+                                                  "party peer claimed 51413 198.51.100.7 @23+6\n"
+                                                  "values third party peer claimed 6881 192.0.2.1 @29+6\nvalues third "
+                                                  "party peer claimed 51413 198.51.100.7 @35+6\n"),
     CASE("d1:rd6:valuesl12:" A B "6:" A "ee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @31+6\n"),
     /* nothing at all */
     CASE("de", ""),

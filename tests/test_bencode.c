@@ -15,8 +15,8 @@ static guard page;
 static const struct {
     uint32_t flag;
     char letter;
-} flag_letters[] = {{BENCODE_LEADING_ZERO, 'z'}, {BENCODE_MINUS_ZERO, 'm'},     {BENCODE_OVERFLOW, 'o'},
-                    {BENCODE_EMPTY_INT, 'e'},    {BENCODE_BAD_INT, 'b'},        {BENCODE_KEY_NOT_STRING, 'n'},
+} flag_letters[] = {{BENCODE_LEADING_ZERO, 'z'},  {BENCODE_MINUS_ZERO, 'm'}, {BENCODE_OVERFLOW, 'o'},
+                    {BENCODE_EMPTY_INT, 'e'},     {BENCODE_BAD_INT, 'b'},    {BENCODE_KEY_NOT_STRING, 'n'},
                     {BENCODE_MISSING_VALUE, 'v'}, {BENCODE_DEEP, 'd'}};
 
 typedef struct line {

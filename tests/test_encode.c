@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#define ID "abcdefghij0123456789"
+#define ID    "abcdefghij0123456789"
 #define OTHER "mnopqrstuvwxyz123456"
 
 static guard page;
@@ -91,12 +91,14 @@ static void queries(void)
     krpc_builder *b = begin(&m, KRPC_QUERY, KRPC_METHOD_PING);
     krpc_endpoint third;
 
-    EXPECT(b, "d1:ad2:id20:" ID "e1:q4:ping1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "e1:q4:ping1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_FIND_NODE);
     krpc_builder_bytes(b, KRPC_A_TARGET, OTHER, 20);
     CU_ASSERT_TRUE(krpc_builder_raw(b, KRPC_A_WANT, "l2:n42:n6e", 10));
-    EXPECT(b, "d1:ad2:id20:" ID "6:target20:" OTHER "4:wantl2:n42:n6ee1:q9:find_node1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "6:target20:" OTHER "4:wantl2:n42:n6ee1:q9:find_node1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_GET_PEERS); /* keys in any order */
     krpc_builder_int(b, KRPC_A_SCRAPE, 1);
@@ -104,7 +106,8 @@ static void queries(void)
     krpc_builder_int(b, KRPC_A_NOSEED, 0);
     krpc_builder_bytes(b, KRPC_A_INFO_HASH, OTHER, 20);
     EXPECT(b, "d1:ad2:id20:" ID "9:info_hash20:" OTHER "6:noseedi0e6:scrapei1ee1:q9:get_peers2:roi1e1:t2:aa"
-              "1:v4:LT\x02\x0b" "1:y1:qe");
+              "1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_ANNOUNCE_PEER);
     krpc_builder_bytes(b, KRPC_A_INFO_HASH, OTHER, 20);
@@ -115,37 +118,45 @@ static void queries(void)
     krpc_builder_bytes(b, KRPC_A_N, "debian", 6);
     krpc_builder_int(b, KRPC_P, 6881);
     EXPECT(b, "d1:ad2:id20:" ID "12:implied_porti1e9:info_hash20:" OTHER "1:n6:debian4:porti8999e4:seedi1e"
-              "5:token8:aoeusnthe1:pi6881e1:q13:announce_peer1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+              "5:token8:aoeusnthe1:pi6881e1:q13:announce_peer1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_GET);
     krpc_builder_bytes(b, KRPC_A_TARGET, OTHER, 20);
     krpc_builder_int(b, KRPC_A_SEQ, 4);
-    EXPECT(b, "d1:ad2:id20:" ID "3:seqi4e6:target20:" OTHER "e1:q3:get1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "3:seqi4e6:target20:" OTHER "e1:q3:get1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_PUT); /* cas sorts before id */
     krpc_builder_bytes(b, KRPC_A_TOKEN, "tt", 2);
     krpc_builder_int(b, KRPC_A_CAS, -3);
     CU_ASSERT_TRUE(krpc_builder_raw(b, KRPC_A_V, "d1:ai1ee", 8));
-    EXPECT(b, "d1:ad3:casi-3e2:id20:" ID "5:token2:tt1:vd1:ai1eee1:q3:put1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad3:casi-3e2:id20:" ID "5:token2:tt1:vd1:ai1eee1:q3:put1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_SAMPLE_INFOHASHES);
     krpc_builder_bytes(b, KRPC_A_TARGET, OTHER, 20);
-    EXPECT(b, "d1:ad2:id20:" ID "6:target20:" OTHER "e1:q17:sample_infohashes1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "6:target20:" OTHER "e1:q17:sample_infohashes1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_VOTE);
     krpc_builder_bytes(b, KRPC_A_TARGET, OTHER, 20);
     krpc_builder_bytes(b, KRPC_A_TOKEN, "tt", 2);
     krpc_builder_int(b, KRPC_A_VOTE, 5);
-    EXPECT(b, "d1:ad2:id20:" ID "6:target20:" OTHER "5:token2:tt4:votei5ee1:q4:vote1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "6:target20:" OTHER "5:token2:tt4:votei5ee1:q4:vote1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_PUNCH);
     krpc_endpoint_set(&third, "\xc0\x00\x02\x01", 4, 6881);
     krpc_builder_endpoint(b, KRPC_A_IP, &third);
-    EXPECT(b, "d1:ad2:id20:" ID "2:ip6:\xc0\x00\x02\x01\x1a\xe1" "e1:q5:punch1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "2:ip6:\xc0\x00\x02\x01\x1a\xe1"
+              "e1:q5:punch1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 
     b = begin(&m, KRPC_QUERY, KRPC_METHOD_CONTACT);
     krpc_builder_int(b, KRPC_A_PORT, 6881);
-    EXPECT(b, "d1:ad2:id20:" ID "4:porti6881ee1:q7:contact1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "4:porti6881ee1:q7:contact1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 }
 
 static void responses(void)
@@ -157,15 +168,18 @@ static void responses(void)
     static char text[1024];
     size_t len;
 
-    EXPECT(b, "d1:rd2:id20:" OTHER "e1:t2:aa1:v4:LT\x02\x0b" "1:y1:re");
+    EXPECT(b, "d1:rd2:id20:" OTHER "e1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:re");
 
     b = begin(&m, KRPC_RESPONSE, KRPC_METHOD_NONE); /* ip, then p, then r */
     krpc_endpoint_set(&asker, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16, 0x1ae1);
     krpc_builder_int(b, KRPC_P, 51413);
     krpc_builder_endpoint(b, KRPC_IP, &asker);
     krpc_builder_int(b, KRPC_R_P, 0x1ae1);
-    EXPECT(b, "d2:ip18:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1" "1:pi51413e1:rd2:id20:" OTHER "1:pi6881ee"
-              "1:t2:aa1:v4:LT\x02\x0b" "1:y1:re");
+    EXPECT(b, "d2:ip18:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1"
+              "1:pi51413e1:rd2:id20:" OTHER "1:pi6881ee"
+              "1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:re");
 
     b = begin(&m, KRPC_RESPONSE, KRPC_METHOD_NONE); /* every key of a scrape: BFpe before id */
     krpc_builder_bytes(b, KRPC_R_TOKEN, "tt", 2);
@@ -189,7 +203,8 @@ static void responses(void)
     krpc_builder_bytes(b, KRPC_R_SAMPLES, NULL, 0);
     krpc_builder_int(b, KRPC_R_NUM, 0);
     krpc_builder_int(b, KRPC_R_INTERVAL, 21600);
-    EXPECT(b, "d1:rd2:id20:" OTHER "8:intervali21600e3:numi0e7:samples0:e1:t2:aa1:v4:LT\x02\x0b" "1:y1:re");
+    EXPECT(b, "d1:rd2:id20:" OTHER "8:intervali21600e3:numi0e7:samples0:e1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:re");
 }
 
 static void errors(void)
@@ -198,11 +213,13 @@ static void errors(void)
     krpc_builder *b = begin(&m, KRPC_ERROR, KRPC_METHOD_NONE);
 
     krpc_builder_error(b, 204, "Method Unknown");
-    EXPECT(b, "d1:eli204e14:Method Unknowne1:t2:aa1:v4:LT\x02\x0b" "1:y1:ee");
+    EXPECT(b, "d1:eli204e14:Method Unknowne1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:ee");
 
     b = begin(&m, KRPC_ERROR, KRPC_METHOD_NONE);
     krpc_builder_error(b, 201, "");
-    EXPECT(b, "d1:eli201e0:e1:t2:aa1:v4:LT\x02\x0b" "1:y1:ee");
+    EXPECT(b, "d1:eli201e0:e1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:ee");
 }
 
 static void setting_again_replaces(void)
@@ -214,7 +231,8 @@ static void setting_again_replaces(void)
     krpc_builder_bytes(b, KRPC_A_ID, OTHER, 20);
     krpc_builder_int(b, KRPC_A_PORT, 1);
     krpc_builder_int(b, KRPC_A_PORT, 6881);
-    EXPECT(b, "d1:ad2:id20:" OTHER "4:porti6881ee1:q7:contact1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" OTHER "4:porti6881ee1:q7:contact1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 }
 
 static void raw_values(void)
@@ -229,14 +247,15 @@ static void raw_values(void)
     CU_ASSERT_FALSE(krpc_has(&b->message, KRPC_A_V));
     CU_ASSERT_TRUE(krpc_builder_raw(b, KRPC_A_V, "i-5e", 4));
     CU_ASSERT_TRUE(krpc_builder_raw(b, KRPC_A_TOKEN, "3:abc", 5));
-    EXPECT(b, "d1:ad2:id20:" ID "5:token3:abc1:vi-5ee1:q3:put1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe");
+    EXPECT(b, "d1:ad2:id20:" ID "5:token3:abc1:vi-5ee1:q3:put1:t2:aa1:v4:LT\x02\x0b"
+              "1:y1:qe");
 }
 
 /* Keys that the table does not know go where their bytes want them. */
 static void unknown_keys_are_merged(void)
 {
-    static const char expected[] =
-        "d1:A0:1:ad2:aa0:2:id20:" ID "2:zzi1ee1:bd1:xlee1:q4:ping1:t2:aa1:v4:LT\x02\x0b" "1:y1:q1:zlee";
+    static const char expected[] = "d1:A0:1:ad2:aa0:2:id20:" ID "2:zzi1ee1:bd1:xlee1:q4:ping1:t2:aa1:v4:LT\x02\x0b"
+                                   "1:y1:q1:zlee";
     made m;
     krpc_builder *b = begin(&m, KRPC_QUERY, KRPC_METHOD_PING);
     uint8_t out[256];
@@ -267,7 +286,8 @@ static void a_field_of_a_makes_a(void)
     krpc_builder_bytes(&m.b, KRPC_V, "UT\xab\x14", 4);
     {
         uint8_t out[256];
-        static const char expected[] = "d1:eli203e1:xe1:rd2:id20:" OTHER "e1:t2:aa1:v4:UT\xab\x14" "1:y1:ee";
+        static const char expected[] = "d1:eli203e1:xe1:rd2:id20:" OTHER "e1:t2:aa1:v4:UT\xab\x14"
+                                       "1:y1:ee";
 
         CU_ASSERT_EQUAL_FATAL(krpc_builder_encode(&m.b, out, sizeof out), sizeof expected - 1);
         CU_ASSERT_EQUAL(memcmp(out, expected, sizeof expected - 1), 0);

@@ -1,5 +1,5 @@
-/* test_message: the tables of keys and queries, and what can be asked of a decoded message. What each message decodes to is
- * in tests/vectors.
+/* test_message: the tables of keys and queries, and what can be asked of a decoded message. What each message decodes
+ * to is in tests/vectors.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,7 +9,9 @@
 
 #include "unit.h"
 
-#define PING "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:v4:LT\x02\x0b" "1:y1:qe"
+#define PING                                                                                                           \
+    "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:v4:LT\x02\x0b"                                                 \
+    "1:y1:qe"
 
 static void decode(krpc_message *m, const char *text)
 {
@@ -28,8 +30,9 @@ static void fields_are_in_order(void)
         CU_ASSERT(strlen(info->key) > 0 && strlen(info->filter) > 0 && strlen(info->title) > 0);
         CU_ASSERT(strlen(info->bep) > 0 && strlen(info->meaning) > 0);
         CU_ASSERT(info->min <= info->max);
-        CU_ASSERT(before == NULL || before->scope < info->scope ||
-                  (before->scope == info->scope && (info->scope == KRPC_SCOPE_E || strcmp(before->key, info->key) < 0)));
+        CU_ASSERT(
+            before == NULL || before->scope < info->scope ||
+            (before->scope == info->scope && (info->scope == KRPC_SCOPE_E || strcmp(before->key, info->key) < 0)));
         if (info->scope != KRPC_SCOPE_E) {
             CU_ASSERT_EQUAL(krpc_field_find(info->scope, info->key, strlen(info->key)), f);
         }
@@ -89,7 +92,7 @@ static void methods_have_names(void)
         krpc_method method;
         uint64_t required;
     } needs[] = {
-#define F(SYMBOL) KRPC_BIT(KRPC_##SYMBOL)
+#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
 #define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) {KRPC_METHOD_##SYMBOL, REQUIRED},
 #include <krpc/methods.def>
     };
@@ -174,7 +177,8 @@ static void seen_endpoint(void)
     krpc_message m;
     char text[KRPC_ENDPOINT_TEXT];
     static const char v4[] = "d2:ip6:\x7c\xa8\xb4\x08\xf5|1:y1:re";
-    static const char without_port[] = "d2:ip4:\x7c\xa8\xb4\x08" "1:y1:re";
+    static const char without_port[] = "d2:ip4:\x7c\xa8\xb4\x08"
+                                       "1:y1:re";
 
     decode(&m, v4);
     CU_ASSERT_TRUE_FATAL(krpc_message_ip(&ip, &m, (const uint8_t *)v4));

@@ -168,12 +168,8 @@ static void sinks(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(slugs_are_well_formed),
-        UNIT_TEST(lookups),
-        UNIT_TEST(explanations_explain),
-        UNIT_TEST(lines_are_lines),
-        UNIT_TEST(text_expands),
-        UNIT_TEST(sinks),
+        UNIT_TEST(slugs_are_well_formed), UNIT_TEST(lookups),      UNIT_TEST(explanations_explain),
+        UNIT_TEST(lines_are_lines),       UNIT_TEST(text_expands), UNIT_TEST(sinks),
     };
 
     return UNIT_RUN("rules", tests);

@@ -1,5 +1,5 @@
-/* test_vectors: every message of tests/vectors decodes to exactly what stands there, wherever its bytes lie and wherever
- * they end; and every rule has a vector that fires it and one that nearly does.
+/* test_vectors: every message of tests/vectors decodes to exactly what stands there, wherever its bytes lie and
+ * wherever they end; and every rule has a vector that fires it and one that nearly does.
  *
  *     test_vectors                 the tests
  *     test_vectors --describe      what the decoder makes of each vector, in the form of the data
@@ -20,7 +20,8 @@
 static vectors all;
 static guard page;
 
-#define FAIL_AT(v, ...) (fprintf(stderr, "\n%s:%u: %s: ", (v)->file, (v)->line, (v)->name), fprintf(stderr, __VA_ARGS__))
+#define FAIL_AT(v, ...)                                                                                                \
+    (fprintf(stderr, "\n%s:%u: %s: ", (v)->file, (v)->line, (v)->name), fprintf(stderr, __VA_ARGS__))
 
 static char *path_of(const char *name)
 {
@@ -144,23 +145,20 @@ static void walk(const krpc_message *m, const uint8_t *data, const krpc_sink *si
     krpc_message_ip(&ip, m, data);
     krpc_message_encode(NULL, 0, m, data);
     krpc_advert_init(&adverts, m, data);
-    while (krpc_advert_next(&adverts, &advert)) {
-    }
+    while (krpc_advert_next(&adverts, &advert)) {}
     for (krpc_scope scope = KRPC_SCOPE_TOP; scope < KRPC_SCOPE_E; scope++) {
         krpc_unknown unknown;
         krpc_span key, value;
 
         krpc_unknown_init(&unknown, m, data, scope);
-        while (krpc_unknown_next(&unknown, &key, &value)) {
-        }
+        while (krpc_unknown_next(&unknown, &key, &value)) {}
     }
     for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
         krpc_list list;
         bencode_token item;
 
         krpc_list_init(&list, m, data, f);
-        while (krpc_list_next(&list, &item)) {
-        }
+        while (krpc_list_next(&list, &item)) {}
     }
 }
 
@@ -245,19 +243,21 @@ static bool has_word(const char *text, const char *word, const char *letters)
     for (const char *p = strstr(text, word); p != NULL; p = strstr(p + 1, word)) {
         const char *begin = p;
 
-        if ((size_t)(p - text) >= sizeof prefix - 1 && strncmp(p - (sizeof prefix - 1), prefix, sizeof prefix - 1) == 0) {
+        if ((size_t)(p - text) >= sizeof prefix - 1 &&
+            strncmp(p - (sizeof prefix - 1), prefix, sizeof prefix - 1) == 0) {
             begin = p - (sizeof prefix - 1);
         }
-        if ((begin == text || strchr(letters, begin[-1]) == NULL) && (p[len] == '\0' || strchr(letters, p[len]) == NULL)) {
+        if ((begin == text || strchr(letters, begin[-1]) == NULL) &&
+            (p[len] == '\0' || strchr(letters, p[len]) == NULL)) {
             return true;
         }
     }
     return false;
 }
 
-#define SMALL "abcdefghijklmnopqrstuvwxyz"
+#define SMALL    "abcdefghijklmnopqrstuvwxyz"
 #define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS "0123456789"
+#define DIGITS   "0123456789"
 
 static bool stands_in(const char *pattern, const char *slug, const char *symbol)
 {
@@ -270,8 +270,8 @@ static bool stands_in(const char *pattern, const char *slug, const char *symbol)
     for (size_t i = 0; i < files.gl_pathc && !found; i++) {
         char *text = read_text(files.gl_pathv[i]);
 
-        found = text != NULL && (has_word(text, slug, SMALL DIGITS ".-") ||
-                                 has_word(text, symbol, SMALL CAPITALS DIGITS "_"));
+        found = text != NULL &&
+                (has_word(text, slug, SMALL DIGITS ".-") || has_word(text, symbol, SMALL CAPITALS DIGITS "_"));
         free(text);
     }
     globfree(&files);
@@ -284,7 +284,7 @@ static bool covered_elsewhere(const char *list, krpc_rule rule, const char *symb
     const char *slug = krpc_rule_get(rule)->slug;
     size_t len = strlen(slug);
 
-    for (const char *line = list; *line != '\0'; line += strcspn(line, "\n") + 1) {
+    for (const char *line = list; line != NULL; line = strchr(line, '\n') != NULL ? strchr(line, '\n') + 1 : NULL) {
         char file[256];
         int used;
 

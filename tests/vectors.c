@@ -97,7 +97,7 @@ void findings_free(findings *list)
 /* ---- what the codec makes of a message ---- */
 
 /* A string that is longer is shown by its beginning. */
-#define MAX_WHOLE 64
+#define MAX_WHOLE     64
 #define MAX_BEGINNING 16
 
 static void put_quoted(FILE *to, const uint8_t *bytes, size_t len)

@@ -1,4 +1,5 @@
-/* vectors.h: the messages of tests/vectors, and what the codec makes of one as text; see vectors/README.md for the form.
+/* vectors.h: the messages of tests/vectors, and what the codec makes of one as text; see vectors/README.md for the
+ * form.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +18,7 @@ typedef struct vector {
     uint8_t *bytes;
     size_t len;
     size_t wire_len;
-    char *expected; /* lines as vector_describe writes them, but for the numbers that a line leaves out */
+    char *expected;   /* lines as vector_describe writes them, but for the numbers that a line leaves out */
     uint8_t *encoded; /* NULL: not said */
     size_t encoded_len;
     char **near; /* slugs that must not fire */
@@ -34,8 +35,8 @@ typedef struct vectors {
 void vectors_load(vectors *out, const char *dir);
 void vectors_free(vectors *loaded);
 
-/* vectors_unescape reads one line of bytes as the data has them into *out, which grows; false with *error set when it is
- * not well-formed. */
+/* vectors_unescape reads one line of bytes as the data has them into *out, which grows; false with *error set when
+ * it is not well-formed. */
 bool vectors_unescape(uint8_t **out, size_t *len, const char *text, const char **error);
 
 /* vectors_source_dir is the root of the source tree: SOURCE_DIR of the environment, else the current folder. */

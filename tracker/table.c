@@ -60,14 +60,15 @@ void *table_alloc(uint64_t *memory, size_t num, size_t size)
 {
     size_t bytes = num * size;
     size_t align = bytes >= HUGE_PAGE / 2 ? HUGE_PAGE : LINE;
-    uint8_t *raw = g_malloc0(bytes + align + sizeof raw);
+    size_t room = (bytes + align - 1) / align * align;
+    uint8_t *raw = g_malloc0(room + align + sizeof raw);
     uint8_t *table = raw + sizeof raw;
 
     table += (align - (uintptr_t)table % align) % align;
     memcpy(table - sizeof raw, &raw, sizeof raw);
 #ifdef MADV_HUGEPAGE
     if (align == HUGE_PAGE) {
-        (void)madvise(table, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+        (void)madvise(table, room, MADV_HUGEPAGE);
     }
 #endif
     *memory += bytes;

@@ -32,15 +32,19 @@ void values_clear(tracker *t)
 
 /* ---- what was announced ---- */
 
-/* responder NULL: to anybody. */
-static uint64_t key_of(const tracker *t, const krpc_endpoint *peer, const krpc_endpoint *responder,
-                       const uint8_t info_hash[20])
+/* Only what was announced to the very responder counts: he hands out what he was told, or turns it round. */
+static uint64_t key_of(const tracker *t, const krpc_endpoint *peer, uint64_t told)
+{
+    return hash_fold(hash_endpoint(&t->key, peer) ^ t->key.k[1], told ^ t->key.k[2]);
+}
+
+/* Who was told about which torrent. */
+static uint64_t told_of(const tracker *t, const krpc_endpoint *responder, const uint8_t info_hash[20])
 {
     uint64_t first;
 
     memcpy(&first, info_hash, sizeof first);
-    return hash_words(&t->key, hash_endpoint(&t->key, peer), first,
-                      responder == NULL ? 6 : hash_addr(&t->key, responder));
+    return hash_fold(hash_addr(&t->key, responder) ^ t->key.k[3], first ^ t->key.k[0]);
 }
 
 static uint16_t swapped(uint16_t port)
@@ -48,18 +52,19 @@ static uint16_t swapped(uint16_t port)
     return (uint16_t)(port << 8 | port >> 8);
 }
 
-/* The same bit for a port and for its swapped form: one look at the filter settles nearly every peer that comes by. */
-static uint32_t filter_bit(const tracker *t, const krpc_endpoint *peer)
+/* The same for a port and for its swapped form: one look at a filter settles nearly every peer that comes by. */
+static uint64_t either_way(const tracker *t, const krpc_endpoint *peer)
 {
     krpc_endpoint either = *peer;
 
     either.port = MIN(peer->port, swapped(peer->port));
-    return (uint32_t)hash_endpoint(&t->key, &either) & (FILTER_BITS - 1);
+    return hash_endpoint(&t->key, &either);
 }
 
-static void filter_add(tracker *t, uint32_t bit)
+static void filter_add(tracker *t, uint64_t hash)
 {
     announcements *a = &t->announcements;
+    uint32_t bit = (uint32_t)hash & (FILTER_BITS - 1);
 
     if (a->num_filtered++ == NUM_ANNOUNCED) {
         uint64_t *old = a->filters[1];
@@ -72,10 +77,10 @@ static void filter_add(tracker *t, uint32_t bit)
     a->filters[0][bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
-static bool may_be_announced(const tracker *t, const krpc_endpoint *peer)
+static bool filter_has(const tracker *t, uint64_t hash)
 {
     const announcements *a = &t->announcements;
-    uint32_t bit = filter_bit(t, peer);
+    uint32_t bit = (uint32_t)hash & (FILTER_BITS - 1);
 
     return ((a->filters[0][bit / 64] | a->filters[1][bit / 64]) >> bit % 64 & 1) != 0;
 }
@@ -83,20 +88,18 @@ static bool may_be_announced(const tracker *t, const krpc_endpoint *peer)
 static void remember(tracker *t, const krpc_endpoint *peer, const tracker_advert *said, uint64_t serial)
 {
     announcements *a = &t->announcements;
-    const krpc_endpoint *to[2] = {NULL, &said->receiver};
+    uint64_t told = told_of(t, &said->receiver, said->info_hash);
+    uint64_t key = key_of(t, peer, told);
+    uint32_t slot = ways_find(&a->ways, key);
 
-    filter_add(t, filter_bit(t, peer));
-    for (unsigned i = 0; i < 2; i++) {
-        uint64_t key = key_of(t, peer, to[i], said->info_hash);
-        uint32_t slot = ways_find(&a->ways, key);
-
-        if (slot == NONE) {
-            slot = ways_insert(&a->ways, key, tracker_second(t), NULL);
-        }
-        a->ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
-        a->records[slot].frame = said->frame;
-        a->records[slot].serial = (uint32_t)serial;
+    filter_add(t, told);
+    filter_add(t, either_way(t, peer));
+    if (slot == NONE) {
+        slot = ways_insert(&a->ways, key, tracker_second(t), NULL);
     }
+    a->ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
+    a->records[slot].frame = said->frame;
+    a->records[slot].serial = (uint32_t)serial;
 }
 
 void values_announced(tracker *t, const tracker_advert *said, uint64_t serial)
@@ -118,10 +121,9 @@ void values_announced(tracker *t, const tracker_advert *said, uint64_t serial)
     }
 }
 
-static const announced *recall(const tracker *t, const krpc_endpoint *peer, const krpc_endpoint *responder,
-                               const uint8_t info_hash[20])
+static const announced *recall(const tracker *t, const krpc_endpoint *peer, uint64_t told)
 {
-    uint32_t slot = ways_find(&t->announcements.ways, key_of(t, peer, responder, info_hash));
+    uint32_t slot = ways_find(&t->announcements.ways, key_of(t, peer, told));
 
     return slot == NONE ? NULL : &t->announcements.records[slot];
 }
@@ -132,7 +134,7 @@ typedef struct checker {
     tracker *t;
     const tracker_packet *p;
     const krpc_sink *sink;
-    const uint8_t *info_hash; /* NULL: not known what was asked */
+    uint64_t told; /* who was asked for which torrent; 0: not known, or nobody has announced it to him */
     bool said_bogus;
     bool said_zero;
 } checker;
@@ -170,23 +172,18 @@ static void check_announced(checker *c, const krpc_endpoint *e, uint32_t off, ui
     krpc_endpoint turned = *e;
     const announced *a;
 
-    if (!may_be_announced(c->t, e)) {
+    if (!filter_has(c->t, either_way(c->t, e))) {
         return;
     }
-    a = recall(c->t, e, &c->p->src, c->info_hash);
+    a = recall(c->t, e, c->told);
     if (a != NULL) {
         adverts_returned(c->t, c->p, a->serial, a->frame, RETURNED_AS_SAID);
         return;
     }
     turned.port = swapped(e->port);
-    if (turned.port == e->port || recall(c->t, e, NULL, c->info_hash) != NULL) {
-        return;
-    }
-    a = recall(c->t, &turned, &c->p->src, c->info_hash);
+    a = turned.port == e->port ? NULL : recall(c->t, &turned, c->told);
     if (a != NULL) {
         adverts_returned(c->t, c->p, a->serial, a->frame, RETURNED_SWAPPED);
-    }
-    if (a != NULL || recall(c->t, &turned, NULL, c->info_hash) != NULL) {
         krpc_emit(c->sink, KRPC_RULE_PORT_SWAPPED, off, len, e->port, turned.port);
     }
 }
@@ -205,19 +202,33 @@ static void check_peer(checker *c, const uint8_t *data, uint32_t off, uint32_t s
     krpc_endpoint e;
 
     check_endpoint(c, data, off, size);
-    if (c->info_hash != NULL && krpc_endpoint_get(&e, data + off, size)) {
+    if (c->told != 0 && krpc_endpoint_get(&e, data + off, size)) {
         check_announced(c, &e, off, size);
     }
 }
 
 static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
 {
+    const krpc_value *v = &m->value[KRPC_R_VALUES];
+    uint32_t end = v->off + v->len;
+    uint32_t pos = 0;
     krpc_list it;
     bencode_token item;
 
+    if (krpc_has(m, KRPC_R_VALUES) && m->status == BENCODE_DONE) {
+        pos = v->off + 1;
+        while (end - pos > 8 && /* strings of six bytes, as nearly all are */
+                data[pos] == '6' && data[pos + 1] == ':') {
+            check_peer(c, data, pos + 2, 6);
+            pos += 8;
+        }
+        if (pos + 1 == end) {
+            return;
+        }
+    }
     krpc_list_init(&it, m, data, KRPC_R_VALUES);
     while (krpc_list_next(&it, &item)) {
-        if (item.type != BENCODE_STRING) {
+        if (item.type != BENCODE_STRING || item.off < pos) {
             continue;
         }
         if (item.body_len == 18) {
@@ -233,8 +244,13 @@ static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
 void values_check(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                   const tracker_result *result, const krpc_sink *sink)
 {
-    checker c = {t, p, sink, result->has_target && result->method == KRPC_METHOD_GET_PEERS ? result->target : NULL,
-                 false, false};
+    checker c = {t, p, sink, 0, false, false};
+
+    if (result->has_target && result->method == KRPC_METHOD_GET_PEERS && krpc_has(m, KRPC_R_VALUES)) {
+        uint64_t told = told_of(t, &p->src, result->target);
+
+        c.told = filter_has(t, told) ? told : 0;
+    }
 
     if (krpc_has(m, KRPC_R_NODES)) {
         check_nodes(&c, m, data, KRPC_R_NODES, 26);

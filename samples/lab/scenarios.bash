@@ -1,7 +1,7 @@
 # scenarios.bash: who is where.
 #
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034,SC2317 # read and called in the other files
+# shellcheck shell=bash disable=SC2034,SC2317,SC2154 # read and called in the other files
 #
 # A scenario is a function that sets nats, boots (bootstrap nodes), ipv6 and scenario_seconds, and calls
 #   host PLACE ROLE [key=value...]

@@ -2,9 +2,9 @@
  *
  *     bench_codec [--rounds N] NAME=PAYLOADS...
  *
- * PAYLOADS is a file that `generate` made. Whatever is compared is measured in the same process, in turns: a round runs each
- * measure once over all messages, beginning with another one each time. What is printed is the median over the rounds, and
- * for a ratio the median of the rounds' ratios.
+ * PAYLOADS is a file that `generate` made. Whatever is compared is measured in the same process, in turns: a round runs
+ * each measure once over all messages, beginning with another one each time. What is printed is the median over the
+ * rounds, and for a ratio the median of the rounds' ratios.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,11 +15,11 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_ROUNDS 1001
-#define MAX_MEASURES 8
+#define MAX_ROUNDS      1001
+#define MAX_MEASURES    8
 #define ENCODE_MESSAGES 64 /* as many as stay in the cache: a message is encoded when it has just been made */
-#define ENCODE_TIMES 16
-#define FILE_LIST_SIZE (10u << 20)
+#define ENCODE_TIMES    16
+#define FILE_LIST_SIZE  (10u << 20)
 
 #ifdef BENCH_LIBTORRENT
 extern const char *bench_libtorrent_version;
@@ -178,7 +178,8 @@ static uint64_t run_libtorrent(void *ctx)
     uint64_t n = 0;
 
     for (size_t i = 0; i < s->num; i++) {
-        n += (uint64_t)bench_libtorrent_bdecode((const char *)s->bytes + s->offs[i], s->offs[i + 1] - s->offs[i], 10, 500);
+        n += (uint64_t)bench_libtorrent_bdecode((const char *)s->bytes + s->offs[i], s->offs[i + 1] - s->offs[i], 10,
+                                                500);
     }
     return n;
 }
@@ -186,12 +187,13 @@ static uint64_t run_libtorrent(void *ctx)
 
 static void print_decoding(set *s)
 {
-    static measure list[] = {{"structure walk (bencode_check)", run_walk, {0}},
-                             {"tokens (bencode_next)", run_tokens, {0}},
-                             {"typed decode", run_decode, {0}},
-                             {"typed decode and all rules", run_rules, {0}},
+    static measure list[] = {
+        {"structure walk (bencode_check)", run_walk, {0}},
+        {"tokens (bencode_next)", run_tokens, {0}},
+        {"typed decode", run_decode, {0}},
+        {"typed decode and all rules", run_rules, {0}},
 #ifdef BENCH_LIBTORRENT
-                             {"lt::bdecode (structure alone)", run_libtorrent, {0}},
+        {"lt::bdecode (structure alone)", run_libtorrent, {0}},
 #endif
     };
     enum { NUM = sizeof list / sizeof list[0] };
@@ -282,8 +284,8 @@ static bool cut_into_pieces(pieces *out, const uint8_t *data, uint32_t len)
     return true;
 }
 
-#define ID "abcdefghij0123456789"
-#define HASH "mnopqrstuvwxyz123456"
+#define ID           "abcdefghij0123456789"
+#define HASH         "mnopqrstuvwxyz123456"
 #define ANNOUNCE_LEN 138
 
 /* An announce as a program would build it, with an array at hand: the builder, and the same by hand. */
@@ -332,7 +334,9 @@ static uint64_t run_by_hand(void *ctx)
         PUT("aoeusnth", 8);
         PUT("e1:q13:announce_peer1:t2:", 25);
         PUT(t, 2);
-        PUT("1:v4:LT\x02\x0b" "1:y1:qe", 16);
+        PUT("1:v4:LT\x02\x0b"
+            "1:y1:qe",
+            16);
         n += at + e->out[i % 64];
     }
     return n;
@@ -383,8 +387,8 @@ static void print_encoding(const set *s)
     check_by_hand(&e);
     run_rounds(decoded, 2, &e);
     run_rounds(built, 2, &e);
-    printf("\nEncoding: %zu canonical messages of %s, %.0f bytes on average; and a query of %d bytes\n\n", e.num, s->name,
-           (double)e.bytes / (double)e.num, ANNOUNCE_LEN);
+    printf("\nEncoding: %zu canonical messages of %s, %.0f bytes on average; and a query of %d bytes\n\n", e.num,
+           s->name, (double)e.bytes / (double)e.num, ANNOUNCE_LEN);
     printf("| | ns a message | of memcpy |\n|---|---:|---:|\n");
     print_pair(decoded, ENCODE_TIMES * e.num);
     print_pair(built, ENCODE_TIMES * ENCODE_MESSAGES);
@@ -451,10 +455,11 @@ static uint64_t run_list_libtorrent(void *ctx)
 
 static void print_file_list(void)
 {
-    static measure list[] = {{"structure walk (bencode_check)", run_list_walk, {0}},
-                             {"tokens (bencode_next)", run_list_tokens, {0}},
+    static measure list[] = {
+        {"structure walk (bencode_check)", run_list_walk, {0}},
+        {"tokens (bencode_next)", run_list_tokens, {0}},
 #ifdef BENCH_LIBTORRENT
-                             {"lt::bdecode", run_list_libtorrent, {0}},
+        {"lt::bdecode", run_list_libtorrent, {0}},
 #endif
     };
     file_list f = make_file_list();
@@ -467,7 +472,8 @@ static void print_file_list(void)
     run_rounds(list, sizeof list / sizeof list[0], &f);
     printf("\nA list of files, %.1f MB\n\n| | GB/s | of the walk's time |\n|---|---:|---:|\n", (double)f.len / 1e6);
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        printf("| %s | %.2f | %.2f |\n", list[i].name, (double)f.len / median_of(list[i].ns), ratio(&list[i], &list[0]));
+        printf("| %s | %.2f | %.2f |\n", list[i].name, (double)f.len / median_of(list[i].ns),
+               ratio(&list[i], &list[0]));
     }
     free(f.bytes);
 }

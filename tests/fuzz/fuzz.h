@@ -14,12 +14,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define LAW(holds, what)                                                                   \
-    do {                                                                                   \
-        if (!(holds)) {                                                                    \
-            fprintf(stderr, "%s:%d: broken: %s (%s)\n", __FILE__, __LINE__, what, #holds); \
-            abort();                                                                       \
-        }                                                                                  \
+#define LAW(holds, what)                                                                                               \
+    do {                                                                                                               \
+        if (!(holds)) {                                                                                                \
+            fprintf(stderr, "%s:%d: broken: %s (%s)\n", __FILE__, __LINE__, what, #holds);                             \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 /* fuzz_copy gives the bytes in memory of their own, with `behind` bytes of `fill` after them that must not matter. */

@@ -1,5 +1,5 @@
-/* fuzz_encode: the laws of the builder. The input is a program for it: the type, a size for its room, then one operation
- * after another.
+/* fuzz_encode: the laws of the builder. The input is a program for it: the type, a size for its room, then one
+ * operation after another.
  *
  *   - a dry run gives the size, and what has room is written and nothing else
  *   - what was built decodes completely, with every field as it was set last, and the unknown keys beside them
@@ -52,7 +52,7 @@ typedef struct program {
     uint8_t last_key[KRPC_SCOPE_E][16]; /* unknown keys must come sorted */
     size_t last_len[KRPC_SCOPE_E];
     unsigned num_unknown[KRPC_SCOPE_E];
-    int scope; /* scope by scope */
+    int scope;          /* scope by scope */
     uint32_t room_used; /* and one after another */
 } program;
 
@@ -180,7 +180,8 @@ static void check_field(const program *p, const krpc_message *m, const uint8_t *
     }
     LAW(there, "what was set is there");
     if (e->what == BYTES) {
-        LAW(v->type == BENCODE_STRING && v->len == e->len && (e->len == 0 || memcmp(data + v->off, e->bytes, e->len) == 0),
+        LAW(v->type == BENCODE_STRING && v->len == e->len &&
+                (e->len == 0 || memcmp(data + v->off, e->bytes, e->len) == 0),
             "a string is as it was set");
     } else if (e->what == INT) {
         LAW(v->type == BENCODE_INT && v->num == e->num, "an integer is as it was set");

@@ -67,7 +67,8 @@ static uint64_t hash_adverts(uint64_t hash, const krpc_message *m, const uint8_t
         LAW(a.off <= size && a.len <= size - a.off, "a statement lies inside");
         LAW((unsigned)a.channel < KRPC_NUM_CHANNELS, "a statement has a channel");
         LAW(a.has_addr == (a.endpoint.addr_len != 0), "an address is there or is not");
-        LAW(!a.has_port || a.port < 0 || a.port > 65535 || a.endpoint.port == a.port, "a port that fits is in the endpoint");
+        LAW(!a.has_port || a.port < 0 || a.port > 65535 || a.endpoint.port == a.port,
+            "a port that fits is in the endpoint");
         hash = fuzz_mix(hash, (uint64_t)a.channel << 32 | a.off);
         hash = fuzz_mix(hash, (uint64_t)a.port);
         for (size_t i = 0; i < sizeof a.endpoint.addr; i++) {
@@ -129,7 +130,8 @@ static uint64_t ask(krpc_message *m, const uint8_t *data, size_t size, size_t wi
     LAW(m->len <= size, "a message lies inside");
     hash = fuzz_mix(hash, m->present);
     hash = fuzz_mix(hash, m->wrong);
-    hash = fuzz_mix(hash, (uint64_t)m->status << 24 | (uint64_t)m->type << 16 | (uint64_t)m->method << 8 | m->canonical);
+    hash =
+        fuzz_mix(hash, (uint64_t)m->status << 24 | (uint64_t)m->type << 16 | (uint64_t)m->method << 8 | m->canonical);
     hash = fuzz_mix(hash, (uint64_t)krpc_message_probe(m, data));
     hash = hash_values(hash, m, size);
     hash = hash_adverts(hash, m, data, size);

@@ -91,7 +91,8 @@ static void take_message(stream *s, const peerwire_event *event)
     uint8_t *copy = fuzz_copy(event->data, event->len, 32, 0);
     uint64_t hash = parse(event->data, event->len, &s->sender, &s->receiver, &m);
 
-    LAW(parse(copy, event->len, &s->sender, &s->receiver, &again) == hash, "what lies behind a message does not matter");
+    LAW(parse(copy, event->len, &s->sender, &s->receiver, &again) == hash,
+        "what lies behind a message does not matter");
     free(copy);
     copy = fuzz_copy(event->data, event->len, 0, 0);
     LAW(parse(copy, event->len, &s->sender, &s->receiver, &again) == hash, "nor where it lies");
@@ -114,7 +115,8 @@ static void drain(stream *s)
 
     while (peerwire_reader_next(&s->reader, &event)) {
         s->events++;
-        s->hash = fuzz_mix(s->hash, (uint64_t)event.type << 32 | (event.type == PEERWIRE_EVENT_MESSAGE ? event.len : 0));
+        s->hash =
+            fuzz_mix(s->hash, (uint64_t)event.type << 32 | (event.type == PEERWIRE_EVENT_MESSAGE ? event.len : 0));
         s->hash = fuzz_mix(s->hash, event.begin);
         if (event.type != PEERWIRE_EVENT_MESSAGE) {
             continue;
@@ -132,8 +134,8 @@ static void drain(stream *s)
     }
 }
 
-/* Feeds the stream in pieces of at most `most` bytes, each in memory of its own; a gap of unknown or known size may come
- * after `gap_at` bytes. */
+/* Feeds the stream in pieces of at most `most` bytes, each in memory of its own; a gap of unknown or known size may
+ * come after `gap_at` bytes. */
 static void run(stream *s, const uint8_t *data, size_t size, size_t most, uint32_t seed, size_t gap_at, uint64_t gap)
 {
     size_t pos = 0;

@@ -1,5 +1,5 @@
-/* replay.c: runs a fuzz target on files and on the files of folders, where no fuzzing engine is linked. Without arguments
- * it takes standard input, as AFL++ wants it.
+/* replay.c: runs a fuzz target on files and on the files of folders, where no fuzzing engine is linked. Without
+ * arguments it takes standard input, as AFL++ wants it.
  *
  * SPDX-License-Identifier: MIT
  */
