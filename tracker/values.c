@@ -234,8 +234,8 @@ static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
         if (item.body_len == 18) {
             check_peer(c, data, item.body_off, 18);
         } else if (item.body_len % 6 == 0) { /* one peer, or several in one string */
-            for (uint32_t pos = 0; pos < item.body_len; pos += 6) {
-                check_peer(c, data, item.body_off + pos, 6);
+            for (uint32_t at = 0; at < item.body_len; at += 6) {
+                check_peer(c, data, item.body_off + at, 6);
             }
         }
     }
