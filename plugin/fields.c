@@ -161,7 +161,7 @@ static hf_register_info peer_fields[] = {
 static hf_register_info peer_key_fields[] = {
 #define KEY(SYMBOL, EXT, NAME, TYPE, SPEC, MEANING) \
     {&hf_peer_key[PEERWIRE_KEY_##SYMBOL],           \
-     {NAME, "krpc.peerwire." NAME, PEER_SHOW_##TYPE, NULL, 0, MEANING " (" SPEC ")", HFILL}},
+     {NAME " (" MEANING ")", "krpc.peerwire." NAME, PEER_SHOW_##TYPE, NULL, 0, MEANING " (" SPEC ")", HFILL}},
 #include <krpc/peerwire.def>
 };
 

@@ -91,17 +91,24 @@ static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const state
         proto_tree_add_int64(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, value->num);
         return;
     }
-    item = proto_tree_add_item(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, ENC_NA);
     switch (key) {
     case PEERWIRE_KEY_V:
-        proto_item_append_text(item, " (%s)", tree_text(pinfo, bytes, len, 80));
+        proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
+                                          tree_text(pinfo, bytes, len, 80));
         item = proto_tree_add_string(tree, HF(PEER_CLIENT), at.tvb, (int)(at.off + off), (int)len,
                                      tree_text(pinfo, bytes, len, 80));
         proto_item_set_generated(item);
-        break;
+        proto_item_set_hidden(item);
+        return;
     case PEERWIRE_KEY_M:
-        proto_item_append_text(item, " (%s)", tree_bencode(pinfo, bytes, len));
+        proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
+                                          tree_bencode(pinfo, bytes, len));
+        return;
+    default:
         break;
+    }
+    item = proto_tree_add_item(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, ENC_NA);
+    switch (key) {
     case PEERWIRE_KEY_YOURIP:
     case PEERWIRE_KEY_IPV4:
     case PEERWIRE_KEY_IPV6:
@@ -155,9 +162,21 @@ static void draw_holepunch(proto_tree *tree, piece at, const peerwire_message *m
 
 static const char *message_name(const state_peer *peer)
 {
-    if (peer->kind == PEERWIRE_EXTENDED)
-        return peerwire_extension_name((peerwire_extension)peer->extension);
-    return peerwire_kind_name((peerwire_kind)peer->kind);
+    if (peer->kind == PEERWIRE_PORT)
+        return "PORT";
+    if (peer->kind != PEERWIRE_EXTENDED)
+        return peerwire_kind_name((peerwire_kind)peer->kind);
+    if (peer->extension == PEERWIRE_EXT_HANDSHAKE)
+        return "extension handshake";
+    return peerwire_extension_name((peerwire_extension)peer->extension);
+}
+
+static void add_hidden_string(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text)
+{
+    proto_item *item = proto_tree_add_string(tree, hf, tvb, 0, 0, text);
+
+    proto_item_set_generated(item);
+    proto_item_set_hidden(item);
 }
 
 static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const state_peer *peer)
@@ -173,10 +192,10 @@ static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const s
     receiver.ext_id[peer->extension] = peer->ext_id;
     peerwire_message_parse(&m, peer->data, peer->len, NULL, &receiver, NULL);
 
-    proto_item_append_text(item, ": %s%s", peer->kind == PEERWIRE_EXTENDED ? "extended, " : "", message_name(peer));
-    proto_item_set_generated(proto_tree_add_string(sub, HF(PEER_KIND), at.tvb, 0, 0, peerwire_kind_name((peerwire_kind)peer->kind)));
+    proto_item_append_text(item, ": %s", message_name(peer));
+    add_hidden_string(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
     if (peer->kind == PEERWIRE_EXTENDED)
-        proto_item_set_generated(proto_tree_add_string(sub, HF(PEER_EXTENSION), at.tvb, 0, 0, message_name(peer)));
+        add_hidden_string(sub, HF(PEER_EXTENSION), at.tvb, peerwire_extension_name((peerwire_extension)peer->extension));
     if (peer->kind == PEERWIRE_HANDSHAKE)
         draw_handshake(sub, at, peer, &m);
     if (m.has_port && peer->len >= 7) {
@@ -206,14 +225,25 @@ static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const stat
     uint32_t pos = 0;
     unsigned count = 0;
 
-    for (const state_peer *peer = record->peers; peer != NULL && count < MAX_MESSAGES; peer = peer->next, count++)
-        draw_message(pinfo, tree, locate(pinfo, tvb, packet, peer, &pos), peer);
     for (unsigned i = 0; i < record->num_adverts && i < MAX_MESSAGES; i++) {
         tracker_advert advert;
 
         if (state_advert_get(record->first_advert + i, &advert))
             ports_draw(pinfo, tree, tvb, &advert, 0, 0);
     }
+    for (const state_peer *peer = record->peers; peer != NULL && count < MAX_MESSAGES; peer = peer->next, count++)
+        draw_message(pinfo, tree, locate(pinfo, tvb, packet, peer, &pos), peer);
+}
+
+static void summary_set(packet_info *pinfo, proto_item *item, const state_packet *packet)
+{
+    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
+    unsigned count = 0;
+
+    for (const state_peer *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES; peer = peer->next, count++)
+        wmem_strbuf_append_printf(out, "%s %s", count == 0 ? ":" : ",", message_name(peer));
+    ports_info_text(out, packet);
+    proto_item_append_text(item, "%s", wmem_strbuf_get_str(out));
 }
 
 void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
@@ -228,8 +258,8 @@ void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet
         append_column(pinfo, packet);
     item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
     if (tree != NULL && (proto_field_is_referenced(tree, proto_peerwire) || proto_field_is_referenced(tree, proto_krpc))) {
-        for (const state_peer *peer = packet->record->peers; peer != NULL; peer = peer->next)
-            proto_item_append_text(item, "%s %s", peer == packet->record->peers ? ":" : ",", message_name(peer));
+        if (compat_is_visible(tree))
+            summary_set(pinfo, item, packet);
         draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
     }
     tree_findings(pinfo, packet->record, NULL, item);

@@ -318,6 +318,22 @@ static void a_full_builder_stays_full(void)
     }
 }
 
+/* Room that is just used up is enough. */
+static void room_that_fits_exactly(void)
+{
+    enum { NEEDED = 2 + 1 + 4 + 20 };
+
+    for (size_t cap = NEEDED - 1; cap <= NEEDED + 1; cap++) {
+        uint8_t *room = guard_copy(&page, "", 0) - cap;
+        krpc_builder b;
+
+        krpc_builder_init(&b, room, cap, KRPC_QUERY, "aa", 2);
+        krpc_builder_method(&b, KRPC_METHOD_PING);
+        krpc_builder_bytes(&b, KRPC_A_ID, ID, 20);
+        CU_ASSERT_EQUAL(b.full, cap < NEEDED);
+    }
+}
+
 static void a_builder_without_room(void)
 {
     krpc_builder b;
@@ -387,6 +403,7 @@ int main(void)
         UNIT_TEST(unknown_keys_are_merged),
         UNIT_TEST(a_field_of_a_makes_a),
         UNIT_TEST(a_full_builder_stays_full),
+        UNIT_TEST(room_that_fits_exactly),
         UNIT_TEST(a_builder_without_room),
         UNIT_TEST(incomplete_messages_have_none),
         UNIT_TEST(encoding_makes_canonical),

@@ -279,6 +279,7 @@ static void take_query(const taking *k)
     adverts_take(t, k->p, k->m, k->data, k->src, query, k->out, k->sink);
     nat_query(t, k->p, k->m, k->data, k->src, k->dst, query, k->sink);
     nat_own_address(t, k->p, k->src, k->sink);
+    items_check(t, k->m, k->data, k->out, k->sink);
     if (query != NULL) {
         adverts_sent(t, k->p, k->sink);
     }
@@ -350,6 +351,7 @@ static void take_reply(const taking *k)
         check_answer(k, query);
     }
     take_tokens(k, query);
+    items_check(t, k->m, k->data, k->out, k->sink);
     values_check(t, k->p, k->m, k->data, k->out, k->sink);
 }
 

@@ -570,6 +570,12 @@ void lives_clear(tracker *t);
 void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t frame);
 uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint, bool tcp); /* 0: nobody was heard there */
 
+/* ---- items.c ---- */
+
+/* items_check verifies the BEP 44 item of a put, or of an answer to a get. */
+void items_check(tracker *t, const krpc_message *m, const uint8_t *data, const tracker_result *result,
+                 const krpc_sink *sink);
+
 /* ---- peers.c ---- */
 
 struct peers;

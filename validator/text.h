@@ -1,8 +1,8 @@
 /* text.h: a growing piece of text, and fast ways to add to it.
  *
- * Everything that krpcscope prints is put together here first. At more than a million lines a second neither printf nor
- * Wireshark's json_dumper (which writes each brace and indent through stdio) is fast enough, so numbers, hex, addresses
- * and times have writers of their own.
+ * Everything that krpcscope prints is put together here first and handed over in large pieces. Numbers, hex, addresses and
+ * times have writers of their own: a capture becomes millions of lines, and printf or Wireshark's json_dumper would go
+ * through stdio for each brace.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -16,6 +16,7 @@ c    inet  192.0.2.103     172.16.0   3  stable
 d    inet  203.0.113.104   192.168.4  4  forward
 cgn  inet  198.51.100.106  100.64.7   6  block
 e    cgn   100.64.7.2      192.168.5  5  preserve
+f    inet  192.0.2.107     192.168.7  7  random-forward
 "
 boot_v4=(192.0.2.10 198.51.100.10 203.0.113.10 192.0.2.11 198.51.100.11 203.0.113.11
   192.0.2.12 198.51.100.12 203.0.113.12 192.0.2.13 198.51.100.13 203.0.113.13)
@@ -90,6 +91,7 @@ nat_rules() { # name
   random) how="masquerade fully-random" ;;
   stable) how="meta l4proto { tcp, udp } snat to $to:40000-50000" ;;
   forward) how="meta l4proto { tcp, udp } snat to $to:40000-50000" dnat=$(forwards "$1") ;;
+  random-forward) how="masquerade fully-random" dnat=$(forwards "$1") ;;
   block) how="meta l4proto { tcp, udp } snat to $to:20000-20999" ;;
   esac
   cat <<R

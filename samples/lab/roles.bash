@@ -11,9 +11,11 @@ torrents=(1 2)                        # no tracker, not private: peers come from
 # The nodes of the proposal: name, place, last number of the address, port, and what it is told besides its address and the
 # bootstrap nodes.  FORWARDED stands for the port that the NAT forwards to it.
 node_table="
-silent   d    21  6901
-tells    d    22  6902  --contact-port FORWARDED --no-contact
-asks     d    23  6903  --contact-port FORWARDED
+silent   f    21  6901
+tells    f    22  6902  --contact-port FORWARDED --no-contact --after 45
+asks     f    23  6903  --contact-port FORWARDED --no-p --silence 130
+quiet    d    21  6901
+says     d    22  6902  --contact-port FORWARDED --no-contact --after 60
 mistaken c    21  6901  --contact-port FORWARDED
 reader   pub  81  6881
 reader2  pub  82  6881
@@ -67,7 +69,7 @@ host_list() { # for hosts.tsv
   printf 'host\tplace\trole\tipv4\tipv6\tdht_port\ttcp_port\tforwarded\n'
   for h in "${hosts[@]}"; do
     printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$h" "${place[$h]}" "${role[$h]}" "${v4[$h]}" \
-      "$([[ $ipv6 == yes ]] && echo "${v6[$h]}" || echo -)" "${dht[$h]}" "${tcp[$h]}" "$([[ ${place[$h]} == d ]] && echo "${fwd[$h]}" || echo -)"
+      "$([[ $ipv6 == yes ]] && echo "${v6[$h]}" || echo -)" "${dht[$h]}" "${tcp[$h]}" "$([[ ${kind[${place[$h]}]:-} == *forward ]] && echo "${fwd[$h]}" || echo -)"
   done
 }
 

@@ -107,11 +107,10 @@ scenario_hairpin() {
 # proposal: nodes that say `p` or `contact`, among real clients, on both sides of the forwarded NAT
 scenario_proposal() {
   local name where no port what
-  nats=(d c) boots=8
+  nats=(f d c) boots=8 scenario_seconds=240
   udp_timeout=5 udp_stream=10   # these nodes meet every few seconds instead of every quarter of an hour
   public_four
   host d lt has=2
-  host d tr
   while read -r name where no port what; do
     [[ -n $name ]] || continue
     case $where in

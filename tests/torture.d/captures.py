@@ -136,25 +136,25 @@ def spoil(rng, data, others):
 
 # ---- captures ----
 
-def from_editcap(rng, sample, out, work):
-    """editcap's random errors: everywhere, or behind the headers."""
+def run(*words):
+    subprocess.run([str(w) for w in words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def from_editcap(rng, sample, out):
+    """editcap's random errors, everywhere or behind the headers."""
     words = ["-E", rng.choice(["0.0005", "0.002", "0.01", "0.05", "0.2"]), "--seed", str(rng.randrange(1, 2**31))]
     if rng.random() < 0.6:
         words += ["-o", str(rng.choice([14, 28, 34, 42, 54, 62]))]
     if rng.random() < 0.15:
         words += ["-s", str(rng.randrange(20, 400))]
-    subprocess.run(["editcap", *words, str(sample), str(out)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return "editcap " + " ".join(words) + " " + sample.name
+    run("editcap", *words, sample, out)
 
 
-def from_truncation(rng, sample, out, work):
-    size = rng.choice([rng.randrange(14, 90), rng.randrange(28, 200), rng.randrange(60, 600)])
-    subprocess.run(["editcap", "-s", str(size), str(sample), str(out)], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
-    return f"editcap -s {size} {sample.name}"
+def from_truncation(rng, sample, out):
+    run("editcap", "-s", rng.choice([rng.randrange(14, 90), rng.randrange(28, 200), rng.randrange(60, 600)]), sample, out)
 
 
-def from_disorder(rng, link, packets, out, name):
+def disorder(rng, link, packets):
     """Packets that are missing, that come twice, late, or at another time."""
     packets = list(packets)
     for _ in range(max(1, len(packets) // rng.choice([3, 10, 30]))):
@@ -169,22 +169,20 @@ def from_disorder(rng, link, packets, out, name):
         else:
             time, data, original = packets[at]
             packets[at] = (max(0, time + rng.choice([-1, 1]) * 10 ** rng.randrange(6, 14)), data, original)
-    write(out, link, packets)
-    return f"disorder in {name}"
+    return packets
 
 
-def from_payloads(rng, link, packets, out, name, others):
-    """Spoilt payloads behind headers that stay: lengths are those of before, so some are cut and some have a tail."""
+def spoil_payloads(rng, link, packets, others):
+    """Spoilt payloads behind headers that fit them."""
     packets = list(packets)
     for index, (time, data, _) in enumerate(packets):
         at = payload_at(link, data)
         if at is None or rng.random() < 0.4:
             continue
-        payload = spoil(rng, data[at:], others)[:60000]
+        payload = spoil(rng, data[at:], others)
         data = resize(link, data[:at], len(payload)) + payload
         packets[index] = (time, data, len(data))
-    write(out, link, packets)
-    return f"spoilt payloads in {name}"
+    return packets
 
 
 def resize(link, header, size):
@@ -214,18 +212,18 @@ def quoted(rng, packet):
     return ip(rng.choice([dst, "192.0.2.254"]), src, ICMP, body)
 
 
-def from_corpus(rng, corpus, out):
+def from_corpus(rng, corpus):
     """The fuzzing corpus as datagrams, as TCP streams and as uTP; some as they are, some spoilt."""
     messages, wire = corpus["message"], corpus["peerwire"]
     time, packets = START_NS, []
-    pairs = [pair(rng) for _ in range(rng.randrange(1, 6))]
+    pairs = [pair(rng) for _ in range(rng.randrange(1, 12))]
 
     def add(data):
         nonlocal time
         time += rng.choice([10**5, 10**7, 10**9, 10**11])
         packets.append((time, data, len(data)))
 
-    for _ in range(rng.randrange(20, 60)):
+    for _ in range(rng.randrange(100, 400)):
         src, dst = rng.sample(rng.choice(pairs), 2)
         payload = rng.choice(messages)
         if rng.random() < 0.5:
@@ -234,18 +232,16 @@ def from_corpus(rng, corpus, out):
         add(packet)
         if rng.random() < 0.1:
             add(quoted(rng, packet))
-    for _ in range(rng.randrange(1, 4)):
-        src, dst = rng.choice(pairs)
-        stream = b"".join(rng.choices(wire, k=rng.randrange(1, 5)))
-        if rng.random() < 0.5:
-            stream = spoil(rng, stream, wire)
-        for packet in segments(rng, src, dst, stream):
-            add(packet)
-    if rng.random() < 0.5:
+        if rng.random() < 0.05:
+            stream = b"".join(rng.choices(wire, k=rng.randrange(1, 5)))
+            if rng.random() < 0.5:
+                stream = spoil(rng, stream, wire)
+            for packet in segments(rng, *rng.choice(pairs), stream):
+                add(packet)
+    if rng.random() < 0.3:
         rng.shuffle(packets)
         packets = [(START_NS + index * 10**7, data, original) for index, (_, data, original) in enumerate(packets)]
-    write(out, LINK_RAW, packets)
-    return "fuzzing corpus"
+    return packets
 
 
 def segments(rng, src, dst, stream):
@@ -274,29 +270,54 @@ def segments(rng, src, dst, stream):
 class Maker:
     """Makes the capture of each number: the same one for the same seed, samples and corpus."""
 
+    BATCH = 12  # samples in a capture
+
     def __init__(self, samples, corpus, work, seed):
-        self.seed, self.work = seed, work
-        self.samples = samples
+        self.seed, self.samples, self.work = seed, samples, work
         self.corpus = {name: [p.read_bytes() for p in sorted((corpus / name).iterdir())] for name in ("message", "peerwire")}
-        self.read = []
+        self.payloads = self.corpus["message"] + self.corpus["peerwire"]
+        self.read = {}
         for index, sample in enumerate(samples):
             converted = work / f"sample-{index}.pcap"
             if convert(sample, converted):
                 link, packets = read(converted)
-                if packets:
-                    self.read.append((sample.name, link, packets[:3000]))
+                self.read.setdefault(link, []).append(packets[:2000])
+
+    def merged(self, rng, number, out, change):
+        """Several samples, each changed on its own, one behind another."""
+        parts = []
+        for index, sample in enumerate(rng.sample(self.samples, min(self.BATCH, len(self.samples)))):
+            parts.append(self.work / f"part-{number}-{index}")
+            change(rng, sample, parts[-1])
+        run("mergecap", "-a", "-w", out, *parts)
+        for part in parts:
+            part.unlink()
+
+    def changed(self, rng, out, change):
+        link = rng.choice(list(self.read))
+        packets = []
+        for sample in rng.sample(self.read[link], min(self.BATCH, len(self.read[link]))):
+            packets += change(rng, link, sample)
+        write(out, link, packets)
 
     def make(self, number, out):
         """Writes a capture; says what it is."""
         rng = random.Random(f"{self.seed} {number}")
-        kind = number % 8
-        if kind < 2:
-            return from_editcap(rng, rng.choice(self.samples), out, self.work)
+        kind = number % 6
+        if kind == 0:
+            self.merged(rng, number, out, from_editcap)
+            return "random errors"
+        if kind == 1:
+            write(out, LINK_RAW, from_corpus(rng, self.corpus))
+            return "fuzzing corpus"
         if kind == 2:
-            return from_truncation(rng, rng.choice(self.samples), out, self.work)
-        if kind < 5:
-            return from_corpus(rng, self.corpus, out)
-        name, link, packets = rng.choice(self.read)
-        if kind == 5:
-            return from_disorder(rng, link, packets, out, name)
-        return from_payloads(rng, link, packets, out, name, self.corpus["message"] + self.corpus["peerwire"])
+            self.changed(rng, out, lambda *a: spoil_payloads(*a, self.payloads))
+            return "spoilt payloads"
+        if kind == 3:
+            self.merged(rng, number, out, from_truncation)
+            return "cut packets"
+        if kind == 4:
+            self.changed(rng, out, disorder)
+            return "disorder"
+        self.changed(rng, out, lambda r, link, sample: disorder(r, link, spoil_payloads(r, link, sample, self.payloads)))
+        return "spoilt payloads in disorder"

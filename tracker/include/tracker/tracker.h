@@ -165,6 +165,7 @@ typedef struct tracker_options {
     uint32_t max_nodes;        /* endpoints: 131072 */
     uint32_t max_transactions; /* queries without an answer yet: 65536 */
     uint32_t max_adverts;      /* advertisements whose verdict may still change: 32768 */
+    uint32_t max_items;        /* BEP 44 items whose signature is verified: 1000 */
     uint32_t max_streams;      /* TCP and uTP streams: 4096 */
     uint8_t hash_key[16];      /* all zero: a random one */
     /* advert_done gets each advertisement when its verdict will not change any more, in the order of the frames: when it
@@ -259,6 +260,8 @@ typedef struct tracker_stats {
     uint64_t dropped_mappings; /* nodes whose NAT evidence was given up for that of others */
     uint64_t dropped_adverts; /* pushed out before 15 minutes of capture time were over */
     uint64_t dropped_streams;
+    uint64_t items_verified; /* BEP 44 items whose signature and target were looked at */
+    uint64_t dropped_items;  /* those that were not, because of max_items */
     uint64_t memory; /* bytes held by the tracker */
 } tracker_stats;
 void tracker_stats_get(const tracker *tracker, tracker_stats *out);
