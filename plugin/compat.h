@@ -63,6 +63,13 @@ static inline bool compat_is_visible(proto_tree *tree)
     return tree != NULL && PTREE_DATA(tree)->visible;
 }
 
+/* compat_is_wanted: somebody will look at fields of this protocol. Unlike proto_field_is_referenced it does not say so where
+ * the protocol alone is asked for, as the protocol hierarchy does. */
+static inline bool compat_is_wanted(proto_tree *tree, int proto)
+{
+    return compat_is_visible(tree) || (tree != NULL && proto_registrar_get_nth((unsigned)proto)->ref_type != HF_REF_TYPE_NONE);
+}
+
 #ifndef WS_PLUGIN_DESC_DISSECTOR
 #define WS_PLUGIN_DESC_DISSECTOR (1UL << 0)
 #endif

@@ -257,7 +257,7 @@ static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
     p_add_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY, packet);
     if (pinfo->cinfo != NULL && col_get_writable(pinfo->cinfo, -1))
         column_set(pinfo, packet);
-    if (tree != NULL && proto_field_is_referenced(tree, proto_krpc)) {
+    if (compat_is_wanted(tree, proto_krpc)) {
         draw(pinfo, tree, tvb, packet);
     } else {
         proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);

@@ -257,7 +257,7 @@ void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet
     if (pinfo->cinfo != NULL && packet->record->num_adverts != 0)
         append_column(pinfo, packet);
     item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
-    if (tree != NULL && (proto_field_is_referenced(tree, proto_peerwire) || proto_field_is_referenced(tree, proto_krpc))) {
+    if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc)) {
         if (compat_is_visible(tree))
             summary_set(pinfo, item, packet);
         draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);

@@ -407,7 +407,7 @@ static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field
     return item;
 }
 
-static void draw_bloom(tree_context *c, proto_item *item, krpc_span span)
+static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc_span span)
 {
     if (span.len != KRPC_BLOOM_LEN)
         return;
@@ -415,7 +415,7 @@ static void draw_bloom(tree_context *c, proto_item *item, krpc_span span)
     double estimate = krpc_bloom_estimate(krpc_bloom_zeros(c->data + span.off));
     proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
 
-    proto_item_set_text(item, "%s: about %.0f addresses", proto_registrar_get_name(PITEM_FINFO(item)->hfinfo->id), estimate);
+    proto_item_set_text(item, "%s: about %.0f addresses", krpc_field_get(field)->title, estimate);
     proto_item_set_generated(proto_tree_add_double(tree, HF(ESTIMATE), c->tvb, 0, 0, estimate));
 }
 
@@ -620,7 +620,7 @@ static proto_item *draw_value(tree_context *c, proto_tree *tree, krpc_field fiel
         return draw_endpoint(c, tree, field, span);
     case KRPC_KIND_BLOOM:
         item = draw_bytes(c, tree, field, span);
-        draw_bloom(c, item, span);
+        draw_bloom(c, item, field, span);
         return item;
     case KRPC_KIND_ANY:
         item = draw_bytes(c, tree, field, span);
@@ -733,7 +733,7 @@ static bool is_text_wanted(proto_item *top)
 
     if (expert_tap == 0)
         expert_tap = find_tap_id("expert");
-    return have_tap_listener(expert_tap) || (top != NULL && proto_field_is_referenced(top, proto_expert));
+    return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
 }
 
 void tree_findings(packet_info *pinfo, const state_record *record, tree_context *context, proto_item *top)

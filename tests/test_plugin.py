@@ -205,6 +205,7 @@ class Enduring(unittest.TestCase):
             for number, protocols, info in table(path, "frame.number", "frame.protocols", "_ws.col.Info", options=options):
                 self.assertLessEqual(protocols.split(":").count("krpc"), 1, f"{path.name} frame {number}")
                 self.assertNotEqual(info, "", f"{path.name} frame {number}")
+            tshark(path, "-Y", "krpc.t || krpc.bloom.estimate > 1 || krpc.advert.port || krpc.peerwire.port", *options)
 
     def test_hostile(self):
         packets = [udp(A, B, PING), udp(B, A, PONG)] + [udp(A, B, p) if i % 2 else udp(B, A, p) for i, p in enumerate(HOSTILE)]

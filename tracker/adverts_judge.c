@@ -36,6 +36,29 @@ static bool may_be(const node *n, const uint8_t family[2])
     return memcmp(n->version, family, 2) == 0;
 }
 
+/* A port that only ever answers, of a node that asks from another port of that address, is a forwarded one: the source
+ * port is that of the queries. */
+static uint32_t asking_port(const tracker *t, const krpc_endpoint *addr, uint32_t found)
+{
+    const node *answering = node_at(&t->nodes, found);
+    addr_walk walk;
+    uint32_t index;
+    unsigned steps = 0;
+
+    if (answering->queries > 0 || (answering->flags & NODE_HAS_ID) == 0) {
+        return found;
+    }
+    nodes_at_init(&walk, t, addr);
+    while (steps++ < HOST_NODES && (index = nodes_at_next(&walk, t, addr)) != NONE) {
+        const node *n = node_at(&t->nodes, index);
+
+        if (n->queries > 0 && node_had_id(t, n, answering->id)) {
+            return index;
+        }
+    }
+    return found;
+}
+
 unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
                            uint32_t *out)
 {
@@ -59,6 +82,9 @@ unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const ui
         if (may_be(n, family) && (*out == NONE || n->endpoint.port == port)) {
             *out = index;
         }
+    }
+    if (*out != NONE) {
+        *out = asking_port(t, addr, *out);
     }
     return num;
 }

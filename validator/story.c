@@ -28,11 +28,10 @@ typedef struct dht_claims {
     bool more;
 } dht_claims;
 
-static void collect(dht_claims *out, const ledger *book, const krpc_endpoint *host)
+static void collect_from(dht_claims *out, const ledger *book, const krpc_endpoint *host)
 {
     const ledger_entry *entry;
 
-    *out = (dht_claims){0};
     for (unsigned i = ledger_find(book, host); (entry = ledger_get(book, i)) != NULL; i++) {
         unsigned n = 0;
         if (!krpc_endpoint_equal(&entry->host, host))
@@ -62,6 +61,18 @@ static void collect(dht_claims *out, const ledger *book, const krpc_endpoint *ho
     }
 }
 
+/* What a node says on any of the ports that it is seen on. */
+static void collect(dht_claims *out, const ledger *book, const tracker_node *node)
+{
+    *out = (dht_claims){0};
+    collect_from(out, book, &node->endpoint);
+    for (uint32_t i = 0; i < node->nat.num_kept; i++) {
+        const krpc_endpoint *outside = &node->nat.external[i].endpoint;
+        if (krpc_endpoint_same_addr(outside, &node->endpoint) && outside->port != node->endpoint.port)
+            collect_from(out, book, outside);
+    }
+}
+
 static bool is_seen_elsewhere(const tracker_node *node)
 {
     const tracker_nat *nat = &node->nat;
@@ -78,7 +89,7 @@ static bool is_story(const ledger *book, const tracker_node *node)
 
     if (is_seen_elsewhere(node))
         return true;
-    collect(&claims, book, &node->endpoint);
+    collect(&claims, book, node);
     for (unsigned i = 0; i < claims.num_claims; i++)
         if (claims.claims[i].port != node->endpoint.port)
             return true;
@@ -213,6 +224,23 @@ static void put_later(text *out, const run *from, uint8_t later, uint32_t later_
         put_frames(out, from, &later_frame, 1);
 }
 
+/* Seen from outside, the node answers on a port that its own queries do not come from. */
+static bool is_forwarded(const run *from, const tracker_node *node, int32_t port)
+{
+    krpc_endpoint named = node->endpoint;
+    tracker_node there;
+
+    if (port < 1 || port > 65535 || krpc_endpoint_scope(&named) != KRPC_ADDR_GLOBAL)
+        return false;
+    named.port = (uint16_t)port;
+    if (!tracker_node_find(run_get_tracker(from), &named, &there) || there.responses == 0)
+        return false;
+    for (uint32_t i = 0; i < MIN(there.num_ids, TRACKER_MAX_IDS); i++)
+        if (node->num_ids > 0 && memcmp(there.ids[i], node->ids[0], sizeof node->ids[0]) == 0)
+            return true;
+    return false;
+}
+
 static void put_claims(text *out, const run *from, const dht_claims *claims, const tracker_node *node)
 {
     for (unsigned i = 0; i < claims->num_claims; i++) {
@@ -224,8 +252,10 @@ static void put_claims(text *out, const run *from, const dht_claims *claims, con
         text_char(out, ')');
         text_puts(out, is_right ? node->nat.mapping == TRACKER_MAPPING_DEPENDENT ? ", which is right for some only"
                                                                                   : ", which is right"
-                                : ", where nobody outside can reach it");
+                                : ", which is not where it is seen");
         put_later(out, from, claims->claims[i].later, claims->claims[i].later_frame);
+        if (!is_right && is_forwarded(from, node, claims->claims[i].port))
+            text_puts(out, "; it answers there, so the port is forwarded");
         text_char(out, '.');
     }
     if (claims->num_claims == 0)
@@ -265,7 +295,7 @@ static void put_story(text *out, const run *from, const ledger *book, const trac
     size_t start = out->len;
     dht_claims claims;
 
-    collect(&claims, book, &node->endpoint);
+    collect(&claims, book, node);
     put_who(out, node);
     put_seen(out, from, node);
     put_behaviour(out, node);
