@@ -321,8 +321,8 @@ def token_broken(c):
 
 @sample
 def other_port(c):
-    """Replies that come from elsewhere: frame 2 from another port than frame 1 was sent to, frame 4 from another address,
-    frame 6 answers nothing, frame 7 repeats frame 3."""
+    """Replies that come from elsewhere: frame 2 from another port than frame 1 was sent to, frame 4 from another address.
+    Frame 5 asks once more what frame 3 asked; frame 7 answers nothing."""
     c.udp(ALICE, BOB, query("ping", "o1", A))
     c.udp((BOB[0], 40865), ALICE, response("o1", B), 0.03)
     question = query("ping", "o2", A)

@@ -84,13 +84,14 @@ static void put_part(text *out, bool *first, uint64_t count, const char *what)
     *first = false;
     text_count(out, count);
     text_char(out, ' ');
-    /* "queries", "errors": one of them is less. */
+    /* "queries", "errors": one of them is less. The names of queries, get_peers, stay what they are. */
     size_t len = strcspn(what, " ");
-    if (count == 1 && len > 3 && memcmp(what + len - 3, "ies", 3) == 0) {
+    bool is_name = memchr(what, '_', len) != NULL;
+    if (count == 1 && len > 3 && !is_name && memcmp(what + len - 3, "ies", 3) == 0) {
         text_put(out, what, len - 3);
         text_char(out, 'y');
         text_puts(out, what + len);
-    } else if (count == 1 && len > 3 && what[len - 1] == 's' && what[len - 2] != 's') {
+    } else if (count == 1 && len > 3 && !is_name && what[len - 1] == 's' && what[len - 2] != 's') {
         text_put(out, what, len - 1);
         text_puts(out, what + len);
     } else {
