@@ -32,7 +32,7 @@ static void unhex(uint8_t *out, const char *hex)
     }
 }
 
-static uint8_t id[20] = "abcdefghij0123456789";
+static const char id[] = "abcdefghij0123456789";
 
 /* Gives one message to the tracker, from node 1 to node 2 or back. */
 static void give(tracker *t, uint32_t frame, bool back, const krpc_builder *b)

@@ -104,7 +104,7 @@ scenario_hairpin() {
   for r in lt ar tr; do behind a "$r"; done
 }
 
-# proposal: nodes that say `p` or `contact`, among real clients, on both sides of the forwarded NAT
+# proposal: nodes that say `p` or `contact`, among real clients, behind NATs c, d and f and before them
 scenario_proposal() {
   local name where no port what
   nats=(f d c) boots=8 scenario_seconds=240
