@@ -312,7 +312,8 @@ static gint entry_compare(gconstpointer a, gconstpointer b)
 {
     const entry *x = a;
     const entry *y = b;
-    int order = memcmp(x->key->data, y->key->data, MIN(x->key->len, y->key->len));
+    guint shorter = MIN(x->key->len, y->key->len); /* an empty key has no data at all */
+    int order = shorter > 0 ? memcmp(x->key->data, y->key->data, shorter) : 0;
 
     return order != 0 ? order : (int)x->key->len - (int)y->key->len;
 }
