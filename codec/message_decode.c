@@ -534,7 +534,7 @@ static inline bencode_status walk_entries(decoder *d, const krpc_scope scope)
     out->body[scope].len = len - pos;
     while (pos < len && data[pos] != 'e') {
         uint32_t key_off = pos;
-        uint32_t body, size, value, value_len;
+        uint32_t body = 0, size = 0, value, value_len;
         bencode_status status = BENCODE_OK;
         krpc_field field;
         uint64_t word;
@@ -639,6 +639,10 @@ static void report_trailing(decoder *d, size_t wire_len)
 {
     bool padding = true;
 
+    if (d->pos == d->len) { /* what follows was not captured */
+        report(d, KRPC_RULE_BENCODE_SNAPPED, d->pos, 0, d->len, (int64_t)wire_len);
+        return;
+    }
     for (uint32_t i = d->pos; i < d->len && padding; i++) {
         padding = d->data[i] == 0 || d->data[i] == '\r' || d->data[i] == '\n' || d->data[i] == ' ';
     }
