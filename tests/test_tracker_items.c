@@ -1,5 +1,7 @@
-/* test_tracker_items.c: BEP 44 items against their signature and the target that was asked for: the BEP's own vectors,
- * and each with one thing changed. Rules bep44.bad-signature and bep44.wrong-target.
+/* test_tracker_items.c: what only shows against the query or the stream before it. BEP 44 items against their signature
+ * and the target that was asked for, with the BEP's own vectors, each once with one thing changed (bep44.bad-signature,
+ * bep44.wrong-target); bloom filters that nobody asked for (bep33.not-asked); a peer wire stream that falls out of step
+ * (peerwire.lost).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -153,9 +155,69 @@ static void only_so_many(void)
     tracker_free(t);
 }
 
+static void scrape(tracker *t, uint32_t frame, bool asked)
+{
+    uint8_t room[1024], filter[256] = {0};
+    krpc_builder b;
+
+    krpc_builder_init(&b, room, sizeof room, KRPC_QUERY, asked ? "s1" : "s2", 2);
+    krpc_builder_method(&b, KRPC_METHOD_GET_PEERS);
+    krpc_builder_bytes(&b, KRPC_A_ID, id, 20);
+    krpc_builder_bytes(&b, KRPC_A_INFO_HASH, id, 20);
+    if (asked) {
+        krpc_builder_int(&b, KRPC_A_SCRAPE, 1);
+    }
+    give(t, frame, false, &b);
+    krpc_builder_init(&b, room, sizeof room, KRPC_RESPONSE, asked ? "s1" : "s2", 2);
+    krpc_builder_bytes(&b, KRPC_R_ID, "zyxwvutsrq0123456789", 20);
+    krpc_builder_bytes(&b, KRPC_R_BFPE, filter, sizeof filter);
+    give(t, frame + 1, true, &b);
+}
+
+static void filters_that_nobody_asked_for(void)
+{
+    tracker *t = tracker_new(NULL);
+
+    memset(fired, 0, sizeof fired);
+    scrape(t, 1, true);
+    CU_ASSERT_EQUAL(fired[KRPC_RULE_BEP33_NOT_ASKED], 0);
+    scrape(t, 3, false);
+    CU_ASSERT_EQUAL(fired[KRPC_RULE_BEP33_NOT_ASKED], 1);
+    tracker_free(t);
+}
+
+/* One segment of a connection whose first sequence number is 1. */
+static void segment(tracker *t, uint32_t frame, uint32_t seq, unsigned flags, const void *bytes, size_t len)
+{
+    const krpc_sink sink = {take, NULL};
+    tracker_packet packet = {.frame = frame, .time_ns = (int64_t)frame * 1000000};
+
+    krpc_endpoint_set(&packet.src, "\xcb\0\x71\5", 4, 50000);
+    krpc_endpoint_set(&packet.dst, "\xc6\x33\x64\7", 4, 6881);
+    tracker_segment(t, &packet, seq, 0, flags, (const uint8_t *)bytes, len, len, NULL, &sink);
+}
+
+static void a_stream_out_of_step(void)
+{
+    static const char handshake[] = "\023BitTorrent protocol\0\0\0\0\0\020\0\1aaaaaaaaaaaaaaaaaaaa-LT20B0-alicealice12";
+    static const char port[] = "\0\0\0\3\11\x1a\xe1";
+    static const char noise[] = "\xff\xfe\xfdthis is no length that a message has, and more of it";
+    tracker *t = tracker_new(NULL);
+
+    memset(fired, 0, sizeof fired);
+    segment(t, 1, 0, TRACKER_TCP_SYN, "", 0);
+    segment(t, 2, 1, TRACKER_TCP_ACK, handshake, 68);
+    segment(t, 3, 69, TRACKER_TCP_ACK, port, 7);
+    CU_ASSERT_EQUAL(fired[KRPC_RULE_PEERWIRE_LOST], 0);
+    segment(t, 4, 76, TRACKER_TCP_ACK, noise, sizeof noise);
+    CU_ASSERT_EQUAL(fired[KRPC_RULE_PEERWIRE_LOST], 1);
+    tracker_free(t);
+}
+
 int main(void)
 {
-    const unit_test tests[] = {UNIT_TEST(signatures), UNIT_TEST(targets), UNIT_TEST(only_so_many)};
+    const unit_test tests[] = {UNIT_TEST(signatures), UNIT_TEST(targets), UNIT_TEST(only_so_many),
+                               UNIT_TEST(filters_that_nobody_asked_for), UNIT_TEST(a_stream_out_of_step)};
 
     return UNIT_RUN("items", tests);
 }
