@@ -228,7 +228,10 @@ def captures():
     yield "vlan", pcap(ETHERNET, [ethernet(tagged + d, 0x8100) for d in v4])
     yield "qinq", pcap(ETHERNET, [ethernet(struct.pack(">HH", 5, 0x8100) + tagged + d, 0x88a8) for d in v4])
     yield "llc-snap", pcap(ETHERNET, [ethernet(snap(d), len(snap(d))) for d in both])
-    yield "mpls", pcap(ETHERNET, [ethernet(struct.pack(">II", 16 << 12 | 64, 17 << 12 | 0x140) + d, 0x8847) for d in both])
+    # the last label is an explicit null, 0 for IPv4 and 2 for IPv6 (RFC 3032): others leave open what is behind them
+    null = {4: 0, 6: 2}
+    yield "mpls", pcap(ETHERNET, [ethernet(struct.pack(">II", 16 << 12 | 64, null[d[0] >> 4] << 12 | 0x140) + d, 0x8847)
+                                  for d in both])
     yield "pppoe", pcap(ETHERNET, [ethernet(pppoe(d), 0x8864) for d in both])
     yield "pppoe-alone", pcap(PPP_ETHER, map(pppoe, both))
     yield "sll", pcap(SLL, [struct.pack(">HHH8sH", 0, 1, 6, MAC_A, ethertype(d)) + d for d in both])
