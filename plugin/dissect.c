@@ -282,6 +282,9 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool for
 {
     state_packet *packet = observe_current(tvb);
 
+    /* What the observer did not let pass contradicts its own header, or came on a way that only Decode As leads to. */
+    if (packet == NULL && !forced)
+        return 0;
     if (packet == NULL)
         packet = state_packet_new(pinfo, tvb, 0, tvb_reported_length(tvb), (uint16_t)pinfo->srcport, (uint16_t)pinfo->destport);
     if (packet->len == 0 || packet->data[0] != 'd' || packet->drawn)
@@ -322,8 +325,6 @@ void dissect_bind(packet_info *pinfo, const state_packet *packet)
     conversation_t *conversation;
 
     if (PINFO_FD_VISITED(pinfo) || heuristic == NULL || !heuristic->enabled || is_assigned(packet))
-        return;
-    if (packet->message->status != BENCODE_DONE || krpc_message_probe(packet->message, packet->data) != KRPC_PROBE_YES)
         return;
     conversation = find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_UDP, src, dst, 0);
     if (conversation == NULL)

@@ -191,7 +191,8 @@ state_packet *observe_current(tvbuff_t *tvb);
 extern dissector_handle_t krpc_handle;
 void dissect_register(void);
 void dissect_handoff(void);
-/* dissect_bind hands the rest of the conversation to KRPC's dissector; the heuristic has to be switched on for that. */
+/* dissect_bind hands a message and the rest of its conversation to KRPC's dissector, whoever owns the ports; the heuristic
+ * has to be switched on for that. */
 void dissect_bind(packet_info *pinfo, const state_packet *packet);
 /* dissect_client names the client that sent a message; NULL when it does not say. */
 const char *dissect_client(packet_info *pinfo, const state_packet *packet);

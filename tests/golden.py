@@ -24,7 +24,7 @@ def run(words):
     result = subprocess.run(command, cwd=os.environ["SAMPLES"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
     if "-V" in words:  # how Wireshark words its own protocols differs from version to version
         lines = result.stdout.decode().splitlines(True)
-        result.stdout = "".join(x for x in lines if x.startswith((" ", "\n", "BitTorrent"))).encode()
+        result.stdout = "".join(x for x in lines if x.startswith((" ", "\n", "BitTorrent")) and "[Time: " not in x).encode()
     return result
 
 

@@ -375,7 +375,7 @@ void anonymize_message(anonymizer *by, const krpc_message *message, uint8_t *dat
 void anonymize_other(anonymizer *by, uint8_t *data, uint32_t len)
 {
     static const uint8_t port_head[5] = {0, 0, 0, 3, 9};
-    static const char handshake[20] = "\x13" "BitTorrent protocol";
+    static const char handshake[] = "\x13" "BitTorrent protocol";
 
     g_byte_array_set_size(by->keep, len);
     if (len == 0)
@@ -386,7 +386,7 @@ void anonymize_other(anonymizer *by, uint8_t *data, uint32_t len)
     for (uint32_t i = 0; i < len; i++) {
         if (len - i >= 7 && memcmp(data + i, port_head, sizeof port_head) == 0)
             keep(by, i, 7);
-        if (len - i >= 28 && memcmp(data + i, handshake, sizeof handshake) == 0)
+        if (len - i >= 28 && memcmp(data + i, handshake, sizeof handshake - 1) == 0)
             keep(by, i, 28);
     }
     for (uint32_t i = 0; i < len; i++)

@@ -154,7 +154,7 @@ def from_truncation(rng, sample, out):
     run("editcap", "-s", rng.choice([rng.randrange(14, 90), rng.randrange(28, 200), rng.randrange(60, 600)]), sample, out)
 
 
-def disorder(rng, link, packets):
+def disorder(rng, packets):
     """Packets that are missing, that come twice, late, or at another time."""
     packets = list(packets)
     for _ in range(max(1, len(packets) // rng.choice([3, 10, 30]))):
@@ -165,7 +165,7 @@ def disorder(rng, link, packets):
         elif kind == 1:
             packets.insert(rng.randrange(len(packets) + 1), packets[at])
         elif kind == 2:
-            packets.insert(rng.randrange(len(packets)), packets.pop(at))
+            packets.insert(min(len(packets), at + rng.choice([-1, 1, 2, 5, 50])), packets.pop(at))
         else:
             time, data, original = packets[at]
             packets[at] = (max(0, time + rng.choice([-1, 1]) * 10 ** rng.randrange(6, 14)), data, original)
@@ -281,24 +281,23 @@ class Maker:
             converted = work / f"sample-{index}.pcap"
             if convert(sample, converted):
                 link, packets = read(converted)
-                self.read.setdefault(link, []).append(packets[:2000])
+                self.read.setdefault(link, []).append(packets[:500])
 
     def merged(self, rng, number, out, change):
-        """Several samples, each changed on its own, one behind another."""
+        """Several samples, each changed on its own, in the order of time."""
         parts = []
         for index, sample in enumerate(rng.sample(self.samples, min(self.BATCH, len(self.samples)))):
             parts.append(self.work / f"part-{number}-{index}")
             change(rng, sample, parts[-1])
-        run("mergecap", "-a", "-w", out, *parts)
+        run("mergecap", "-w", out, *parts)
         for part in parts:
             part.unlink()
 
-    def changed(self, rng, out, change):
+    def together(self, rng):
+        """Several samples of one link type, in the order of time."""
         link = rng.choice(list(self.read))
-        packets = []
-        for sample in rng.sample(self.read[link], min(self.BATCH, len(self.read[link]))):
-            packets += change(rng, link, sample)
-        write(out, link, packets)
+        samples = rng.sample(self.read[link], min(self.BATCH, len(self.read[link])))
+        return link, sorted((packet for sample in samples for packet in sample), key=lambda packet: packet[0])
 
     def make(self, number, out):
         """Writes a capture; says what it is."""
@@ -310,14 +309,13 @@ class Maker:
         if kind == 1:
             write(out, LINK_RAW, from_corpus(rng, self.corpus))
             return "fuzzing corpus"
-        if kind == 2:
-            self.changed(rng, out, lambda *a: spoil_payloads(*a, self.payloads))
-            return "spoilt payloads"
         if kind == 3:
             self.merged(rng, number, out, from_truncation)
             return "cut packets"
-        if kind == 4:
-            self.changed(rng, out, disorder)
-            return "disorder"
-        self.changed(rng, out, lambda r, link, sample: disorder(r, link, spoil_payloads(r, link, sample, self.payloads)))
-        return "spoilt payloads in disorder"
+        link, packets = self.together(rng)
+        if kind != 4:
+            packets = spoil_payloads(rng, link, packets, self.payloads)
+        if kind != 2:
+            packets = disorder(rng, packets)
+        write(out, link, packets)
+        return {2: "spoilt payloads", 4: "disorder", 5: "spoilt payloads in disorder"}[kind]
