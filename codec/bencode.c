@@ -42,6 +42,7 @@ static void open_container(bencode_reader *reader, bencode_token *out, bool dict
     out->end = reader->pos + 1;
     out->body_off = out->end;
     out->body_len = 0;
+    out->num = 0;
     reader->depth++;
     bit = level_bit(reader);
     if (bit == 0) {
@@ -57,6 +58,7 @@ static void close_container(bencode_reader *reader, bencode_token *out)
     out->end = reader->pos + 1;
     out->body_off = reader->pos;
     out->body_len = 0;
+    out->num = 0;
     out->flags = (reader->in_value & level_bit(reader)) != 0 ? BENCODE_MISSING_VALUE : 0u;
     reader->depth--;
     value_done(reader);

@@ -85,6 +85,7 @@ static bencode_status walk(line *to, const void *bytes, size_t len)
         CU_ASSERT(t.end > t.off);
         CU_ASSERT(t.body_off >= t.off && t.body_off + t.body_len <= t.end);
         expected_off = t.end;
+        CU_ASSERT_TRUE(t.type == BENCODE_INT || t.num == 0);
         add_token(to, &t, data);
     }
     snprintf(text, sizeof text, "%s%s@%u", to->len > 0 ? " " : "", bencode_status_name(status), reader.pos);

@@ -69,7 +69,7 @@ typedef struct bencode_token {
     uint32_t end;      /* first byte after it; after the opening byte for a container */
     uint32_t body_off; /* a string's bytes, an integer's digits (with the minus) */
     uint32_t body_len;
-    int64_t num;       /* an integer's value */
+    int64_t num;       /* an integer's value; 0 for every other token */
 } bencode_token;
 
 /* bencode_reader walks one value. Copy it to look ahead. pos may be read at any time: it is the next token's first byte,
