@@ -50,6 +50,7 @@ static const struct {
              {KRPC_A_IP, KRPC_CHANNEL_PUNCH},
              {KRPC_R_NODES, KRPC_CHANNEL_NODES},
              {KRPC_R_NODES6, KRPC_CHANNEL_NODES6},
+             {KRPC_R_NODES2, KRPC_CHANNEL_NODES}, /* or NODES6: each entry says by its length */
              {KRPC_R_VALUES, KRPC_CHANNEL_VALUES}};
 
 #define NUM_STEPS (sizeof steps / sizeof steps[0])
@@ -106,21 +107,45 @@ static bool single(krpc_advert_iter *it, krpc_advert *out, krpc_field field, krp
     return true;
 }
 
+/* A node id with an endpoint behind it. */
+static void fill_node(krpc_advert *out, krpc_channel channel, const uint8_t *data, uint32_t off, uint32_t size)
+{
+    advert_fill(out, channel, off + 20, size - 20);
+    out->id_off = off;
+    fill_compact(out, data, off + 20, size - 20);
+}
+
 /* The next entry of nodes or nodes6. */
 static bool next_node(krpc_advert_iter *it, krpc_advert *out, krpc_field field, krpc_channel channel)
 {
     const krpc_value *v = &it->message->value[field];
     uint32_t size = field == KRPC_R_NODES ? 26 : 38;
-    uint32_t off = v->off + it->pos;
 
     if (v->len - it->pos < size) {
         return false;
     }
-    advert_fill(out, channel, off + 20, size - 20);
-    out->id_off = off;
-    fill_compact(out, it->data, off + 20, size - 20);
+    fill_node(out, channel, it->data, v->off + it->pos, size);
     it->pos += size;
     return true;
+}
+
+/* The next entry of nodes2, a list of both kinds. */
+static bool next_listed_node(krpc_advert_iter *it, krpc_advert *out)
+{
+    bencode_token item;
+
+    if (it->pos == 0) {
+        krpc_list_init(&it->list, it->message, it->data, KRPC_R_NODES2);
+        it->pos = 1;
+    }
+    while (krpc_list_next(&it->list, &item)) {
+        if (item.type == BENCODE_STRING && (item.body_len == 26 || item.body_len == 38)) {
+            fill_node(out, item.body_len == 26 ? KRPC_CHANNEL_NODES : KRPC_CHANNEL_NODES6, it->data, item.body_off,
+                      item.body_len);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The next entry of values; in a string of several, the next six bytes. */
@@ -168,6 +193,9 @@ static bool next_in_step(krpc_advert_iter *it, krpc_advert *out)
     }
     if (field == KRPC_R_NODES || field == KRPC_R_NODES6) {
         return next_node(it, out, field, channel);
+    }
+    if (field == KRPC_R_NODES2) {
+        return next_listed_node(it, out);
     }
     if (it->pos != 0) {
         return false;

@@ -47,6 +47,15 @@ static void describe(char *out, size_t cap, const krpc_message *m, const uint8_t
     CU_ASSERT_FALSE(krpc_advert_next(&it, &a)); /* the end stays the end */
 }
 
+typedef struct rules_seen {
+    unsigned num[KRPC_NUM_RULES];
+} rules_seen;
+
+static void see_rule(void *ctx, const krpc_finding *finding)
+{
+    ((rules_seen *)ctx)->num[finding->rule]++;
+}
+
 typedef struct vector {
     const char *bytes;
     size_t len;
@@ -101,6 +110,9 @@ static const vector cases[] = {
     CASE("d1:rd6:nodes638:" ID SIX "e1:y1:re", "nodes6 third party dht claimed 6881 2001:db8::1 @36+18\n"),
     CASE("d1:rd6:valuesl6:" A "18:" SIX "ee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @16+6\nvalues "
                                                      "third party peer claimed 6881 2001:db8::1 @25+18\n"),
+    CASE("d1:rd6:nodes2l38:" ID SIX "26:" ID B "25:" ID "abcdei1eee1:y1:re",
+         "nodes6 third party dht claimed 6881 2001:db8::1 @37+18\nnodes third party dht claimed 51413 198.51.100.7 @78+6\n"),
+    CASE("d1:rd6:nodes226:" ID B "e1:y1:re", ""), /* a string where the list belongs */
     /* the order: p, contact, announce_peer, implied_port, ip, r.p, punch, nodes, nodes6, values */
     CASE(
         "d1:ad12:implied_porti1e2:ip6:" A "4:porti1ee2:ip6:" B "1:pi2e1:q13:announce_peer"
@@ -185,6 +197,85 @@ static void prefixes_say_no_more(void)
     }
 }
 
+/* The number counts, and not how it is written; findings tell what is wrong with either. */
+static void every_number_in_every_place(void)
+{
+    static const struct {
+        const char *digits;
+        long long port;
+        krpc_rule encoding; /* KRPC_NUM_RULES: none */
+        bool usable;
+    } numbers[] = {
+        {"-1", -1, KRPC_NUM_RULES, false},
+        {"0", 0, KRPC_NUM_RULES, false},
+        {"-0", 0, KRPC_RULE_BENCODE_MINUS_ZERO, false},
+        {"1", 1, KRPC_NUM_RULES, true},
+        {"01", 1, KRPC_RULE_BENCODE_LEADING_ZERO, true},
+        {"6881", 6881, KRPC_NUM_RULES, true},
+        {"00006881", 6881, KRPC_RULE_BENCODE_LEADING_ZERO, true},
+        {"65535", 65535, KRPC_NUM_RULES, true},
+        {"65536", 65536, KRPC_NUM_RULES, false},
+        {"70000", 70000, KRPC_NUM_RULES, false},
+        {"9223372036854775807", INT64_MAX, KRPC_NUM_RULES, false},
+        {"9223372036854775808", INT64_MAX, KRPC_RULE_BENCODE_OVERFLOW, false},
+        {"-9223372036854775808", INT64_MIN, KRPC_NUM_RULES, false},
+        {"-9223372036854775809", INT64_MIN, KRPC_RULE_BENCODE_OVERFLOW, false},
+        {"", 0, KRPC_RULE_BENCODE_EMPTY_INT, false},
+        {"68x1", 0, KRPC_RULE_BENCODE_BAD_INT, false},
+    };
+    static const struct {
+        const char *before;
+        const char *after;
+        krpc_channel channel;
+        krpc_rule invalid;
+    } places[] = {
+        {"d1:ad2:id20:" ID "e1:pi", "e1:q4:ping1:t2:aa1:v4:XX001:y1:qe", KRPC_CHANNEL_P, KRPC_RULE_PORT_INVALID},
+        {"d2:ip6:" B "1:pi", "e1:rd2:id20:" ID "e1:t2:aa1:v4:XX001:y1:re", KRPC_CHANNEL_P, KRPC_RULE_PORT_INVALID},
+        {"d1:ad2:id20:" ID "4:porti", "ee1:q7:contact1:t2:aa1:v4:XX001:y1:qe", KRPC_CHANNEL_CONTACT,
+         KRPC_RULE_PORT_INVALID},
+        {"d1:ad2:id20:" ID "9:info_hash20:" ID "4:porti", "e5:token4:abcde1:q13:announce_peer1:t2:aa1:v4:XX001:y1:qe",
+         KRPC_CHANNEL_ANNOUNCE_PEER, KRPC_RULE_PORT_INVALID},
+        {"d1:rd2:id20:" ID "1:pi", "ee1:t2:aa1:v4:XX001:y1:re", KRPC_CHANNEL_R_P, KRPC_RULE_KRPC_OUT_OF_RANGE},
+    };
+
+    for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++) {
+        for (size_t p = 0; p < sizeof places / sizeof places[0]; p++) {
+            rules_seen seen = {{0}};
+            krpc_sink sink = {see_rule, &seen};
+            char text[512];
+            size_t len = (size_t)snprintf(text, sizeof text, "%s%s%s", places[p].before, numbers[n].digits,
+                                          places[p].after);
+            const uint8_t *data = guard_copy(&page, text, len);
+            bool one = numbers[n].port == 1 && places[p].channel != KRPC_CHANNEL_R_P;
+            unsigned findings = 0;
+            krpc_advert_iter it;
+            krpc_advert a = {0};
+            krpc_message m;
+
+            krpc_message_decode(&m, data, len, len, &sink);
+            krpc_message_check(&m, data, &sink);
+            CU_ASSERT_EQUAL(m.status, BENCODE_DONE);
+            krpc_advert_init(&it, &m, data);
+            while (krpc_advert_next(&it, &a) && a.channel != places[p].channel) {}
+            CU_ASSERT_EQUAL(a.channel, places[p].channel);
+            CU_ASSERT_EQUAL(a.port, numbers[n].port);
+            CU_ASSERT_EQUAL(a.off, strlen(places[p].before));
+            CU_ASSERT_EQUAL(a.len, strlen(numbers[n].digits));
+            CU_ASSERT_EQUAL(a.endpoint.port, a.port >= 0 && a.port <= 65535 ? a.port : 0);
+            CU_ASSERT_EQUAL(seen.num[places[p].invalid], !numbers[n].usable);
+            CU_ASSERT_EQUAL(seen.num[KRPC_RULE_PORT_ONE], one);
+            for (krpc_rule rule = 0; rule < KRPC_NUM_RULES; rule++) {
+                findings += seen.num[rule];
+            }
+            if (numbers[n].encoding != KRPC_NUM_RULES) {
+                CU_ASSERT_EQUAL(seen.num[numbers[n].encoding], 1);
+                findings -= seen.num[numbers[n].encoding];
+            }
+            CU_ASSERT_EQUAL(findings, !numbers[n].usable + one); /* and nothing else */
+        }
+    }
+}
+
 static void the_table(void)
 {
     static const struct {
@@ -202,11 +293,20 @@ static void the_table(void)
         {KRPC_CHANNEL_R_P, "r.p", KRPC_WHOSE_RECEIVER, KRPC_SERVICE_DHT, KRPC_BASIS_OBSERVED},
         {KRPC_CHANNEL_PUNCH, "punch", KRPC_WHOSE_THIRD, KRPC_SERVICE_DHT, KRPC_BASIS_CLAIMED},
         {KRPC_CHANNEL_NODES, "nodes", KRPC_WHOSE_THIRD, KRPC_SERVICE_DHT, KRPC_BASIS_CLAIMED},
+        {KRPC_CHANNEL_NODES6, "nodes6", KRPC_WHOSE_THIRD, KRPC_SERVICE_DHT, KRPC_BASIS_CLAIMED},
         {KRPC_CHANNEL_VALUES, "values", KRPC_WHOSE_THIRD, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
         {KRPC_CHANNEL_PORT_MESSAGE, "port_message", KRPC_WHOSE_SENDER, KRPC_SERVICE_DHT, KRPC_BASIS_CLAIMED},
         {KRPC_CHANNEL_LTEP_P, "ltep_p", KRPC_WHOSE_SENDER, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
+        {KRPC_CHANNEL_YOURIP, "yourip", KRPC_WHOSE_RECEIVER, KRPC_SERVICE_PEER, KRPC_BASIS_OBSERVED},
+        {KRPC_CHANNEL_LTEP_IPV4, "ltep_ipv4", KRPC_WHOSE_SENDER, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
+        {KRPC_CHANNEL_LTEP_IPV6, "ltep_ipv6", KRPC_WHOSE_SENDER, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
+        {KRPC_CHANNEL_UT_PEX, "ut_pex", KRPC_WHOSE_THIRD, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
+        {KRPC_CHANNEL_UT_HOLEPUNCH, "ut_holepunch", KRPC_WHOSE_THIRD, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
+        {KRPC_CHANNEL_UDP_TRACKER, "udp_tracker", KRPC_WHOSE_SENDER, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
+        {KRPC_CHANNEL_LSD, "lsd", KRPC_WHOSE_SENDER, KRPC_SERVICE_PEER, KRPC_BASIS_CLAIMED},
     };
 
+    CU_ASSERT_EQUAL(sizeof table / sizeof table[0], KRPC_NUM_CHANNELS);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const krpc_channel_info *info = krpc_channel_get(table[i].channel);
 
@@ -234,6 +334,7 @@ int main(void)
     const unit_test tests[] = {
         UNIT_TEST(each_says_what_it_means),
         UNIT_TEST(prefixes_say_no_more),
+        UNIT_TEST(every_number_in_every_place),
         UNIT_TEST(the_table),
     };
     int status;

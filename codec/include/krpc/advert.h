@@ -62,7 +62,7 @@ typedef struct krpc_advert {
     krpc_endpoint endpoint; /* the address where one is named; its port only where that fits 16 bits */
     uint32_t off;           /* of the value, in the message */
     uint32_t len;
-    uint32_t id_off;        /* nodes, nodes6: where the entry's node id begins; 0 elsewhere */
+    uint32_t id_off;        /* nodes, nodes6, nodes2: where the entry's node id begins; 0 elsewhere */
 } krpc_advert;
 
 typedef struct krpc_advert_iter {
@@ -77,7 +77,8 @@ typedef struct krpc_advert_iter {
 KRPC_EXPORT void krpc_advert_init(krpc_advert_iter *out, const krpc_message *message, const uint8_t *data);
 
 /* krpc_advert_next gives the next statement, in the order: p, contact, announce_peer, implied_port, ip, r.p, punch, nodes,
- * nodes6, values. Values of the wrong type are left out; entries of nodes and values with a wrong length too. */
+ * nodes6, nodes2, values. Values of the wrong type are left out; entries of nodes and values with a wrong length too. An
+ * entry of nodes2 comes as one of nodes or nodes6, by its length. */
 KRPC_EXPORT bool krpc_advert_next(krpc_advert_iter *iter, krpc_advert *out);
 
 #ifdef __cplusplus
