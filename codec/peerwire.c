@@ -177,6 +177,29 @@ static void check_port(int64_t port, uint32_t off, uint32_t len, const krpc_sink
     }
 }
 
+static void bad_value(const peerwire_message *message, peerwire_key key, const krpc_sink *sink)
+{
+    const krpc_value *value = &message->value[key];
+
+    krpc_emit(sink, KRPC_RULE_PEERWIRE_BAD_VALUE, value->off, value->len, 0, 0);
+}
+
+static void check_types(const peerwire_message *message, const krpc_sink *sink)
+{
+    for (uint32_t i = 0; i < PEERWIRE_NUM_KEYS; i++) {
+        if ((message->wrong >> i & 1) != 0) {
+            bad_value(message, (peerwire_key)i, sink);
+        }
+    }
+}
+
+static void check_address(const peerwire_message *message, peerwire_key key, uint32_t size, const krpc_sink *sink)
+{
+    if (peerwire_has(message, key) && message->value[key].len != size) {
+        bad_value(message, key, sink);
+    }
+}
+
 static void check_handshake_values(const peerwire_message *message, const krpc_sink *sink)
 {
     const krpc_value *yourip = &message->value[PEERWIRE_KEY_YOURIP];
@@ -188,6 +211,8 @@ static void check_handshake_values(const peerwire_message *message, const krpc_s
     if (peerwire_has(message, PEERWIRE_KEY_YOURIP) && yourip->len != 4 && yourip->len != 16) {
         krpc_emit(sink, KRPC_RULE_PEERWIRE_YOURIP, yourip->off, yourip->len, yourip->len, 0);
     }
+    check_address(message, PEERWIRE_KEY_IPV4, 4, sink);
+    check_address(message, PEERWIRE_KEY_IPV6, 16, sink);
 }
 
 /* The four lists of peers; flags is where their flags are, PEERWIRE_NUM_KEYS for none. */
@@ -287,6 +312,7 @@ static void parse_extension(peerwire_message *out, const uint8_t *data, const kr
     if (out->dict_status != BENCODE_DONE && out->whole) {
         krpc_emit(sink, KRPC_RULE_PEERWIRE_EXTENDED, out->dict_off, out->wire_len - out->dict_off, 0, 0);
     }
+    check_types(out, sink);
     if (out->extension == PEERWIRE_EXT_HANDSHAKE) {
         parse_m(out, data);
         check_handshake_values(out, sink);

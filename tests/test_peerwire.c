@@ -259,14 +259,31 @@ static void extension_handshake_findings(void)
         {"d1:pi70000ee", "port.invalid@11+5(70000,0) ", "ltep_p 70000 @11+5 "},
         {"d1:pi65535ee", "", "ltep_p 65535 @11+5 "},
         {"d1:pi1ee", "port.one@11+1(1,0) ", "ltep_p 1 @11+1 "},
-        {"d1:p4:6881e", "", ""},                            /* of the wrong type: absent */
+        {"d1:pi0ee", "port.invalid@11+1(0,0) ", "ltep_p 0 @11+1 "},
+        {"d1:pi2ee", "", "ltep_p 2 @11+1 "},
+        {"d1:pi-0ee", "port.invalid@11+2(0,0) ", "ltep_p 0 @11+2 "},
+        {"d1:pi06881ee", "", "ltep_p 6881 @11+5 "},
+        {"d1:pi65536ee", "port.invalid@11+5(65536,0) ", "ltep_p 65536 @11+5 "},
+        {"d1:pi9223372036854775808ee", "port.invalid@11+19(9223372036854775807,0) ",
+         "ltep_p 9223372036854775807 @11+19 "},
+        {"d1:p4:6881e", "peerwire.bad-value@12+4(0,0) ", ""}, /* of the wrong type: absent */
+        {"d1:mi5e1:pi9ee", "peerwire.bad-value@11+1(0,0) ", "ltep_p 9 @17+1 "},
+        {"d1:vi5e6:youripi7ee", "peerwire.bad-value@11+1(0,0) peerwire.bad-value@22+1(0,0) ", ""},
+        {"d4:ipv4i7e4:ipv60:4:reqq3:250e",
+         "peerwire.bad-value@14+1(0,0) peerwire.bad-value@32+3(0,0) peerwire.bad-value@24+0(0,0) ", ""},
+        {"d4:ipv416:0123456789abcdef4:ipv64:abcde", "peerwire.bad-value@16+16(0,0) peerwire.bad-value@40+4(0,0) ", ""},
+        {"d4:ipv44:abcd4:ipv616:0123456789abcdef6:yourip16:0123456789abcdefe", "",
+         "yourip - 3031:3233:3435:3637:3839:6162:6364:6566@55+16 ltep_ipv4 - 97.98.99.100@15+4 "
+         "ltep_ipv6 - 3031:3233:3435:3637:3839:6162:6364:6566@28+16 "},
+        {"d4:ipv46:abcdefe", "peerwire.bad-value@15+6(0,0) ", ""},
+        {"d12:complete_ago4:16301:ei1e11:upload_onlyi1ee", "peerwire.bad-value@24+4(0,0) ", ""},
         {"d1:pi1000e1:pi2000ee", "", "ltep_p 1000 @11+4 "}, /* the first counts */
         {"d6:yourip3:abce", "peerwire.yourip-length@17+3(3,0) ", ""},
         {"d6:yourip0:e", "peerwire.yourip-length@17+0(0,0) ", ""},
         {"d6:yourip4:abcde", "", "yourip - 97.98.99.100@17+4 "},
         {"d6:yourip6:abcdefe", "peerwire.yourip-length@17+6(6,0) ", ""},
-        {"d4:ipv45:abcdee", "", ""},
-        {"d1:mle1:pi9ee", "", "ltep_p 9 @16+1 "},
+        {"d4:ipv45:abcdee", "peerwire.bad-value@15+5(0,0) ", ""},
+        {"d1:mle1:pi9ee", "peerwire.bad-value@10+2(0,0) ", "ltep_p 9 @16+1 "},
         {"d1:pi9e", "peerwire.bad-extended@6+7(0,0) ", "ltep_p 9 @11+1 "},
         {"d1:pi9exx", "peerwire.bad-extended@6+9(0,0) ", "ltep_p 9 @11+1 "},
         {"i1e", "peerwire.bad-extended@6+3(0,0) ", ""},
@@ -410,6 +427,10 @@ static void pex_lengths(void)
     CU_ASSERT_EQUAL(bytes[16], 'a');
     len = extended(bytes, 1, "d6:added617:abcdefghijklmnopqe");
     message = parse(bytes, len, NULL, &receiver, "peerwire.pex-length@18+17(17,18) ");
+    assert_adverts(&message, bytes, "");
+    len = extended(bytes, 1, "d5:addedi6e7:added.fle7:droppeddee"); /* lists that are no strings are none */
+    message = parse(bytes, len, NULL, &receiver,
+                    "peerwire.bad-value@15+1(0,0) peerwire.bad-value@26+2(0,0) peerwire.bad-value@37+2(0,0) ");
     assert_adverts(&message, bytes, "");
     len = extended(bytes, 1, "d5:added0:6:added60:e");
     message = parse(bytes, len, NULL, &receiver, "");
