@@ -238,6 +238,12 @@ static void extension_handshake(void)
     CU_ASSERT_EQUAL(side.ext_id[PEERWIRE_EXT_UT_HOLEPUNCH], 4);
     CU_ASSERT_EQUAL(side.ext_id[PEERWIRE_EXT_LT_DONTHAVE], 0);
 
+    CU_ASSERT_EQUAL(message.value[PEERWIRE_KEY_P].key_off, 130);
+    CU_ASSERT_EQUAL(message.value[PEERWIRE_KEY_P].type, BENCODE_INT);
+    CU_ASSERT_EQUAL(message.value[PEERWIRE_KEY_P].flags, 0);
+    CU_ASSERT_EQUAL(message.value[PEERWIRE_KEY_V].type, BENCODE_STRING);
+    CU_ASSERT_EQUAL(message.value[PEERWIRE_KEY_V].num, 0);
+
     /* a later handshake adds and takes back (BEP 10) */
     len = extended(bytes, 0, "d1:md11:lt_donthavei7e6:ut_pexi0eee");
     message = parse(bytes, len, NULL, NULL, "");
@@ -322,6 +328,8 @@ static void offers_are_written_and_read(void)
     offer.metadata_size = 77;
     offer.v = "Node 1";
     offer.v_len = 6;
+    offer.ext_id[PEERWIRE_EXT_NONE] = 1; /* neither is an extension */
+    offer.ext_id[PEERWIRE_EXT_HANDSHAKE] = 2;
     offer.ext_id[PEERWIRE_EXT_UT_PEX] = 3;
     offer.ext_id[PEERWIRE_EXT_UT_HOLEPUNCH] = 200;
     krpc_endpoint_set(&offer.yourip, "\xc6\x33\x64\x07", 4, 0);
@@ -337,7 +345,9 @@ static void offers_are_written_and_read(void)
     CU_ASSERT_EQUAL(memcmp(bytes + message.value[PEERWIRE_KEY_V].off, "Node 1", 6), 0);
     memset(&side, 0, sizeof side);
     peerwire_side_update(&side, &message);
-    CU_ASSERT_EQUAL(memcmp(side.ext_id, offer.ext_id, sizeof side.ext_id), 0);
+    for (size_t i = 0; i <= PEERWIRE_EXT_UNKNOWN; i++) {
+        CU_ASSERT_EQUAL(side.ext_id[i], i <= PEERWIRE_EXT_HANDSHAKE ? 0 : offer.ext_id[i]);
+    }
 
     for (size_t cap = 0; cap < len; cap++) {
         uint8_t cut[512];
@@ -347,6 +357,16 @@ static void offers_are_written_and_read(void)
         CU_ASSERT_EQUAL(memcmp(cut, bytes, cap), 0);
         CU_ASSERT_EQUAL(cut[cap], 0xee);
     }
+}
+
+static void a_value_keeps_how_it_was_written(void)
+{
+    uint8_t bytes[64];
+    peerwire_message message = parse(bytes, extended(bytes, 0, "d1:pi06881ee"), NULL, NULL, "");
+
+    CU_ASSERT_EQUAL(message.value[PEERWIRE_KEY_P].flags, BENCODE_LEADING_ZERO);
+    message = parse(bytes, extended(bytes, 0, "d4:reqqi-0ee"), NULL, NULL, "");
+    CU_ASSERT_EQUAL(message.value[PEERWIRE_KEY_REQQ].flags, BENCODE_MINUS_ZERO);
 }
 
 /* ---- ut_pex and ut_holepunch ---- */
@@ -518,6 +538,7 @@ int main(void)
         UNIT_TEST(other_messages_have_names),
         UNIT_TEST(extension_handshake),
         UNIT_TEST(extension_handshake_findings),
+        UNIT_TEST(a_value_keeps_how_it_was_written),
         UNIT_TEST(offers_are_written_and_read),
         UNIT_TEST(pex),
         UNIT_TEST(pex_is_found_by_the_receivers_id),

@@ -266,6 +266,21 @@ static void nonsense_loses_step(void)
     }
 }
 
+/* A length beyond all bounds needs no fifth byte, and the first bytes of a handshake need all of it. */
+static void lost_as_soon_as_it_is_certain(void)
+{
+    stream *s = stream_new();
+
+    PUT(s, HANDSHAKE HAVE "\0\x10\0\x01");
+    assert_events(s, "0 handshake/68 68 have/9 77 LOST ");
+    stream_free(s);
+
+    s = stream_new();
+    PUT(s, HANDSHAKE HAVE "\023Bit");
+    assert_events(s, "0 handshake/68 68 have/9 ");
+    stream_free(s);
+}
+
 /* ---- streams that begin somewhere ---- */
 
 static void a_run_of_messages(void)
@@ -366,6 +381,44 @@ static void many_false_begins(void)
     PUT(s, REQUEST);
     PUT(s, REQUEST);
     assert_events(s, "100 request/17 117 request/17 134 request/17 ");
+    stream_free(s);
+}
+
+/* All places are taken, and the one that waits longest is neither the first nor the last of them: the run that began
+ * first is still found. */
+static void the_farthest_false_begin_gives_way(void)
+{
+    stream *s = stream_new();
+
+    PUT(s, "\0\0\x20\x05\x07"); /* a piece of 8201 bytes, and in it: */
+    PUT(s, "\0\0\x10\x05\x07");
+    PUT(s, "\0\0\x10\x05\x07");
+    PUT(s, "\0\x0f\xff\0\x07"); /* the farthest */
+    PUT(s, "\0\0\x10\x05\x07");
+    PUT(s, "\0\0\x10\x05\x07");
+    PUT(s, "\0\0\x10\x05\x07"); /* one too many */
+    put_noise(s, 4 + 0x2005 - s->len, 21);
+    PUT(s, HAVE);
+    PUT(s, REQUEST);
+    assert_events(s, "8201 have/9 8210 request/17 ");
+    stream_free(s);
+}
+
+/* The largest length has a bit that nothing else has, and belongs to a run all the same. */
+static void the_largest_message_ends_a_run(void)
+{
+    stream *s = stream_new();
+
+    PUT(s, "the end of some piece, ");
+    PUT(s, HAVE);
+    PUT(s, REQUEST);
+    PUT(s, "\0\x10\0\0\x07");
+    assert_events(s, "23 have/9 32 request/17 ");
+    stream_free(s);
+
+    s = stream_new(); /* but begins none */
+    PUT(s, "\0\x10\0\0\x07");
+    assert_events(s, "");
     stream_free(s);
 }
 
@@ -581,12 +634,15 @@ int main(void)
         UNIT_TEST(large_messages),
         UNIT_TEST(odd_messages_do_not_lose_step),
         UNIT_TEST(nonsense_loses_step),
+        UNIT_TEST(lost_as_soon_as_it_is_certain),
         UNIT_TEST(a_run_of_messages),
         UNIT_TEST(pieces_only),
         UNIT_TEST(zeros_are_no_run),
         UNIT_TEST(behind_an_encrypted_handshake),
         UNIT_TEST(a_handshake_in_step_begins_anew),
         UNIT_TEST(many_false_begins),
+        UNIT_TEST(the_farthest_false_begin_gives_way),
+        UNIT_TEST(the_largest_message_ends_a_run),
         UNIT_TEST(gives_up),
         UNIT_TEST(gives_up_later),
         UNIT_TEST(gaps),

@@ -60,6 +60,8 @@ static void published_layout(void)
     CU_ASSERT_EQUAL(message.connection_id, UINT64_C(0x1122334455667788));
     CU_ASSERT_EQUAL(message.transaction_id, 0xcafebabe);
     CU_ASSERT_EQUAL(message.event, 2);
+    CU_ASSERT_TRUE(message.has_info_hash);
+    CU_ASSERT_EQUAL(message.num_info_hashes, 1);
     CU_ASSERT_EQUAL(memcmp(message.info_hash, HASH, 20), 0);
     CU_ASSERT_TRUE(trackerwire_advert(&advert, &message));
     CU_ASSERT_EQUAL(advert.channel, KRPC_CHANNEL_UDP_TRACKER);
@@ -100,7 +102,10 @@ static void strictness(void)
         {8, "\0\0\0\x02", 4, false},
         {16, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, false},
         {16, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 20, true},
+        {16, "\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, true},
         {36, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, false},
+        {36, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 20, true},
+        {36, "\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, true},
         {56, "\x02\0\0\0\0\0\0\0", 8, false},
         {56, "\x01\0\0\0\0\0\0\0", 8, true},
         {64, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, true},
@@ -209,6 +214,23 @@ static void lsd(void)
     CU_ASSERT_FALSE(advert.has_addr);
 }
 
+/* Names in small letters, over IPv6, and for several torrents: the first info-hash is kept, all are counted. */
+static void lsd_for_several_torrents(void)
+{
+    static const char text[] = "BT-SEARCH * HTTP/1.1\r\nhost: [ff15::efc0:988f]:6771\r\ninfohash: " HEX "\r\n"
+                               "infohash: 0123456789abcdef0123456789ABCDEF01234567\r\nport: 51413\r\n"
+                               "infohash: fedcba9876543210fedcba9876543210fedcba98\r\n\r\n";
+    trackerwire_message message;
+    krpc_advert advert;
+
+    CU_ASSERT_EQUAL(trackerwire_lsd_parse(&message, (const uint8_t *)text, sizeof text - 1), TRACKERWIRE_LSD);
+    CU_ASSERT_EQUAL(memcmp(message.info_hash, HASH, 20), 0);
+    CU_ASSERT_EQUAL(message.num_info_hashes, 3);
+    CU_ASSERT_TRUE(trackerwire_advert(&advert, &message));
+    CU_ASSERT_EQUAL(advert.port, 51413);
+    CU_ASSERT_EQUAL(memcmp(text + advert.off, "51413\r", 6), 0);
+}
+
 /* The header lines, and the port that they give; -1 for none. */
 static void lsd_ports(void)
 {
@@ -301,6 +323,7 @@ int main(void)
         UNIT_TEST(options_behind_an_announce),
         UNIT_TEST(other_datagrams_are_none),
         UNIT_TEST(lsd),
+        UNIT_TEST(lsd_for_several_torrents),
         UNIT_TEST(lsd_ports),
         UNIT_TEST(lsd_needs_its_first_line),
         UNIT_TEST(kinds_have_names),
