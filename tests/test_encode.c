@@ -276,6 +276,38 @@ static void unknown_keys_are_merged(void)
     CU_ASSERT_EQUAL(again.num_unknown[KRPC_SCOPE_A], 2);
 }
 
+/* The body that the type announces is there from the begin on, another one as soon as it holds something. */
+static void bodies_without_fields(void)
+{
+    static const struct {
+        krpc_type type;
+        krpc_scope unknown; /* KRPC_SCOPE_E: none */
+        const char *expected;
+    } cases[] = {
+        {KRPC_QUERY, KRPC_SCOPE_E, "d1:ade1:t2:aa1:y1:qe"},
+        {KRPC_RESPONSE, KRPC_SCOPE_E, "d1:rde1:t2:aa1:y1:re"},
+        {KRPC_ERROR, KRPC_SCOPE_E, "d1:t2:aa1:y1:ee"},
+        {KRPC_TYPE_UNKNOWN, KRPC_SCOPE_E, "d1:t2:aa1:y1:?e"},
+        {(krpc_type)9, KRPC_SCOPE_E, "d1:t2:aa1:y1:?e"},
+        {KRPC_ERROR, KRPC_SCOPE_TOP, "d1:t2:aa1:y1:e1:zlee"},
+        {KRPC_ERROR, KRPC_SCOPE_A, "d1:ad1:zlee1:t2:aa1:y1:ee"},
+        {KRPC_ERROR, KRPC_SCOPE_R, "d1:rd1:zlee1:t2:aa1:y1:ee"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t len = strlen(cases[i].expected);
+        uint8_t room[64], out[64];
+        krpc_builder b;
+
+        krpc_builder_init(&b, room, sizeof room, cases[i].type, "aa", 2);
+        if (cases[i].unknown != KRPC_SCOPE_E) {
+            CU_ASSERT_TRUE(krpc_builder_unknown(&b, cases[i].unknown, "z", 1, "le", 2));
+        }
+        CU_ASSERT_EQUAL_FATAL(krpc_builder_encode(&b, out, sizeof out), len);
+        CU_ASSERT_EQUAL(memcmp(out, cases[i].expected, len), 0);
+    }
+}
+
 static void a_field_of_a_makes_a(void)
 {
     made m;
@@ -401,6 +433,7 @@ int main(void)
         UNIT_TEST(setting_again_replaces),
         UNIT_TEST(raw_values),
         UNIT_TEST(unknown_keys_are_merged),
+        UNIT_TEST(bodies_without_fields),
         UNIT_TEST(a_field_of_a_makes_a),
         UNIT_TEST(a_full_builder_stays_full),
         UNIT_TEST(room_that_fits_exactly),
