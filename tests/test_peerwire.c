@@ -253,6 +253,43 @@ static void extension_handshake(void)
     CU_ASSERT_EQUAL(side.ext_id[PEERWIRE_EXT_UT_HOLEPUNCH], 4);
 }
 
+/* It has taken place when its dictionary is whole, or when m was there before it broke off. */
+static void when_an_extension_handshake_counts(void)
+{
+    static const struct {
+        const char *dict;
+        bool counts;
+        uint8_t ut_pex;
+    } vectors[] = {
+        {"de", true, 0},
+        {"d1:pi6881ee", true, 0},
+        {"d1:md6:ut_pexi1eee", true, 1},
+        {"d1:md6:ut_pexi1ee1:p", true, 1},
+        {"d1:md6:ut_pexi1e", false, 0},
+        {"d1:pi6881e", false, 0},
+        {"i5e", false, 0},
+        /* an id is a byte, and of a name that comes twice the first counts */
+        {"d1:md6:ut_pexi255eee", true, 255},
+        {"d1:md6:ut_pexi256eee", true, 0},
+        {"d1:md6:ut_pexi-1eee", true, 0},
+        {"d1:md6:ut_pex1:1ee", true, 0},
+        {"d1:md6:ut_pexi3e6:ut_pexi4eee", true, 3},
+        {"d1:md6:ut_pexi256e6:ut_pexi4eee", true, 4},
+    };
+
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        uint8_t bytes[64];
+        peerwire_side side = {.handshake = false};
+        peerwire_message message;
+
+        peerwire_message_parse(&message, bytes, extended(bytes, 0, vectors[i].dict), NULL, NULL, NULL);
+        peerwire_side_update(&side, &message);
+        if (side.extension_handshake != vectors[i].counts || side.ext_id[PEERWIRE_EXT_UT_PEX] != vectors[i].ut_pex) {
+            CU_FAIL(vectors[i].dict);
+        }
+    }
+}
+
 static void extension_handshake_findings(void)
 {
     static const struct {
@@ -537,6 +574,7 @@ int main(void)
         UNIT_TEST(port_message),
         UNIT_TEST(other_messages_have_names),
         UNIT_TEST(extension_handshake),
+        UNIT_TEST(when_an_extension_handshake_counts),
         UNIT_TEST(extension_handshake_findings),
         UNIT_TEST(a_value_keeps_how_it_was_written),
         UNIT_TEST(offers_are_written_and_read),

@@ -329,6 +329,13 @@ static void zeros_are_no_run(void)
     PUT(s, HAVE);
     assert_events(s, "177 interested/5 182 interested/5 187 have/9 ");
     stream_free(s);
+
+    s = stream_new(); /* two in a row do not end a run, each time */
+    PUT(s, "the end of some piece, ");
+    PUT(s, INTERESTED KEEP_ALIVE KEEP_ALIVE INTERESTED KEEP_ALIVE KEEP_ALIVE HAVE);
+    assert_events(s, "23 interested/5 28 keep-alive/4 32 keep-alive/4 36 interested/5 41 keep-alive/4 45 keep-alive/4 "
+                     "49 have/9 ");
+    stream_free(s);
 }
 
 static void behind_an_encrypted_handshake(void)
