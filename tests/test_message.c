@@ -345,6 +345,57 @@ static void a_message_is_a_value(void)
     CU_ASSERT_EQUAL(copy.method, KRPC_METHOD_PING);
 }
 
+/* ---- the stack ---- */
+
+static uintptr_t lowest;
+
+static void measure(void *ctx, const krpc_finding *finding)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+    (void)ctx;
+    (void)finding;
+    lowest = here < lowest ? here : lowest;
+}
+
+/* The lowest address of the stack at which a finding is told; one is in the innermost of so many containers. */
+static uintptr_t stack_of(const char *open, size_t levels)
+{
+    size_t size = strlen(open);
+    uint8_t *text = malloc(levels * (size + 1) + 5);
+    krpc_sink sink = {measure, NULL};
+    size_t len = 0;
+    krpc_message m;
+
+    for (size_t i = 0; i < levels; i++, len += size) {
+        memcpy(text + len, open, size);
+    }
+    memcpy(text + len, "i01e", 4);
+    len += 4;
+    memset(text + len, 'e', levels);
+    len += levels;
+    lowest = UINTPTR_MAX;
+    krpc_message_decode(&m, text, len, len, &sink);
+    krpc_message_check(&m, text, &sink);
+    krpc_message_encode(NULL, 0, &m, text);
+    free(text);
+    return lowest;
+}
+
+/* However deep a message is nested, decoding it takes no more stack: what lies inside its own two levels is one loop. */
+static void depth_takes_no_stack(void)
+{
+    static const char *const opens[] = {"d1:a", "d1:r", "d1:al", "d1:v", "d1:zl", "d1:ad1:v"};
+
+    for (size_t i = 0; i < sizeof opens / sizeof opens[0]; i++) {
+        uintptr_t few = stack_of(opens[i], 8);
+        uintptr_t many = stack_of(opens[i], 100000);
+
+        CU_ASSERT_NOT_EQUAL(few, UINTPTR_MAX);
+        CU_ASSERT_EQUAL(many, few);
+    }
+}
+
 /* Nothing of an earlier message is left, and nothing behind the end is looked at. */
 static void memory_around_does_not_matter(void)
 {
@@ -487,6 +538,7 @@ int main(void)
         UNIT_TEST(very_many_unknown_keys),
         UNIT_TEST(bodies),
         UNIT_TEST(a_message_is_a_value),
+        UNIT_TEST(depth_takes_no_stack),
         UNIT_TEST(memory_around_does_not_matter),
         UNIT_TEST(a_sink_may_be_absent),
         UNIT_TEST(nothing_is_missing_from_a_cut_message),
