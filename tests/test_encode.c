@@ -35,6 +35,8 @@ static void expect(const krpc_builder *b, const void *bytes, size_t len)
     uint8_t *out;
 
     CU_ASSERT_FALSE(b->full);
+    CU_ASSERT_TRUE(b->message.canonical);
+    CU_ASSERT_EQUAL(b->message.status, BENCODE_DONE);
     CU_ASSERT_EQUAL(krpc_builder_encode(b, NULL, 0), len); /* a dry run */
     for (size_t cap = 0; cap <= len; cap += cap < len && len - cap > 8 ? 8 : 1) {
         out = guard_copy(&page, bytes, cap);

@@ -268,6 +268,7 @@ static void when_an_extension_handshake_counts(void)
         {"d1:md6:ut_pexi1e", false, 0},
         {"d1:pi6881e", false, 0},
         {"i5e", false, 0},
+        {"d1:ml6:ut_pexi1eee", true, 0}, /* m is no dictionary */
         /* an id is a byte, and of a name that comes twice the first counts */
         {"d1:md6:ut_pexi255eee", true, 255},
         {"d1:md6:ut_pexi256eee", true, 0},
@@ -465,6 +466,14 @@ static void pex_is_found_by_the_receivers_id(void)
     bytes[5] = 0;
     CU_ASSERT_EQUAL(parse(bytes, len, NULL, &receiver, "").extension, PEERWIRE_EXT_HANDSHAKE);
 
+    static const char *const alone[] = {"d6:added60:e", "d7:dropped0:e", "d8:dropped60:e"};
+
+    for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++) {
+        len = extended(bytes, 5, alone[i]);
+        CU_ASSERT_TRUE(parse(bytes, len, NULL, NULL, "").guessed);
+    }
+    len = extended(bytes, 5, "d7:added.f0:e"); /* flags of nothing */
+    CU_ASSERT_FALSE(parse(bytes, len, NULL, NULL, "").guessed);
     len = extended(bytes, 5, "d8:msg_typei0e5:piecei0ee");
     CU_ASSERT_EQUAL(parse(bytes, len, NULL, NULL, "").extension, PEERWIRE_EXT_UNKNOWN);
     len = extended(bytes, 5, "d5:added6:abcdef");
@@ -517,6 +526,16 @@ static void holepunch(void)
     message = parse(bytes, len, NULL, &receiver, "");
     CU_ASSERT_EQUAL(message.holepunch_error, 3);
     assert_adverts(&message, bytes, "");
+    len = peerwire_extended_put(bytes, sizeof bytes, 3, BYTES("\x02\x01" PEER_6 "\x01\x02\x03\x04"));
+    message = parse(bytes, len, NULL, &receiver, "");
+    CU_ASSERT_EQUAL(message.holepunch, PEERWIRE_HOLEPUNCH_ERROR);
+    CU_ASSERT_EQUAL(message.holepunch_error, 0x01020304);
+    CU_ASSERT_EQUAL(message.endpoint.addr_len, 16);
+    CU_ASSERT_EQUAL(message.endpoint.port, 51413);
+    len = peerwire_extended_put(bytes, sizeof bytes, 3, BYTES("\0\x01" PEER_6));
+    message = parse(bytes, len, NULL, &receiver, "");
+    CU_ASSERT_EQUAL(message.holepunch, PEERWIRE_HOLEPUNCH_RENDEZVOUS);
+    CU_ASSERT_EQUAL(message.endpoint.addr_len, 16);
     len = peerwire_extended_put(bytes, sizeof bytes, 3, BYTES("\0\0" PEER_A "\0\0\0\0"));
     message = parse(bytes, len, NULL, &receiver, "");
     assert_adverts(&message, bytes, "");

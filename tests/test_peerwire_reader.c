@@ -391,23 +391,35 @@ static void many_false_begins(void)
     stream_free(s);
 }
 
-/* All places are taken, and the one that waits longest is neither the first nor the last of them: the run that began
- * first is still found. */
+/* All places are taken, and the one that waits longest gives way, wherever it is: the run that began first is found. */
 static void the_farthest_false_begin_gives_way(void)
+{
+    for (int farthest = 1; farthest < PEERWIRE_CANDIDATES; farthest++) {
+        stream *s = stream_new();
+
+        PUT(s, "\0\0\x20\x05\x07"); /* a piece of 8201 bytes, and in it: */
+        for (int i = 1; i <= PEERWIRE_CANDIDATES; i++) { /* one too many */
+            put(s, i == farthest ? "\0\x0f\xff\0\x07" : "\0\0\x10\x05\x07", 5);
+        }
+        put_noise(s, 4 + 0x2005 - s->len, 21);
+        PUT(s, HAVE);
+        PUT(s, REQUEST);
+        assert_events(s, "8201 have/9 8210 request/17 ");
+        stream_free(s);
+    }
+}
+
+/* What a run needs is kept while it may still become one, also when an older begin is watched beside it. */
+static void a_run_beside_an_old_begin(void)
 {
     stream *s = stream_new();
 
-    PUT(s, "\0\0\x20\x05\x07"); /* a piece of 8201 bytes, and in it: */
-    PUT(s, "\0\0\x10\x05\x07");
-    PUT(s, "\0\0\x10\x05\x07");
-    PUT(s, "\0\x0f\xff\0\x07"); /* the farthest */
-    PUT(s, "\0\0\x10\x05\x07");
-    PUT(s, "\0\0\x10\x05\x07");
-    PUT(s, "\0\0\x10\x05\x07"); /* one too many */
-    put_noise(s, 4 + 0x2005 - s->len, 21);
+    PUT(s, "\0\0\x20\x05\x07");
+    put_noise(s, 5000, 22);
+    PUT(s, PORT);
     PUT(s, HAVE);
     PUT(s, REQUEST);
-    assert_events(s, "8201 have/9 8210 request/17 ");
+    assert_events(s, "5005 port/7 5012 have/9 5021 request/17 ");
     stream_free(s);
 }
 
@@ -649,6 +661,7 @@ int main(void)
         UNIT_TEST(a_handshake_in_step_begins_anew),
         UNIT_TEST(many_false_begins),
         UNIT_TEST(the_farthest_false_begin_gives_way),
+        UNIT_TEST(a_run_beside_an_old_begin),
         UNIT_TEST(the_largest_message_ends_a_run),
         UNIT_TEST(gives_up),
         UNIT_TEST(gives_up_later),
