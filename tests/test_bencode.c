@@ -187,6 +187,7 @@ static void names(void)
     CU_ASSERT_STRING_EQUAL(bencode_status_name(BENCODE_CUT), "cut");
     CU_ASSERT_STRING_EQUAL(bencode_status_name(BENCODE_BAD_BYTE), "bad byte");
     CU_ASSERT_STRING_EQUAL(bencode_status_name(BENCODE_BAD_LENGTH), "bad length");
+    CU_ASSERT_STRING_EQUAL(bencode_status_name((bencode_status)(BENCODE_BAD_LENGTH + 1)), "?");
     CU_ASSERT_STRING_EQUAL(bencode_status_name((bencode_status)99), "?");
 }
 

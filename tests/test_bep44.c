@@ -169,6 +169,27 @@ static void hostile_keys(void)
     }
 }
 
+/* No more keys are turned away than have to be. */
+static void nearly_hostile_keys(void)
+{
+    static const struct {
+        const char *key;
+        krpc_bep44_verdict verdict;
+    } keys[] = {
+        {"500fe92be1ef049684ecd62946a07668e08a852ba73caf465260f0b4fb8b2400", KRPC_BEP44_UNKNOWN}, /* x of 224 bits */
+        {"d80e73b790de0d7695fbdf5f219eb1f447abba96127f4901329999aa438d37d9", KRPC_BEP44_BAD_SIGNATURE}, /* of 225 */
+        {"0000000000000000000000000000000000000000000000000000008000000000", KRPC_BEP44_UNKNOWN}, /* y of 224 bits */
+        {"0000000000000000000000000000000000000000000000000000000001000000", KRPC_BEP44_BAD_SIGNATURE}, /* of 225 */
+    };
+    uint8_t k[32], sig[64];
+
+    bytes_of(sig, sig_hex);
+    for (size_t i = 0; krpc_bep44_available() && i < sizeof keys / sizeof keys[0]; i++) {
+        bytes_of(k, keys[i].key);
+        CU_ASSERT_EQUAL(verify(k, sig, "", 1, item), keys[i].verdict);
+    }
+}
+
 static void beyond_the_limits(void)
 {
     static char many[KRPC_BEP44_MAX_ITEM + 1];
@@ -369,7 +390,10 @@ static void other_messages_are_unknown(void)
         CU_ASSERT_EQUAL(krpc_bep44_check(&message, data, data), KRPC_BEP44_UNKNOWN);
     }
     CU_ASSERT_STRING_EQUAL(krpc_bep44_verdict_name(KRPC_BEP44_UNKNOWN), "unknown");
+    CU_ASSERT_STRING_EQUAL(krpc_bep44_verdict_name(KRPC_BEP44_VALID), "valid");
+    CU_ASSERT_STRING_EQUAL(krpc_bep44_verdict_name(KRPC_BEP44_BAD_SIGNATURE), "bad signature");
     CU_ASSERT_STRING_EQUAL(krpc_bep44_verdict_name(KRPC_BEP44_WRONG_TARGET), "wrong target");
+    CU_ASSERT_STRING_EQUAL(krpc_bep44_verdict_name((krpc_bep44_verdict)(KRPC_BEP44_WRONG_TARGET + 1)), "?");
 }
 
 int main(void)
@@ -380,6 +404,7 @@ int main(void)
         UNIT_TEST(signatures),
         UNIT_TEST(flipped_bits),
         UNIT_TEST(hostile_keys),
+        UNIT_TEST(nearly_hostile_keys),
         UNIT_TEST(beyond_the_limits),
         UNIT_TEST(puts_are_verified),
         UNIT_TEST(responses_need_the_target),

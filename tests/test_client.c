@@ -43,6 +43,7 @@ static const vector vectors[] = {
     /* not known, or not as that client writes it: raw */
     {".B.{", 4, "", "0x2e422e7b"},
     {"XX\x00\x01", 4, "", "0x58580001"},
+    {"U", 1, "", "0x55"},
     {"UT", 2, "", "0x5554"},
     {"UT\x23", 3, "", "0x555423"},
     {"UT\x23\xa3\x00", 5, "", "0x555423a300"},

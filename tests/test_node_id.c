@@ -225,6 +225,7 @@ static void verdicts_have_names(void)
     CU_ASSERT_STRING_EQUAL(krpc_node_id_verdict_name(KRPC_NODE_ID_INVALID), "invalid");
     CU_ASSERT_STRING_EQUAL(krpc_node_id_verdict_name(KRPC_NODE_ID_VALID), "valid");
     CU_ASSERT_STRING_EQUAL(krpc_node_id_verdict_name(KRPC_NODE_ID_EXEMPT), "exempt");
+    CU_ASSERT_STRING_EQUAL(krpc_node_id_verdict_name((krpc_node_id_verdict)(KRPC_NODE_ID_EXEMPT + 1)), "?");
 }
 
 int main(void)

@@ -549,6 +549,17 @@ static void holepunch(void)
     parse(bytes, len, NULL, &receiver, "peerwire.holepunch-length@6+0(0,0) ");
 }
 
+/* A message's length is written in four bytes, also where there is no room for more. */
+static void lengths_are_written_whole(void)
+{
+    uint8_t bytes[5] = {0};
+
+    CU_ASSERT_EQUAL(peerwire_message_put(bytes, 4, 7, NULL, 0x12345677), 0x1234567c);
+    CU_ASSERT_EQUAL(memcmp(bytes, "\x12\x34\x56\x78\0", 5), 0);
+    CU_ASSERT_EQUAL(peerwire_extended_put(bytes, 4, 1, NULL, 0x00abcdee), 0x00abcdf4);
+    CU_ASSERT_EQUAL(memcmp(bytes, "\0\xab\xcd\xf0\0", 5), 0);
+}
+
 static void large_messages_are_passed_over(void)
 {
     peerwire_side receiver = side_with(PEERWIRE_EXT_UT_PEX, 1);
@@ -582,6 +593,7 @@ static void tables_hang_together(void)
     }
     CU_ASSERT_STRING_EQUAL(peerwire_extension_name(PEERWIRE_EXT_NONE), "");
     CU_ASSERT_STRING_EQUAL(peerwire_extension_name(PEERWIRE_EXT_UNKNOWN), "unknown");
+    CU_ASSERT_STRING_EQUAL(peerwire_extension_name((peerwire_extension)(PEERWIRE_EXT_UNKNOWN + 1)), "?");
     CU_ASSERT_STRING_EQUAL(peerwire_kind_name(PEERWIRE_UNKNOWN), "unknown");
     CU_ASSERT_STRING_EQUAL(peerwire_kind_name(PEERWIRE_NUM_KINDS), "?");
 }
@@ -601,6 +613,7 @@ int main(void)
         UNIT_TEST(pex_is_found_by_the_receivers_id),
         UNIT_TEST(pex_lengths),
         UNIT_TEST(holepunch),
+        UNIT_TEST(lengths_are_written_whole),
         UNIT_TEST(large_messages_are_passed_over),
         UNIT_TEST(tables_hang_together),
     };

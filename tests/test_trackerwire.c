@@ -310,7 +310,10 @@ static void lsd_needs_its_first_line(void)
 static void kinds_have_names(void)
 {
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_NONE), "none");
+    CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_CONNECT), "connect");
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_CONNECTED), "connected");
+    CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_ANNOUNCE), "announce");
+    CU_ASSERT_STRING_EQUAL(trackerwire_kind_name((trackerwire_kind)(TRACKERWIRE_LSD + 1)), "?");
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_LSD), "lsd");
 }
 
