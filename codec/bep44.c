@@ -155,7 +155,7 @@ static bool sha1_of_two(uint8_t out[KRPC_BEP44_TARGET_LEN], const void *a, size_
 static krpc_bep44_verdict ed25519_verify(const uint8_t *k, const uint8_t *sig, const uint8_t *text, size_t len)
 {
     (void)k, (void)sig, (void)text, (void)len;
-    return false;
+    return KRPC_BEP44_UNKNOWN;
 }
 
 #endif
