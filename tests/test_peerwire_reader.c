@@ -374,6 +374,11 @@ static void a_handshake_in_step_begins_anew(void)
     PUT(s, "\023Bit\023BitTorrent protoco" HANDSHAKE);
     assert_events(s, "23 handshake/68 ");
     stream_free(s);
+
+    s = stream_new(); /* the byte that does not go on is itself the first */
+    PUT(s, "\023Bit" HANDSHAKE);
+    assert_events(s, "4 handshake/68 ");
+    stream_free(s);
 }
 
 /* More false begins than are watched at once: those whose next message is near stay. */
@@ -553,6 +558,8 @@ static void a_run_with_a_gap(void)
     put_large(s, 7, 16393, 16);
     PUT(s, PORT);
     assert_gap(s, 5000, 8000, true, "32894 port/7 ");
+    assert_gap(s, 5000, 16497, true, "32894 port/7 "); /* up to where the next one begins */
+    assert_gap(s, 5000, 16498, true, "");
     assert_gap(s, 5000, 8000, false, "");
     assert_gap(s, 102, 110, true, "");
     assert_gap(s, 16400, 16500, true, "");
