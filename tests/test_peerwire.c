@@ -132,6 +132,28 @@ static void handshake(void)
     CU_ASSERT_EQUAL(peerwire_handshake_put(NULL, 0, 0, out, out), sizeof out);
 }
 
+/* Each bit where its BEP has it: byte 5 and 7 of the eight. */
+static void reserved_bits(void)
+{
+    static const struct {
+        uint8_t byte;
+        uint8_t bit;
+        uint64_t reserved;
+    } bits[] = {{7, 0x01, PEERWIRE_RESERVED_DHT},
+                {7, 0x04, PEERWIRE_RESERVED_FAST},
+                {7, 0x10, PEERWIRE_RESERVED_V2},
+                {5, 0x10, PEERWIRE_RESERVED_EXTENDED}};
+
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+        uint8_t bytes[] = MAGIC "\0\0\0\0\0\0\0\0" HASH PEER;
+        peerwire_message message;
+
+        bytes[20 + bits[i].byte] = bits[i].bit;
+        peerwire_message_parse(&message, bytes, PEERWIRE_HANDSHAKE_LEN, NULL, NULL, NULL);
+        CU_ASSERT_EQUAL(message.reserved, bits[i].reserved);
+    }
+}
+
 static void port_message(void)
 {
     peerwire_side with_bit = {.handshake = true, .reserved = PEERWIRE_RESERVED_DHT};
@@ -444,6 +466,11 @@ static void pex(void)
         CU_ASSERT_EQUAL(peer.len, want[num].len);
     }
     CU_ASSERT_EQUAL(num, 5);
+    CU_ASSERT_EQUAL(PEERWIRE_PEX_ENCRYPTION, 1); /* BEP 11 */
+    CU_ASSERT_EQUAL(PEERWIRE_PEX_SEED | PEERWIRE_PEX_REACHABLE, want[0].flags);
+    CU_ASSERT_EQUAL(PEERWIRE_PEX_UTP, want[1].flags);
+    CU_ASSERT_EQUAL(PEERWIRE_PEX_SEED, 2);
+    CU_ASSERT_EQUAL(PEERWIRE_PEX_HOLEPUNCH, 8);
     assert_adverts(&message, bytes,
                    "ut_pex 6881 192.0.2.1@17+6 ut_pex 0 192.0.2.2@23+6 ut_pex 51413 2001:db8::6@53+18 ");
 }
@@ -602,6 +629,7 @@ int main(void)
 {
     const unit_test tests[] = {
         UNIT_TEST(handshake),
+        UNIT_TEST(reserved_bits),
         UNIT_TEST(port_message),
         UNIT_TEST(other_messages_have_names),
         UNIT_TEST(extension_handshake),

@@ -152,6 +152,8 @@ static void options_behind_an_announce(void)
          "/path",
          7, false},
         {"\x02", 1, false},
+        {"\x01\x02", 2, false},
+        {"\x01\x01", 2, true},
         {"\x02\0", 2, true},
         {"\x63\x01"
          "x",
