@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """library: libkrpc as others get it. It needs nothing but libc (and libgcrypt where it was found), does not recur, has no
-array of a size that comes with the input, shows its own names alone, and can be used from where it was installed: with
-pkg-config, with CMake, shared and static; each header alone, as C and as C++.
+array of a size that comes with the input and no variable of its own, shows its own names alone, and can be used from
+where it was installed: with pkg-config, with CMake, shared and static; each header alone, as C and as C++.
 
     library.py CMAKE GENERATOR
 
@@ -145,6 +145,10 @@ def check_alone(work):
     check_symbols(build / "codec/libkrpc.a")
     check("gcry" not in run(["nm", build / "codec/libkrpc.a"]), "without libgcrypt nothing asks for it")
 
+    for line in run(["size", "-A", build / "codec/libkrpc.a"]).splitlines():
+        section = line.split()
+        check(not section or section[0] not in (".data", ".bss") or section[1] == "0", f"a global variable: {line}")
+
     calls = {}
     for graph in build.rglob("*.ci"):
         text = graph.read_text()
@@ -203,8 +207,8 @@ def check_cmake(prefix, work):
 
 
 def main():
-    if not all(shutil.which(tool) for tool in ["nm", "pkg-config"]):
-        print("skipped: nm or pkg-config is not there")
+    if not all(shutil.which(tool) for tool in ["nm", "size", "pkg-config"]):
+        print("skipped: binutils or pkg-config is not there")
         return SKIPPED
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
