@@ -152,6 +152,8 @@ static void reserved_bits(void)
         peerwire_message_parse(&message, bytes, PEERWIRE_HANDSHAKE_LEN, NULL, NULL, NULL);
         CU_ASSERT_EQUAL(message.reserved, bits[i].reserved);
     }
+    CU_ASSERT_EQUAL(parse(BYTES(MAGIC "\x81\x02\x03\x04\x05\x06\x07\x08" HASH PEER), NULL, NULL, "").reserved,
+                    UINT64_C(0x8102030405060708));
 }
 
 static void port_message(void)

@@ -225,12 +225,13 @@ static void odd_messages_do_not_lose_step(void)
 
     PUT(s, HANDSHAKE);
     PUT(s, "\0\0\0\x05\x09\0\0\x1a\xe1"); /* PORT with a wrong length */
+    PUT(s, "\0\0\0\x01\x09");                 /* and without a port */
     PUT(s, "\0\0\0\x04\x63"
            "abc"); /* an id that nobody knows */
     PUT(s, KEEP_ALIVE KEEP_ALIVE KEEP_ALIVE KEEP_ALIVE);
     PUT(s, PORT);
-    assert_events(s, "0 handshake/68 68 port/9 77 unknown/8 85 keep-alive/4 89 keep-alive/4 93 keep-alive/4 "
-                     "97 keep-alive/4 101 port/7 ");
+    assert_events(s, "0 handshake/68 68 port/9 77 port/5 82 unknown/8 90 keep-alive/4 94 keep-alive/4 98 keep-alive/4 "
+                     "102 keep-alive/4 106 port/7 ");
     stream_free(s);
 }
 
