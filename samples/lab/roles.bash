@@ -10,7 +10,7 @@ torrents=(1 2)                        # no tracker, not private: peers come from
 
 # The nodes of the proposal: name, place, last number of the address, port, and what it is told besides its address and the
 # bootstrap nodes.  FORWARDED stands for the port that the NAT forwards to it.
-node_table="
+proposal_table="
 silent   f    21  6901
 tells    f    22  6902  --contact-port FORWARDED --no-contact --after 45
 asks     f    23  6903  --contact-port FORWARDED --no-p --silence 130
@@ -22,6 +22,18 @@ reader2  pub  82  6881
 deaf     pub  83  6881  --ignore
 "
 
+# The same in a few seconds.  The first bootstrap node is one of them.
+nodes_table="
+boot     pub  10  6881
+reader   pub  81  6881
+reader2  pub  82  6881
+deaf     pub  83  6881  --ignore
+silent   f    21  6901
+tells    f    22  6902  --contact-port FORWARDED --no-contact --after 4
+asks     d    21  6901  --contact-port FORWARDED --no-p --silence 4
+mistaken c    21  6901  --contact-port FORWARDED
+"
+
 role_node() {
   # shellcheck disable=SC2086 # the table's arguments are words
   start "$1" "$node" --bind "${v4[$1]}:${dht[$1]}" --boot "${boot_v4[0]}:6881,${boot_v4[1]}:6881" ${args[$1]//FORWARDED/${fwd[$1]}}
@@ -30,9 +42,10 @@ role_node() {
 # ------------------------------------------------------------------------------------------------ what is needed
 
 missing_programs() { # one line: the commands that this scenario needs and this machine does not have, with their packages
-  local m=() h p need="ip:iproute2 nft:nftables tcpdump:tcpdump conntrack:conntrack ethtool:ethtool unshare:util-linux sysctl:procps"
+  local m=() h p libtorrent="" need="ip:iproute2 nft:nftables tcpdump:tcpdump conntrack:conntrack ethtool:ethtool unshare:util-linux sysctl:procps"
   for h in "${hosts[@]}"; do
     case ${role[$h]} in
+    lt) libtorrent=yes ;;
     ar) need+=" aria2c:aria2" ;;
     tr) need+=" transmission-daemon:transmission-daemon" ;;
     rt) need+=" rtorrent:rtorrent" ;;
@@ -43,7 +56,8 @@ missing_programs() { # one line: the commands that this scenario needs and this 
   for p in $(printf '%s\n' $need | sort -u); do
     command -v "${p%:*}" >/dev/null || m+=("${p%:*} (${p#*:})")
   done
-  "$python" -c 'import libtorrent' 2>/dev/null || m+=("libtorrent for $python (python3-libtorrent)")
+  [[ -x $python ]] || m+=("$python (python3)")
+  [[ -z $libtorrent && $boots == 0 ]] || "$python" -c 'import libtorrent' 2>/dev/null || m+=("libtorrent for $python (python3-libtorrent)")
   for h in "${hosts[@]}"; do
     [[ ${role[$h]} != node || -x $node ]] || { m+=("the node (--node FILE)"); break; }
   done
@@ -81,6 +95,7 @@ make_content() {
   # the names that clients ask for bootstrap nodes lead to the lab's
   { echo "127.0.0.1 localhost"
     for name in dht.transmissionbt.com router.bittorrent.com router.utorrent.com dht.libtorrent.org dht.aelitis.com router.bitcomet.com; do
+      ((boots > 0)) || break
       echo "${boot_v4[i]} $name"
       [[ $ipv6 == yes ]] && echo "$(boot_v6 "$i") $name"
       i=$(((i + 1) % boots))
@@ -127,6 +142,7 @@ endpoints() { # how-many separator: the bootstrap nodes, and over IPv6 too
 listen() { printf '%s:%s' "${v4[$1]}" "${dht[$1]}"; [[ $ipv6 != yes ]] || printf ',[%s]:%s' "${v6[$1]}" "${dht[$1]}"; }
 
 start_herd() { # the bootstrap nodes: one process, a DHT node for each address
+  ((boots > 0)) || return 0
   local i groups=()
   for ((i = 0; i < boots; i++)); do
     groups+=("${boot_v4[i]}:6881$([[ $ipv6 == yes ]] && echo ",[$(boot_v6 "$i")]:6881")")

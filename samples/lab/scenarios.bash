@@ -106,18 +106,28 @@ scenario_hairpin() {
 
 # proposal: nodes that say `p` or `contact`, among real clients, behind NATs c, d and f and before them
 scenario_proposal() {
-  local name where no port what
   nats=(f d c) boots=8 scenario_seconds=240
   udp_timeout=5 udp_stream=10   # these nodes meet every few seconds instead of every quarter of an hour
   public_four
   host d lt has=2
+  nodes_of "$proposal_table"
+}
+
+# nodes: the nodes of the draft alone, no other program, in a few seconds
+scenario_nodes() {
+  nats=(f d c) boots=0 settle=1 scenario_seconds=12 udp_timeout=5 udp_stream=10
+  nodes_of "$nodes_table"
+}
+
+nodes_of() { # a table of roles.bash
+  local name where no port what
   while read -r name where no port what; do
     [[ -n $name ]] || continue
     case $where in
     pub) host pub node as="$name" ip="192.0.2.$no" dht="$port" tcp="$port" args="$what" ;;
     *) host "$where" node as="$name" no="$no" dht="$port" tcp="$port" args="$what" ;;
     esac
-  done <<<"$node_table"
+  done <<<"$1"
 }
 
 public_four() {
