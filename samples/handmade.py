@@ -216,8 +216,8 @@ def bep33_scrape(c):
 
 @sample
 def bep42_ids(c):
-    """BEP 42: frames 1 and 2 have ids that fit the address, 3 and 4 have not. ip tells Alice her own endpoint: 6 bytes,
-    and 18 over IPv6."""
+    """BEP 42: the ids in frames 1, 2, 4, 5 and 6 fit their addresses, the one in frame 3 does not. ip tells Alice her own
+    endpoint: 6 bytes, and 18 over IPv6."""
     good_a, good_b = bep42_id(ALICE[0], 1, "a"), bep42_id(BOB[0], 86, "b")
     exchange(c, ALICE, BOB, query("ping", "i1", good_a), response("i1", good_b, top={"ip": compact(ALICE)}))
     exchange(c, CAROL, BOB, query("ping", "i2", C), response("i2", good_b, top={"ip": compact(CAROL)}))

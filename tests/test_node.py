@@ -192,6 +192,20 @@ class Answers(Case):
         self.assertEqual(values, [compact((self.peer.ip, 6881)), compact((neighbour.ip, neighbour.port))])
         self.assertNotIn(b"values", self.one.ask(stranger, "get_peers", info_hash=node_id("other"))[b"r"])
 
+    def test_tokens_change(self):
+        """Every five minutes, and one is good for as long again."""
+        self.one.end()
+        self.one = self.node("--speed", "300")
+        torrent, tokens, end = node_id("torrent"), [], time.monotonic() + PATIENCE
+        while len(tokens) < 3 and time.monotonic() < end:
+            token = self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"][b"token"]
+            if token not in tokens:
+                tokens.append(token)
+                got = self.one.ask(self.peer, "announce_peer", info_hash=torrent, port=1, token=tokens[max(0, len(tokens) - 2)])
+                self.assertIn(b"r", got)
+            time.sleep(0.02)
+        self.assertEqual(self.one.ask(self.peer, "announce_peer", info_hash=torrent, port=1, token=tokens[0])[b"e"][0], 203)
+
     def test_implied_port_is_not_p(self):
         torrent = node_id("torrent")
         token = self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"][b"token"]
@@ -253,9 +267,17 @@ class Honours(Case):
         self.assertEqual(self.one.end()["verified"], 1)
 
     def test_contact(self):
+        self.one = self.node("--speed", "60")
         self.assertIn(b"r", self.one.ask(self.source, "contact", port=self.forwarded.port))
-        self.try_once()
+        asked = pings_at([self.forwarded], 0.1)
+        self.assertEqual(len(asked), 1)
+        self.one.send(self.forwarded, response(asked[0][1][b"t"], self.source.id))
+        for _ in range(3):
+            self.follows()  # for more than a minute, 1 s here: there is nothing left to try
+        self.one.ask(self.source, "contact", port=self.forwarded.port)
         self.follows()
+        count = self.one.end()
+        self.assertEqual((count["verified"], count["failed"]), (1, 0))
 
     def test_p_of_a_response_and_of_an_error(self):
         for make in (lambda t: response(t, self.source.id, top={"p": self.forwarded.port}),
@@ -422,16 +444,17 @@ class Says(Case):
 
     def play(self, node, peers, until, seconds=PATIENCE, **results):
         """The peers answer; returns all messages that came when until(messages) is true, or all after so many seconds.
-        results go into r; ip names the endpoint that they see."""
+        results go into r; ip is the endpoint that they see, or says for each address which one."""
         seen, end = [], time.monotonic() + seconds
-        top = {"ip": results.pop("ip")} if "ip" in results else None
+        ip = results.pop("ip", None)
         while time.monotonic() < end and not until(seen):
             for s in select.select([p.socket for p in peers], [], [], 0.05)[0]:
                 peer = next(p for p in peers if p.socket is s)
                 message = peer.get(0)[0]
                 seen.append((peer, message))
                 if message[b"y"] == b"q":
-                    node.send(peer, response(message[b"t"], peer.id, version=peer.version, top=top, **results))
+                    sees = ip[peer.ip] if isinstance(ip, dict) else ip
+                    node.send(peer, response(message[b"t"], peer.id, version=peer.version, top={"ip": sees} if sees else None, **results))
         return seen
 
     def says_p(self, seen):
@@ -467,6 +490,12 @@ class Says(Case):
         node = self.node("--contact-port", "6881", "--speed", "20", "--silence", "1", "--no-contact", boot=peers)
         self.never(node, peers, 4, ip=compact(("192.0.2.1", 6881)))
 
+    def test_as_many_see_the_forwarded_port(self):
+        peers = self.circle(*("127.%d.0.1" % n for n in range(1, 7)))
+        node = self.node("--contact-port", "6881", "--speed", "20", boot=peers)
+        ports = {p.ip: compact(("192.0.2.1", 40001 if n % 2 else 6881)) for n, p in enumerate(peers)}
+        self.never(node, peers, 4, ip=ports)
+
     def test_no_port_no_word(self):
         peers = self.circle("127.1.0.1", "127.2.0.1", "127.3.0.1", "127.4.0.1")
         self.never(self.node("--speed", "20", "--silence", "1", boot=peers), peers, 4, ip=compact(("192.0.2.1", 40001)))
@@ -501,7 +530,10 @@ class Says(Case):
         node = self.node("--contact-port", "6881", "--silence", "60", "--speed", "20", boot=peers)
         for p in more + [mute]:
             node.ask(p, "ping")
-        seen = self.play(node, peers + more, lambda seen: len(self.contacts(seen)) >= 10)
+        seen = self.play(node, peers + more, lambda seen: self.contacts(seen))
+        seen += self.play(node, peers + more, lambda seen: False, 0.2)
+        self.assertEqual(len(self.contacts(seen)), 5)
+        seen += self.play(node, peers + more, lambda seen: len(self.contacts(seen)) >= 5)
         self.assertEqual({m[b"a"][b"port"] for _, m in self.contacts(seen)}, {6881})
         self.assertEqual({set(m[b"a"]) == {b"id", b"port"} for _, m in self.contacts(seen)}, {True})
         self.assertEqual({p.version for p, _ in self.contacts(seen)[:5]}, {b"LT\1\2", b"TR\1\2", b"UT\1\2", b"ZZ\1\2"})
