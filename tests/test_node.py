@@ -327,6 +327,17 @@ class Honours(Case):
         self.assertEqual(self.nodes_named(), self.source.id + compact((self.source.ip, self.source.port)))
         self.assertEqual(self.one.end()["verified"], 0)
 
+    def test_hearsay_moves_nobody(self):
+        self.one.ask(self.source, "ping")
+        self.one.send(self.source, response(first_query(self.source)[b"t"], self.source.id))
+        gossip = Peer("127.5.0.1")
+        self.one.ask(gossip, "ping")
+        self.one.send(gossip, response(first_query(gossip)[b"t"], gossip.id,
+                                       nodes=self.source.id + compact((self.forwarded.ip, self.forwarded.port))))
+        self.assertTrue(first_query(self.source))
+        self.assertIsNone(first_query(self.forwarded, QUIET))
+        self.assertIn(self.source.id + compact((self.source.ip, self.source.port)), self.nodes_named())
+
     def test_nobody_moves_a_node_of_another_address(self):
         self.one.ask(self.source, "ping")
         self.one.send(self.source, response(first_query(self.source)[b"t"], self.source.id))
