@@ -396,11 +396,13 @@ class Limits(Case):
         """In a minute, at this speed 3 s, whatever its ports and whoever says it; a neighbour of the address is another."""
         node, peers = self.node("--speed", "20"), [Peer("127.1.0.1", "n%d" % n) for n in range(40)] + [Peer("127.1.0.2")]
         begun = time.monotonic()
-        for n, p in enumerate(peers):
-            port = peers[n - 1].port
-            node.send(p, query("contact", "aa", p.id, port=port) if n % 2 else query("ping", "aa", p.id, top={"p": port}))
-        for p in peers:
-            node.answer(p)
+        while time.monotonic() - begun < 2:
+            for n, p in enumerate(peers):
+                port = peers[n - 1].port
+                node.send(p, query("contact", "aa", p.id, port=port) if n % 2 else query("ping", "aa", p.id, top={"p": port}))
+            for p in peers:
+                node.answer(p)
+            time.sleep(0.1)
         minutes = 1 + int((time.monotonic() - begun) / 3)
         time.sleep(QUIET * 2.5)
         tried = self.tried(node)
