@@ -238,6 +238,43 @@ static void forwarded_port(void)
     scene_end(&s);
 }
 
+/* Who sits behind a forwarded port himself sees strangers on ports that his own NAT made up. */
+static void ghosts_of_a_forwarded_port(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    s.step = SECONDS;
+    for (int i = 0; i < 9; i++) {
+        ping_seen(&s, SAME, remotes[i % 3], SAME);
+        if (i % 3 == 1) {
+            ping_seen(&s, SAME, R4, "203.0.113.9:20001");
+            ping_seen(&s, SAME, R5, "203.0.113.9:20002");
+        }
+    }
+    expect_nat(&s, SAME, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN) + FOUND(&s, NAT_DEPENDENT), 0);
+    scene_end(&s);
+    scene_begin(&s);
+    for (int i = 0; i < 60; i++) { /* one against many, within what they saw: it is left out */
+        char remote[32];
+
+        snprintf(remote, sizeof remote, "198.51.%d.1:7000", 100 + i % 30);
+        ping_seen(&s, L, remote, OUT1);
+        if (i == 30) {
+            ping_seen(&s, L, R4, OUT4);
+        }
+    }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.num_external, 1);
+    CU_ASSERT_EQUAL(n.nat.num_kept, 1);
+    CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 40001);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    scene_end(&s);
+}
+
 /* ---- (a) from both sides ---- */
 
 static void both(scene *s, const char *remote, const char *outside, const char *t)
@@ -270,6 +307,59 @@ static void outside_may_come_first(void)
     SAY(&s, SAME, R1, GET_PEERS, .target = "h", .id = 'q');
     say_again(&s, L, R1);
     expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
+    scene_end(&s);
+}
+
+/* Two NATs in a row: what the one does beside which the capture was taken, and where others see the node. */
+static void the_first_of_two_nats(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        char t[3] = {'a', (char)('0' + i), 0};
+
+        SAY(&s, L, remotes[i], GET_PEERS, .target = "h", .t = t, .id = 'q');
+        say_again(&s, "100.64.7.2:6881", remotes[i]);
+        SAY(&s, remotes[i], "100.64.7.2:6881", .t = t, .id = 'r', .ip = OUT1);
+        say_again(&s, remotes[i], L);
+    }
+    expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT);
+    expect_nat(&s, "100.64.7.2:6881", TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_BOTH | TRACKER_FROM_INSIDE);
+    CU_ASSERT_EQUAL_FATAL(n.nat.num_kept, 2);
+    CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
+    CU_ASSERT_EQUAL(n.nat.external[1].endpoint.port, 40001);
+    CU_ASSERT_EQUAL(n.nat.remapped, 0);
+    /* what the receiver sees is the far end */
+    SAY(&s, L, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .t = "an", .id = 'q');
+    say_again(&s, "100.64.7.2:6881", R1);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).verdict, TRACKER_VERDICT_MISMATCH);
+    CU_ASSERT_EQUAL(advert_of(&s, 1).verdict, TRACKER_VERDICT_MISMATCH);
+    scene_end(&s);
+}
+
+/* A NAT that forgets soon: where strangers get in, who speaks after some seconds may see the forwarded port. */
+static void forwarded_port_and_short_mappings(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        ping_seen(&s, L, remotes[i], OUT1);
+    }
+    SAY(&s, "198.51.100.77:1", L, PING, .t = "in", .id = 's'); /* a stranger */
+    for (int i = 0; i < 6; i++) {
+        s.now += 5 * SECONDS;
+        SAY(&s, remotes[i % 2], L, PING, .t = "in", .id = 'r');
+        ping_seen(&s, L, remotes[i % 2], SAME);
+    }
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
     scene_end(&s);
 }
 
@@ -563,8 +653,11 @@ int main(void)
         UNIT_TEST(swapped_bytes_are_no_nat),
         UNIT_TEST(own_address),
         UNIT_TEST(forwarded_port),
+        UNIT_TEST(forwarded_port_and_short_mappings),
+        UNIT_TEST(ghosts_of_a_forwarded_port),
         UNIT_TEST(both_sides_prove_it_at_once),
         UNIT_TEST(outside_may_come_first),
+        UNIT_TEST(the_first_of_two_nats),
         UNIT_TEST(what_is_no_pair),
         UNIT_TEST(pairs_in_order),
         UNIT_TEST(interleaving_proves_dependence),

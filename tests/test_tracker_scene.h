@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <krpc/peerwire.h>
 #include <tracker/tracker.h>
 
 #include "unit.h"
@@ -259,6 +260,33 @@ static inline void ping_seen(scene *s, const char *querier, const char *responde
     SAY(s, responder, querier, .t = t, .id = 'r', .ip = seen);
 }
 
+/* A handshake and what follows it, over TCP, all in one segment. */
+static inline void speak(scene *s, const char *src, const char *dst, const char *peer_id, int dht_port, int p, uint32_t seq)
+{
+    uint8_t bytes[512];
+    uint8_t info_hash[20];
+    peerwire_offer offer;
+    tracker_packet packet;
+    size_t len;
+
+    memset(info_hash, 'h', sizeof info_hash);
+    memset(&offer, 0, sizeof offer);
+    offer.p = p;
+    offer.present = p != 0 ? 1u << PEERWIRE_KEY_P : 0;
+    len = peerwire_handshake_put(bytes, sizeof bytes, PEERWIRE_RESERVED_DHT | PEERWIRE_RESERVED_EXTENDED, info_hash,
+                                 (const uint8_t *)peer_id);
+    if (dht_port != 0) {
+        len += peerwire_port_put(bytes + len, sizeof bytes - len, (uint16_t)dht_port);
+    }
+    if (p != 0) {
+        len += peerwire_offer_put(bytes + len, sizeof bytes - len, &offer);
+    }
+    packet = scene_packet(s, src, dst);
+    tracker_segment(s->t, &packet, seq, 0, TRACKER_TCP_SYN, NULL, 0, 0, NULL, &s->sink);
+    packet = scene_packet(s, src, dst);
+    tracker_segment(s->t, &packet, seq + 1, 0, 0, bytes, len, len, &s->result, &s->sink);
+}
+
 static inline tracker_node node_of(scene *s, const char *endpoint)
 {
     tracker_node n;
@@ -284,6 +312,14 @@ static inline tracker_stats stats_of(scene *s)
 
     tracker_stats_get(s->t, &stats);
     return stats;
+}
+
+static inline void expect_verdict(scene *s, uint64_t serial, tracker_verdict verdict, tracker_later later)
+{
+    tracker_advert a = advert_of(s, serial);
+
+    UNIT_TEXT(tracker_verdict_name(a.verdict), tracker_verdict_name(verdict));
+    UNIT_TEXT(tracker_later_name(a.later), tracker_later_name(later));
 }
 
 #define FOUND(scene, rule) ((scene)->count[KRPC_RULE_##rule])

@@ -1,8 +1,7 @@
-/* adverts.c: every advertisement by a sender about himself, and what happens afterwards.
+/* adverts.c: every advertisement by a sender about himself.
  *
- * They lie in a ring, by serial numbers. Two sets of chains lead to those about a DHT port: by the endpoint that they
- * name, and by the endpoint that their sender has. A chain runs from newer to older and ends where the ring begins; only
- * its first links are looked at, so that many advertisements of one port cost no more than a few.
+ * They lie in a ring, by serial numbers. Chains lead to those that a later packet may concern; a chain runs from newer to
+ * older and ends where the ring begins.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +9,6 @@
 
 #define NUM_HEADS 16384
 #define NUM_HOSTS 4096
-#define CHAIN_STEPS 24
 
 typedef struct host_said {
     uint32_t frame;
@@ -26,9 +24,9 @@ void adverts_init(tracker *t)
 
     pool_init(&a->records, t->options.max_adverts, sizeof(advert), memory);
     a->num_heads = NUM_HEADS;
-    a->named = table_alloc(memory, NUM_HEADS, sizeof *a->named);
-    a->source = table_alloc(memory, NUM_HEADS, sizeof *a->source);
-    a->peers = table_alloc(memory, NUM_HEADS, sizeof *a->peers);
+    for (unsigned i = 0; i < NUM_CHAINS; i++) {
+        a->heads[i] = table_alloc(memory, NUM_HEADS, sizeof *a->heads[i]);
+    }
     ways_init(&a->hosts, NUM_HOSTS, memory);
     a->said = table_alloc(memory, (size_t)a->hosts.num_sets * 8, sizeof *a->said);
 }
@@ -37,9 +35,9 @@ void adverts_clear(tracker *t)
 {
     pool_clear(&t->adverts.records);
     ways_clear(&t->adverts.hosts);
-    table_free(t->adverts.named);
-    table_free(t->adverts.source);
-    table_free(t->adverts.peers);
+    for (unsigned i = 0; i < NUM_CHAINS; i++) {
+        table_free(t->adverts.heads[i]);
+    }
     table_free(t->adverts.said);
 }
 
@@ -53,10 +51,11 @@ advert *advert_at(const tracker *t, uint64_t serial)
     return (advert *)(void *)t->adverts.records.chunks[index >> POOL_SHIFT] + (index & (POOL_CHUNK - 1));
 }
 
-/* The serial number of which only the low 32 bits are known. */
-static uint64_t serial_of(const tracker *t, uint32_t low)
+advert *advert_at_low(const tracker *t, uint32_t low)
 {
-    return t->adverts.next - 1 - (uint32_t)((uint32_t)(t->adverts.next - 1) - low);
+    return t->adverts.next == 0
+               ? NULL
+               : advert_at(t, t->adverts.next - 1 - (uint32_t)((uint32_t)(t->adverts.next - 1) - low));
 }
 
 static void done(tracker *t, uint64_t serial)
@@ -102,38 +101,53 @@ static bool is_valid(int32_t port)
 
 /* ---- recording ---- */
 
-static uint32_t *head_in(const tracker *t, uint32_t *heads, const krpc_endpoint *endpoint)
+uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint, const krpc_endpoint *receiver)
 {
-    return &heads[(uint32_t)hash_endpoint(&t->key, endpoint) & (t->adverts.num_heads - 1)];
+    uint64_t hash = hash_endpoint(&t->key, endpoint);
+
+    if (chain != CHAIN_NAMED) {
+        hash = hash_fold(hash ^ t->key.k[0], hash_addr(&t->key, receiver) ^ t->key.k[1]);
+    }
+    return &t->adverts.heads[chain][(uint32_t)hash & (t->adverts.num_heads - 1)];
 }
 
-static krpc_endpoint source_of(const advert *a)
+krpc_endpoint advert_source(const advert *a)
 {
-    krpc_endpoint source = a->said.sender;
+    krpc_endpoint from = a->said.sender;
 
-    source.port = a->said.dht_port;
-    return source;
+    from.port = a->said.dht_port;
+    return from;
+}
+
+static void link_into(tracker *t, advert *a, uint64_t serial, advert_chain chain, const krpc_endpoint *endpoint)
+{
+    uint32_t *head = adverts_head(t, chain, endpoint, &a->said.receiver);
+
+    a->next[chain] = *head;
+    *head = (uint32_t)serial + 1;
 }
 
 /* For the DHT's ports later queries are watched, for the peer service's connections. */
 static void link_up(tracker *t, advert *a, uint64_t serial)
 {
-    bool dht = a->said.service == KRPC_SERVICE_DHT;
     krpc_endpoint named = advert_named(a);
-    krpc_endpoint source = source_of(a);
-    uint32_t *head = head_in(t, dht ? t->adverts.named : t->adverts.peers, &named);
+    krpc_endpoint from = advert_source(a);
+    bool testable = (a->flags & ADVERT_TESTABLE) != 0;
 
-    a->next_named = *head;
-    *head = (uint32_t)serial + 1;
-    if (!dht) {
+    if (a->said.service != KRPC_SERVICE_DHT) {
+        if (testable) {
+            link_into(t, a, serial, CHAIN_PEERS, &named);
+        }
         return;
     }
-    if (a->said.dht_port != 0) {
-        head = head_in(t, t->adverts.source, &source);
-        a->next_source = *head;
-        *head = (uint32_t)serial + 1;
-    }
     t->adverts.num_dht++;
+    link_into(t, a, serial, CHAIN_NAMED, &named);
+    if (testable || a->said.channel == KRPC_CHANNEL_CONTACT) {
+        link_into(t, a, serial, CHAIN_TOLD, &named);
+    }
+    if (testable && from.port != 0) {
+        link_into(t, a, serial, CHAIN_SOURCE, &from);
+    }
 }
 
 /* The same host, another channel, another port for the same service. What is local by its nature (LSD), and an address
@@ -192,6 +206,14 @@ static void report(const tracker *t, const advert *a, uint32_t off, uint32_t len
     }
 }
 
+/* What a receiver uses who passes the advertisement over. */
+static uint16_t source_port(const advert *a)
+{
+    bool stream_peer = (a->flags & ADVERT_STREAM) != 0 && a->said.service == KRPC_SERVICE_PEER;
+
+    return stream_peer ? a->said.sender.port : a->said.dht_port;
+}
+
 void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off,
                 uint32_t len, tracker_result *out, const krpc_sink *sink)
 {
@@ -218,10 +240,13 @@ void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2],
         tracker_advert now;
 
         advert_judge(t, a, &now);
+        a->seen_frame = now.has_node_id != 0 ? advert_seen_frame(t, a) : 0;
         a->said.dht_port = now.dht_port;
+        a->said.has_node_id = now.has_node_id;
+        memcpy(a->said.node_id, now.node_id, sizeof a->said.node_id);
         said = &a->said;
     }
-    if (is_valid(said->advertised_port) && said->advertised_port != said->dht_port) {
+    if (is_valid(said->advertised_port) && said->advertised_port != source_port(a)) {
         a->flags |= ADVERT_TESTABLE;
     }
     t->stats.adverts[said->channel]++;
@@ -300,161 +325,5 @@ void adverts_take(tracker *t, const tracker_packet *p, const krpc_message *m, co
     if (query != NULL && out->num_adverts != 0) {
         query->adverts = (uint32_t)out->first_advert;
         query->num_adverts = (uint8_t)out->num_adverts;
-    }
-}
-
-/* ---- afterwards ---- */
-
-void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame)
-{
-    for (uint32_t i = 0; i < query->num_adverts; i++) {
-        advert *a = advert_at(t, serial_of(t, query->adverts + i));
-
-        if (a != NULL && a->said.frame == query->frame && a->said.observed_frame == 0) {
-            a->said.observed = *outside;
-            a->said.observed_frame = frame;
-        }
-    }
-}
-
-/* What a query to the port that was advertised says: to whom it belongs, whether anybody lives there, and that the
- * receiver took the advertisement seriously. One finding for a packet, of the newest advertisement. */
-static void sent_to_named(tracker *t, const tracker_packet *p, advert *a, bool *said, const krpc_sink *sink)
-{
-    int64_t age = p->time_ns - a->said.time_ns;
-    bool by_receiver = krpc_endpoint_same_addr(&a->said.receiver, &p->src);
-    bool first = by_receiver && a->used_frame == 0;
-    krpc_rule rule = KRPC_NUM_RULES;
-    uint32_t frame;
-
-    if (age < 0 || age > WINDOW_NS) {
-        return;
-    }
-    if (first && ((a->flags & ADVERT_TESTABLE) != 0 || a->said.channel == KRPC_CHANNEL_CONTACT)) {
-        a->used_frame = p->frame;
-        a->used_ns = p->time_ns;
-        rule = advert_other_node(t, a, &frame) ? KRPC_RULE_PORT_OTHER_NODE : KRPC_RULE_PORT_HONOURED;
-    }
-    if ((a->flags & ADVERT_DEAD_SAID) == 0 && advert_is_dead(t, a)) {
-        a->flags |= ADVERT_DEAD_SAID;
-        rule = KRPC_RULE_PORT_DEAD;
-    }
-    if (a->tried_frame == 0 && !krpc_endpoint_same_addr(&a->said.sender, &p->src)) {
-        a->tried_frame = p->frame;
-        a->tried_ns = p->time_ns;
-    }
-    if (rule != KRPC_NUM_RULES && !*said) {
-        *said = true;
-        krpc_emit(sink, rule, 0, 0, a->said.frame, 0);
-    }
-}
-
-void adverts_sent(tracker *t, const tracker_packet *p, const krpc_sink *sink)
-{
-    uint32_t low;
-    bool said = false;
-    unsigned steps = 0;
-
-    if (t->adverts.num_dht == 0) {
-        return;
-    }
-    for (low = *head_in(t, t->adverts.named, &p->dst); low != 0 && steps < CHAIN_STEPS; steps++) {
-        advert *a = advert_at(t, serial_of(t, low - 1));
-        krpc_endpoint named;
-
-        if (a == NULL) {
-            break;
-        }
-        named = advert_named(a);
-        if (krpc_endpoint_equal(&named, &p->dst)) {
-            sent_to_named(t, p, a, &said, sink);
-        }
-        low = a->next_named;
-    }
-    for (low = *head_in(t, t->adverts.source, &p->dst), steps = 0; low != 0 && steps < CHAIN_STEPS; steps++) {
-        advert *a = advert_at(t, serial_of(t, low - 1));
-        krpc_endpoint source;
-
-        if (a == NULL) {
-            break;
-        }
-        source = source_of(a);
-        if ((a->flags & ADVERT_TESTABLE) != 0 && a->kept_frame == 0 && krpc_endpoint_equal(&source, &p->dst) &&
-            krpc_endpoint_same_addr(&a->said.receiver, &p->src) && p->time_ns >= a->said.time_ns &&
-            p->time_ns - a->said.time_ns <= WINDOW_NS) {
-            a->kept_frame = p->frame;
-            a->kept_ns = p->time_ns;
-            if (a->used_frame == 0 && !said) {
-                said = true;
-                krpc_emit(sink, KRPC_RULE_PORT_NOT_HONOURED, 0, 0, a->said.frame, 0);
-            }
-        }
-        low = a->next_source;
-    }
-}
-
-void adverts_connected(tracker *t, const tracker_packet *p)
-{
-    uint32_t low = *head_in(t, t->adverts.peers, &p->dst);
-
-    for (unsigned steps = 0; low != 0 && steps < CHAIN_STEPS; steps++) {
-        advert *a = advert_at(t, serial_of(t, low - 1));
-        krpc_endpoint named;
-
-        if (a == NULL) {
-            break;
-        }
-        named = advert_named(a);
-        if (krpc_endpoint_equal(&named, &p->dst) && a->used_frame == 0 && (a->flags & ADVERT_TESTABLE) != 0 &&
-            krpc_endpoint_same_addr(&a->said.receiver, &p->src) && p->time_ns >= a->said.time_ns &&
-            p->time_ns - a->said.time_ns <= WINDOW_NS) {
-            a->used_frame = p->frame;
-            a->used_ns = p->time_ns;
-        }
-        low = a->next_named;
-    }
-}
-
-void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where, const krpc_sink *sink)
-{
-    uint32_t low = t->adverts.num_dht == 0 ? 0 : *head_in(t, t->adverts.named, where);
-    bool said = false;
-
-    for (unsigned steps = 0; low != 0 && steps < CHAIN_STEPS; steps++) {
-        advert *a = advert_at(t, serial_of(t, low - 1));
-        krpc_endpoint named;
-
-        if (a == NULL) {
-            break;
-        }
-        named = advert_named(a);
-        if (krpc_endpoint_equal(&named, where) && a->dead_frame == 0 && p->time_ns - a->said.time_ns <= WINDOW_NS) {
-            a->dead_frame = p->frame;
-            a->dead_ns = p->time_ns;
-            if (!said && (a->flags & ADVERT_DEAD_SAID) == 0) {
-                krpc_emit(sink, KRPC_RULE_PORT_DEAD, 0, 0, a->said.frame, 0);
-            }
-            a->flags |= ADVERT_DEAD_SAID;
-            said = true;
-        }
-        low = a->next_named;
-    }
-}
-
-void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind)
-{
-    advert *a = t->adverts.next == 0 ? NULL : advert_at(t, serial_of(t, serial));
-
-    if (a == NULL || a->said.frame != frame || !krpc_endpoint_same_addr(&a->said.receiver, &p->src)) {
-        return;
-    }
-    if (kind == RETURNED_SWAPPED && a->swapped_frame == 0) {
-        a->swapped_frame = p->frame;
-    } else if (kind == RETURNED_AS_SAID && a->used_frame == 0 && (a->flags & ADVERT_TESTABLE) != 0) {
-        a->used_frame = p->frame;
-        a->used_ns = p->time_ns;
-    } else if (kind == RETURNED_SOURCE && a->kept_frame == 0 && (a->flags & ADVERT_TESTABLE) != 0) {
-        a->kept_frame = p->frame;
-        a->kept_ns = p->time_ns;
     }
 }

@@ -25,38 +25,20 @@ static bool always_says(const uint8_t family[2])
     return false;
 }
 
-static bool may_be(const node *n, const uint8_t family[2])
+/* version is what somebody says in v, zero when he says nothing. */
+static bool is_client(const uint8_t version[2], const uint8_t family[2])
 {
     if (family[0] == 0) {
         return true;
     }
-    if (node_version_len(n) < 2) {
-        return !always_says(family);
-    }
-    return memcmp(n->version, family, 2) == 0;
+    return version[0] == 0 ? !always_says(family) : memcmp(version, family, 2) == 0;
 }
 
-/* A port that only ever answers, of a node that asks from another port of that address, is a forwarded one: the source
- * port is that of the queries. */
-static uint32_t asking_port(const tracker *t, const krpc_endpoint *addr, uint32_t found)
+static bool may_be(const node *n, const uint8_t family[2])
 {
-    const node *answering = node_at(&t->nodes, found);
-    addr_walk walk;
-    uint32_t index;
-    unsigned steps = 0;
+    static const uint8_t nothing[2];
 
-    if (answering->queries > 0 || (answering->flags & NODE_HAS_ID) == 0) {
-        return found;
-    }
-    nodes_at_init(&walk, t, addr);
-    while (steps++ < HOST_NODES && (index = nodes_at_next(&walk, t, addr)) != NONE) {
-        const node *n = node_at(&t->nodes, index);
-
-        if (n->queries > 0 && node_had_id(t, n, answering->id)) {
-            return index;
-        }
-    }
-    return found;
+    return is_client(node_version_len(n) < 2 ? nothing : n->version, family);
 }
 
 unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
@@ -83,16 +65,14 @@ unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const ui
             *out = index;
         }
     }
-    if (*out != NONE) {
-        *out = asking_port(t, addr, *out);
-    }
     return num;
 }
 
 /* ---- where is it seen? ---- */
 
 typedef struct sighting {
-    enum { SEEN_NOWHERE, SEEN_AT, SEEN_NEVER_INSIDE } how;
+    enum { SEEN_NOWHERE, SEEN_AT, SEEN_ELSEWHERE } how; /* elsewhere: anywhere but on the advertised port */
+    bool told; /* by others */
     krpc_endpoint endpoint;
     uint32_t frame;
 } sighting;
@@ -124,8 +104,9 @@ static const external *external_with(const nat *n, uint32_t value)
     return NULL;
 }
 
-/* What the receiver said of that local endpoint; over a stream, any of the nodes on his address. */
-static bool said_by(const tracker *t, const nat *n, const krpc_endpoint *receiver, bool stream, sighting *out)
+/* What the receiver said of that local endpoint; over a stream, any of the nodes on his address. *came_in: one of them
+ * spoke first, by a port that is not seen from inside. */
+static bool said_by(const tracker *t, const nat *n, const krpc_endpoint *receiver, bool stream, sighting *out, bool *came_in)
 {
     addr_walk walk;
     uint32_t index = NONE;
@@ -144,9 +125,11 @@ static bool said_by(const tracker *t, const nat *n, const krpc_endpoint *receive
             return false;
         }
         f = flow_find(t, n->key, who);
+        *came_in |= f != NULL && f->inbound == FLOW_CAME_IN;
         e = f == NULL || f->value == 0 || f->inbound != 0 ? NULL : external_with(n, f->value);
         if (e != NULL) {
             out->how = SEEN_AT;
+            out->told = true;
             out->endpoint = e->endpoint;
             out->frame = f->seen_frame;
             return true;
@@ -157,7 +140,7 @@ static bool said_by(const tracker *t, const nat *n, const krpc_endpoint *receive
 
 static sighting where_seen(const tracker *t, const advert *a, const krpc_endpoint *local)
 {
-    sighting s = {SEEN_NOWHERE, *local, a->said.frame};
+    sighting s = {SEEN_NOWHERE, false, *local, a->said.frame};
     uint32_t index = nodes_find(t, local);
     const node *n = index == NONE ? NULL : node_at(&t->nodes, index);
     const nat *r = n != NULL && (n->flags & NODE_TRANSLATED) != 0 ? nat_find(t, hash_endpoint(&t->key, local)) : NULL;
@@ -167,19 +150,23 @@ static sighting where_seen(const tracker *t, const advert *a, const krpc_endpoin
         return s;
     }
     if (r != NULL && r->num_kept > 0) {
-        if (said_by(t, r, &a->said.receiver, (a->flags & ADVERT_STREAM) != 0, &s)) {
+        bool came_in = false;
+
+        if (said_by(t, r, &a->said.receiver, (a->flags & ADVERT_STREAM) != 0, &s, &came_in) ||
+            (came_in && (n->flags & NODE_OPEN) != 0)) {
             return s;
         }
         if (nat_mapping(r) == TRACKER_MAPPING_INDEPENDENT) {
             const external *e = external_at(r, a->said.time_ns);
 
             s.how = SEEN_AT;
+            s.told = true;
             s.endpoint = e->endpoint;
             s.frame = e->frames[0];
             return s;
         }
         if (nat_port(r) == TRACKER_PORT_REWRITTEN && a->said.advertised_port == local->port) {
-            s.how = SEEN_NEVER_INSIDE;
+            s.how = SEEN_ELSEWHERE;
             s.frame = nat_current(r)->frames[0];
             return s;
         }
@@ -201,67 +188,157 @@ static void hold_against(tracker_advert *out, const sighting *s)
         out->verdict = TRACKER_VERDICT_MISMATCH;
     }
     out->verdict_frame = s->frame;
-    if (s->how == SEEN_AT && s->frame != out->frame && out->observed_frame == 0) {
+    if (s->told && out->observed_frame == 0) {
         out->observed = s->endpoint;
         out->observed_frame = s->frame;
     }
 }
 
-static void take_node(const tracker *t, uint32_t index, tracker_advert *out)
+static void take_node(const node *n, tracker_advert *out)
 {
-    const node *n = node_at(&t->nodes, index);
-
-    out->dht_port = n->endpoint.port;
-    if (out->version_len == 0) {
-        out->version_len = node_version_len(n);
-        memcpy(out->version, n->version, sizeof out->version);
-    }
-    if (out->has_node_id == 0 && (n->flags & NODE_HAS_ID) != 0) {
+    out->version_len = node_version_len(n);
+    memcpy(out->version, n->version, sizeof out->version);
+    if ((n->flags & NODE_HAS_ID) != 0) {
         out->has_node_id = 1;
         memcpy(out->node_id, n->id, sizeof out->node_id);
     }
 }
 
-/* Over a stream: which of the nodes on the sender's address it is, must be found out. With several that it may be, the
- * port that it names decides when one of them has it; else it is a mismatch with every one of them. */
-static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
+/* Outside: the port from which that node sends to the receiver's address. Two nodes can have had one endpoint: then the
+ * client tells whose id it is. */
+static const sent_from *source_for(const tracker *t, const advert *a, const node *n, uint8_t id_out[20])
+{
+    const sent_from *found = NULL;
+    tracker_node ids;
+
+    memset(&ids, 0, sizeof ids);
+    node_ids(t, n, &ids);
+    for (unsigned i = 0; i < MIN(ids.num_ids, TRACKER_MAX_IDS); i++) {
+        const sent_from *s = sources_find(t, &a->said.sender, ids.ids[i], &a->said.receiver);
+
+        if (s != NULL && is_client(s->family, a->family) &&
+            (found == NULL || s->asks > found->asks || (s->asks == found->asks && s->frame > found->frame))) {
+            found = s;
+            memcpy(id_out, ids.ids[i], sizeof ids.ids[i]);
+        }
+    }
+    return found;
+}
+
+/* A node of which one id was seen on several ports of its address. */
+static bool has_several(const tracker *t, const node *n)
+{
+    addr_walk walk;
+    uint32_t index;
+
+    nodes_at_init(&walk, t, &n->endpoint);
+    while ((index = nodes_at_next(&walk, t, &n->endpoint)) != NONE) {
+        const node *other = node_at(&t->nodes, index);
+
+        if (other != n && (n->flags & NODE_HAS_ID) != 0 && node_had_id(t, other, n->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The node on the sender's address that a stream is of: found by the port that it names where several could be meant. */
+static const node *stream_node(const tracker *t, const advert *a, bool *several_out)
+{
+    uint32_t index;
+    uint16_t port = (uint16_t)a->said.advertised_port;
+    unsigned num = advert_host_nodes(t, &a->said.sender, a->family, port, &index);
+    const node *n = index == NONE ? NULL : node_at(&t->nodes, index);
+
+    *several_out = num > 1 && n->endpoint.port != port;
+    return n;
+}
+
+uint32_t advert_seen_frame(const tracker *t, const advert *a)
+{
+    bool several;
+    const node *n = stream_node(t, a, &several);
+    uint8_t id[20];
+    const sent_from *from = n == NULL || several || (a->flags & ADVERT_UTP) != 0 ? NULL : source_for(t, a, n, id);
+
+    return from == NULL ? 0 : from->frame;
+}
+
+/* Which port of that node did the receiver see then, or does he see later? Of a node on several ports nobody knows it for
+ * whom it sent nothing to. */
+static sighting seen_by_receiver(const tracker *t, const advert *a, const node *n, tracker_advert *out)
+{
+    sighting s = {SEEN_AT, false, n->endpoint, n->last_frame};
+    uint8_t id[20];
+    const sent_from *from = source_for(t, a, n, id);
+
+    if (a->seen_frame != 0 && node_had_id(t, n, a->said.node_id)) {
+        s.endpoint.port = a->said.dht_port;
+        s.frame = a->seen_frame;
+        memcpy(out->node_id, a->said.node_id, sizeof out->node_id);
+    } else if (from != NULL) {
+        s.endpoint.port = from->port;
+        s.frame = from->frame;
+        memcpy(out->node_id, id, sizeof out->node_id);
+    } else if (has_several(t, n)) {
+        s.how = n->endpoint.port == out->advertised_port ? SEEN_NOWHERE : SEEN_ELSEWHERE;
+        s.endpoint.port = 0;
+    }
+    out->dht_port = s.endpoint.port;
+    return s;
+}
+
+static sighting stream_seen(const tracker *t, const advert *a, tracker_advert *out)
 {
     krpc_endpoint local = a->said.sender;
-    uint32_t index;
-    unsigned num = advert_host_nodes(t, &a->said.sender, a->family, (uint16_t)a->said.advertised_port, &index);
+    bool outside = !addr_is_private(&local);
+    bool several;
+    const node *n = stream_node(t, a, &several);
+    sighting s = {SEEN_NOWHERE, false, local, 0};
+
+    if (n != NULL && !several) {
+        take_node(n, out);
+    }
+    if ((a->flags & ADVERT_UTP) != 0) {
+        out->dht_port = local.port; /* clients with uTP have one UDP socket for both */
+        s = where_seen(t, a, &local);
+    } else if (n == NULL) {
+        out->dht_port = 0;
+    } else if (several) { /* it is a mismatch with every one of them */
+        s.how = a->family[0] != 0 && outside ? SEEN_ELSEWHERE : SEEN_NOWHERE;
+        s.frame = n->last_frame;
+        out->dht_port = 0;
+    } else if (outside && (n->flags & NODE_TRANSLATED) == 0) {
+        s = seen_by_receiver(t, a, n, out);
+    } else {
+        local.port = out->dht_port = n->endpoint.port;
+        s = where_seen(t, a, &local);
+        s.frame = s.frame == out->frame ? n->last_frame : s.frame;
+    }
+    return s;
+}
+
+static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
+{
     bool listens = a->said.service == KRPC_SERVICE_PEER && a->said.sender.port == a->said.advertised_port;
     sighting s;
 
-    if (index != NONE && (num == 1 || node_at(&t->nodes, index)->endpoint.port == a->said.advertised_port)) {
-        take_node(t, index, out);
-        local.port = out->dht_port;
-    } else if ((a->flags & ADVERT_UTP) != 0) {
-        out->dht_port = a->said.sender.port; /* clients with uTP have one UDP socket for both */
-    } else if (num > 1 && a->family[0] != 0 && !addr_is_private(&local)) {
-        out->dht_port = 0;
-        out->verdict = TRACKER_VERDICT_MISMATCH;
-        out->verdict_frame = node_at(&t->nodes, index)->last_frame;
-        return;
-    } else {
-        out->dht_port = 0;
-        out->verdict = listens ? TRACKER_VERDICT_MATCH : TRACKER_VERDICT_UNKNOWN;
-        out->verdict_frame = listens ? out->frame : 0;
-        return;
-    }
-    s = where_seen(t, a, &local);
-    if (listens) {
-        s.how = addr_is_private(&local) ? s.how : SEEN_AT;
-        s.endpoint = addr_is_private(&local) ? s.endpoint : a->said.sender;
+    out->has_node_id = 0; /* that of the moment is kept in a */
+    out->version_len = 0;
+    s = stream_seen(t, a, out);
+    if (listens && !addr_is_private(&a->said.sender)) { /* the receiver sees the very port */
+        s.how = SEEN_AT;
+        s.endpoint = a->said.sender;
+        s.frame = out->frame;
+    } else if (listens && (a->flags & ADVERT_UTP) == 0 && !addr_is_private(&a->said.receiver)) {
+        s.how = SEEN_NOWHERE; /* he came in by some port, and inside it is not seen by which */
     }
     hold_against(out, &s);
-    if (out->verdict_frame == out->frame && index != NONE && !listens) {
-        out->verdict_frame = node_at(&t->nodes, index)->last_frame;
-    }
 }
 
 static void judge_verdict(const tracker *t, const advert *a, tracker_advert *out)
 {
-    sighting s;
+    sighting s = {SEEN_AT, false, out->observed, out->observed_frame};
 
     if (out->implied_port != 0) {
         out->verdict = TRACKER_VERDICT_IMPLIED;
@@ -282,9 +359,6 @@ static void judge_verdict(const tracker *t, const advert *a, tracker_advert *out
     if ((a->flags & ADVERT_STREAM) != 0) {
         judge_stream(t, a, out);
     } else if (out->observed_frame != 0) {
-        s.how = SEEN_AT;
-        s.endpoint = out->observed;
-        s.frame = out->observed_frame;
         hold_against(out, &s);
     } else {
         s = where_seen(t, a, &out->sender);
@@ -325,16 +399,18 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
     return mine != NONE && mine != index && !node_had_id(t, n, node_at(&t->nodes, mine)->id);
 }
 
-/* A port that was tried in vain, that never sent anything, while its address lives. */
+/* A port that was tried in vain, that never sent anything, while its address lives; or one of which an ICMP error came.
+ * Where it has spoken since the advertisement, such an error means that the node has left, or a firewall. */
 bool advert_is_dead(const tracker *t, const advert *a)
 {
     krpc_endpoint named = advert_named(a);
+    uint32_t index = nodes_find(t, &named);
     addr_walk walk;
 
     if (a->dead_frame != 0) {
-        return true;
+        return index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame;
     }
-    if (a->tried_frame == 0 || t->now_ns - a->tried_ns <= ANSWER_NS || nodes_find(t, &named) != NONE ||
+    if (a->tried_frame == 0 || t->now_ns - a->tried_ns <= ANSWER_NS || index != NONE ||
         lives_frame(t, &named, false) != 0) {
         return false;
     }
@@ -352,11 +428,12 @@ static void set_later(tracker_advert *out, tracker_later later, uint32_t frame, 
 static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
 {
     uint32_t frame = 0;
+    bool same = out->service == KRPC_SERVICE_DHT && out->dht_port == out->advertised_port;
 
     if (out->verdict == TRACKER_VERDICT_INVALID) {
         return;
     }
-    if ((a->flags & ADVERT_TESTABLE) != 0 && advert_other_node(t, a, &frame)) {
+    if ((a->flags & ADVERT_TESTABLE) != 0 && !same && advert_other_node(t, a, &frame)) {
         bool used = a->used_frame != 0;
 
         set_later(out, TRACKER_LATER_OTHER_NODE, used ? a->used_frame : frame, used ? a->used_ns : out->time_ns);
@@ -364,9 +441,11 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
         bool told = a->dead_frame != 0;
 
         set_later(out, TRACKER_LATER_DEAD, told ? a->dead_frame : a->tried_frame, told ? a->dead_ns : a->tried_ns);
+    } else if (same && out->channel != KRPC_CHANNEL_CONTACT) {
+        return; /* both ports are one: who used it shows nothing */
     } else if (a->used_frame != 0) {
         set_later(out, TRACKER_LATER_HONOURED, a->used_frame, a->used_ns);
-    } else if (a->kept_frame != 0) {
+    } else if (a->kept_frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0) {
         set_later(out, TRACKER_LATER_NOT_HONOURED, a->kept_frame, a->kept_ns);
     }
 }

@@ -13,8 +13,10 @@
 
 /* A NAT forgets a UDP mapping after 30 s at the earliest, in practice (RFC 4787 asks for 120). What a remote sends into a
  * silence longer than this may have come through a forwarded port, and then what he sees is that port and no mapping.
- * What the local side sends after FLOW_OVER_NS makes a mapping of its own in any case. */
+ * Where strangers get in there is such a port, and a shorter silence is enough to doubt what he sees. What the local side
+ * sends after FLOW_OVER_NS makes a mapping of its own in any case. */
 #define FLOW_QUIET_NS (25 * SECOND)
+#define FLOW_DOUBT_NS (4 * SECOND)
 #define FLOW_OVER_NS (300 * SECOND)
 
 static void make_tables(tracker *t)
@@ -74,15 +76,17 @@ flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote)
     return &f->records[slot];
 }
 
-void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, bool inbound, int64_t now)
+void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, flow_way way, int64_t now)
 {
     flow *f = flow_get(t, hash_endpoint(&t->key, local), remote);
     uint32_t slot = (uint32_t)(f - t->flows.records);
     int64_t quiet = f->last_ns == INT64_MIN ? INT64_MAX : now - f->last_ns;
 
-    if (inbound && quiet > FLOW_QUIET_NS) {
-        f->inbound = 1;
-    } else if (!inbound && quiet > FLOW_OVER_NS) {
+    if (way != FLOW_OUT && quiet > FLOW_QUIET_NS) {
+        f->inbound = FLOW_CAME_IN;
+    } else if (way == FLOW_IN_OPEN && quiet > FLOW_DOUBT_NS && f->inbound == 0) {
+        f->inbound = FLOW_DOUBTFUL;
+    } else if (way == FLOW_OUT && quiet > FLOW_OVER_NS) {
         f->inbound = 0;
     }
     f->last_ns = MAX(f->last_ns, now);

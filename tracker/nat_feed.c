@@ -21,6 +21,28 @@ static nat *nat_of_local(tracker *t, const krpc_endpoint *local)
     return n;
 }
 
+static uint64_t place_key(const tracker *t, const krpc_endpoint *local)
+{
+    return ~hash_endpoint(&t->key, local);
+}
+
+static nat *make_place(tracker *t, const krpc_endpoint *local)
+{
+    nat *n = nat_make(t, place_key(t, local));
+    uint32_t index = nodes_find(t, local);
+
+    n->inside = *local;
+    if (index != NONE) {
+        node_at(&t->nodes, index)->flags |= NODE_PAIRED;
+    }
+    return n;
+}
+
+nat *nat_of_place(const tracker *t, const node *n)
+{
+    return (n->flags & NODE_PAIRED) == 0 ? NULL : nat_find(t, place_key(t, &n->endpoint));
+}
+
 /* ---- outside: one id on several ports of one address ---- */
 
 uint64_t group_key(const tracker *t, const uint8_t id[20], const krpc_endpoint *addr)
@@ -103,6 +125,11 @@ static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message
         (f != NULL && f->inbound != 0)) {
         return;
     }
+    if (krpc_endpoint_scope(seen.outside) != KRPC_ADDR_GLOBAL &&
+        krpc_endpoint_scope(seen.outside) != krpc_endpoint_scope(&p->dst)) {
+        nat_observe(t, make_place(t, inside), &seen, sink); /* there is another NAT behind this one */
+        return;
+    }
     query = transactions_find(t, inside, &p->dst, m, data);
     if (query != NULL) {
         adverts_observed(t, query, seen.outside, seen.frame);
@@ -132,6 +159,23 @@ static void look_for_pair(tracker *t, const tracker_packet *p, const krpc_messag
     first->frame = p->frame;
 }
 
+void nat_datagram(tracker *t, const tracker_packet *p, bool opens)
+{
+    if (addr_is_private(&p->src)) {
+        flow_touch(t, &p->src, &p->dst, FLOW_OUT, p->time_ns);
+    }
+    if (addr_is_private(&p->dst)) {
+        uint32_t index = nodes_find(t, &p->dst);
+        node *n = index == NONE ? NULL : node_at(&t->nodes, index);
+
+        if (opens && n != NULL && !addr_is_private(&p->src) &&
+            flow_find(t, hash_endpoint(&t->key, &p->dst), &p->src) == NULL) {
+            n->flags |= NODE_OPEN;
+        }
+        flow_touch(t, &p->dst, &p->src, n != NULL && (n->flags & NODE_OPEN) != 0 ? FLOW_IN_OPEN : FLOW_IN, p->time_ns);
+    }
+}
+
 static void note_passed(tracker *t, const tracker_packet *p, uint32_t dst)
 {
     uint64_t key = hash_endpoint(&t->key, &p->dst);
@@ -155,16 +199,13 @@ void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const
 
     if ((from->flags & NODE_PRIVATE) != 0) {
         t->flows.has_private = true;
-        flow_touch(t, &p->src, &p->dst, false, p->time_ns);
         vote_new(t, hash_endpoint(&t->key, &p->src), (uint32_t)hash_addr(&t->key, &p->dst) | 1, VOTE_CONTACTED);
     }
     if (t->flows.has_private) {
         if (dst != NONE && (node_at(&t->nodes, dst)->flags & NODE_PRIVATE) != 0) {
             note_passed(t, p, dst);
         }
-        if (addr_is_private(&p->dst)) {
-            flow_touch(t, &p->dst, &p->src, true, p->time_ns);
-        }
+        nat_datagram(t, p, true);
         if (m->len >= BOTH_LEN) {
             look_for_pair(t, p, m, data, sink);
         }
@@ -314,12 +355,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
     bool valid = query != NULL && result->repeats == 0 && n != NULL && krpc_endpoint_equal(&result->asked, &p->src);
 
     if (t->flows.has_private) {
-        if (addr_is_private(&p->dst)) {
-            flow_touch(t, &p->dst, &p->src, true, p->time_ns);
-        }
-        if (addr_is_private(&p->src)) {
-            flow_touch(t, &p->src, &p->dst, false, p->time_ns);
-        }
+        nat_datagram(t, p, false);
     }
     if (valid) {
         if (node_talked(n) < ENOUGH && is_another(n->talked, node_talked(n), (uint16_t)hash_addr(&t->key, &p->src))) {
@@ -348,14 +384,24 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
 
 /* ---- for whoever asks ---- */
 
+static bool is_described(const tracker_nat *out, const krpc_endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < out->num_kept; i++) {
+        if (krpc_endpoint_equal(&out->external[i].endpoint, endpoint)) {
+            return true;
+        }
+    }
+    return out->num_kept == TRACKER_MAX_EXTERNAL;
+}
+
 static void describe_externals(const nat *n, tracker_nat *out)
 {
     bool used[TRACKER_MAX_EXTERNAL] = {false};
 
-    out->num_external = n->num_external;
+    out->num_external += n->num_external;
     for (unsigned k = 0; k < n->num_kept; k++) { /* in the order of their appearance */
         unsigned first = TRACKER_MAX_EXTERNAL;
-        tracker_external *e = &out->external[k];
+        tracker_external *e = &out->external[out->num_kept];
 
         for (unsigned i = 0; i < n->num_kept; i++) {
             if (!used[i] && (first == TRACKER_MAX_EXTERNAL || n->externals[i].first_ns < n->externals[first].first_ns)) {
@@ -363,6 +409,13 @@ static void describe_externals(const nat *n, tracker_nat *out)
             }
         }
         used[first] = true;
+        if (out->mapping == TRACKER_MAPPING_INDEPENDENT && nat_is_lone(n, first)) {
+            out->num_external--;
+            continue;
+        }
+        if (is_described(out, &n->externals[first].endpoint)) {
+            continue;
+        }
         e->endpoint = n->externals[first].endpoint;
         e->observers = n->externals[first].observers;
         e->num_frames = MIN(n->externals[first].num_frames, TRACKER_MAX_FRAMES);
@@ -371,18 +424,33 @@ static void describe_externals(const nat *n, tracker_nat *out)
     }
 }
 
+static void describe_nat(const nat *n, tracker_nat *out)
+{
+    out->port = nat_port(n);
+    out->mapping = nat_mapping(n);
+    out->filtering = n->passed >= ENOUGH ? TRACKER_FILTERING_INDEPENDENT : TRACKER_FILTERING_UNKNOWN;
+    out->remapped = out->mapping == TRACKER_MAPPING_DEPENDENT ? 0 : n->remapped;
+}
+
 void nat_describe(const tracker *t, const node *n, tracker_nat *out)
 {
+    const nat *place = nat_of_place(t, n);
     const nat *r = nat_of_node(t, n);
 
     memset(out, 0, sizeof *out);
     if (r != NULL && r->num_kept > 0) {
-        out->port = nat_port(r);
-        out->mapping = nat_mapping(r);
-        out->filtering = r->passed >= ENOUGH ? TRACKER_FILTERING_INDEPENDENT : TRACKER_FILTERING_UNKNOWN;
-        out->evidence = r->kinds;
-        out->remapped = out->mapping == TRACKER_MAPPING_DEPENDENT ? 0 : r->remapped;
+        describe_nat(r, out);
+    }
+    if (place != NULL) { /* seen on both sides: the verdicts are about that NAT */
+        describe_nat(place, out);
+        out->evidence |= place->kinds;
+        describe_externals(place, out);
+    }
+    if (r != NULL && r->num_kept > 0) {
+        out->evidence |= r->kinds;
         describe_externals(r, out);
+    }
+    if (out->num_kept > 0) {
         return;
     }
     if (node_seen(n) == 0) {

@@ -74,6 +74,13 @@ static bool is_credible(const nat *n)
     return equal > 0 && other > 0;
 }
 
+/* A global endpoint that others see where it is. Whoever sees it elsewhere sits behind a forwarded port himself, where the
+ * NAT makes up the ports of those who come in. */
+static bool is_in_place(const nat *n)
+{
+    return !n->group && !addr_is_private(&n->inside) && n->observers_eq > 0;
+}
+
 tracker_mapping nat_mapping(const nat *n)
 {
     uint32_t most = most_observers(n);
@@ -82,8 +89,10 @@ tracker_mapping nat_mapping(const nat *n)
     if (n->clones) {
         return TRACKER_MAPPING_UNKNOWN;
     }
-    if (is_mutual(n, TRUSTED) || n->burst ||
-        (is_mutual(n, 0) && ((disputed && is_robust(n)) || is_credible(n) || is_scattered(n)))) {
+    if (is_mutual(n, TRUSTED)) {
+        return TRACKER_MAPPING_DEPENDENT;
+    }
+    if (!is_in_place(n) && (n->burst || (is_mutual(n, 0) && ((disputed && is_robust(n)) || is_credible(n) || is_scattered(n))))) {
         return TRACKER_MAPPING_DEPENDENT;
     }
     if (n->num_straddles > 0 && disputed) {
@@ -119,7 +128,7 @@ tracker_port nat_port(const nat *n)
     if (n->group) {
         return TRACKER_PORT_UNKNOWN; /* from outside the inside port is not seen */
     }
-    if (some_eq && some_ne && (trusted || eq >= ENOUGH || ne >= ENOUGH)) {
+    if (some_eq && some_ne && (trusted || (!is_in_place(n) && (eq >= ENOUGH || ne >= ENOUGH)))) {
         return TRACKER_PORT_MIXED;
     }
     if (trusted) {
@@ -132,4 +141,19 @@ tracker_port nat_port(const nat *n)
         return TRACKER_PORT_REWRITTEN;
     }
     return TRACKER_PORT_UNKNOWN;
+}
+
+bool nat_is_lone(const nat *n, unsigned i)
+{
+    const external *e = &n->externals[i];
+
+    for (unsigned k = 0; k < n->num_kept; k++) {
+        const external *other = &n->externals[k];
+
+        if (k != i && e->observers == 1 && e->kinds == TRACKER_FROM_INSIDE && other->observers >= ENOUGH &&
+            other->first_ns < e->first_ns && other->last_ns > e->last_ns) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -213,6 +213,7 @@ static void feed(tracker *t, const tracker_packet *p, const stream_datagram *d, 
         peers->owner = t;
         to.ctx = peers;
         peers->table = stream_table_new(&limits, &to);
+        sources_begin(t);
     }
     peers->packet = p;
     peers->out = out;
@@ -290,12 +291,7 @@ void tracker_datagram(tracker *t, const tracker_packet *packet, const uint8_t *d
     tracker_time(t, packet);
     lives_note(t, &packet->src, false, packet->frame);
     if (t->flows.has_private) {
-        if (addr_is_private(&packet->src)) {
-            flow_touch(t, &packet->src, &packet->dst, false, packet->time_ns);
-        }
-        if (addr_is_private(&packet->dst)) {
-            flow_touch(t, &packet->dst, &packet->src, true, packet->time_ns);
-        }
+        nat_datagram(t, packet, true);
     }
     take_discovery(t, packet, data, len, out, sink);
     if (utp_header_get(&utp, data, (uint32_t)len, (uint32_t)len)) {

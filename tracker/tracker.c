@@ -123,6 +123,7 @@ void tracker_free(tracker *t)
     adverts_clear(t);
     values_clear(t);
     lives_clear(t);
+    sources_clear(t);
     peers_clear(t);
     g_free(t);
 }
@@ -260,6 +261,9 @@ static void take_sender(const taking *k)
     }
     if (id != NULL) {
         identity_take(k->t, k->p, k->src, k->dst, id, (uint32_t)(id - k->data), k->sink);
+        if (k->t->sources != NULL && (n->flags & NODE_PRIVATE) == 0) {
+            sources_note(k->t, k->p, m, k->data);
+        }
     }
 }
 
@@ -280,9 +284,7 @@ static void take_query(const taking *k)
     nat_query(t, k->p, k->m, k->data, k->src, k->dst, query, k->sink);
     nat_own_address(t, k->p, k->src, k->sink);
     items_check(t, k->m, k->data, k->out, k->sink);
-    if (query != NULL) {
-        adverts_sent(t, k->p, k->sink);
-    }
+    adverts_sent(t, k->p, k->m, k->out->repeats, k->sink);
 }
 
 static const uint64_t expected[] = {

@@ -1,8 +1,8 @@
 /* tracker_private.h: what the sources of the tracker share.
  *
  * One module a file: table (hashing, chunked arrays, bounded sets), nodes (endpoints), identity (ids), transactions,
- * flows (who began to talk, and what was seen on the way), nat (outside endpoints and what they prove), adverts, values
- * (announced ports that come back), peers (peer wire).
+ * flows (who began to talk, and what was seen on the way), nat (outside endpoints and what they prove), adverts, sources
+ * (who sends to whom from which port), values (announced ports that come back), peers (peer wire).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -135,7 +135,9 @@ enum node_flags {
     NODE_GROUPED = 1 << 8,         /* one of its ids was seen on another port of the address */
     NODE_ELSEWHERE = 1 << 9,       /* its id was seen on another address, in elsewhere_frame */
     NODE_PRIVATE = 1 << 10,        /* the address is not a global one */
-    NODE_ID_CHECKED = 1 << 11      /* the newest id was held against the outside address */
+    NODE_ID_CHECKED = 1 << 11,     /* the newest id was held against the outside address */
+    NODE_PAIRED = 1 << 12,         /* there is a nat record for what the first of several NATs does with it */
+    NODE_OPEN = 1 << 13            /* somebody from outside got in to it, to whom it had sent nothing */
 };
 
 /* node is one endpoint that sent KRPC, in two lines of the cache: what every message needs is in the first. Its size is a
@@ -244,7 +246,7 @@ typedef struct flow {
     uint32_t value;    /* hash of that outside endpoint; 0: none */
     uint32_t seen_frame;
     uint16_t port;     /* its port */
-    uint8_t inbound;   /* the remote spoke first */
+    uint8_t inbound;   /* the remote spoke first: enum flow_inbound */
     uint8_t unused;
 } flow;
 
@@ -266,8 +268,11 @@ typedef struct flows {
 
 flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote); /* made when it is new */
 const flow *flow_find(const tracker *t, uint64_t local, const krpc_endpoint *remote);
-/* flow_touch takes note of a datagram between a local endpoint and a remote one. */
-void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, bool inbound, int64_t now);
+enum flow_inbound { FLOW_CAME_IN = 1, FLOW_DOUBTFUL };
+/* flow_touch takes note of a datagram between a local endpoint and a remote one: sent, received, or received by a local
+ * endpoint that strangers can reach. */
+typedef enum flow_way { FLOW_OUT, FLOW_IN, FLOW_IN_OPEN } flow_way;
+void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, flow_way way, int64_t now);
 /* Votes: a remote's address said a value (the hash of an endpoint), or one of these, of a local endpoint. */
 enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED };
 bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
@@ -353,8 +358,12 @@ void nat_observe(tracker *t, nat *n, const observation *seen, const krpc_sink *s
 tracker_port nat_port(const nat *n);
 const external *nat_current(const nat *n); /* the outside endpoint that holds now; num_kept must not be 0 */
 tracker_mapping nat_mapping(const nat *n);
+/* nat_is_lone: one remote alone claims that outside endpoint, while others saw another one before and after. */
+bool nat_is_lone(const nat *n, unsigned external);
 /* nat_of_node is the nat record of a node, or of the group that one of its ids belongs to; NULL when there is none. */
 nat *nat_of_node(const tracker *t, const node *n);
+/* nat_of_place is what the NAT between two places of the capture does, where others see the node behind a further one. */
+nat *nat_of_place(const tracker *t, const node *n);
 void nat_describe(const tracker *t, const node *n, tracker_nat *out);
 uint64_t group_key(const tracker *t, const uint8_t id[20], const krpc_endpoint *addr);
 void group_make(tracker *t, const uint8_t id[20], node *a, node *b);
@@ -365,6 +374,9 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
                const transaction *query, const tracker_result *result, uint32_t dst, const krpc_sink *sink);
 void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
                uint32_t dst, transaction *query, const krpc_sink *sink);
+/* nat_datagram takes note of any datagram from or to somebody with a private address; opens: who sends it out of the blue
+ * is a stranger. */
+void nat_datagram(tracker *t, const tracker_packet *p, bool opens);
 /* nat_seen_port is the port on which a remote sees a local endpoint now; 0: unknown. */
 uint16_t nat_seen_port(const tracker *t, uint32_t index, const krpc_endpoint *local, const krpc_endpoint *remote);
 /* nat_own_address: the sender talks to his own outside address. */
@@ -465,18 +477,22 @@ void tokens_given(tracker *t, const tracker_packet *p, const krpc_message *m, co
 void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port,
                     const krpc_sink *sink);
 
-/* ---- adverts.c, adverts_judge.c ---- */
+/* ---- adverts.c, adverts_judge.c, adverts_later.c ---- */
+
+/* Chains of advertisements, newest first: about a DHT port by the endpoint that they name, by that and the receiver, and by
+ * the endpoint that the sender has and the receiver; about a peer port by the endpoint that they name and the receiver. */
+typedef enum advert_chain { CHAIN_NAMED, CHAIN_TOLD, CHAIN_SOURCE, CHAIN_PEERS, NUM_CHAINS } advert_chain;
 
 typedef struct advert {
     tracker_advert said;
-    uint32_t next_named;  /* an older one that names the same endpoint: low 32 bits of its serial, + 1; 0 ends the chain */
-    uint32_t next_source; /* an older one whose sender has the same DHT endpoint */
+    uint32_t next[NUM_CHAINS]; /* an older one of the same chain: low 32 bits of its serial, + 1; 0 ends it */
     uint32_t tried_frame; /* the first query to the advertised port */
     uint32_t kept_frame;  /* the receiver's first query to the source port */
     uint32_t used_frame;  /* the receiver's first query to the advertised port */
     uint32_t dead_frame;
     uint32_t contradicts_frame;
     uint32_t swapped_frame;
+    uint32_t seen_frame; /* of a stream: where dht_port was the port that the receiver saw; 0 when not known then */
     int64_t tried_ns;
     int64_t kept_ns;
     int64_t used_ns;
@@ -490,16 +506,14 @@ enum advert_flags {
     ADVERT_UTP = 2,      /* of these, over uTP: the sender's port is that of its UDP socket */
     ADVERT_TESTABLE = 4, /* the advertised port is another than the source port */
     ADVERT_DEAD_SAID = 8,
-    ADVERT_RETURNED = 16 /* a receiver handed the port out: used_frame and kept_frame say so */
+    ADVERT_OTHER_REASON = 16 /* the receiver's first query to the advertised port does not follow from it */
 };
 
 typedef struct adverts {
     pool records;
     uint64_t next;    /* serial number */
     uint64_t oldest;
-    uint32_t *named;  /* heads of chains by endpoint */
-    uint32_t *source;
-    uint32_t *peers;  /* by endpoint, those about the peer service */
+    uint32_t *heads[NUM_CHAINS];
     uint32_t num_heads;
     uint64_t num_dht; /* for which later queries are watched */
     ways hosts;       /* what a host said last about a service */
@@ -512,6 +526,9 @@ void adverts_clear(tracker *t);
 void adverts_take(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
                   transaction *query, tracker_result *out, const krpc_sink *sink);
 advert *advert_at(const tracker *t, uint64_t serial);
+advert *advert_at_low(const tracker *t, uint32_t low); /* of a serial number the low 32 bits */
+uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint, const krpc_endpoint *receiver);
+krpc_endpoint advert_source(const advert *a); /* the sender's DHT endpoint, as the receiver sees it */
 /* advert_add records one, with its findings: *said is filled in but for what the tracker decides; off and len are where
  * it stands in the payload. */
 void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off, uint32_t len,
@@ -521,13 +538,16 @@ void advert_judge(const tracker *t, const advert *a, tracker_advert *out);
  * of them, that with the port when there is one. */
 unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
                            uint32_t *out);
+/* advert_seen_frame is where the receiver of what came over a stream saw the sender last; 0: not known. */
+uint32_t advert_seen_frame(const tracker *t, const advert *a);
 bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out);
 bool advert_is_dead(const tracker *t, const advert *a);
 krpc_endpoint advert_named(const advert *a);
 /* adverts_observed: the receiver of a query's advertisements said where it sees the sender. */
 void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame);
-/* adverts_sent: a query went to an endpoint; adverts_unreachable: nobody listens there. */
-void adverts_sent(tracker *t, const tracker_packet *p, const krpc_sink *sink);
+/* adverts_sent: a query went to an endpoint, again after frame repeats when that is not 0; adverts_unreachable: nobody
+ * listens there. */
+void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t repeats, const krpc_sink *sink);
 void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where, const krpc_sink *sink);
 /* adverts_connected: somebody opens a connection to a peer port. */
 void adverts_connected(tracker *t, const tracker_packet *p);
@@ -535,6 +555,22 @@ void adverts_connected(tracker *t, const tracker_packet *p);
 enum port_return { RETURNED_AS_SAID, RETURNED_SOURCE, RETURNED_SWAPPED };
 void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind);
 void adverts_finish(tracker *t);
+
+/* ---- sources.c: from which port a node, by its id and address, sends to whom ---- */
+
+typedef struct sent_from {
+    uint64_t key;
+    uint32_t frame; /* the last */
+    uint16_t port;
+    uint8_t asks;      /* it sent queries there; else only answers */
+    uint8_t family[2]; /* code of the client; zero when it did not say */
+} sent_from;
+
+void sources_begin(tracker *t); /* from now on they are noted */
+void sources_clear(tracker *t);
+void sources_note(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data);
+const sent_from *sources_find(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20],
+                           const krpc_endpoint *receiver);
 
 /* ---- values.c ---- */
 
@@ -611,6 +647,7 @@ struct tracker {
     adverts adverts;
     announcements announcements;
     lives lives;
+    sent_from *sources;
     struct peers *peers;
     ahead ahead[NUM_AHEAD];
     uint32_t ahead_used; /* counts: whose message has come, whose records were fetched, all */

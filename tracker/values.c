@@ -47,6 +47,12 @@ static uint64_t told_of(const tracker *t, const krpc_endpoint *responder, const 
     return hash_fold(hash_addr(&t->key, responder) ^ t->key.k[3], first ^ t->key.k[0]);
 }
 
+/* The source port of an announce is remembered beside the announced one, and apart from it. */
+static uint64_t source_of(uint64_t told)
+{
+    return ~told;
+}
+
 static uint16_t swapped(uint16_t port)
 {
     return (uint16_t)(port << 8 | port >> 8);
@@ -85,14 +91,12 @@ static bool filter_has(const tracker *t, uint64_t hash)
     return ((a->filters[0][bit / 64] | a->filters[1][bit / 64]) >> bit % 64 & 1) != 0;
 }
 
-static void remember(tracker *t, const krpc_endpoint *peer, const tracker_advert *said, uint64_t serial)
+static void remember(tracker *t, const krpc_endpoint *peer, uint64_t told, const tracker_advert *said, uint64_t serial)
 {
     announcements *a = &t->announcements;
-    uint64_t told = told_of(t, &said->receiver, said->info_hash);
     uint64_t key = key_of(t, peer, told);
     uint32_t slot = ways_find(&a->ways, key);
 
-    filter_add(t, told);
     filter_add(t, either_way(t, peer));
     if (slot == NONE) {
         slot = ways_insert(&a->ways, key, tracker_second(t), NULL);
@@ -105,19 +109,24 @@ static void remember(tracker *t, const krpc_endpoint *peer, const tracker_advert
 void values_announced(tracker *t, const tracker_advert *said, uint64_t serial)
 {
     krpc_endpoint peer = said->sender;
+    uint64_t told = told_of(t, &said->receiver, said->info_hash);
     uint32_t index;
     krpc_endpoint outside;
 
     if (said->advertised_port < 1 || said->advertised_port > 65535) {
         return;
     }
+    if (said->advertised_port != said->sender.port && !addr_is_private(&peer)) {
+        remember(t, &peer, source_of(told), said, serial);
+    }
+    filter_add(t, told);
     peer.port = (uint16_t)said->advertised_port;
-    remember(t, &peer, said, serial);
+    remember(t, &peer, told, said, serial);
     index = nodes_find(t, &said->sender);
     if (index != NONE && nat_outside(t, node_at(&t->nodes, index), &outside) &&
         !krpc_endpoint_same_addr(&outside, &peer)) {
         outside.port = peer.port;
-        remember(t, &outside, said, serial);
+        remember(t, &outside, told, said, serial);
     }
 }
 
@@ -178,6 +187,11 @@ static void check_announced(checker *c, const krpc_endpoint *e, uint32_t off, ui
     a = recall(c->t, e, c->told);
     if (a != NULL) {
         adverts_returned(c->t, c->p, a->serial, a->frame, RETURNED_AS_SAID);
+        return;
+    }
+    a = recall(c->t, e, source_of(c->told));
+    if (a != NULL) {
+        adverts_returned(c->t, c->p, a->serial, a->frame, RETURNED_SOURCE);
         return;
     }
     turned.port = swapped(e->port);

@@ -1,0 +1,201 @@
+/* adverts_later.c: what happens after an advertisement: who sends to which port, and who hands it out.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define MAX_OTHERS 64
+#define FOLLOW_NS (30 * SECOND)
+
+void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame)
+{
+    for (uint32_t i = 0; i < query->num_adverts; i++) {
+        advert *a = advert_at_low(t, query->adverts + i);
+
+        if (a != NULL && a->said.frame == query->frame && a->said.observed_frame == 0) {
+            a->said.observed = *outside;
+            a->said.observed_frame = frame;
+        }
+    }
+}
+
+/* later is a packet that may have to do with advertisements. */
+typedef struct later {
+    const tracker_packet *p;
+    const krpc_endpoint *where; /* it goes there, or says that nobody is there */
+    const krpc_message *m;
+    uint32_t repeats; /* the frame of the query that it repeats: whoever asked before he was told did not follow */
+    bool said;        /* one finding for a packet, of the newest advertisement */
+    const krpc_sink *sink;
+} later;
+
+static void say_once(later *l, krpc_rule rule, const advert *a)
+{
+    if (!l->said) {
+        l->said = true;
+        krpc_emit(l->sink, rule, 0, 0, a->said.frame, 0);
+    }
+}
+
+/* Visits the advertisements of a chain that the packet concerns, until visit says that it has been at the older ones
+ * already. So each is visited a few times in all; of others that share the chain only some are passed over. */
+static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(tracker *t, later *l, advert *a))
+{
+    uint32_t low = *adverts_head(t, chain, l->where, &l->p->src);
+    advert *a;
+
+    for (unsigned others = 0; low != 0 && others < MAX_OTHERS && (a = advert_at_low(t, low - 1)) != NULL; low = a->next[chain]) {
+        krpc_endpoint endpoint = chain == CHAIN_SOURCE ? advert_source(a) : advert_named(a);
+        int64_t age = l->p->time_ns - a->said.time_ns;
+
+        if (age > WINDOW_NS) {
+            return;
+        }
+        if (!krpc_endpoint_equal(&endpoint, l->where) ||
+            (chain != CHAIN_NAMED && !krpc_endpoint_same_addr(&a->said.receiver, &l->p->src))) {
+            others++;
+        } else if (age >= 0 && !visit(t, l, a)) {
+            return;
+        }
+    }
+}
+
+/* Does anybody live there? */
+static bool visit_tried(tracker *t, later *l, advert *a)
+{
+    if (a->tried_frame != 0) {
+        if ((a->flags & ADVERT_DEAD_SAID) == 0 && advert_is_dead(t, a)) {
+            a->flags |= ADVERT_DEAD_SAID;
+            say_once(l, KRPC_RULE_PORT_DEAD, a);
+        }
+        return false;
+    }
+    if (!krpc_endpoint_same_addr(&a->said.sender, &l->p->src)) {
+        a->tried_frame = l->p->frame;
+        a->tried_ns = l->p->time_ns;
+    }
+    return true;
+}
+
+/* Who is told by PORT or contact pings the port soon. What he sends there later for the first time has other reasons. */
+static bool is_following(const later *l, const advert *a)
+{
+    bool pings = l->m->method == KRPC_METHOD_PING || l->m->method == KRPC_METHOD_FIND_NODE;
+
+    return (a->said.channel != KRPC_CHANNEL_PORT_MESSAGE && a->said.channel != KRPC_CHANNEL_CONTACT) ||
+           (pings && l->p->time_ns - a->said.time_ns <= FOLLOW_NS);
+}
+
+/* The receiver sends a query to the advertised port: he took it seriously. */
+static bool visit_used(tracker *t, later *l, advert *a)
+{
+    uint32_t frame;
+
+    if (a->used_frame != 0 || (a->flags & ADVERT_OTHER_REASON) != 0) {
+        return false;
+    }
+    if (l->repeats != 0 && l->repeats <= a->said.frame) {
+        return true;
+    }
+    if (!is_following(l, a)) {
+        a->flags |= ADVERT_OTHER_REASON;
+        return true;
+    }
+    a->used_frame = l->p->frame;
+    a->used_ns = l->p->time_ns;
+    say_once(l, advert_other_node(t, a, &frame) ? KRPC_RULE_PORT_OTHER_NODE : KRPC_RULE_PORT_HONOURED, a);
+    return true;
+}
+
+/* The receiver goes on with the source port. */
+static bool visit_kept(tracker *t, later *l, advert *a)
+{
+    (void)t;
+    if (a->kept_frame != 0) {
+        return false;
+    }
+    if (l->repeats != 0 && l->repeats <= a->said.frame) {
+        return true;
+    }
+    a->kept_frame = l->p->frame;
+    a->kept_ns = l->p->time_ns;
+    if (a->used_frame == 0 && (a->flags & ADVERT_OTHER_REASON) == 0) {
+        say_once(l, KRPC_RULE_PORT_NOT_HONOURED, a);
+    }
+    return true;
+}
+
+void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t repeats, const krpc_sink *sink)
+{
+    later l = {p, &p->dst, m, repeats, false, sink};
+
+    if (t->adverts.num_dht != 0) {
+        visit_chain(t, &l, CHAIN_NAMED, visit_tried);
+        visit_chain(t, &l, CHAIN_TOLD, visit_used);
+        visit_chain(t, &l, CHAIN_SOURCE, visit_kept);
+    }
+}
+
+static bool visit_connected(tracker *t, later *l, advert *a)
+{
+    (void)t;
+    if (a->used_frame == 0) {
+        a->used_frame = l->p->frame;
+        a->used_ns = l->p->time_ns;
+        return true;
+    }
+    return false;
+}
+
+void adverts_connected(tracker *t, const tracker_packet *p)
+{
+    later l = {p, &p->dst, NULL, 0, false, NULL};
+
+    visit_chain(t, &l, CHAIN_PEERS, visit_connected);
+}
+
+static bool visit_unreachable(tracker *t, later *l, advert *a)
+{
+    if (a->dead_frame != 0) {
+        return false;
+    }
+    a->dead_frame = l->p->frame;
+    a->dead_ns = l->p->time_ns;
+    if (advert_is_dead(t, a)) {
+        if ((a->flags & ADVERT_DEAD_SAID) == 0) {
+            say_once(l, KRPC_RULE_PORT_DEAD, a);
+        }
+        a->flags |= ADVERT_DEAD_SAID;
+        l->said = true;
+    }
+    return true;
+}
+
+void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where, const krpc_sink *sink)
+{
+    later l = {p, where, NULL, 0, false, sink};
+
+    if (t->adverts.num_dht != 0) {
+        visit_chain(t, &l, CHAIN_NAMED, visit_unreachable);
+    }
+}
+
+void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind)
+{
+    advert *a = advert_at_low(t, serial);
+
+    if (a == NULL || a->said.frame != frame || !krpc_endpoint_same_addr(&a->said.receiver, &p->src)) {
+        return;
+    }
+    if (kind == RETURNED_SWAPPED) {
+        a->swapped_frame = a->swapped_frame == 0 ? p->frame : a->swapped_frame;
+    } else if ((a->flags & ADVERT_TESTABLE) != 0) {
+        bool followed = (kind == RETURNED_SOURCE) == (a->said.implied_port != 0);
+        uint32_t *first = followed ? &a->used_frame : &a->kept_frame;
+
+        if (*first == 0) {
+            *first = p->frame;
+            *(followed ? &a->used_ns : &a->kept_ns) = p->time_ns;
+        }
+    }
+}
