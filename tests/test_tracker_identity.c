@@ -155,6 +155,83 @@ static void what_is_no_crowd(void)
     scene_end(&s);
 }
 
+/* Ids that lie together were made; the same address is then no household. */
+static void a_crowd_that_was_made_up(void)
+{
+    uint8_t id[20] = "same beginning";
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 6; i++) {
+        char one[32];
+
+        snprintf(one, sizeof one, "198.51.100.1:%d", 1001 + i);
+        id[19] = (uint8_t)i;
+        SAY(&s, one, B, PING, .raw_id = id, .v = i % 2 == 0 ? "LT" : "UT");
+    }
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 0);
+    scene_end(&s);
+}
+
+/* ids ids that share so many bits, from so many networks; in each network several hosts have each of them. */
+static uint32_t clusters_found(int ids, int bits, int networks)
+{
+    uint32_t found;
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < ids; i++) {
+        uint8_t id[20] = "same beginning";
+        char one[32];
+
+        id[bits / 8] = (uint8_t)(id[bits / 8] ^ (i % 2 == 0 ? 0 : 0x80 >> bits % 8));
+        id[19] = (uint8_t)i;
+        for (int host = 0; host < 3; host++) {
+            snprintf(one, sizeof one, "198.51.%d.%d:7000", 100 + i % networks, 1 + 3 * i + host);
+            SAY(&s, one, B, PING, .raw_id = id);
+        }
+    }
+    found = FOUND(&s, ID_CLUSTER);
+    if (found != 0) {
+        CU_ASSERT_EQUAL(LAST(&s, ID_CLUSTER).a, 8);
+        CU_ASSERT_EQUAL(LAST(&s, ID_CLUSTER).b, networks);
+    }
+    scene_end(&s);
+    return found;
+}
+
+static void ids_that_lie_together(void)
+{
+    CU_ASSERT_EQUAL(clusters_found(8, 28, 1), 1);
+    CU_ASSERT_EQUAL(clusters_found(20, 40, 2), 1);
+    CU_ASSERT_EQUAL(clusters_found(7, 28, 1), 0);
+    CU_ASSERT_EQUAL(clusters_found(8, 28, 3), 0);
+    CU_ASSERT_EQUAL(clusters_found(8, 27, 1), 0);
+}
+
+static uint32_t many_on_port_found(int ids, int64_t every)
+{
+    uint32_t found;
+    scene s;
+
+    scene_begin(&s);
+    s.step = every;
+    for (int i = 0; i < ids; i++) {
+        SAY(&s, A, B, PING, .id = (char)('a' + i), .t = "t1");
+    }
+    found = FOUND(&s, ID_MANY_ON_PORT);
+    scene_end(&s);
+    return found;
+}
+
+static void one_id_after_the_other(void)
+{
+    CU_ASSERT_EQUAL(many_on_port_found(8, 100 * SECONDS), 1);
+    CU_ASSERT_EQUAL(many_on_port_found(20, 100 * SECONDS), 1);
+    CU_ASSERT_EQUAL(many_on_port_found(7, SECONDS), 0);
+    CU_ASSERT_EQUAL(many_on_port_found(20, 130 * SECONDS), 0); /* slowly: hosts that come and go */
+}
+
 static void echoing_the_receivers_id(void)
 {
     scene s;
@@ -250,6 +327,9 @@ int main(void)
         UNIT_TEST(what_is_no_shared_id),
         UNIT_TEST(many_nodes_behind_one_address),
         UNIT_TEST(what_is_no_crowd),
+        UNIT_TEST(a_crowd_that_was_made_up),
+        UNIT_TEST(ids_that_lie_together),
+        UNIT_TEST(one_id_after_the_other),
         UNIT_TEST(echoing_the_receivers_id),
         UNIT_TEST(ids_made_up_for_the_target),
         UNIT_TEST(targets_near_the_responder),

@@ -148,7 +148,8 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
 }
 
 /* Several nodes behind one address, each with its own port and id: a carrier's NAT, a household, an exit. Two clients at
- * least, since one host can run one client many times. Once for an address: the newest node of it carries the mark. */
+ * least, since one host can run one client many times, and ids that are not made to lie together. Once for an address: the
+ * newest node of it carries the mark. */
 static void count_neighbours(tracker *t, uint32_t index, const krpc_sink *sink)
 {
     node *mine = node_at(&t->nodes, index);
@@ -168,7 +169,7 @@ static void count_neighbours(tracker *t, uint32_t index, const krpc_sink *sink)
             return;
         }
         for (unsigned j = 0; is_new && j < num; j++) {
-            is_new = memcmp(kept[j]->id, n->id, ID_LEN) != 0;
+            is_new = krpc_node_id_common_bits(kept[j]->id, n->id) < CLUSTER_BITS;
             versions_differ |= node_version_len(n) != node_version_len(kept[j]) || memcmp(n->version, kept[j]->version, 2) != 0;
         }
         if (is_new) {
@@ -204,6 +205,7 @@ static void changed(tracker *t, const tracker_packet *p, uint32_t index, const u
     n->flags = (uint16_t)(n->flags & ~(NODE_ECHO_REPORTED | NODE_ID_CHECKED));
     register_id(t, p, index);
     count_neighbours(t, index, sink);
+    clusters_take(t, n, off, sink);
 }
 
 /* BEP 42 is about the outside address: of a node inside a NAT it may come to be known later. Once for each id. */

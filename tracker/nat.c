@@ -269,4 +269,5 @@ void nat_observe(tracker *t, nat *n, const observation *seen, const krpc_sink *s
     note_burst(n, seen, value, remote);
     follow(n, i, before == value ? 0 : before, sink);
     report(n, i, sink);
+    blocks_observe(t, n, &n->externals[i], sink);
 }

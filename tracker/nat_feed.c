@@ -21,7 +21,7 @@ static nat *nat_of_local(tracker *t, const krpc_endpoint *local)
     return n;
 }
 
-static uint64_t place_key(const tracker *t, const krpc_endpoint *local)
+uint64_t place_key(const tracker *t, const krpc_endpoint *local)
 {
     return ~hash_endpoint(&t->key, local);
 }
@@ -125,6 +125,7 @@ static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message
         (f != NULL && f->inbound != 0)) {
         return;
     }
+    filtering_opened(t, inside, seen.outside, seen.ns);
     if (krpc_endpoint_scope(seen.outside) != KRPC_ADDR_GLOBAL &&
         krpc_endpoint_scope(seen.outside) != krpc_endpoint_scope(&p->dst)) {
         nat_observe(t, make_place(t, inside), &seen, sink); /* there is another NAT behind this one */
@@ -199,13 +200,14 @@ void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const
 
     if ((from->flags & NODE_PRIVATE) != 0) {
         t->flows.has_private = true;
-        vote_new(t, hash_endpoint(&t->key, &p->src), (uint32_t)hash_addr(&t->key, &p->dst) | 1, VOTE_CONTACTED);
+        filtering_contacted(t, p);
     }
     if (t->flows.has_private) {
         if (dst != NONE && (node_at(&t->nodes, dst)->flags & NODE_PRIVATE) != 0) {
             note_passed(t, p, dst);
         }
         nat_datagram(t, p, true);
+        filtering_knocked(t, p);
         if (m->len >= BOTH_LEN) {
             look_for_pair(t, p, m, data, sink);
         }
@@ -428,7 +430,6 @@ static void describe_nat(const nat *n, tracker_nat *out)
 {
     out->port = nat_port(n);
     out->mapping = nat_mapping(n);
-    out->filtering = n->passed >= ENOUGH ? TRACKER_FILTERING_INDEPENDENT : TRACKER_FILTERING_UNKNOWN;
     out->remapped = out->mapping == TRACKER_MAPPING_DEPENDENT ? 0 : n->remapped;
 }
 
@@ -451,6 +452,7 @@ void nat_describe(const tracker *t, const node *n, tracker_nat *out)
         describe_externals(r, out);
     }
     if (out->num_kept > 0) {
+        out->filtering = filtering_of(t, n, r != NULL ? r : place);
         return;
     }
     if (node_seen(n) == 0) {

@@ -107,6 +107,7 @@ tracker *tracker_new(const tracker_options *options)
     adverts_init(t);
     values_init(t);
     lives_init(t);
+    clusters_init(t);
     return t;
 }
 
@@ -124,6 +125,9 @@ void tracker_free(tracker *t)
     values_clear(t);
     lives_clear(t);
     sources_clear(t);
+    filtering_clear(t);
+    blocks_clear(t);
+    clusters_clear(t);
     peers_clear(t);
     g_free(t);
 }

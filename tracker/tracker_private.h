@@ -137,7 +137,8 @@ enum node_flags {
     NODE_PRIVATE = 1 << 10,        /* the address is not a global one */
     NODE_ID_CHECKED = 1 << 11,     /* the newest id was held against the outside address */
     NODE_PAIRED = 1 << 12,         /* there is a nat record for what the first of several NATs does with it */
-    NODE_OPEN = 1 << 13            /* somebody from outside got in to it, to whom it had sent nothing */
+    NODE_OPEN = 1 << 13,           /* somebody from outside got in to it, to whom it had sent nothing */
+    NODE_SWARM_REPORTED = 1 << 14
 };
 
 /* node is one endpoint that sent KRPC, in two lines of the cache: what every message needs is in the first. Its size is a
@@ -235,6 +236,18 @@ void identity_near(tracker *t, node *n, const uint8_t target[20], uint32_t off, 
 bool node_had_id(const tracker *t, const node *n, const uint8_t id[20]);
 void node_ids(const tracker *t, const node *n, tracker_node *out);
 
+/* ---- clusters.c ---- */
+
+typedef struct clusters {
+    ways ways;
+    struct cluster *records;
+} clusters;
+
+#define CLUSTER_BITS 28 /* two ids that share so many were not both chosen by chance or by address */
+void clusters_init(tracker *t);
+void clusters_clear(tracker *t);
+void clusters_take(tracker *t, node *n, uint32_t off, const krpc_sink *sink); /* its newest id is a new one */
+
 typedef struct transaction transaction;
 
 /* ---- flows.c: one local endpoint and one remote one ---- */
@@ -274,7 +287,7 @@ enum flow_inbound { FLOW_CAME_IN = 1, FLOW_DOUBTFUL };
 typedef enum flow_way { FLOW_OUT, FLOW_IN, FLOW_IN_OPEN } flow_way;
 void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, flow_way way, int64_t now);
 /* Votes: a remote's address said a value (the hash of an endpoint), or one of these, of a local endpoint. */
-enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED };
+enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED, VOTE_KNOCKED };
 bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 payload_seen *payload_seen_at(tracker *t, uint64_t key); /* of this key or another */
@@ -324,6 +337,9 @@ typedef struct nat {
     uint32_t observers_ne; /* that saw another */
     uint32_t frames_eq;
     uint32_t passed;       /* remote addresses that got through without being sent to before */
+    uint32_t knocks[2];    /* remote endpoints that knocked at an open mapping: whose address was not sent to; was */
+    uint32_t contacts;     /* remote addresses that it sent queries to, since contacts_ns */
+    int64_t contacts_ns;
     external externals[TRACKER_MAX_EXTERNAL];
     straddle straddles[NUM_STRADDLES];
     struct {
@@ -333,7 +349,7 @@ typedef struct nat {
     } bursts[NUM_BURST];
 } nat;
 
-enum nat_reported { NAT_SAID_REWRITTEN = 1, NAT_SAID_DEPENDENT = 2 };
+enum nat_reported { NAT_SAID_REWRITTEN = 1, NAT_SAID_DEPENDENT = 2, NAT_SAID_CARRIER = 4 };
 
 typedef struct nats {
     pool records;
@@ -364,6 +380,7 @@ bool nat_is_lone(const nat *n, unsigned external);
 nat *nat_of_node(const tracker *t, const node *n);
 /* nat_of_place is what the NAT between two places of the capture does, where others see the node behind a further one. */
 nat *nat_of_place(const tracker *t, const node *n);
+uint64_t place_key(const tracker *t, const krpc_endpoint *local);
 void nat_describe(const tracker *t, const node *n, tracker_nat *out);
 uint64_t group_key(const tracker *t, const uint8_t id[20], const krpc_endpoint *addr);
 void group_make(tracker *t, const uint8_t id[20], node *a, node *b);
@@ -381,6 +398,23 @@ void nat_datagram(tracker *t, const tracker_packet *p, bool opens);
 uint16_t nat_seen_port(const tracker *t, uint32_t index, const krpc_endpoint *local, const krpc_endpoint *remote);
 /* nat_own_address: the sender talks to his own outside address. */
 void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, const krpc_sink *sink);
+
+/* ---- blocks.c ---- */
+
+struct block;
+void blocks_clear(tracker *t);
+void blocks_observe(tracker *t, nat *n, const external *e, const krpc_sink *sink); /* e was just seen */
+
+/* ---- filtering.c ---- */
+
+struct opening;
+void filtering_clear(tracker *t);
+/* filtering_opened: a query left through that mapping; filtering_knocked: a query came to an outside endpoint. */
+void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoint *outside, int64_t ns);
+void filtering_knocked(tracker *t, const tracker_packet *p);
+/* filtering_contacted: somebody with a private address sends a query. */
+void filtering_contacted(tracker *t, const tracker_packet *p);
+tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n);
 
 /* ---- transactions.c ---- */
 
@@ -648,6 +682,9 @@ struct tracker {
     announcements announcements;
     lives lives;
     sent_from *sources;
+    struct opening *openings; /* mappings that were seen on both sides */
+    struct block *blocks;     /* outside ports of one address */
+    clusters clusters;
     struct peers *peers;
     ahead ahead[NUM_AHEAD];
     uint32_t ahead_used; /* counts: whose message has come, whose records were fetched, all */

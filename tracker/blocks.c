@@ -1,0 +1,79 @@
+/* blocks.c: carriers' NATs, as far as a capture shows them: an address that only carriers use, and blocks of ports.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define NUM_BLOCKS 1024 /* a power of two */
+#define ENOUGH_PORTS 5
+#define BLOCK_PORTS 1024 /* RFC 7422's examples are smaller */
+
+/* block is what is known of the outside ports of one address, those that are not the inside ones. */
+typedef struct block {
+    uint64_t key;
+    uint16_t ports[ENOUGH_PORTS];
+    uint8_t num_ports;
+    bool is_wide; /* they lie too far apart, or it was said */
+} block;
+
+void blocks_clear(tracker *t)
+{
+    table_free(t->blocks);
+}
+
+static block *block_of(tracker *t, const krpc_endpoint *addr)
+{
+    uint64_t key = hash_addr(&t->key, addr);
+    block *b;
+
+    if (t->blocks == NULL) {
+        t->blocks = table_alloc(&t->stats.memory, NUM_BLOCKS, sizeof *t->blocks);
+    }
+    b = &t->blocks[(uint32_t)(key >> 32) & (NUM_BLOCKS - 1)];
+    if (b->key != key) {
+        memset(b, 0, sizeof *b);
+        b->key = key;
+    }
+    return b;
+}
+
+/* Five ports of 64,000 lie within a thousand by chance once in a million times. */
+static void take_port(tracker *t, const krpc_endpoint *outside, const krpc_sink *sink)
+{
+    block *b = block_of(t, outside);
+    uint16_t low = outside->port;
+    uint16_t high = outside->port;
+
+    if (b->is_wide) {
+        return;
+    }
+    for (unsigned i = 0; i < b->num_ports; i++) {
+        if (b->ports[i] == outside->port) {
+            return;
+        }
+        low = MIN(low, b->ports[i]);
+        high = MAX(high, b->ports[i]);
+    }
+    b->ports[b->num_ports++] = outside->port;
+    b->is_wide = high - low >= BLOCK_PORTS || b->num_ports == ENOUGH_PORTS;
+    if (b->num_ports == ENOUGH_PORTS && high - low < BLOCK_PORTS) {
+        krpc_emit(sink, KRPC_RULE_NAT_PORT_BLOCK, 0, 0, low, high);
+    }
+}
+
+void blocks_observe(tracker *t, nat *n, const external *e, const krpc_sink *sink)
+{
+    bool sure = e->observers >= 2 || (e->kinds & TRACKER_FROM_BOTH) != 0;
+    bool carrier = krpc_endpoint_scope(&n->inside) == KRPC_ADDR_CGNAT || krpc_endpoint_scope(&e->endpoint) == KRPC_ADDR_CGNAT;
+
+    if (!sure || n->group) {
+        return;
+    }
+    if (carrier && (n->reported & NAT_SAID_CARRIER) == 0) {
+        n->reported |= NAT_SAID_CARRIER;
+        krpc_emit(sink, KRPC_RULE_NAT_CARRIER, 0, 0, n->inside.port, e->endpoint.port);
+    }
+    if (e->endpoint.port != n->inside.port) {
+        take_port(t, &e->endpoint, sink);
+    }
+}

@@ -1,0 +1,93 @@
+/* filtering.c: who gets in through a mapping (RFC 4787 section 5).
+ *
+ * From inside: somebody who asks many hosts for a long time and is never asked by a stranger is shut off from them. From
+ * both sides: strangers knock at a mapping that is open, and are not seen inside.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define NUM_OPENINGS 4096 /* a power of two */
+#define OPEN_NS (30 * SECOND) /* so long a mapping that was just used is open everywhere */
+#define ENOUGH_KNOCKS 5
+#define ENOUGH_CONTACTS 100
+#define LONG_NS (600 * SECOND)
+#define ENOUGH_PASSED 3
+
+/* opening is a mapping that was seen on both sides. */
+typedef struct opening {
+    krpc_endpoint outside;
+    krpc_endpoint inside;
+    int64_t sent_ns;
+} opening;
+
+void filtering_clear(tracker *t)
+{
+    table_free(t->openings);
+}
+
+static opening *opening_at(const tracker *t, const krpc_endpoint *outside)
+{
+    return &t->openings[(uint32_t)hash_endpoint(&t->key, outside) & (NUM_OPENINGS - 1)];
+}
+
+void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoint *outside, int64_t ns)
+{
+    opening *o;
+
+    if (t->openings == NULL) {
+        t->openings = table_alloc(&t->stats.memory, NUM_OPENINGS, sizeof *t->openings);
+    }
+    o = opening_at(t, outside);
+    o->outside = *outside;
+    o->inside = *inside;
+    o->sent_ns = ns;
+}
+
+void filtering_knocked(tracker *t, const tracker_packet *p)
+{
+    const opening *o = t->openings == NULL ? NULL : opening_at(t, &p->dst);
+    uint64_t key;
+    uint32_t remote = (uint32_t)hash_addr(&t->key, &p->src) | 1;
+    bool port_only;
+    nat *n;
+
+    if (o == NULL || !krpc_endpoint_equal(&o->outside, &p->dst) || p->time_ns - o->sent_ns > OPEN_NS ||
+        krpc_endpoint_same_addr(&p->src, &p->dst) || addr_is_private(&p->src)) {
+        return;
+    }
+    key = hash_endpoint(&t->key, &o->inside);
+    n = nat_find(t, key);
+    n = n != NULL ? n : nat_find(t, place_key(t, &o->inside));
+    if (n == NULL || flow_find(t, key, &p->src) != NULL) {
+        return;
+    }
+    port_only = vote_known(t, key, remote, VOTE_CONTACTED); /* another port of an address that was sent to */
+    if (vote_new(t, key, (uint32_t)hash_endpoint(&t->key, &p->src) | 1, VOTE_KNOCKED)) {
+        n->knocks[port_only]++;
+    }
+}
+
+void filtering_contacted(tracker *t, const tracker_packet *p)
+{
+    uint64_t key = hash_endpoint(&t->key, &p->src);
+    nat *n;
+
+    if (vote_new(t, key, (uint32_t)hash_addr(&t->key, &p->dst) | 1, VOTE_CONTACTED) && (n = nat_find(t, key)) != NULL) {
+        n->contacts_ns = n->contacts++ == 0 ? p->time_ns : n->contacts_ns;
+    }
+}
+
+tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n)
+{
+    bool knocked = n->knocks[false] >= ENOUGH_KNOCKS || n->knocks[true] >= ENOUGH_KNOCKS;
+    bool alone = n->contacts >= ENOUGH_CONTACTS && t->now_ns - n->contacts_ns >= LONG_NS;
+
+    if (n->group) {
+        return TRACKER_FILTERING_UNKNOWN;
+    }
+    if (n->passed >= ENOUGH_PASSED) {
+        return TRACKER_FILTERING_INDEPENDENT;
+    }
+    return (local->flags & NODE_OPEN) == 0 && (knocked || alone) ? TRACKER_FILTERING_DEPENDENT : TRACKER_FILTERING_UNKNOWN;
+}
