@@ -78,6 +78,7 @@ static void test_packets(void)
     CU_ASSERT(capture_next(file, &packet) == CAPTURE_PACKET);
     CU_ASSERT(packet.frame == 1 && packet.caplen == 4 && packet.wirelen == 4 && memcmp(packet.data, "abcd", 4) == 0);
     CU_ASSERT(packet.link == FRAME_LINK_ETHERNET && packet.offset == HEADER_LEN);
+    CU_ASSERT(packet.data_offset == HEADER_LEN + RECORD_LEN - 4);
     CU_ASSERT(packet.has_time && packet.time_ns == INT64_C(0x40000000) * 1000000000 + 1000);
     CU_ASSERT(strcmp(capture_link_text(file), "Ethernet") == 0);
     CU_ASSERT(capture_next(file, &packet) == CAPTURE_PACKET);

@@ -23,6 +23,13 @@
 
 #define NS_PER_S          INT64_C(1000000000)
 
+/* What stands in front of a packet's bytes in the two formats that everybody writes. */
+#define PCAP_RECORD_HEADER 16
+#define PCAPNG_PACKET_HEADER 28
+#define PCAPNG_SIMPLE_PACKET_HEADER 12
+
+typedef enum file_layout { LAYOUT_OTHER, LAYOUT_PCAP, LAYOUT_PCAPNG } file_layout;
+
 struct capture {
     wtap *file;
     wtap_rec record;
@@ -34,6 +41,7 @@ struct capture {
     int64_t size; /* of a plain file; 0 for a pipe */
     uint32_t num_records;
     int encap;
+    file_layout layout;
     capture_status status;
 };
 
@@ -133,6 +141,58 @@ static frame_link packet_link(const wtap_packet_header *header)
     }
 }
 
+/* Some link types have a header in the file that libwiretap takes for itself; these have none. */
+static bool data_is_as_in_file(int encap)
+{
+    switch (encap) {
+    case WTAP_ENCAP_ETHERNET:
+    case WTAP_ENCAP_RAW_IP:
+    case WTAP_ENCAP_RAW_IP4:
+    case WTAP_ENCAP_RAW_IP6:
+    case WTAP_ENCAP_NULL:
+    case WTAP_ENCAP_LOOP:
+    case WTAP_ENCAP_SLL:
+    case WTAP_ENCAP_SLL2:
+    case WTAP_ENCAP_PPP:
+    case WTAP_ENCAP_PPP_ETHER:
+    case WTAP_ENCAP_CHDLC:
+    case WTAP_ENCAP_IEEE_802_11:
+    case WTAP_ENCAP_IEEE_802_11_RADIOTAP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static file_layout layout_of(wtap *file)
+{
+    const char *type = wtap_file_type_subtype_name(wtap_file_type_subtype(file));
+
+    /* The type and the names of its values differ from version to version; "not at all" is always the first. */
+    if (type == NULL || (int)wtap_get_compression_type(file) != 0)
+        return LAYOUT_OTHER;
+    if (strcmp(type, "pcap") == 0 || strcmp(type, "nsecpcap") == 0)
+        return LAYOUT_PCAP;
+    return strcmp(type, "pcapng") == 0 ? LAYOUT_PCAPNG : LAYOUT_OTHER;
+}
+
+/* Behind its header. A pcapng block that has no time is a Simple Packet Block. */
+static int64_t data_offset(const capture *file, int64_t offset)
+{
+    bool is_simple = (file->record.presence_flags & WTAP_HAS_TS) == 0;
+
+    if (offset < 0 || !data_is_as_in_file(file->encap))
+        return -1;
+    switch (file->layout) {
+    case LAYOUT_PCAP:
+        return offset + PCAP_RECORD_HEADER;
+    case LAYOUT_PCAPNG:
+        return offset + (is_simple ? PCAPNG_SIMPLE_PACKET_HEADER : PCAPNG_PACKET_HEADER);
+    default:
+        return -1;
+    }
+}
+
 static void wiretap_init_once(void)
 {
     static gsize done;
@@ -224,6 +284,7 @@ capture *capture_open(const char *path, char **error_out)
     file->name = g_strdup(name);
     file->size = S_ISREG(info.st_mode) ? (int64_t)info.st_size : 0;
     file->encap = WTAP_ENCAP_UNKNOWN;
+    file->layout = layout_of(opened);
     file->status = CAPTURE_PACKET;
     record_init(file);
     return file;
@@ -296,6 +357,7 @@ capture_status capture_next(capture *file, capture_packet *out)
     out->has_interface_id = (record->presence_flags & WTAP_HAS_INTERFACE_ID) != 0;
     out->interface_id = out->has_interface_id ? header->interface_id : 0;
     out->offset = offset;
+    out->data_offset = data_offset(file, offset);
     out->link = packet_link(header);
     packet_time(out, record);
     return CAPTURE_PACKET;

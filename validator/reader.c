@@ -108,14 +108,12 @@ static void fill_item(const reader *r, batch_item *item, const capture_packet *p
     out->where.dst = datagram->dst;
     out->wire_len = datagram->payload_wire_len;
     out->raw_wire_len = packet->wirelen;
-    out->payload_off = datagram->payload_off;
     out->tcp_seq = datagram->tcp_seq;
     out->tcp_ack = datagram->tcp_ack;
     out->tcp_flags = datagram->tcp_flags;
     out->protocol = (uint8_t)datagram->protocol;
     out->link = (uint8_t)packet->link;
     out->has_time = packet->has_time;
-    out->file_offset = packet->offset;
     item->has_quote = false;
     if (datagram->protocol == FRAME_ICMP && datagram->has_quote) {
         item->has_quote = true;
@@ -169,6 +167,8 @@ static void read_packet(reader *r, batch *b, const capture_packet *packet, unsig
     batch_item *item =
         batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0);
     fill_item(r, item, packet, &datagram, file);
+    bool as_in_file = packet->data_offset >= 0 && datagram.data == packet->data;
+    item->packet.byte_offset = as_in_file ? packet->data_offset + off : -1;
 }
 
 bool reader_fill(reader *r, batch *b)

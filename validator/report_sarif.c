@@ -1,7 +1,8 @@
 /* report_sarif.c: SARIF 2.1.0, for what takes the results of checkers.
  *
- * byteOffset is where the packet's record begins in the capture (decompressed); the frame, and the place in its payload,
- * are among the properties.
+ * A region is the bytes of the capture file that a finding is about. Where they are not in it as they were sent, because
+ * the file is compressed or the datagram was put together from fragments, there is none; the frame and the place in its
+ * payload are among the properties in any case.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -56,6 +57,17 @@ static void put_uri(text *out, const char *name)
     g_free(uri);
 }
 
+/* What is about no bytes in particular is about the whole payload. */
+static void put_region(text *out, const run_packet *packet, const krpc_finding *finding)
+{
+    bool whole = finding->off == 0 && finding->len == 0;
+
+    if (packet->byte_offset < 0)
+        return;
+    text_printf(out, ",\"region\":{\"byteOffset\":%" G_GINT64_FORMAT ",\"byteLength\":%u}",
+                packet->byte_offset + finding->off, whole ? packet->len : finding->len);
+}
+
 static void sarif_finding(check *c, const run_packet *packet, const krpc_finding *finding)
 {
     text *out = output_text(c->output);
@@ -74,8 +86,7 @@ static void sarif_finding(check *c, const run_packet *packet, const krpc_finding
     text_puts(out, "},\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":");
     put_uri(out, run_file_name(c->run, file));
     text_char(out, '}');
-    if (packet->file_offset >= 0)
-        text_printf(out, ",\"region\":{\"byteOffset\":%" G_GINT64_FORMAT "}", packet->file_offset);
+    put_region(out, packet, finding);
     text_puts(out, "}}],\"properties\":{");
     text_printf(out, "\"frame\":%u,\"offset\":%u,\"length\":%u,\"src\":\"", frame, finding->off, finding->len);
     text_endpoint(out, &packet->where.src);

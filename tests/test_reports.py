@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""test_reports.py: the reports for other programs are what those programs' schemas ask for, on every sample.
+
+SARIF 2.1.0, JUnit and EVE are checked against the rules of their published schemas, as far as they speak about what
+krpcscope writes: those schemas forbid what they do not know, and so do the rules here. SPDX-License-Identifier:
+GPL-2.0-or-later
+"""
+import html.parser
+import json
+import re
+import sys
+import unittest
+import xml.etree.ElementTree
+
+from command import CAPTURES, Checker, dump, findings, folder, links, out, records, run, sample
+
+
+def closed(required, **properties):
+    return {"type": "object", "additionalProperties": False, "required": required.split(), "properties": properties}
+
+
+def listed(items, **more):
+    return {"type": "array", "items": items, **more}
+
+
+TEXT = {"type": "string", "minLength": 1}
+COUNT = {"type": "integer", "minimum": 0}
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+ANYTHING = {"type": "object"}
+MESSAGE = closed("text", text=TEXT)
+# A reference of RFC 3986: nothing that has to be escaped, and no scheme by accident.
+URI = {"type": "string", "pattern": r"^(file:///)?([A-Za-z0-9._~/-]|%[0-9A-F]{2})+$"}
+ARTIFACT_LOCATION = closed("uri", uri=URI)
+REGION = closed("byteOffset byteLength", byteOffset=COUNT, byteLength=COUNT)
+RULE = closed("id shortDescription help", id=TEXT, shortDescription=MESSAGE, help=MESSAGE,
+              defaultConfiguration=closed("level", level=LEVEL), properties=ANYTHING)
+RESULT = closed(
+    "message ruleId ruleIndex level locations", ruleId=TEXT, ruleIndex=COUNT, level=LEVEL, message=MESSAGE,
+    locations=listed(closed("physicalLocation", physicalLocation=closed(
+        "artifactLocation", artifactLocation=ARTIFACT_LOCATION, region=REGION)), minItems=1),
+    properties=ANYTHING)
+SARIF = closed(
+    "version runs", **{"$schema": {"const": "https://json.schemastore.org/sarif-2.1.0.json"}},
+    version={"const": "2.1.0"},
+    runs=listed(closed(
+        "tool", tool=closed("driver", driver=closed("name", name=TEXT, version=TEXT,
+                                                    rules=listed(RULE, uniqueItems=True))),
+        results=listed(RESULT), artifacts=listed(closed("", location=ARTIFACT_LOCATION), uniqueItems=True),
+        invocations=listed(closed("executionSuccessful", executionSuccessful={"type": "boolean"})),
+        columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]})))
+
+
+class Sarif(unittest.TestCase):
+    def log(self, *words):
+        log = json.loads(out("check", "--format", "sarif", *words))
+        Checker(SARIF).check(log, SARIF, "log")
+        return log["runs"][0]
+
+    def test_schema(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name):
+                log = self.log(capture)
+                rules = log["tool"]["driver"]["rules"]
+                self.assertEqual(len({r["id"] for r in rules}), len(rules))
+                for result in log["results"]:
+                    self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
+                self.assertIs(log["invocations"][0]["executionSuccessful"], True)
+                found = [(r["properties"]["frame"], r["ruleId"]) for r in log["results"]]
+                self.assertEqual(found, [(f["frame"], f["rule"]) for f in findings(capture)])
+                (artifact,) = log["artifacts"]
+                for result in log["results"]:
+                    self.assertEqual(result["locations"][0]["physicalLocation"]["artifactLocation"], artifact["location"])
+
+    def bytes_of(self, capture):
+        """How many results name bytes of the file, and those are the ones that the finding is about; and how many do not."""
+        raw, frames, num_with, num_without = capture.read_bytes(), dump(capture), 0, 0
+        for result in self.log(capture)["results"]:
+            region = result["locations"][0]["physicalLocation"].get("region")
+            if region is None:
+                num_without += 1
+                continue
+            place = result["properties"]
+            fields = frames[place["frame"]]
+            payload = bytes.fromhex(fields[9].split(" ")[-1] if fields[2] == "icmp" else fields[8])
+            end = place["offset"] + place["length"]
+            expected = payload if end == 0 else payload[place["offset"]:end]
+            self.assertEqual(raw[region["byteOffset"]:][:region["byteLength"]], expected, (capture.name, result))
+            self.assertEqual(region["byteLength"], len(expected))
+            num_with += 1
+        return num_with, num_without
+
+    def test_bytes_of_the_file(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name):
+                self.assertEqual(self.bytes_of(capture), (len(findings(capture)), 0))
+
+    def test_bytes_of_every_link_and_format(self):
+        """Nothing is said of bytes that are not in the file as they were sent."""
+        not_there = ("gzip.pcap.gz", "zstd.pcap.zst", "lz4.pcap.lz4", "snoop.snoop", "erf.erf")
+        with folder() as where:
+            for name, data in links().captures():
+                path = where / (name if "." in name else name + ".pcap")
+                path.write_bytes(data)
+                with_bytes, without = self.bytes_of(path)
+                with self.subTest(name=name):
+                    if name in not_there or (name.startswith("fragment") and without):
+                        self.assertEqual(with_bytes, 0)
+                    else:
+                        self.assertEqual(without, 0)
+
+    def test_simple_packet_block(self):
+        """pcapng's other packet block has a shorter header and no interface."""
+        make = links()
+        frame = make.ethernet(make.message(make.A4, make.B4, 1000, 2000, make.PING))
+        whole = make.pcapng([(0, frame)], [make.ETHERNET])
+        begin = whole.index(b"\x06\0\0\0", 28)
+        body = make.struct.pack("<I", len(frame)) + frame + b"\0" * (-len(frame) % 4)
+        block = make.struct.pack("<II", 3, len(body) + 12) + body + make.struct.pack("<I", len(body) + 12)
+        with folder() as where:
+            (where / "simple.pcapng").write_bytes(whole[:begin] + block)
+            num_with, num_without = self.bytes_of(where / "simple.pcapng")
+            self.assertGreater(num_with, 0)
+            self.assertEqual(num_without, 0)
+
+    def test_names_of_files(self):
+        with folder() as where:
+            path = where / "a b:100%?#ü.pcapng"
+            path.write_bytes(sample("bep5.pcapng").read_bytes())
+            log = self.log(path)
+            uri = log["artifacts"][0]["location"]["uri"]
+            self.assertTrue(uri.startswith("file:///") and uri.endswith("a%20b%3A100%25%3F%23%C3%BC.pcapng"), uri)
+
+
+class JUnit(unittest.TestCase):
+    """The schema of Jenkins' xUnit plugin, which the others take after."""
+    ATTRIBUTES = {"testsuites": {"name", "time", "tests", "failures", "disabled", "errors"},
+                  "testsuite": {"name", "tests", "failures", "errors", "time", "disabled", "skipped", "timestamp",
+                                "hostname", "id", "package"},
+                  "testcase": {"name", "classname", "time", "status", "assertions"},
+                  "failure": {"message", "type"}, "error": {"message", "type"}, "system-out": set()}
+    CHILDREN = {"testsuites": {"testsuite"}, "testsuite": {"testcase"},
+                "testcase": {"failure", "error", "system-out"}, "failure": set(), "error": set(), "system-out": set()}
+    REQUIRED = {"testsuite": {"name", "tests"}, "testcase": {"name", "classname"}}
+
+    def fits(self, element):
+        self.assertLessEqual(set(element.keys()), self.ATTRIBUTES[element.tag])
+        self.assertGreaterEqual(set(element.keys()), self.REQUIRED.get(element.tag, set()))
+        for name in ("tests", "failures", "errors"):
+            self.assertRegex(element.get(name, "0"), r"^\d+$")
+        self.assertRegex(element.get("time", "0"), r"^\d+(\.\d+)?$")
+        for child in element:
+            self.assertIn(child.tag, self.CHILDREN[element.tag])
+            self.fits(child)
+
+    def test_schema(self):
+        for capture in CAPTURES:
+            for fail_on, counted in (("note", ("note", "warn", "error")), ("warn", ("warn", "error")), ("error", ("error",))):
+                with self.subTest(capture=capture.name, fail_on=fail_on):
+                    root = xml.etree.ElementTree.fromstring(
+                        out("check", "--format", "junit", "--fail-on", fail_on, capture))
+                    self.fits(root)
+                    (suite,) = root
+                    cases = suite.findall("testcase")
+                    failed = {c.get("name") for c in cases if c.find("failure") is not None}
+                    passed = {c.get("name") for c in cases if c.find("system-out") is not None}
+                    found = {(f["rule"], f["severity"] in counted) for f in findings(capture)}
+                    self.assertEqual([int(suite.get("tests")), int(suite.get("failures")), suite.get("errors")],
+                                     [len(cases), len(failed), "0"])
+                    self.assertEqual(failed, {rule for rule, counts in found if counts})
+                    self.assertEqual(passed, {rule for rule, counts in found if not counts})
+                    for name in ("tests", "failures", "errors"):
+                        self.assertEqual(root.get(name), suite.get(name))
+
+    def test_what_could_not_be_read(self):
+        root = xml.etree.ElementTree.fromstring(run("check", "--format", "junit", "/no/such/file", sample("bep5.pcapng")).stdout)
+        self.fits(root)
+        self.assertEqual((root.get("errors"), len(root.findall(".//error"))), ("1", 1))
+
+
+HEX = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
+INTEGER = {"type": "integer"}
+ADDRESS = {"type": "string", "pattern": r"^(\d+(\.\d+){3}|[0-9a-f:]+(:\d+(\.\d+){3})?)$"}
+PORT = {"type": "integer", "minimum": 0, "maximum": 65535}
+PEERS = listed(closed("ip port", ip=ADDRESS, port=PORT))
+NODES = listed(closed("id ip port", id=HEX, ip=ADDRESS, port=PORT))
+EVENT = closed(
+    "timestamp flow_id pcap_cnt event_type src_ip src_port dest_ip dest_port proto bittorrent_dht",
+    timestamp={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+0000$"},
+    flow_id={"type": "integer", "minimum": 0, "maximum": 2 ** 53}, pcap_cnt=COUNT, pcap_filename=TEXT,
+    event_type={"const": "bittorrent_dht"}, src_ip=ADDRESS, src_port=PORT, dest_ip=ADDRESS, dest_port=PORT,
+    proto={"const": "UDP"},
+    bittorrent_dht=closed(
+        "transaction_id", transaction_id=HEX, client_version=HEX, request_type={"type": "string"},
+        error=closed("num", num=INTEGER, msg={"type": "string"}),
+        request=closed("", id=HEX, target=HEX, info_hash=HEX, token=HEX, implied_port=INTEGER, port=INTEGER),
+        response=closed("", id=HEX, nodes=NODES, nodes6=NODES, values=PEERS, token=HEX)))
+
+
+class Eve(unittest.TestCase):
+    def test_schema(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name):
+                messages = records("decode", "--format", "ndjson", capture)
+                events = records("check", "--format", "eve", capture)
+                self.assertEqual([m["frame"] for m in messages], [e["pcap_cnt"] for e in events])
+                flows = {}
+                for message, event in zip(messages, events):
+                    Checker(EVENT).check(event, EVENT, "event")
+                    self.holds(message, event["bittorrent_dht"])
+                    ends = frozenset(((event["src_ip"], event["src_port"]), (event["dest_ip"], event["dest_port"])))
+                    self.assertEqual(flows.setdefault(ends, event["flow_id"]), event["flow_id"])
+                self.assertEqual(len(set(flows.values())), len(flows))
+
+    def holds(self, message, dht):
+        self.assertEqual(dht["transaction_id"], message.get("t", ""))
+        self.assertEqual(dht.get("client_version"), message.get("v"))
+        for eve, own, names in (("request", "a", ("id", "target", "info_hash", "token", "implied_port", "port")),
+                                ("response", "r", ("id", "token"))):
+            self.assertEqual(eve in dht, own in message)
+            for name in names:
+                self.assertEqual(dht.get(eve, {}).get(name), message.get(own, {}).get(name), name)
+        for name, size in (("nodes", 26), ("nodes6", 38)):
+            odd = message.get("r", {}).get(name + "_hex") # of a wrong length: the nodes that are whole
+            if odd is None:
+                self.assertEqual(dht.get("response", {}).get(name) or [], message.get("r", {}).get(name) or [])
+            else:
+                self.assertEqual([n["id"] for n in dht["response"].get(name, [])],
+                                 [odd[at:at + 40] for at in range(0, len(odd) - 2 * size + 1, 2 * size)])
+        if "values" in message.get("r", {}):
+            self.assertEqual(dht["response"]["values"], [v for v in message["r"]["values"] if isinstance(v, dict)])
+        error = message.get("e", {})
+        if "code" in error:
+            self.assertEqual(dht["error"]["num"], error["code"])
+            self.assertEqual(dht["error"].get("msg"), error.get("message", dht["error"].get("msg")))
+
+
+class Page(html.parser.HTMLParser):
+    """Every element that is opened is closed, in order; collects what is in it."""
+    VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, (tag, self.getpos())
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+class Html(unittest.TestCase):
+    def page(self, *words):
+        text = out("check", "--format", "html", *words).decode()
+        self.assertTrue(text.startswith("<!DOCTYPE html>\n") and text.endswith("</html>\n"))
+        page = Page(text)
+        self.assertEqual(page.open, [])
+        # It needs nothing else, and does nothing.
+        for tag, attributes in page.tags:
+            self.assertNotIn(tag, ("script", "link", "img", "iframe", "object", "embed", "base", "form"))
+            self.assertFalse({a for a in attributes if a.startswith("on") or a in ("src", "href", "action")}, tag)
+        self.assertNotIn("url(", text)
+        self.assertNotIn("@import", text)
+        return page
+
+    def test_every_capture(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture.name):
+                texts = "".join(self.page(capture).texts)
+                for finding in findings(capture):
+                    self.assertIn(finding["rule"], texts)
+                self.assertIn(capture.name, texts)
+
+
+class Hostile(unittest.TestCase):
+    """Names and strings of others are text and nothing else, in whatever format."""
+    STRINGS = [b"<script>alert(1)</script>", b"\"'><b>&amp;", b"]]>", b"\xff\xfe\x00\x01\x1b[31m", b"\xef\xbf\xbe\xef\xbf\xbf",
+               b"\xed\xa0\x80", b"\xc2\x85\xe2\x80\xae\n\r\t", b"\\u0000\\\"", b"</pre>"]
+
+    def capture(self, where):
+        make = links()
+        text = lambda b: b"%d:%s" % (len(b), b)
+        messages = []
+        for hostile in self.STRINGS:
+            messages += [b"d1:ad2:id20:abcdefghij0123456789e1:q" + text(hostile) + b"1:t2:aa1:v" + text(hostile) + b"1:y1:qe",
+                         b"d1:eli999e" + text(hostile) + b"e1:t" + text(hostile) + b"1:v4:" + hostile[:4].ljust(4) + b"1:y1:ee",
+                         b"d1:ad2:id20:abcdefghij0123456789" + text(hostile) + text(hostile) + b"e1:q4:ping1:t2:aa" +
+                         text(hostile) + b"i1e1:y1:qe"]
+        path = where / "<i>&\"'].pcap"
+        path.write_bytes(make.pcap(make.ETHERNET, [make.ethernet(make.message(make.A4, make.B4, 6881, 6882, m)) for m in messages]))
+        return path, len(messages)
+
+    def test_every_format(self):
+        with folder() as where:
+            path, num_messages = self.capture(where)
+            page = Page(out("check", "--format", "html", path).decode())
+            self.assertEqual(page.open, [])
+            self.assertFalse({"script", "b", "i"} & {tag for tag, _ in page.tags})
+            junit = out("check", "--format", "junit", path)
+            suite = xml.etree.ElementTree.fromstring(junit)[0]
+            self.assertEqual(suite.get("name"), str(path))
+            # What XML cannot hold at all; Python's parser lets some of it pass.
+            self.assertFalse(re.search("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", junit.decode()))
+            Checker(SARIF).check(json.loads(out("check", "--format", "sarif", path)), SARIF, "log")
+            events = records("check", "--format", "eve", path)
+            self.assertEqual(len(events), num_messages)
+            for event in events:
+                Checker(EVENT).check(event, EVENT, "event")
+            for words in (["check"], ["check", "--each"], ["decode", "--verbose"], ["nodes"], ["explain", "EXTRA"]):
+                words = ["explain", path, 1] if words[0] == "explain" else [*words, path]
+                text = out(*words)
+                self.assertFalse(re.search(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]", text), words)
+                text.decode()
+
+
+if __name__ == "__main__":
+    if not CAPTURES:
+        sys.exit("no captures to test with")
+    unittest.main()
