@@ -128,7 +128,15 @@ static void feed(trace *to, peerwire_reader *reader, guard *g, const uint8_t *by
     memset(chunk, 0x5a, len);
 }
 
-static void assert_events(const stream *from, const char *want)
+static void begin(peerwire_reader *reader, bool trusted)
+{
+    peerwire_reader_init(reader);
+    if (trusted) {
+        peerwire_reader_trust(reader);
+    }
+}
+
+static void assert_read(const stream *from, const char *want, bool trusted)
 {
     peerwire_reader reader;
     trace whole = {"", 0};
@@ -136,7 +144,7 @@ static void assert_events(const stream *from, const char *want)
     uint32_t state = 3;
 
     guard_init(&g, from->len);
-    peerwire_reader_init(&reader);
+    begin(&reader, trusted);
     feed(&whole, &reader, &g, from->bytes, from->len);
     UNIT_TEXT(whole.text, want);
 
@@ -145,7 +153,7 @@ static void assert_events(const stream *from, const char *want)
         trace cut = {"", 0};
         size_t at = 0;
 
-        peerwire_reader_init(&reader);
+        begin(&reader, trusted);
         while (at < from->len) {
             size_t n = most == 1 ? 1 : next_random(&state) % (most + 1);
 
@@ -160,7 +168,7 @@ static void assert_events(const stream *from, const char *want)
     for (size_t at = 0; at <= from->len && (from->len < 4000 || at < 150); at++) {
         trace cut = {"", 0};
 
-        peerwire_reader_init(&reader);
+        begin(&reader, trusted);
         feed(&cut, &reader, &g, from->bytes, at);
         feed(&cut, &reader, &g, from->bytes + at, from->len - at);
         if (strcmp(cut.text, want) != 0) {
@@ -169,6 +177,16 @@ static void assert_events(const stream *from, const char *want)
         }
     }
     guard_free(&g);
+}
+
+static void assert_events(const stream *from, const char *want)
+{
+    assert_read(from, want, false);
+}
+
+static void assert_trusted(const stream *from, const char *want)
+{
+    assert_read(from, want, true);
 }
 
 /* ---- streams that begin with their begin ---- */
@@ -653,6 +671,58 @@ static void random_streams(void)
     }
 }
 
+/* ---- streams that are the peer wire for certain ---- */
+
+static void trusted_from_the_begin(void)
+{
+    stream *s = stream_new();
+
+    PUT(s, PORT);
+    assert_events(s, "");
+    assert_trusted(s, "0 port/7 ");
+    PUT(s, "\0\0\0\x05\x09\0\0\x1a\xe1"); /* in step, what is odd is taken as from others */
+    assert_trusted(s, "0 port/7 7 port/9 ");
+    PUT(s, "nonsense");
+    PUT(s, HAVE);
+    assert_trusted(s, "0 port/7 7 port/9 16 LOST ");
+    PUT(s, PORT);
+    assert_trusted(s, "0 port/7 7 port/9 16 LOST 24 have/9 33 port/7 ");
+    stream_free(s);
+}
+
+/* Not where the bytes begin, one message may be chance. */
+static void trusted_in_the_middle(void)
+{
+    stream *s = stream_new();
+
+    put_noise(s, 100000, 4); /* farther than others search */
+    PUT(s, PORT);
+    assert_trusted(s, "");
+    PUT(s, KEEP_ALIVE);
+    PUT(s, HAVE);
+    assert_trusted(s, "100000 port/7 100007 keep-alive/4 100011 have/9 ");
+    stream_free(s);
+}
+
+static void trusted_behind_a_gap(void)
+{
+    static const uint8_t port[] = PORT;
+    peerwire_reader reader;
+    trace found = {"", 0};
+    guard g;
+
+    guard_init(&g, sizeof port);
+    for (int trusted = 0; trusted < 2; trusted++) {
+        begin(&reader, trusted != 0);
+        feed(&found, &reader, &g, (const uint8_t *)"xyz", 3);
+        peerwire_reader_gap(&reader, 1000);
+        feed(&found, &reader, &g, port, sizeof port - 1);
+        CU_ASSERT(!peerwire_reader_done(&reader));
+    }
+    UNIT_TEXT(found.text, "1003 port/7 ");
+    guard_free(&g);
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -677,6 +747,9 @@ int main(void)
         UNIT_TEST(a_run_with_a_gap),
         UNIT_TEST(chunk_offsets),
         UNIT_TEST(random_streams),
+        UNIT_TEST(trusted_from_the_begin),
+        UNIT_TEST(trusted_in_the_middle),
+        UNIT_TEST(trusted_behind_a_gap),
     };
 
     return UNIT_RUN("peerwire reader", tests);

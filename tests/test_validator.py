@@ -3,8 +3,7 @@
 
 Records fit validator/schema.json, encode undoes decode, two threads print what one does, the reports are well-formed,
 every failure is one clear line and exit status 2, and nothing of the originals is left under --anonymize.
-KRPCSCOPE is the command, SAMPLES the folder of captures, KRPCSCOPE_CAPTURES one with more. SPDX-License-Identifier:
-GPL-2.0-or-later
+SPDX-License-Identifier: GPL-2.0-or-later
 """
 import ipaddress
 import json
@@ -17,87 +16,13 @@ import sys
 import tempfile
 import time
 import unittest
-import xml.etree.ElementTree
+
+from command import CAPTURES, FRAME_DUMP, KRPCSCOPE, SOURCE, Checker, Failing, folder, links, out, records, run, sample
 
 try:
     import jsonschema
 except ImportError:
     jsonschema = None
-
-KRPCSCOPE = os.environ["KRPCSCOPE"]
-SAMPLES = pathlib.Path(os.environ["SAMPLES"])
-SOURCE = pathlib.Path(os.environ.get("SOURCE_DIR", pathlib.Path(__file__).parent.parent))
-FRAME_DUMP = pathlib.Path(os.environ.get("BUILD_DIR", ".")) / "tests" / "frame_dump"
-FOLDERS = [SAMPLES] + [pathlib.Path(p) for p in [os.environ.get("KRPCSCOPE_CAPTURES")] if p]
-CAPTURES = [p for f in FOLDERS for p in sorted(f.rglob("*")) if p.suffix in (".pcap", ".pcapng")]
-ADDRESS = re.compile(rb"\b\d{1,3}(?:\.\d{1,3}){3}\b")
-
-
-def run(*words, **more):
-    more.setdefault("stdout", subprocess.PIPE)
-    return subprocess.run([KRPCSCOPE, *map(str, words)], stderr=subprocess.PIPE, **more)
-
-
-def out(*words):
-    result = run(*words)
-    assert result.returncode in (0, 1), (words, result.stderr)
-    assert result.stderr == b"", (words, result.stderr)
-    return result.stdout
-
-
-def records(*words):
-    return [json.loads(line) for line in out(*words).splitlines()]
-
-
-def sample(name):
-    return next(p for p in CAPTURES if p.name == name)
-
-
-class Checker:
-    """As much of JSON Schema as schema.json uses, for where the library is not installed."""
-
-    def __init__(self, schema):
-        self.schema = schema
-
-    def check(self, value, schema, where):
-        if "$ref" in schema:
-            self.check(value, self.schema["$defs"][schema["$ref"].rsplit("/", 1)[1]], where)
-        kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
-        if "type" in schema:
-            assert isinstance(value, kinds[schema["type"]]), (where, value)
-            assert schema["type"] == "boolean" or not isinstance(value, bool), (where, value)
-        assert "const" not in schema or value == schema["const"], (where, value)
-        assert "enum" not in schema or value in schema["enum"], (where, value)
-        if isinstance(value, str) and "pattern" in schema:
-            assert re.search(schema["pattern"], value), (where, value)
-        if isinstance(value, (int, float)):
-            assert schema.get("minimum", value) <= value <= schema.get("maximum", value), (where, value)
-        if isinstance(value, list):
-            assert len(value) >= schema.get("minItems", 0), (where, value)
-            for item in value:
-                self.check(item, schema.get("items", {}), where + "[]")
-        if isinstance(value, dict):
-            self.check_object(value, schema, where)
-        if "oneOf" in schema:
-            assert sum(self.fits(value, s, where) for s in schema["oneOf"]) == 1, (where, value)
-        for part in schema.get("allOf", []):
-            if "if" not in part or self.fits(value, part["if"], where):
-                self.check(value, part.get("then", part), where)
-
-    def check_object(self, value, schema, where):
-        properties, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
-        for name in schema.get("required", []):
-            assert name in value, (where, "without", name)
-        for name, item in value.items():
-            assert name in properties or rest is not False, (where, name)
-            self.check(item, properties.get(name, rest), f"{where}.{name}")
-
-    def fits(self, value, schema, where):
-        try:
-            self.check(value, schema, where)
-            return True
-        except AssertionError:
-            return False
 
 
 class Records(unittest.TestCase):
@@ -191,64 +116,6 @@ class Reports(unittest.TestCase):
     def findings(self, capture):
         return [r for r in records("check", "--format", "ndjson", capture) if r["type"] == "finding"]
 
-    def test_sarif(self):
-        for capture in CAPTURES:
-            with self.subTest(capture=capture.name):
-                log = json.loads(out("check", "--format", "sarif", capture))
-                self.assertEqual(log["version"], "2.1.0")
-                (run_,) = log["runs"]
-                rules = run_["tool"]["driver"]["rules"]
-                self.assertEqual(len({r["id"] for r in rules}), len(rules))
-                for rule in rules:
-                    self.assertTrue(rule["shortDescription"]["text"] and rule["help"]["text"])
-                    self.assertIn(rule["defaultConfiguration"]["level"], ("none", "note", "warning", "error"))
-                for result in run_["results"]:
-                    self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
-                    self.assertIn(result["level"], ("none", "note", "warning", "error"))
-                    self.assertTrue(result["message"]["text"])
-                    location = result["locations"][0]["physicalLocation"]
-                    self.assertTrue(location["artifactLocation"]["uri"])
-                    self.assertGreaterEqual(location.get("region", {}).get("byteOffset", 0), 0)
-                self.assertIs(run_["invocations"][0]["executionSuccessful"], True)
-                found = [(r["properties"]["frame"], r["ruleId"]) for r in run_["results"]]
-                self.assertEqual(found, [(f["frame"], f["rule"]) for f in self.findings(capture)])
-
-    def test_junit(self):
-        for capture in CAPTURES:
-            with self.subTest(capture=capture.name):
-                root = xml.etree.ElementTree.fromstring(out("check", "--format", "junit", "--fail-on", "warn", capture))
-                self.assertEqual(root.tag, "testsuites")
-                (suite,) = root
-                cases = suite.findall("testcase")
-                failed = {c.get("name") for c in cases if c.find("failure") is not None}
-                self.assertEqual(int(suite.get("tests")), len(cases))
-                self.assertEqual(int(suite.get("failures")), len(failed))
-                self.assertTrue(all(c.get("classname") and c.get("name") for c in cases))
-                self.assertEqual(failed, {f["rule"] for f in self.findings(capture) if f["severity"] != "note"})
-
-    def test_html(self):
-        for capture in CAPTURES:
-            page = out("check", "--format", "html", capture).decode()
-            self.assertTrue(page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n"))
-            self.assertNotIn("http", page)
-            for finding in self.findings(capture):
-                self.assertIn(finding["rule"], page)
-
-    def test_eve(self):
-        for capture in CAPTURES:
-            messages = records("decode", "--format", "ndjson", capture)
-            events = records("check", "--format", "eve", capture)
-            self.assertEqual([m["frame"] for m in messages], [e["pcap_cnt"] for e in events])
-            for message, event in zip(messages, events):
-                self.assertEqual(event["event_type"], "bittorrent_dht")
-                dht = event["bittorrent_dht"]
-                self.assertEqual(dht["transaction_id"], message.get("t", ""))
-                for eve, own in (("request", "a"), ("response", "r")):
-                    if own in message:
-                        self.assertEqual(dht[eve].get("id"), message[own].get("id"))
-                        if message[own].get("nodes"):
-                            self.assertEqual(dht[eve]["nodes"], message[own]["nodes"])
-
     def test_each(self):
         for capture in CAPTURES:
             lines = out("check", "--each", capture).decode().splitlines()
@@ -318,20 +185,56 @@ class Selection(unittest.TestCase):
         self.assertEqual(records("decode", "--format", "ndjson", "--client", "no such client", capture), [])
 
 
-class Failures(unittest.TestCase):
-    def fails(self, *words, says, **more):
-        result = run(*words, **more)
-        self.assertEqual(result.returncode, 2, words)
-        self.assertEqual(result.stderr.count(b"\n"), 1, result.stderr)
-        self.assertTrue(result.stderr.startswith(b"krpcscope: "), result.stderr)
-        self.assertIn(says.encode(), result.stderr)
-        return result
+class DecodeAs(unittest.TestCase):
+    def adverts(self, frames, *words):
+        make = links()
+        with folder() as where:
+            (where / "a.pcap").write_bytes(make.pcap(make.ETHERNET, [make.ethernet(f) for f in frames]))
+            return [(r["frame"], r["advertised_port"]) for r in records("ports", "--format", "ndjson", *words, where / "a.pcap")
+                    if r["channel"] == "port_message"]
 
+    def test_tcp(self):
+        """A connection that the capture joins in the middle: one PORT message, and farther on two messages in a row."""
+        make = links()
+        noise = bytes(range(1, 256)) * 5
+        port = lambda n: b"\0\0\0\x03\x09" + n.to_bytes(2, "big")
+        payloads = [port(6881)] + [noise] * 60 + [b"??" + port(6882) + port(6883)]
+        frames, seq = [], 77
+        for payload in payloads:
+            frames.append(make.ipv4(make.A4, make.B4, make.TCP, make.tcp(make.A4, make.B4, 7000, 50000, seq, 1, 0x18, payload)))
+            seq += len(payload)
+        self.assertEqual(self.adverts(frames), [])
+        both = [(1, 6881), (len(frames), 6882), (len(frames), 6883)]
+        for rule in ("tcp.port==7000", "tcp.port==50000", "tcp.port==7000,bittorrent"):
+            self.assertEqual(self.adverts(frames, "--decode-as", rule), both, rule)
+        self.assertEqual(self.adverts(frames, "-d", "tcp.port==1", "-d", "tcp.port==7000"), both)
+        for rule in ("tcp.port==7001", "udp.port==7000"):
+            self.assertEqual(self.adverts(frames, "--decode-as", rule), [], rule)
+
+    def test_udp(self):
+        """A dictionary that nobody would take as KRPC, on either end's port."""
+        make = links()
+        with folder() as where:
+            frame = make.ethernet(make.message(make.A4, make.B4, 7000, 8000, b"d3:foo3:bare"))
+            (where / "a.pcap").write_bytes(make.pcap(make.ETHERNET, [frame]))
+            for words, num in (([], 0), (["-d", "udp.port==7000"], 1), (["-d", "udp.port==8000,krpc"], 1),
+                               (["-d", "udp.port==7001"], 0), (["-d", "tcp.port==7000"], 0)):
+                self.assertEqual(len(records("decode", "--format", "ndjson", *words, where / "a.pcap")), num, words)
+
+
+class Failures(Failing):
     def test_options(self):
         some = sample("bep5.pcapng")
         for words, says in ((["--frob", some], "--frob"), (["--format", "xml", some], "xml"), (["decode"], "--hex"),
                             (["ports", "--format", "sarif", some], "ports"), (["check", "--fail-on", "x", some], "x"),
                             (["--threads", "9", some], "9"), (["--decode-as", "sctp.port==1", some], "sctp"),
+                            (["--decode-as", "udp.port==65536", some], "65536"), (["--decode-as", "udp.port==", some], "udp.port=="),
+                            (["--decode-as", "udp.port==53,dns", some], "dns"), (["--decode-as", "tcp.port==1,krpc", some], "bittorrent"),
+                            (["-d", "udp.port==1"] * 17 + [some], "at most 16"), (["check", "--node", "1.2.3.4", some], "--node"),
+                            (["--anonymize", "", some], "--anonymize"), (["--max-nodes", "-1", some], "--max-nodes"),
+                            (["--threads", "x", some], "threads"), (["--port", "1", some], "--port"),
+                            (["rules", some], str(some)), (["explain"], "SLUG"), (["encode", some, some], str(some)),
+                            (["frobnicate"], "frobnicate"), (["--output"], "output"), (["decode", "--hex", "64", some], "--hex"),
                             (["nodes", "--node", "999.1.1.1", some], "999"), (["compare", "--inside", some], "--outside"),
                             (["decode", "--hex", "d1z"], "hex"), (["decode", "--hex", "d1:a"], "hex"),
                             (["--filter", "udp prt 1", some], "udp prt 1"), (["--color", "blue", some], "blue"),

@@ -157,6 +157,17 @@ static void take_message(struct peers *p, const stream_bytes *bytes, side *from,
 
 /* ---- streams ---- */
 
+/* Somebody said that what goes over this port is the peer wire, whatever it looks like. */
+static bool is_certain(const tracker *t, const stream_bytes *bytes)
+{
+    for (uint32_t i = 0; bytes->transport == STREAM_TCP && i < t->options.num_peer_ports; i++) {
+        if (bytes->src->port == t->options.peer_ports[i] || bytes->dst->port == t->options.peer_ports[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static stream_verdict take_bytes(void *ctx, const stream_bytes *bytes)
 {
     struct peers *p = ctx;
@@ -167,6 +178,9 @@ static stream_verdict take_bytes(void *ctx, const stream_bytes *bytes)
     if (*mine == NULL) {
         *mine = table_alloc(&p->owner->stats.memory, 1, sizeof **mine);
         peerwire_reader_init(&(*mine)->reader);
+        if (is_certain(p->owner, bytes)) {
+            peerwire_reader_trust(&(*mine)->reader);
+        }
     }
     if (bytes->join == STREAM_LOST) {
         peerwire_reader_gap(&(*mine)->reader, bytes->missing);

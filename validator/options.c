@@ -82,7 +82,7 @@ static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
         {ALL, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw->output, "Write to FILE, whole or not at all", "FILE"}},
         {TAKES_FRAMES, {"filter", 0, 0, G_OPTION_ARG_STRING, &raw->filter, "Look only at packets that match a BPF expression", "BPF"}},
         {TAKES_FRAMES, {"decode-as", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &raw->decode_as,
-             "udp.port==N: take dictionaries on this port as KRPC even if they are damaged", "RULE"}},
+             "udp.port==N: every dictionary on this port is KRPC; tcp.port==N: what goes over it is the peer wire", "RULE"}},
         {READS, {"merge", 0, 0, G_OPTION_ARG_NONE, &raw->merge, "Take all captures as one, by time", NULL}},
         {READS | BIT(COMMAND_COMPARE), {"threads", 0, 0, G_OPTION_ARG_INT, &raw->threads, "1, or 2: read in one thread and judge in another", "N"}},
         {TAKES_FRAMES, {"max-nodes", 0, 0, G_OPTION_ARG_INT, &raw->max_nodes, "Remember at most N endpoints (131072)", "N"}},
@@ -229,24 +229,33 @@ static bool parse_number(guint64 *out, const char *digits, guint64 max)
     return g_ascii_string_to_unsigned(digits, 10, 0, max, out, NULL);
 }
 
+/* As tshark takes it, with the protocol behind a comma or without: there is only one for each transport. */
+static bool parse_decode_as_rule(options *out, const char *rule)
+{
+    bool is_udp = g_str_has_prefix(rule, "udp.port==");
+    const char *protocol = strchr(rule, ',');
+    char *bare = g_strndup(rule, protocol != NULL ? (size_t)(protocol - rule) : strlen(rule));
+    guint64 port;
+    bool is_port = (is_udp || g_str_has_prefix(rule, "tcp.port==")) &&
+                   parse_number(&port, bare + strlen("udp.port=="), 65535);
+
+    g_free(bare);
+    if (!is_port)
+        return wrong("--decode-as %s: it is udp.port==N or tcp.port==N, with N from 0 to 65535", rule);
+    if (protocol != NULL && strcmp(protocol + 1, is_udp ? "krpc" : "bittorrent") != 0)
+        return wrong("--decode-as %s: over %s there is only %s", rule, is_udp ? "UDP" : "TCP", is_udp ? "krpc" : "bittorrent");
+    unsigned *num = is_udp ? &out->num_udp_ports : &out->num_tcp_ports;
+    if (*num == MAX_PORTS)
+        return wrong("--decode-as %s: at most %d ports", rule, MAX_PORTS);
+    (is_udp ? out->udp_ports : out->tcp_ports)[(*num)++] = (uint16_t)port;
+    return true;
+}
+
 static bool parse_decode_as(options *out, char *const *rules)
 {
-    for (; rules != NULL && *rules != NULL; rules++) {
-        const char *rule = *rules;
-        guint64 port;
-        /* tshark wants a protocol behind the comma; there is only one here. */
-        char *bare = g_strndup(rule, strcspn(rule, ","));
-        bool is_udp = g_str_has_prefix(bare, "udp.port==");
-        bool is_port = (is_udp || g_str_has_prefix(bare, "tcp.port==")) &&
-                       parse_number(&port, bare + strlen("udp.port=="), 65535);
-        g_free(bare);
-        if (!is_port)
-            return wrong("--decode-as %s: it is udp.port==N or tcp.port==N, with N from 0 to 65535", rule);
-        unsigned *num = is_udp ? &out->num_udp_ports : &out->num_tcp_ports;
-        if (*num == MAX_PORTS)
-            return wrong("--decode-as %s: at most %d ports", rule, MAX_PORTS);
-        (is_udp ? out->udp_ports : out->tcp_ports)[(*num)++] = (uint16_t)port;
-    }
+    for (; rules != NULL && *rules != NULL; rules++)
+        if (!parse_decode_as_rule(out, *rules))
+            return false;
     return true;
 }
 

@@ -212,7 +212,8 @@ static void give_advert(void *ctx, const tracker_advert *advert)
 static void begin_tracker(run *r, unsigned file)
 {
     const options *with = r->options;
-    tracker_options bounds = {.max_nodes = with->max_nodes, .advert_done = give_advert, .ctx = r};
+    tracker_options bounds = {.max_nodes = with->max_nodes, .advert_done = give_advert, .ctx = r,
+                              .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
 
     r->counts = (run_counts){0};
     r->tracker = tracker_new(&bounds);

@@ -235,6 +235,7 @@ typedef struct peerwire_reader {
     uint8_t matched; /* bytes of a handshake's begin that were found just now */
     bool was_in_step;
     bool lost; /* an event to give */
+    bool trusted;
     uint64_t lost_at;
     uint64_t scanned;      /* stream offset up to which was searched */
     uint64_t searched;     /* bytes searched since the reader was in step */
@@ -246,6 +247,11 @@ typedef struct peerwire_reader {
 } peerwire_reader;
 
 KRPC_EXPORT void peerwire_reader_init(peerwire_reader *reader);
+
+/* peerwire_reader_trust says, before the first bytes, that the stream is the peer wire for certain. Then one plausible
+ * message where the bytes begin (those of the stream, or those behind a gap) brings the reader into step, elsewhere two
+ * in a row; and it never gives up. */
+KRPC_EXPORT void peerwire_reader_trust(peerwire_reader *reader);
 
 /* peerwire_reader_feed gives the next bytes of the stream. They must stay as they are until peerwire_reader_next has
  * returned false; what it was not asked for by then is lost. */

@@ -168,6 +168,8 @@ typedef struct tracker_options {
     uint32_t max_items;        /* BEP 44 items whose signature is verified: 1000 */
     uint32_t max_streams;      /* TCP and uTP streams: 4096 */
     uint8_t hash_key[16];      /* all zero: a random one */
+    const uint16_t *peer_ports; /* TCP ports on which the peer wire is certain; they stay where they are */
+    uint32_t num_peer_ports;
     /* advert_done gets each advertisement when its verdict will not change any more, in the order of the frames: when it
      * is pushed out by newer ones, and all others at tracker_finish. NULL: nobody wants them. */
     void (*advert_done)(void *ctx, const tracker_advert *advert);
