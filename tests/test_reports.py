@@ -7,6 +7,7 @@ GPL-2.0-or-later
 """
 import html.parser
 import json
+import os
 import re
 import sys
 import unittest
@@ -318,6 +319,31 @@ class Hostile(unittest.TestCase):
                 text = out(*words)
                 self.assertFalse(re.search(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]", text), words)
                 text.decode()
+
+
+    def test_names_that_are_no_text(self):
+        """A file's name can be any bytes."""
+        with folder() as where:
+            path = os.fsencode(where) + b"/\xff\x1b[31m\n\xc3.pcapng"
+            with open(path, "wb") as file:
+                file.write(sample("swapped-values.pcapng").read_bytes())
+            words = [os.fsdecode(path), str(sample("bep5.pcapng"))]
+            for command in (["check"], ["decode"], ["ports"], ["nodes"], ["check", "--merge"], ["decode", "--merge"]):
+                named = [r for r in records(*command, "--format", "ndjson", *words) if "\ufffd" in r.get("file", "")]
+                self.assertTrue(named, command)
+            summary = records("check", "--format", "ndjson", words[0])[-1]
+            self.assertEqual(summary["files"], [str(where) + "/\ufffd\x1b[31m\n\ufffd.pcapng"])
+            self.assertIn("\ufffd", records("check", "--format", "eve", *words)[0]["pcap_filename"])
+            log = json.loads(out("check", "--format", "sarif", *words))
+            self.assertTrue(log["runs"][0]["artifacts"][0]["location"]["uri"].endswith("/%FF%1B%5B31m%0A%C3.pcapng"))
+            for command in (["check"], ["check", "--each"], ["check", "--format", "html"], ["check", "--format", "junit"],
+                            ["decode"], ["ports"], ["nodes"], ["ports", "--merge"], ["nodes", "--merge"], ["ports", "--verbose"],
+                            ["nodes", "--verbose"], ["decode", "--verbose"], ["check", "--merge"]):
+                text = out(*command, *words)
+                text.decode()
+                self.assertNotIn(b"\x1b", text, command)
+            os.truncate(path, os.path.getsize(path) - 7)
+            self.assertRegex(run("check", words[0]).stderr, rb"^krpcscope: .*/\\xff\\x1b\[31m \\xc3.pcapng: .*\n$")
 
 
 if __name__ == "__main__":

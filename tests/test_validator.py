@@ -133,12 +133,6 @@ class Reports(unittest.TestCase):
                     self.assertEqual(result.returncode, 1 if severities & counted else 0, (capture.name, level))
                     self.assertFalse(quiet and result.stdout)
 
-    def test_colour(self):
-        capture = sample("malformed.pcapng")
-        self.assertNotIn(b"\033", out("check", capture))
-        self.assertNotIn(b"\033", out("decode", capture))
-        self.assertIn(b"\033[1;31m", out("check", "--color", "always", capture))
-
     def test_terminal_safe(self):
         """What a message holds never reaches the terminal as control characters."""
         for capture in CAPTURES:
@@ -271,38 +265,9 @@ class Failures(Failing):
             self.fails("check", "--write", pathlib.Path(folder) / "no" / "such", sample("bep5.pcapng"), says="such")
             self.assertEqual(os.listdir(folder), ["out.json"])
 
-    def test_full_disk(self):
-        if not os.path.exists("/dev/full"):
-            self.skipTest("no /dev/full")
-        self.fails("decode", "-o", "/dev/full", sample("bep5.pcapng"), says="space")
-        with open("/dev/full", "wb") as full:
-            self.fails("decode", sample("bep5.pcapng"), says="space", stdout=full)
-        self.fails("check", "--quiet", "--fail-on", "error", "--write", "/dev/full", sample("bep5.pcapng"), says="space")
-
-    def test_closed_pipe(self):
-        read, write = os.pipe()
-        os.close(read)
-        with os.fdopen(write, "wb") as closed:
-            self.fails("decode", sample("bep5.pcapng"), says="closed", stdout=closed)
-
     def test_standard_input(self):
         capture = sample("bep5.pcapng")
         self.assertEqual(run("decode", "-", input=capture.read_bytes()).stdout, out("decode", capture))
-
-    def test_interrupt(self):
-        capture = sample("bep5.pcapng").read_bytes()
-        for words in ([], ["--threads", "2"]):
-            child = subprocess.Popen([KRPCSCOPE, "check", *words, "--format", "ndjson", "-"], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            child.stdin.write(capture)
-            child.stdin.flush()
-            time.sleep(0.5)
-            child.send_signal(signal.SIGINT)
-            stdout, stderr = child.communicate(timeout=20)
-            self.assertEqual(child.returncode, 2)
-            self.assertIn(b"interrupted", stderr)
-            self.assertEqual(stderr.count(b"\n"), 1, stderr)
-            self.assertIs(json.loads(stdout.splitlines()[-1])["partial"], True)
 
 
 class Write(unittest.TestCase):

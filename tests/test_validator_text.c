@@ -9,7 +9,9 @@
 
 #include <CUnit/Basic.h>
 #include <arpa/inet.h>
+#include <glib.h>
 
+#include "progress.h"
 #include "text.h"
 
 static text out;
@@ -124,9 +126,41 @@ static void test_escapes(void)
     CU_ASSERT_FALSE(text_is_json("\xe2\x82", 2));
     text_xml(&out, "<a b=\"&\">\x01\xff", 11);
     CU_ASSERT_STRING_EQUAL(taken(), "&lt;a b=&quot;&amp;&quot;&gt;\xef\xbf\xbd\xef\xbf\xbd");
+    text_xml(&out, "\x7f\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd\t", 11);
+    CU_ASSERT_STRING_EQUAL(taken(), "\x7f\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\t");
     /* Nothing that a terminal would act on. */
     text_printable(&out, "a\033[2J\xc2\x9b\xe2\x80\xaeZ\xff", 12);
     CU_ASSERT_STRING_EQUAL(taken(), "a\\x1b[2J\\xc2\\x9b\\xe2\\x80\\xaeZ\\xff");
+}
+
+static void test_names(void)
+{
+    text_json_name(&out, "a\"b");
+    CU_ASSERT_STRING_EQUAL(taken(), "\"a\\\"b\"");
+    text_json_name(&out, "\xff\xc3.pcap");
+    CU_ASSERT_STRING_EQUAL(taken(), "\"\xef\xbf\xbd\xef\xbf\xbd.pcap\"");
+}
+
+static void test_progress(void)
+{
+    progress_line(&out, 80, "/tmp/some.pcap", 0.25, 1234567, 10.0);
+    CU_ASSERT_STRING_EQUAL(taken(), "some.pcap  [######------------------]   25 %  1.2 M packets  123 k/s  30 s left");
+    progress_line(&out, 200, "a", 1.0, 999, 1.0);
+    CU_ASSERT_STRING_EQUAL(taken(), "a  [##############################]  100 %  999 packets  999/s  0 s left");
+    progress_line(&out, 80, "a", 0.5, 99950, 300.0);
+    CU_ASSERT_STRING_EQUAL(taken(), "a  [###############---------------]   50 %  100 k packets  333/s  5 min left");
+    progress_line(&out, 80, "a", 0.01, 9949, 100.0);
+    CU_ASSERT_STRING_EQUAL(taken(), "a  [------------------------------]    1 %  9.9 k packets  99/s  3 h left");
+    progress_line(&out, 80, "standard input", -1.0, 1000, 2.0);
+    CU_ASSERT_STRING_EQUAL(taken(), "standard input  1.0 k packets  500/s");
+    progress_line(&out, 80, "a", 0.0, 0, 0.0);
+    CU_ASSERT_STRING_EQUAL(taken(), "a  [------------------------------]    0 %  0 packets  0/s");
+    progress_line(&out, 27, "\033[31mname", -1.0, 7, 2.0);
+    CU_ASSERT_STRING_EQUAL(taken(), "\\x1b[31...  7 packets  4/s");
+    for (unsigned width = 0; width < 130; width++) {
+        progress_line(&out, width, "a-very-long-name-\xc3\xbc\xc3\xbc\xc3\xbc-of-a-capture-file.pcapng", 0.5, 123456, 10.0);
+        CU_ASSERT(g_utf8_strlen(taken(), -1) <= (width > 0 ? width - 1 : 0));
+    }
 }
 
 int main(void)
@@ -138,6 +172,8 @@ int main(void)
     CU_add_test(suite, "addresses", test_addresses);
     CU_add_test(suite, "times", test_times);
     CU_add_test(suite, "escapes", test_escapes);
+    CU_add_test(suite, "names", test_names);
+    CU_add_test(suite, "progress", test_progress);
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_basic_run_tests();
     unsigned failed = CU_get_number_of_failures();

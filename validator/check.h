@@ -36,8 +36,9 @@ extern const report report_junit;
 extern const report report_html;
 extern const report report_eve;
 
-/* report_place writes where a frame is: "12", or "FILE:12" where there are several files. */
-void report_place(text *out, const check *c, tally_frame frame);
+/* report_frames writes in which frames a rule was broken first: "12, 17, ...", or "FILE:12, 17, OTHER:3" where there are
+ * several files. */
+void report_frames(text *out, const check *c, const tally_rule *rule);
 
 /* report_clients writes who did it: "libtorrent 2.0.8 (12), unknown (3)". */
 void report_clients(text *out, const tally_rule *rule);

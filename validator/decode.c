@@ -26,7 +26,7 @@ static void decode_begin(void *ctx, run *from, const char *name)
 
     d->run = from;
     if (d->with->format == FORMAT_TEXT && run_num_files(from) > 1 && name != NULL)
-        text_printf(output_text(d->output), "%s%s:\n", d->headed ? "\n" : "", name);
+        text_heading(output_text(d->output), !d->headed, name);
     d->headed = true;
 }
 

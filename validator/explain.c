@@ -181,7 +181,11 @@ static int explain_rule(const options *with)
     text_puts(out, ": ");
     style_puts(out, with->color, style_of_severity(info->severity), krpc_severity_name(info->severity));
     text_printf(out, ", %s\n", info->spec);
-    put_wrapped(out, info->text);
+    text what = {0};
+    rules_put_text(&what, info);
+    text_char(&what, 0);
+    put_wrapped(out, what.data);
+    text_free(&what);
     if (info->explanation[0] != 0) {
         text_char(out, '\n');
         put_wrapped(out, info->explanation);
@@ -270,7 +274,9 @@ static int explain_frame(const options *with)
     one.num_args = 1;
     one.threads = 1;
     bool complete = run_captures(&one, &visitor, e.output);
-    if (complete && !e.found && !run_interrupted())
+    if (!e.found && run_interrupted())
+        say("interrupted before frame %u", e.frame);
+    else if (complete && !e.found)
         say("%s: frame %u is not there, or holds neither UDP nor TCP data nor an ICMP error about them", with->args[0],
             e.frame);
     g_free(e.marks.findings);

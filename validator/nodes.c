@@ -106,7 +106,7 @@ static void put_text(nodes *n, const run *from)
     tracker_node node;
 
     if (n->with->num_args > 1 && n->name != NULL)
-        text_printf(out, "%s%s:\n", n->headed ? "\n" : "", n->name);
+        text_heading(out, !n->headed, n->name);
     n->headed = true;
     ledger_sort(n->book);
     grid *rows = verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings))

@@ -8,11 +8,14 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <glib.h>
 #include <glib/gstdio.h>
+
+#include "progress.h"
 
 #define WRITE_SIZE ((size_t)256 << 10)
 
@@ -32,9 +35,13 @@ void say(const char *format, ...)
     va_start(args, format);
     char *line = g_strdup_vprintf(format, args);
     va_end(args);
-    g_strdelimit(line, "\r\n", ' ');
-    /* The progress bar may stand there. */
-    fprintf(stderr, "%skrpcscope: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", line);
+    text printable = {0};
+    text_puts(&printable, "krpcscope: ");
+    text_printable(&printable, line, strlen(line));
+    text_char(&printable, '\n');
+    progress_clear();
+    fwrite(printable.data, 1, printable.len, stderr);
+    text_free(&printable);
     g_free(line);
 }
 
@@ -50,11 +57,15 @@ static void failed(output *to, int err)
     to->failed = true;
 }
 
-/* A name beside path: the rename must not cross file systems. */
-static bool open_beside(output *to, const char *path)
+/* A name beside path: the rename must not cross file systems. What a link points to is replaced, not the link; and who may
+ * read what was there may read what comes. */
+static bool open_beside(output *to, const char *path, const struct stat *old)
 {
-    to->path = g_strdup(path);
-    to->beside = g_strdup_printf("%s.XXXXXX", path);
+    char *target = old != NULL ? realpath(path, NULL) : NULL;
+
+    to->path = g_strdup(target != NULL ? target : path);
+    free(target);
+    to->beside = g_strdup_printf("%s.XXXXXX", to->path);
     to->fd = g_mkstemp_full(to->beside, O_RDWR, 0666);
     if (to->fd < 0) {
         int err = errno;
@@ -62,7 +73,9 @@ static bool open_beside(output *to, const char *path)
         failed(to, err);
         return false;
     }
-    return true;
+    if (old != NULL && fchmod(to->fd, old->st_mode & 0777) != 0)
+        failed(to, errno);
+    return !to->failed;
 }
 
 output *output_new(const char *path)
@@ -77,12 +90,13 @@ output *output_new(const char *path)
     }
     to->name = g_strdup(path);
     to->fd = -1;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+    bool exists = stat(path, &info) == 0;
+    if (exists && !S_ISREG(info.st_mode)) {
         to->fd = g_open(path, O_WRONLY | O_CLOEXEC, 0);
         if (to->fd < 0)
             failed(to, errno);
     } else {
-        open_beside(to, path);
+        open_beside(to, path, exists ? &info : NULL);
     }
     if (to->failed) {
         output_close(to);
@@ -101,6 +115,8 @@ void output_flush(output *to)
     const char *at = to->text.data;
     size_t left = to->text.len;
 
+    if (left > 0 && output_is_terminal(to))
+        progress_clear();
     while (left > 0 && !to->failed) {
         ssize_t done = write(to->fd, at, left);
         if (done > 0) {

@@ -124,7 +124,7 @@ static void ports_end(void *ctx, run *from)
     (void)from;
     if (p->with->format == FORMAT_TEXT) {
         if (p->with->num_args > 1 && p->name != NULL)
-            text_printf(out, "%s%s:\n", p->headed ? "\n" : "", p->name);
+            text_heading(out, !p->headed, p->name);
         p->headed = true;
         grid *rows = p->with->verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings))
                                        : grid_new(headings, G_N_ELEMENTS(headings));

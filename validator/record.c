@@ -43,13 +43,19 @@ static void put_string(text *out, const char *key, const char *value)
     text_json(out, value, strlen(value));
 }
 
+static void put_file(text *out, const char *key, const char *name)
+{
+    text_puts(out, key);
+    text_json_name(out, name);
+}
+
 static void put_frame(text *out, const run *from, uint32_t frame)
 {
     unsigned file;
     uint32_t own = run_frame(from, frame, &file);
 
     if (run_num_files(from) > 1)
-        put_string(out, ",\"file\":", run_file_name(from, file));
+        put_file(out, ",\"file\":", run_file_name(from, file));
     text_puts(out, ",\"frame\":");
     text_uint(out, own);
 }
@@ -105,7 +111,7 @@ static void put_result(text *out, const run *from, const run_packet *packet, con
         text_puts(out, ",\"request_frame\":");
         text_uint(out, run_frame(from, result->request_frame, &file));
         if (file != own_file)
-            put_string(out, ",\"request_file\":", run_file_name(from, file));
+            put_file(out, ",\"request_file\":", run_file_name(from, file));
         text_puts(out, ",\"request_q\":\"");
         text_puts(out, krpc_method_name(result->method));
         text_puts(out, "\",\"rtt_ms\":");
@@ -283,7 +289,7 @@ static void put_node_file(text *out, const run *from, const tracker_node *node)
 
     run_frame(from, node->first_frame, &file);
     if (run_num_files(from) > 1)
-        put_string(out, ",\"file\":", run_file_name(from, file));
+        put_file(out, ",\"file\":", run_file_name(from, file));
 }
 
 void record_node(text *out, const run *from, const tracker_node *node)

@@ -151,9 +151,8 @@ static void put_head(text *out, const check *c, const run_packet *packet)
     text_puts(out, ",\"pcap_cnt\":");
     text_uint(out, run_frame(c->run, where->frame, &file));
     if (c->with->num_args > 1) {
-        const char *name = run_file_name(c->run, file);
         text_puts(out, ",\"pcap_filename\":");
-        text_json(out, name, strlen(name));
+        text_json_name(out, run_file_name(c->run, file));
     }
     text_puts(out, ",\"event_type\":\"bittorrent_dht\",\"src_ip\":\"");
     text_addr(out, &where->src);

@@ -86,15 +86,11 @@ static void put_rule(check *c, krpc_rule which)
     text_puts(out, "</td><td class=\"number\">");
     text_count(out, rule->count);
     text_puts(out, "</td><td>");
-    for (unsigned i = 0; i < rule->num_frames; i++) {
-        text place = {0};
-        if (i > 0)
-            text_puts(out, ", ");
-        report_place(&place, c, rule->frames[i]);
-        text_xml(out, place.data, place.len);
-        text_free(&place);
-    }
-    text_puts(out, rule->count > rule->num_frames ? ", ...</td></tr>\n" : "</td></tr>\n");
+    text frames = {0};
+    report_frames(&frames, c, rule);
+    text_xml(out, frames.data, frames.len);
+    text_free(&frames);
+    text_puts(out, "</td></tr>\n");
 }
 
 static void put_findings(check *c)

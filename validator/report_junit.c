@@ -26,15 +26,11 @@ static void put_failure(check *c, const krpc_rule_info *info, const tally_rule *
     put_xml(out, "      <failure message=\"", rule->example);
     put_xml(out, "\" type=\"", krpc_severity_name(info->severity));
     text_printf(out, "\">%" G_GUINT64_FORMAT " in frames ", rule->count);
-    for (unsigned i = 0; i < rule->num_frames; i++) {
-        text place = {0};
-        if (i > 0)
-            text_puts(out, ", ");
-        report_place(&place, c, rule->frames[i]);
-        text_xml(out, place.data, place.len);
-        text_free(&place);
-    }
-    put_xml(out, rule->count > rule->num_frames ? ", ... (" : " (", info->spec);
+    text frames = {0};
+    report_frames(&frames, c, rule);
+    text_xml(out, frames.data, frames.len);
+    text_free(&frames);
+    put_xml(out, " (", info->spec);
     text_puts(out, ")</failure>\n");
 }
 

@@ -175,7 +175,7 @@ static void ndjson_end(check *c)
     for (unsigned i = 0; i < c->with->num_args; i++) {
         if (i > 0)
             text_char(out, ',');
-        text_json(out, c->with->args[i], strlen(c->with->args[i]));
+        text_json_name(out, c->with->args[i]);
     }
     text_printf(out, "],\"files_read\":%u,\"partial\":%s,\"duration_s\":%.6f", sum->num_files,
                 c->partial ? "true" : "false", (double)sum->duration_ns / 1e9);

@@ -10,6 +10,7 @@
 
 #include <glib.h>
 
+#include "commands.h"
 #include "version.h"
 
 static const char *level(krpc_severity severity)
@@ -27,10 +28,13 @@ static void put_rules(text *out)
 {
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         const krpc_rule_info *info = krpc_rule_get((krpc_rule)i);
-        const char *help = info->explanation[0] != 0 ? info->explanation : info->text;
         put_json(out, i > 0 ? ",\n{\"id\":" : "\n{\"id\":", info->slug);
-        put_json(out, ",\"shortDescription\":{\"text\":", info->text);
-        put_json(out, "},\"help\":{\"text\":", help);
+        text what = {0};
+        rules_put_text(&what, info);
+        text_puts(out, ",\"shortDescription\":{\"text\":");
+        text_json(out, what.data, what.len);
+        text_free(&what);
+        put_json(out, "},\"help\":{\"text\":", info->explanation);
         put_json(out, "},\"defaultConfiguration\":{\"level\":", level(info->severity));
         put_json(out, "},\"properties\":{\"specification\":", info->spec);
         text_puts(out, "}}");

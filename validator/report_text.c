@@ -11,16 +11,83 @@
 
 #define SHOWN_CLIENTS 6
 #define LABEL_WIDTH 12
+#define INDENT 6  /* of what is said about a rule */
+#define WIDTH 100
 
-void report_place(text *out, const check *c, tally_frame frame)
+/* The run is over when reports are written. */
+static void put_name(text *out, const check *c, unsigned file)
 {
-    if (c->with->num_args > 1) {
-        /* The run is over when reports are written. */
-        const char *name = c->with->args[frame.file];
-        text_puts(out, strcmp(name, "-") == 0 ? "standard input" : name);
-        text_char(out, ':');
+    const char *name = c->with->args[file];
+
+    if (strcmp(name, "-") == 0)
+        name = "standard input";
+    text_printable(out, name, strlen(name));
+}
+
+void report_frames(text *out, const check *c, const tally_rule *rule)
+{
+    for (unsigned i = 0; i < rule->num_frames; i++) {
+        tally_frame frame = rule->frames[i];
+        if (i > 0)
+            text_puts(out, ", ");
+        if (c->with->num_args > 1 && (i == 0 || frame.file != rule->frames[i - 1].file)) {
+            put_name(out, c, frame.file);
+            text_char(out, ':');
+        }
+        text_uint(out, frame.frame);
     }
-    text_uint(out, frame.frame);
+    if (rule->count > rule->num_frames)
+        text_puts(out, ", ...");
+}
+
+/* As a terminal counts them: colours take no room. */
+static size_t num_columns(const char *at, size_t len)
+{
+    size_t num = 0;
+    bool in_color = false;
+
+    for (size_t i = 0; i < len; i++) {
+        in_color = in_color || at[i] == '\033';
+        num += !in_color && (at[i] & 0xc0) != 0x80;
+        in_color = in_color && at[i] != 'm';
+    }
+    return num;
+}
+
+/* Up to the next place where a line may be broken: behind the blank that follows a comma or a semicolon. */
+static size_t part_len(const char *at, size_t len)
+{
+    for (size_t i = 1; i < len; i++)
+        if (at[i] == ' ' && (at[i - 1] == ',' || at[i - 1] == ';'))
+            return i + 1;
+    return len;
+}
+
+/* Ends a line. Where it is too long, the rest goes to lines of its own, behind indent blanks. */
+static void end_line(text *out, size_t indent)
+{
+    size_t start = out->len;
+    size_t column = 0;
+
+    while (start > 0 && out->data[start - 1] != '\n')
+        start--;
+    size_t len = out->len - start;
+    char *line = g_strndup(out->data + start, len);
+    out->len = start;
+    for (size_t at = 0, part; at < len; at += part) {
+        part = part_len(line + at, len - at);
+        size_t width = num_columns(line + at, part);
+        if (column > indent && column + width > WIDTH) {
+            out->len -= out->data[out->len - 1] == ' ';
+            text_char(out, '\n');
+            text_pad(out, out->len, indent);
+            column = indent;
+        }
+        text_put(out, line + at, part);
+        column += width;
+    }
+    text_char(out, '\n');
+    g_free(line);
 }
 
 void report_clients(text *out, const tally_rule *rule)
@@ -49,19 +116,15 @@ static void put_rule(check *c, krpc_rule which)
     text_printf(out, rule->count == 1 ? " time   %s\n" : " times  %s\n", info->spec);
     text_printf(out, "      %s%s\n", rule->count > 1 ? "such as: " : "", rule->example);
     text_puts(out, rule->count == 1 ? "      frame " : "      frames ");
-    for (unsigned i = 0; i < rule->num_frames; i++) {
-        if (i > 0)
-            text_puts(out, ", ");
-        report_place(out, c, rule->frames[i]);
-    }
-    if (rule->count > rule->num_frames)
-        text_puts(out, ", ...");
+    report_frames(out, c, rule);
     /* Segments and ICMP errors do not tell a client. */
     if (rule->num_clients > 1 || rule->clients[0].len > 0) {
-        text_puts(out, rule->num_clients > 1 ? "\n      sent by " : "; sent by ");
+        if (rule->num_clients > 1)
+            end_line(out, INDENT);
+        text_puts(out, rule->num_clients > 1 ? "      sent by " : "; sent by ");
         report_clients(out, rule);
     }
-    text_char(out, '\n');
+    end_line(out, INDENT);
 }
 
 static text *put_label(check *c, const char *label)
@@ -122,7 +185,7 @@ static void put_packets(check *c)
     put_part(out, &first, counts->malformed, "malformed");
     if (first)
         text_puts(out, "none");
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
 }
 
 static void put_messages(check *c)
@@ -143,14 +206,14 @@ static void put_messages(check *c)
     put_part(out, &first, stats->unanswered, "queries unanswered");
     if (first)
         text_puts(out, "none");
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
     if (queries == 0)
         return;
     out = put_label(c, "queries");
     first = true;
     for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
         put_part(out, &first, stats->queries[i], krpc_method_name((krpc_method)i));
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
 }
 
 static void put_peers(check *c)
@@ -164,7 +227,7 @@ static void put_peers(check *c)
     put_part(out, &first, stats->peerwire_messages, "peer wire messages");
     put_part(out, &first, stats->port_messages_tcp, "PORT over TCP");
     put_part(out, &first, stats->port_messages_utp, "PORT over uTP");
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
 }
 
 static void put_clients(check *c)
@@ -180,12 +243,13 @@ static void put_clients(check *c)
         if (i > 0)
             text_puts(out, ", ");
         text_puts(out, clients[i].len > 0 ? record_client(clients[i].version, clients[i].len) : "unknown");
-        text_char(out, ' ');
+        text_puts(out, " (");
         text_count(out, clients[i].count);
+        text_char(out, ')');
     }
     if (num_clients > SHOWN_CLIENTS)
         text_printf(out, " and %u more", num_clients - SHOWN_CLIENTS);
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
 }
 
 static void put_nodes(check *c)
@@ -207,7 +271,7 @@ static void put_nodes(check *c)
         put_part(out, &first, sum->nat_port[TRACKER_PORT_MIXED], "mixed");
         put_part(out, &first, sum->nat_port[TRACKER_PORT_UNKNOWN], "unknown");
     }
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
 }
 
 static void put_adverts(check *c)
@@ -236,7 +300,7 @@ static void put_adverts(check *c)
             put_part(out, &first, verdicts[i], tracker_verdict_name((tracker_verdict)i));
             style_end(out, c->with->color && bad && verdicts[i] > 0);
         }
-        text_char(out, '\n');
+        end_line(out, 2 + LABEL_WIDTH);
     }
     if (!labelled)
         return;
@@ -247,7 +311,7 @@ static void put_adverts(check *c)
     put_part(out, &first, c->sum.later[TRACKER_LATER_DEAD], "led to a dead port");
     put_part(out, &first, c->sum.later[TRACKER_LATER_OTHER_NODE], "led to another node");
     put_part(out, &first, c->sum.later[TRACKER_LATER_UNKNOWN], "not seen in use");
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
 }
 
 static void put_dropped(check *c)
@@ -265,7 +329,7 @@ static void put_dropped(check *c)
     put_part(out, &first, stats->dropped_adverts, "advertisements");
     put_part(out, &first, stats->dropped_streams, "streams");
     put_part(out, &first, c->sum.counts.fragments_lost, "datagrams whose fragments are incomplete");
-    text_char(out, '\n');
+    end_line(out, 2 + LABEL_WIDTH);
 }
 
 static void put_found(check *c)
@@ -301,8 +365,10 @@ static void text_end(check *c)
     if (num_rules > 0)
         text_puts(out, "\n");
     style_puts(out, c->with->color, STYLE_BOLD, "Summary");
-    if (c->with->num_args == 1)
-        text_printf(out, " of %s", c->with->args[0]);
+    if (c->with->num_args == 1) {
+        text_puts(out, " of ");
+        put_name(out, c, 0);
+    }
     text_puts(out, c->partial ? " (of a part: interrupted)\n" : "\n");
     put_packets(c);
     put_messages(c);
@@ -326,7 +392,8 @@ static void each_finding(check *c, const run_packet *packet, const krpc_finding 
 
     uint32_t frame = run_frame(c->run, packet->where.frame, &file);
     run_finding_text(c->run, line, sizeof line, finding);
-    text_puts(out, run_file_name(c->run, file));
+    const char *name = run_file_name(c->run, file);
+    text_printable(out, name, strlen(name));
     text_printf(out, ":%u:%u: ", frame, finding->off);
     style_puts(out, c->with->color, style_of_severity(info->severity), krpc_severity_name(info->severity));
     text_printf(out, ": %s: %s\n", info->slug, line);

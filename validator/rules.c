@@ -15,6 +15,18 @@ static void put_member(text *out, const char *before, const char *value)
     text_json(out, value, strlen(value));
 }
 
+void rules_put_text(text *out, const krpc_rule_info *info)
+{
+    for (const char *p = info->text; *p != 0;) {
+        if (p[0] == '{' && p[1] != 0 && p[2] == '}') {
+            text_char(out, p[1] == 'a' ? 'N' : 'M');
+            p += 3;
+        } else {
+            text_char(out, *p++);
+        }
+    }
+}
+
 static void put_record(text *out, const krpc_rule_info *info)
 {
     put_member(out, "{\"type\":\"rule\",\"rule\":", info->slug);
@@ -43,7 +55,7 @@ int rules_main(const options *with)
         text_puts(grid_cell(rows), krpc_severity_name(info->severity));
         grid_color(rows, style_of_severity(info->severity));
         text_puts(grid_cell(rows), info->spec);
-        text_puts(grid_cell(rows), info->text);
+        rules_put_text(grid_cell(rows), info);
     }
     if (with->format == FORMAT_TEXT)
         grid_put(output_text(to), rows, with->color);

@@ -8,7 +8,6 @@
 #include "run.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 
 #include "anonymize.h"
 #include "batch.h"
+#include "progress.h"
 #include "reader.h"
 
 #define BATCH_ALONE 32     /* stays in the nearest cache */
@@ -43,12 +43,8 @@ struct run {
     size_t cap_findings;
     krpc_message anonymous_message;
     text anonymous_bytes;
-    /* progress */
-    int64_t began_us;
-    int64_t shown_us;
     uint64_t num_packets; /* of all files */
     bool shows_progress;
-    bool shown;
     /* two threads */
     GAsyncQueue *empty;
     GAsyncQueue *full;
@@ -80,6 +76,7 @@ static void watch_interrupt(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
 }
 
 const run_counts *run_get_counts(const run *from)
@@ -120,7 +117,11 @@ void run_put_frame(text *out, const run *from, uint32_t frame)
         /* compare knows its two files by their sides. */
         const char *name = run_file_name(from, file);
         const char *slash = strrchr(name, '/');
-        text_puts(out, from->options->inside != NULL ? (file == 0 ? "inside" : "outside") : slash != NULL ? slash + 1 : name);
+        if (from->options->inside != NULL)
+            name = file == 0 ? "inside" : "outside";
+        else if (slash != NULL)
+            name = slash + 1;
+        text_printable(out, name, strlen(name));
         text_char(out, ':');
     }
     text_uint(out, own);
@@ -147,38 +148,6 @@ bool run_node_get(const run *from, uint32_t index, tracker_node *out)
     if (from->anonymizer != NULL)
         anonymize_node(from->anonymizer, out);
     return true;
-}
-
-/* --- progress --- */
-
-static void show_progress(run *r, int64_t now_us, double part)
-{
-    double seconds = (double)(now_us - r->began_us) / 1e6;
-    char left[48] = "";
-
-    if (part > 0.001)
-        g_snprintf(left, sizeof left, "%3.0f %%, %.0f s left, ", part * 100, seconds / part - seconds);
-    fprintf(stderr, "\r\033[K%s: %s%.1f M packets, %.2f M/s", reader_file_name(r->reader, r->file), left, (double)r->num_packets / 1e6,
-            (double)r->num_packets / 1e6 / seconds);
-    fflush(stderr);
-    r->shown = true;
-}
-
-static void progress(run *r, double part)
-{
-    if (!r->shows_progress)
-        return;
-    int64_t now = g_get_monotonic_time();
-    if (now - r->began_us > G_USEC_PER_SEC && now - r->shown_us > G_USEC_PER_SEC / 5) {
-        show_progress(r, now, part);
-        r->shown_us = now;
-    }
-}
-
-static void end_progress(const run *r)
-{
-    if (r->shown)
-        fputs("\r\033[K", stderr);
 }
 
 /* --- judging --- */
@@ -377,7 +346,8 @@ static bool judge_batch(run *r, batch *b)
     }
     if (b->ends_file)
         end_tracker(r);
-    progress(r, b->progress);
+    if (r->shows_progress)
+        progress_show(reader_file_name(r->reader, r->file), b->progress, r->num_packets);
     return output_ok(r->output) && !r->stopped;
 }
 
@@ -449,14 +419,14 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
     r.reader = reader_new(with, visitor->keep_frames, r.shows_progress);
     if (with->anonymize != NULL)
         r.anonymizer = anonymizer_new(with->anonymize);
-    r.began_us = g_get_monotonic_time();
+    progress_begin();
     if (with->threads > 1)
         run_threaded(&r);
     else
         run_alone(&r);
     if (r.tracker != NULL)
         end_tracker(&r);
-    end_progress(&r);
+    progress_clear();
     bool ok = reader_num_failed(r.reader) == 0;
     anonymizer_free(r.anonymizer);
     reader_free(r.reader);

@@ -395,6 +395,14 @@ void text_printable(text *out, const void *data, size_t len)
     }
 }
 
+void text_heading(text *out, bool first, const char *name)
+{
+    if (!first)
+        text_char(out, '\n');
+    text_printable(out, name, strlen(name));
+    text_puts(out, ":\n");
+}
+
 bool text_is_json(const void *data, size_t len)
 {
     const uint8_t *bytes = data;
@@ -433,15 +441,34 @@ void text_json(text *out, const void *data, size_t len)
     out->len += (size_t)(at - begin);
 }
 
+void text_json_name(text *out, const char *name)
+{
+    if (text_is_json(name, strlen(name))) {
+        text_json(out, name, strlen(name));
+        return;
+    }
+    char *valid = g_utf8_make_valid(name, -1);
+    text_json(out, valid, strlen(valid));
+    g_free(valid);
+}
+
+/* Unicode's last two of a plane are no characters, and XML knows them not. */
+static bool is_xml(const uint8_t *bytes, size_t len)
+{
+    if (len == 1)
+        return bytes[0] >= 0x20 || bytes[0] == '\n' || bytes[0] == '\t';
+    return len > 0 && !(len == 3 && bytes[0] == 0xef && bytes[1] == 0xbf && bytes[2] >= 0xbe);
+}
+
 void text_xml(text *out, const void *data, size_t len)
 {
     const uint8_t *bytes = data;
 
     for (size_t i = 0; i < len;) {
         size_t char_len = utf8_len(bytes + i, len - i);
-        if (char_len == 0 || (char_len == 1 && bytes[i] < 0x20 && bytes[i] != '\n' && bytes[i] != '\t')) {
+        if (!is_xml(bytes + i, char_len)) {
             text_puts(out, "\xef\xbf\xbd");
-            i++;
+            i += char_len > 0 ? char_len : 1;
             continue;
         }
         switch (bytes[i]) {

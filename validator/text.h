@@ -80,12 +80,17 @@ void text_clock(text *out, int64_t time_ns);
 /* text_pad adds blanks until column bytes stand behind start. */
 void text_pad(text *out, size_t start, size_t column);
 void text_printf(text *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* text_heading adds the name of a file, as text_printable does, with a colon, on a line of its own; behind an empty line
+ * unless it is the first. */
+void text_heading(text *out, bool first, const char *name);
 /* text_printable adds bytes as a terminal can show them: everything that is not plain UTF-8 becomes \xNN. */
 void text_printable(text *out, const void *bytes, size_t len);
 
 /* text_json adds a JSON string with its quotes; the bytes must be UTF-8 without NUL (text_is_json says whether). */
 void text_json(text *out, const void *bytes, size_t len);
 bool text_is_json(const void *bytes, size_t len);
+/* text_json_name is text_json for the name of a file, which can be any bytes: those that are not UTF-8 become U+FFFD. */
+void text_json_name(text *out, const char *name);
 
 /* text_xml adds characters of XML or HTML, escaped; what cannot stand in XML becomes U+FFFD. */
 void text_xml(text *out, const void *bytes, size_t len);
