@@ -16,6 +16,7 @@
 #define DIGEST_LEN 32
 #define ID_LEN 20
 #define MAX_CACHED 65536
+#define MAX_KEPT_DIGITS 20
 #define MAX_KEPT_KEY 32 /* longer keys of unknown dictionaries may be anything */
 
 struct anonymizer {
@@ -232,10 +233,10 @@ static void keep_structure(anonymizer *by, const uint8_t *data, uint32_t len)
         else
             keep(by, token.off, token.end - token.off);
     }
-    /* The length of the string that was cut off. */
-    if (status == BENCODE_CUT) {
+    /* The length of the string that was cut off, or what stands where one has to be. */
+    if (status != BENCODE_DONE) {
         uint32_t pos = reader.pos;
-        while (pos < len && g_ascii_isdigit(data[pos]))
+        while (pos < len && pos - reader.pos < MAX_KEPT_DIGITS && g_ascii_isdigit(data[pos]))
             pos++;
         if (pos < len && data[pos] == ':')
             pos++;
@@ -335,6 +336,14 @@ static void map_field(anonymizer *by, const krpc_message *message, uint8_t *data
     }
 }
 
+static bool is_blank(const uint8_t *bytes, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++)
+        if (bytes[i] != 0 && bytes[i] != '\r' && bytes[i] != '\n' && bytes[i] != ' ')
+            return false;
+    return true;
+}
+
 /* Other bytes, always the same for the same ones; letters for text. */
 static void scramble(const anonymizer *by, uint8_t *bytes, uint32_t len)
 {
@@ -364,9 +373,9 @@ void anonymize_message(anonymizer *by, const krpc_message *message, uint8_t *dat
         uint32_t begin = i;
         while (i < len && by->keep->data[i] == 0)
             i++;
-        if (i > begin)
+        if (i > begin && !is_blank(data + begin, i - begin))
             scramble(by, data + begin, i - begin);
-        else
+        else if (i == begin)
             i++;
     }
 }
