@@ -147,8 +147,17 @@ class Explain(unittest.TestCase):
             text = out("explain", rule["rule"]).decode()
             self.assertIn(rule["severity"], text)
             self.assertIn(rule["spec"], text)
-            if "Example:" in text:
-                self.assertRegex(text, rf"  1 {rule['severity']} {re.escape(rule['rule'])}: ")
+            self.assertIn(rule["explanation"].split(" ")[-1], text)
+            self.assertEqual(text.count("\nExample:"), 1, rule["rule"])
+            example = text[text.index("\nExample:"):]
+            self.assertRegex(example, r"\n  0000  ([0-9a-f]{2} )+")
+            (place,) = re.findall(rf"\n  1 {rule['severity']} {re.escape(rule['rule'])}: .*\n$", example)
+            marked = re.search(r"\(bytes? (\d+)(?: to (\d+))?\) \[", place)
+            if marked:
+                first, last = int(marked[1]), int(marked[2] or marked[1])
+                self.assertEqual(len(re.findall(r"1\^", example)), last - first + 1, rule["rule"])
+            else:
+                self.assertNotIn("1^", example)
 
     def test_a_frame(self):
         capture = sample("malformed.pcapng")
@@ -163,6 +172,12 @@ class Explain(unittest.TestCase):
                       ["explain", sample("bep5.pcapng"), "0"], ["explain", sample("bep5.pcapng"), "x"]):
             result = run(*words)
             self.assertEqual((result.returncode, result.stdout, result.stderr.count(b"\n")), (2, b"", 1), words)
+        self.assertIn(b"no frame 13, the last one is 12", run("explain", sample("bep5.pcapng"), 13).stderr)
+        self.assertEqual(run("explain", sample("bep5.pcapng"), 12).returncode, 0)
+        make = links()
+        with folder() as where:
+            (where / "x.pcap").write_bytes(make.pcap(make.ETHERNET, [make.ethernet(b"arp", 0x0806)]))
+            self.assertIn(b"frame 1 holds no UDP", run("explain", where / "x.pcap", 1).stderr)
 
 
 class Selection(unittest.TestCase):

@@ -29,6 +29,24 @@ static const example examples[] = {
 #include "examples.def"
 };
 
+/* A message in which a rule shows that takes more than one to break. */
+typedef struct scene {
+    krpc_rule rule;
+    const char *what;
+    const char *bytes;
+    uint32_t len;
+    const char *marked;
+    uint32_t marked_len;
+    int64_t a;
+    int64_t b;
+} scene;
+
+static const scene scenes[] = {
+#define SCENE(SYMBOL, WHAT, BYTES, MARKED, A, B)                                                                       \
+    {KRPC_RULE_##SYMBOL, WHAT, BYTES, sizeof(BYTES) - 1, MARKED, sizeof(MARKED) - 1, A, B},
+#include "scenes.def"
+};
+
 typedef struct marks {
     krpc_finding *findings;
     size_t num_findings;
@@ -137,6 +155,34 @@ static void put_wrapped(text *out, const char *string)
     g_strfreev(words);
 }
 
+static uint32_t find_marked(const scene *shown)
+{
+    uint32_t at = 0;
+
+    while (shown->len - at > shown->marked_len && memcmp(shown->bytes + at, shown->marked, shown->marked_len) != 0)
+        at++;
+    return at;
+}
+
+static void put_scene(text *out, krpc_rule rule, bool color)
+{
+    size_t i = 0;
+
+    while (i < G_N_ELEMENTS(scenes) && scenes[i].rule != rule)
+        i++;
+    if (i == G_N_ELEMENTS(scenes))
+        return;
+    const scene *shown = &scenes[i];
+    krpc_finding finding = {.rule = rule, .len = shown->marked_len, .a = shown->a, .b = shown->b};
+    marks all = {.findings = &finding, .num_findings = 1};
+    if (shown->marked_len > 0)
+        finding.off = find_marked(shown);
+    text_puts(out, "\nExample: ");
+    put_wrapped(out, shown->what);
+    put_bytes(out, (const uint8_t *)shown->bytes, shown->len, &all, color);
+    put_findings(out, NULL, &all, color);
+}
+
 static void put_example(text *out, krpc_rule rule, bool color)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(examples); i++) {
@@ -160,7 +206,7 @@ static void put_example(text *out, krpc_rule rule, bool color)
         g_free(all.findings);
         return;
     }
-    text_puts(out, "\nNo single small message shows this; krpcscope explain CAPTURE FRAME shows a finding in its place.\n");
+    put_scene(out, rule, color);
 }
 
 static int explain_rule(const options *with)
@@ -201,7 +247,7 @@ typedef struct explain {
     run *run;
     output *output;
     uint32_t frame;
-    uint32_t last_frame;
+    uint64_t num_packets;
     bool found;
     marks marks;
 } explain;
@@ -253,12 +299,19 @@ static void explain_packet(void *ctx, const run_packet *packet)
     run_stop(e->run);
 }
 
+static void explain_end(void *ctx, run *from)
+{
+    explain *e = ctx;
+
+    e->num_packets = run_get_counts(from)->packets;
+}
+
 static int explain_frame(const options *with)
 {
     options one = *with;
     explain e = {.with = with};
     const run_visitor visitor = {.ctx = &e, .begin = explain_begin, .message = explain_message,
-                                 .findings = explain_findings, .packet = explain_packet};
+                                 .findings = explain_findings, .packet = explain_packet, .end = explain_end};
     guint64 frame;
 
     if (!g_ascii_string_to_unsigned(with->args[1], 10, 1, G_MAXUINT32, &frame, NULL)) {
@@ -276,9 +329,11 @@ static int explain_frame(const options *with)
     bool complete = run_captures(&one, &visitor, e.output);
     if (!e.found && run_interrupted())
         say("interrupted before frame %u", e.frame);
+    else if (complete && !e.found && e.frame > e.num_packets)
+        say("%s: there is no frame %u, the last one is %" G_GUINT64_FORMAT, with->args[0], e.frame, e.num_packets);
     else if (complete && !e.found)
-        say("%s: frame %u is not there, or holds neither UDP nor TCP data nor an ICMP error about them", with->args[0],
-            e.frame);
+        say("%s: frame %u holds no UDP or TCP data and no ICMP error about them, or is one of several fragments",
+            with->args[0], e.frame);
     g_free(e.marks.findings);
     bool written = output_close(e.output);
     return complete && e.found && written ? EXIT_NOTHING : EXIT_TROUBLE;
