@@ -82,15 +82,15 @@ static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
         {ALL, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw->output, "Write to FILE, whole or not at all", "FILE"}},
         {TAKES_FRAMES, {"filter", 0, 0, G_OPTION_ARG_STRING, &raw->filter, "Look only at packets that match a BPF expression", "BPF"}},
         {TAKES_FRAMES, {"decode-as", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &raw->decode_as,
-             "udp.port==N: every dictionary on this port is KRPC; tcp.port==N: what goes over it is the peer wire", "RULE"}},
+             "udp.port==N: this port is KRPC's; tcp.port==N: the peer wire's", "RULE"}},
         {READS, {"merge", 0, 0, G_OPTION_ARG_NONE, &raw->merge, "Take all captures as one, by time", NULL}},
         {READS | BIT(COMMAND_COMPARE), {"threads", 0, 0, G_OPTION_ARG_INT, &raw->threads, "1, or 2: read in one thread and judge in another", "N"}},
         {TAKES_FRAMES, {"max-nodes", 0, 0, G_OPTION_ARG_INT, &raw->max_nodes, "Remember at most N endpoints (131072)", "N"}},
         {BIT(COMMAND_CHECK), {"fail-on", 0, 0, G_OPTION_ARG_STRING, &raw->fail_on,
-             "Exit with 1 on findings of at least this severity: note, warn, error (error)", "SEVERITY"}},
+             "Exit with 1 on findings from this severity on: note, warn, error (error)", "SEVERITY"}},
         {BIT(COMMAND_CHECK), {"each", 0, 0, G_OPTION_ARG_NONE, &raw->each, "One line a finding: FILE:FRAME:OFFSET: severity: slug: text", NULL}},
         {BIT(COMMAND_CHECK), {"write", 'w', 0, G_OPTION_ARG_FILENAME, &raw->write,
-             "Write the packets with findings to FILE.pcapng, with the findings as comments", "FILE"}},
+             "Write the packets with findings to FILE, with the findings as comments", "FILE"}},
         {READS, {"anonymize", 0, 0, G_OPTION_ARG_STRING, &raw->anonymize,
              "Replace addresses and ids, the same way for the same KEY", "KEY"}},
         {SELECTS, {"node", 0, 0, G_OPTION_ARG_STRING, &raw->node, "Only this address, address:port or node id", "NODE"}},
@@ -147,10 +147,11 @@ static void print_commands(void)
     for (unsigned i = 0; i < NUM_COMMANDS; i++) {
         char head[64];
         g_snprintf(head, sizeof head, "%s %s", commands[i].name, commands[i].arguments);
-        printf("  krpcscope %-34s %s\n", head, commands[i].summary);
+        printf("  krpcscope %-31s %s\n", head, commands[i].summary);
     }
-    puts("\n'krpcscope COMMAND --help' shows a command's options. Exit status: 0 nothing found at or above --fail-on,\n"
-         "1 findings, 2 usage or a file that could not be read. CAPTURE '-' is standard input.\n");
+    puts("\n'krpcscope COMMAND --help' shows a command's options. CAPTURE '-' is standard input.\n"
+         "Exit status: 0 nothing found at or above --fail-on, 1 findings, 2 usage or a file that could\n"
+         "not be read.\n");
 }
 
 /* GOption heads its help with a usage line that does not know of commands. */
