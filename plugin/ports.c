@@ -54,7 +54,9 @@ static const char *port_name(const tracker_advert *advert)
 static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
 {
     if (advert->advertised_port < 0 && advert->implied_port) {
-        wmem_strbuf_append_printf(out, " port %u (implied)", advert->effective_port);
+        wmem_strbuf_append(out, " port implied");
+        if (advert->effective_port != 0)
+            wmem_strbuf_append_printf(out, " %u", advert->effective_port);
         return;
     }
     wmem_strbuf_append_printf(out, "%s %s %d", is_flagged(advert) ? " " FLAG_SIGN : "", port_name(advert),
@@ -65,7 +67,9 @@ static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
             wmem_strbuf_append_printf(out, ", seen as %u", seen_as(advert));
         break;
     case TRACKER_VERDICT_IMPLIED:
-        wmem_strbuf_append_printf(out, ", implied %u", advert->effective_port);
+        wmem_strbuf_append(out, ", implied");
+        if (advert->effective_port != 0)
+            wmem_strbuf_append_printf(out, " %u", advert->effective_port);
         break;
     case TRACKER_VERDICT_MATCH:
     case TRACKER_VERDICT_UNKNOWN:

@@ -91,6 +91,28 @@ static void implied_port_defers(void)
     scene_end(&s);
 }
 
+/* Inside a NAT the receiver stores the outside port, as soon as anybody has told it. */
+static void implied_port_inside(void)
+{
+    scene s;
+    uint64_t serial;
+    tracker_advert a;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .implied = 1);
+    serial = s.result.first_advert;
+    ping_seen(&s, L, R2, X);
+    ping_seen(&s, L, "192.0.2.4:7004", X);
+    CU_ASSERT_EQUAL(advert_of(&s, serial).effective_port, 0);
+    ping_seen(&s, L, "192.0.2.5:7005", X);
+    a = advert_of(&s, serial);
+    CU_ASSERT_EQUAL(a.verdict, TRACKER_VERDICT_IMPLIED);
+    CU_ASSERT_EQUAL(a.effective_port, 40001);
+    CU_ASSERT_EQUAL(a.observed.port, 40001);
+    CU_ASSERT_EQUAL(a.observed_frame, 3);
+    scene_end(&s);
+}
+
 static void ports_that_nobody_can_use(void)
 {
     static const int ports[] = {1, 70000, -1};
@@ -446,6 +468,7 @@ int main(void)
         UNIT_TEST(inside_it_takes_a_witness),
         UNIT_TEST(within_one_network),
         UNIT_TEST(implied_port_defers),
+        UNIT_TEST(implied_port_inside),
         UNIT_TEST(ports_that_nobody_can_use),
         UNIT_TEST(contact_is_pinged),
         UNIT_TEST(p_is_passed_over),

@@ -286,9 +286,6 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
     said.implied_port = said.service == KRPC_SERVICE_PEER && krpc_has(m, KRPC_A_IMPLIED_PORT) &&
                         m->value[KRPC_A_IMPLIED_PORT].num != 0;
     said.effective_port = is_valid(said.advertised_port) ? (uint16_t)said.advertised_port : 0;
-    if (said.implied_port != 0) {
-        said.effective_port = p->src.port;
-    }
     if (id != NULL) {
         said.has_node_id = 1;
         memcpy(said.node_id, id, sizeof said.node_id);

@@ -336,13 +336,29 @@ static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
     hold_against(out, &s);
 }
 
+/* With implied_port the receiver stores the port on which he sees the sender, which inside a NAT is not the source port. */
+static void judge_implied(const tracker *t, const advert *a, tracker_advert *out)
+{
+    sighting s = {SEEN_AT, false, out->observed, out->observed_frame};
+
+    if (out->observed_frame == 0) {
+        s = where_seen(t, a, &out->sender);
+    }
+    out->verdict = TRACKER_VERDICT_IMPLIED;
+    out->verdict_frame = out->frame;
+    out->effective_port = s.how == SEEN_AT ? s.endpoint.port : 0;
+    if (s.told) {
+        out->observed = s.endpoint;
+        out->observed_frame = s.frame;
+    }
+}
+
 static void judge_verdict(const tracker *t, const advert *a, tracker_advert *out)
 {
     sighting s = {SEEN_AT, false, out->observed, out->observed_frame};
 
     if (out->implied_port != 0) {
-        out->verdict = TRACKER_VERDICT_IMPLIED;
-        out->verdict_frame = out->frame;
+        judge_implied(t, a, out);
         if (a->swapped_frame == 0) {
             return;
         }

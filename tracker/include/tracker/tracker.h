@@ -93,7 +93,7 @@ typedef struct tracker_advert {
     uint32_t observed_frame;
     int32_t advertised_port; /* as sent, clamped to 32 bits; -1 for a bare implied_port */
     uint16_t dht_port;       /* the sender's DHT source port: sender.port for KRPC, else that of the same host, or 0 */
-    uint16_t effective_port; /* what a receiver that follows the rules stores; 0 when none */
+    uint16_t effective_port; /* what a receiver that follows the rules stores; 0 when none, or unknown */
     uint8_t channel;         /* krpc_channel */
     uint8_t service;         /* krpc_service */
     uint8_t implied_port;    /* the flag was set */
