@@ -6,7 +6,7 @@
 #include "message_private.h"
 
 static const krpc_field_info fields[] = {
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING) \
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
     {KEY, FILTER, TITLE, BEP, MEANING, KRPC_SCOPE_##SCOPE, KRPC_KIND_##KIND, MIN, MAX},
 #include <krpc/fields.def>
 };
@@ -23,13 +23,32 @@ const krpc_field_info *krpc_field_get(krpc_field field)
     return (unsigned)field < KRPC_NUM_FIELDS ? &fields[field] : NULL;
 }
 
+#define MAX_KEY 13 /* with its length in front sixteen bytes, which field_words compares */
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
+    _Static_assert(sizeof(KEY) - 1 <= MAX_KEY, KEY " is too long");
+#include <krpc/fields.def>
+
 krpc_field krpc_field_find(krpc_scope scope, const void *key, size_t len)
 {
-    if (len > UINT32_MAX) {
+    uint8_t entry[3 + MAX_KEY] = {0};
+    uint32_t head = 0;
+    uint32_t field;
+
+    if ((unsigned)scope >= KRPC_SCOPE_E || len > MAX_KEY) {
         return KRPC_NUM_FIELDS;
     }
-    return field_lookup(scope, key_word((const uint8_t *)key, (uint32_t)len, 0, (uint32_t)len), (const uint8_t *)key,
-                        (uint32_t)len);
+    if (len >= 10) {
+        entry[head++] = (uint8_t)('0' + len / 10);
+    }
+    entry[head++] = (uint8_t)('0' + len % 10);
+    entry[head++] = ':';
+    if (len > 0) {
+        memcpy(entry + head, key, len);
+    }
+    field = field_of_word(field_rows[scope], load_word(entry));
+    return load_word(entry) == field_words[field].word && load_word(entry + 8) == field_words[field].rest
+               ? (krpc_field)field
+               : KRPC_NUM_FIELDS;
 }
 
 const char *krpc_method_name(krpc_method method)
@@ -39,16 +58,9 @@ const char *krpc_method_name(krpc_method method)
 
 krpc_method krpc_method_find(const void *name, size_t size)
 {
-    const uint8_t *bytes = (const uint8_t *)name;
     uint32_t len = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
-    uint64_t word = key_word(bytes, len, 0, len);
 
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED)                            \
-    if (word == WORD_OF(NAME) && SAME_REST(NAME)) {                              \
-        return KRPC_METHOD_##SYMBOL;                                             \
-    }
-#include <krpc/methods.def>
-    return KRPC_METHOD_UNKNOWN;
+    return method_at((const uint8_t *)name, len, 0, len);
 }
 
 const char *krpc_type_name(krpc_type type)
@@ -223,7 +235,8 @@ bool krpc_unknown_next(krpc_unknown *unknown, krpc_span *key_out, krpc_span *val
             value.type == BENCODE_END || bencode_skip(reader, &end, &value) != BENCODE_OK) {
             break;
         }
-        if (!is_string || krpc_field_find(unknown->scope, reader->data + key.body_off, key.body_len) == KRPC_NUM_FIELDS) {
+        if (!is_string ||
+            krpc_field_find(unknown->scope, reader->data + key.body_off, key.body_len) == KRPC_NUM_FIELDS) {
             key_out->off = is_string ? key.body_off : key.off;
             key_out->len = is_string ? key.body_len : key_end - key.off;
             value_out->off = value.off;

@@ -10,13 +10,12 @@
 #include "message_private.h"
 
 /* libtorrent's limits for a DHT message (bdecode of dht_tracker.cpp): what is beyond is refused by most of the network. */
-#define LT_MAX_DEPTH 10
+#define LT_MAX_DEPTH  10
 #define LT_MAX_TOKENS 500
 
 typedef struct key_state {
     uint64_t word;
-    uint32_t off;
-    uint32_t len;
+    krpc_span key;
     bool any;
 } key_state;
 
@@ -26,6 +25,10 @@ typedef struct decoder {
     uint32_t pos;
     const krpc_sink *sink;
     krpc_message *out;
+    krpc_scope scope; /* of the dictionary that is walked */
+    krpc_span key;    /* the last one that took a closer look, and its field */
+    krpc_field field;
+    bool no_key; /* it was no string */
     uint32_t tokens;
     uint32_t depth; /* the deepest that was seen */
     uint32_t deep_off;
@@ -66,35 +69,37 @@ static void report_flags(decoder *d, uint32_t flags, uint32_t off, uint32_t end,
     }
 }
 
-static void report_order(decoder *d, const key_state *last, uint32_t off, uint32_t len)
+/* A key against the one in front of it. */
+static RARE void report_order(decoder *d, krpc_span last, krpc_span key)
 {
-    uint32_t shorter = last->len < len ? last->len : len;
-    int order = memcmp(d->data + last->off, d->data + off, shorter);
+    uint32_t shorter = last.len < key.len ? last.len : key.len;
+    int order = memcmp(d->data + last.off, d->data + key.off, shorter);
 
-    if (len == 0) {
-        report(d, KRPC_RULE_BENCODE_EMPTY_KEY, off, 0, 0, 0);
-    }
-    if (!last->any) {
-        return;
-    }
-    if (order == 0 && last->len == len) {
+    if (order == 0 && last.len == key.len) {
         d->out->canonical = 0;
-        report(d, KRPC_RULE_BENCODE_DUPLICATE, off, len, 0, 0);
-    } else if (order > 0 || (order == 0 && last->len > len)) {
+        report(d, KRPC_RULE_BENCODE_DUPLICATE, key.off, key.len, 0, 0);
+    } else if (order > 0 || (order == 0 && last.len > key.len)) {
         d->out->canonical = 0;
-        report(d, KRPC_RULE_BENCODE_UNSORTED, off, len, 0, 0);
+        report(d, KRPC_RULE_BENCODE_UNSORTED, key.off, key.len, 0, 0);
     }
 }
 
-/* A key against the one in front of it: their words tell, but for equal beginnings. */
+static RARE void report_empty_key(decoder *d, uint32_t off)
+{
+    report(d, KRPC_RULE_BENCODE_EMPTY_KEY, off, 0, 0, 0);
+}
+
+/* Their words tell, but for equal beginnings. */
 static inline void check_order(decoder *d, key_state *last, uint64_t word, uint32_t off, uint32_t len)
 {
-    if (word <= last->word) { /* or both are the first eight bytes of longer ones; the empty key's word is 0 */
-        report_order(d, last, off, len);
+    if (len == 0) {
+        report_empty_key(d, off);
+    }
+    if (last->any && word <= last->word) { /* or both are the first eight bytes of longer ones */
+        report_order(d, last->key, (krpc_span){off, len});
     }
     last->word = word;
-    last->off = off;
-    last->len = len;
+    last->key = (krpc_span){off, len};
     last->any = true;
 }
 
@@ -121,7 +126,7 @@ static void pass_token(decoder *d, const bencode_token *t, key_state *keys, uint
             keys[level] = (key_state){.any = false};
         }
     } else if (t->type == BENCODE_STRING && (t->flags & BENCODE_KEY) != 0 && level < BENCODE_MAX_DEPTH) {
-        check_order(d, &keys[level], key_word(d->data, d->len, t->body_off, t->body_len), t->body_off, t->body_len);
+        check_order(d, &keys[level], text_word(d->data, d->len, t->body_off, t->body_len), t->body_off, t->body_len);
     }
 }
 
@@ -189,7 +194,7 @@ static bencode_status pass_container(decoder *d, uint32_t base, int64_t *items_o
 
 /* ---- values ---- */
 
-/* What each field is on the wire, and what needs no second look: a string of the one right length, or anything. */
+/* What each field is on the wire. */
 #define S (1 << BENCODE_STRING)
 #define I (1 << BENCODE_INT)
 #define L (1 << BENCODE_LIST)
@@ -216,23 +221,27 @@ enum kind_types {
     TYPES_ANY = S | I | L | D
 };
 
-/* A string whose length is in [low, low + range] is right without a second look, anything else is looked at again; where
- * no string is wanted low is beyond any length. */
+/* A string whose length is in [low, low + range], and a multiple of what the field holds many of, is right without a
+ * second look; anything else is looked at again. Where no string is wanted low is beyond any length. */
 static const struct shape {
+    uint64_t inverse; /* n is a multiple of m when n * (2^64 / m, rounded up) mod 2^64 is less than that; 0 for 1 */
     uint32_t low;
     uint16_t range;
     uint8_t types; /* bit per bencode_type */
 } shapes[] = {
-#define MULTIPLE(KIND) (KIND == KRPC_KIND_NODES || KIND == KRPC_KIND_NODES6 || KIND == KRPC_KIND_HASHES)
-#define LOW(KIND, MIN) \
-    (KIND == KRPC_KIND_ENDPOINT ? 6 : MULTIPLE(KIND) ? 0 : (uint32_t)((uint64_t)(MIN) & UINT16_MAX))
-#define RANGE(KIND, MIN, MAX) \
-    (KIND == KRPC_KIND_ENDPOINT || MULTIPLE(KIND) ? 0 : (uint16_t)((uint64_t)((MAX) - (MIN)) & UINT16_MAX))
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                            \
-    {TYPES_##KIND == S ? LOW(KRPC_KIND_##KIND, MIN) : UINT32_MAX - UINT16_MAX,                                                  \
-     TYPES_##KIND == S ? RANGE(KRPC_KIND_##KIND, (TYPES_##KIND == S ? MIN : 0), (TYPES_##KIND == S ? MAX : 0)) : 0, \
-     TYPES_##KIND},
+#define INVERSE(m) (UINT64_MAX / (m) + 1)
+#define MULTIPLE(KIND)                                                                                                 \
+    (KIND == KRPC_KIND_NODES    ? INVERSE(26)                                                                          \
+     : KIND == KRPC_KIND_NODES6 ? INVERSE(38)                                                                          \
+     : KIND == KRPC_KIND_HASHES ? INVERSE(20)                                                                          \
+                                : INVERSE(UINT64_C(1)))
+#define LOW(KIND, MIN)  (KIND == KRPC_KIND_ENDPOINT ? 6 : (MIN)&UINT16_MAX)
+#define HIGH(KIND, MAX) (KIND == KRPC_KIND_ENDPOINT ? 6 : (MAX)&UINT16_MAX)
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
+    {MULTIPLE(KRPC_KIND_##KIND), TYPES_##KIND != S ? UINT32_MAX - UINT16_MAX : LOW(KRPC_KIND_##KIND, MIN),             \
+     TYPES_##KIND != S ? 0 : HIGH(KRPC_KIND_##KIND, MAX) - LOW(KRPC_KIND_##KIND, MIN), TYPES_##KIND},
 #include <krpc/fields.def>
+    {0, UINT32_MAX - UINT16_MAX, 0, 0}, /* a key that is not known */
 };
 #undef S
 #undef I
@@ -416,13 +425,108 @@ static bencode_status read_value(decoder *d, krpc_value *v, uint32_t base)
 
 /* ---- the dictionaries of the tables ---- */
 
+static void count_unknown(decoder *d, krpc_scope scope)
+{
+    if (d->out->num_unknown[scope] < UINT16_MAX) {
+        d->out->num_unknown[scope]++;
+    }
+}
+
+static uint32_t depth_of(krpc_scope scope)
+{
+    return scope == KRPC_SCOPE_TOP ? 1 : 2;
+}
+
+/* A key that is no string: passed over together with its value. */
+static bencode_status pass_odd_key(decoder *d)
+{
+    krpc_value key, value;
+    uint32_t off = d->pos;
+    bencode_status status = read_value(d, &key, depth_of(d->scope));
+
+    if (status != BENCODE_OK) {
+        return status;
+    }
+    report_flags(d, BENCODE_KEY_NOT_STRING, off, d->pos, 0, false);
+    count_unknown(d, d->scope);
+    if (d->pos < d->len && d->data[d->pos] == 'e') {
+        report_flags(d, BENCODE_MISSING_VALUE, off, d->pos + 1, 0, false);
+        return BENCODE_OK;
+    }
+    return read_value(d, &value, depth_of(d->scope));
+}
+
+/* A key that usual_key does not know: with an unusual length, out of order, not in the table, or no string at all, and
+ * then it is passed over together with its value. last_off is the entry in front of it, 0 for none. */
+static RARE bencode_status read_odd_key(decoder *d, uint32_t last_off)
+{
+    bencode_scanned s, last;
+    uint8_t byte = d->data[d->pos];
+    bencode_status status;
+
+    d->no_key = byte == 'i' || byte == 'l' || byte == 'd';
+    if (d->no_key) {
+        return pass_odd_key(d);
+    }
+    if ((unsigned)(byte - '0') > 9) {
+        return BENCODE_BAD_BYTE;
+    }
+    status = bencode_scan_string(&s, d->data, d->len, d->pos);
+    if (status != BENCODE_OK) {
+        return status;
+    }
+    report_flags(d, s.flags, d->pos, s.end, s.body_len, true);
+    if (s.body_len == 0) {
+        report_empty_key(d, s.body_off);
+    }
+    d->key = (krpc_span){s.body_off, s.body_len};
+    if (last_off != 0 && bencode_scan_string(&last, d->data, d->len, last_off) == BENCODE_OK) {
+        report_order(d, (krpc_span){last.body_off, last.body_len}, d->key);
+    }
+    d->field = krpc_field_find(d->scope, d->data + s.body_off, s.body_len);
+    d->pos = s.end;
+    return BENCODE_OK;
+}
+
+/* A value that is not just a string of the right length. */
+static bencode_status read_other_value(decoder *d, krpc_field field, uint32_t key_off)
+{
+    krpc_value unused;
+    /* of a key that comes twice the first counts */
+    bool fresh = field != KRPC_NUM_FIELDS && ((d->out->present | d->out->wrong) & KRPC_BIT(field)) == 0;
+    krpc_value *v = fresh ? &d->out->value[field] : &unused;
+    bencode_status status;
+
+    if (d->pos < d->len && d->data[d->pos] == 'e') {
+        report_flags(d, BENCODE_MISSING_VALUE, key_off, d->pos + 1, 0, false);
+        return BENCODE_OK;
+    }
+    v->key_off = key_off;
+    status = read_value(d, v, depth_of(d->scope));
+    if (status != BENCODE_OK) {
+        return status;
+    }
+    if (fresh) {
+        judge_value(d, field, v);
+    } else if (field == KRPC_NUM_FIELDS) {
+        count_unknown(d, d->scope);
+        report(d, KRPC_RULE_KRPC_UNKNOWN_KEY, d->key.off, d->key.len, 0, 0);
+    }
+    return BENCODE_OK;
+}
+
 /* A string whose length has up to three digits, none of them wasted: nearly every one. False leaves it to the scanner. */
 static inline bool usual_string(const uint8_t *data, uint32_t len, uint32_t pos, uint32_t *body, uint32_t *size)
 {
     unsigned first, second, third;
 
-    if (len - pos < 5) {
+    if (len - pos < 4) {
         return false;
+    }
+    if (data[pos] == '2' && data[pos + 1] == '0' && data[pos + 2] == ':') { /* an id: known without its digits */
+        *size = 20;
+        *body = pos + 3;
+        return *size <= len - *body;
     }
     first = (unsigned)(data[pos] - '0');
     if (data[pos + 1] == ':') {
@@ -442,174 +546,212 @@ static inline bool usual_string(const uint8_t *data, uint32_t len, uint32_t pos,
     return data[pos + 3] == ':' && first - 1 <= 8 && second <= 9 && third <= 9 && *size <= len - *body;
 }
 
-static void count_unknown(decoder *d, krpc_scope scope)
+/* A string that its field allows. */
+static inline bool usual_value(uint32_t field, const uint8_t *data, uint32_t len, uint32_t pos, uint32_t *body,
+                               uint32_t *size)
 {
-    if (d->out->num_unknown[scope] < UINT16_MAX) {
-        d->out->num_unknown[scope]++;
-    }
+    const struct shape *shape = &shapes[field];
+
+    return usual_string(data, len, pos, body, size) && *size - shape->low <= shape->range &&
+           *size * shape->inverse <= shape->inverse - 1;
 }
 
-static uint32_t depth_of(krpc_scope scope)
+/* The field whose key begins at pos with a length of one digit. False for a key that takes a closer look. */
+static inline bool key_of(uint32_t *field, const uint64_t rows[8], const uint8_t *data, uint32_t len, uint32_t pos,
+                          unsigned digit)
 {
-    return scope == KRPC_SCOPE_TOP ? 1 : 2;
+    static const uint64_t first_bytes[16] = {0, /* by the digit: as far as the key reaches in its word */
+                                             FIRST_BYTES(3),
+                                             FIRST_BYTES(4),
+                                             FIRST_BYTES(5),
+                                             FIRST_BYTES(6),
+                                             FIRST_BYTES(7),
+                                             UINT64_MAX,
+                                             UINT64_MAX,
+                                             UINT64_MAX,
+                                             UINT64_MAX};
+    uint64_t word = word_at(data, len, pos) & first_bytes[digit];
+
+    *field = field_of_word(rows, word);
+    return field_words[*field].word == word &&
+           (digit <= 6 || text_word(data, len, pos + 8, digit - 6) == field_words[*field].rest);
 }
 
-/* A key that is no string: passed over together with its value. */
-static bencode_status pass_odd_key(decoder *d, krpc_scope scope)
+/* *end is the first byte after the key. Most keys have one byte; then the processor need not wait for its length. */
+static inline bool usual_key(uint32_t *field, uint32_t *end, const uint64_t rows[8], const uint8_t *data, uint32_t len,
+                             uint32_t pos)
 {
-    krpc_value key, value;
-    uint32_t off = d->pos;
-    bencode_status status = read_value(d, &key, depth_of(scope));
+    unsigned digit = data[pos] & 15;
 
-    if (status != BENCODE_OK) {
-        return status;
+    if (digit == 1) {
+        *end = pos + 3;
+        return key_of(field, rows, data, len, pos, 1);
     }
-    report_flags(d, BENCODE_KEY_NOT_STRING, off, d->pos, 0, false);
-    count_unknown(d, scope);
-    if (d->pos < d->len && d->data[d->pos] == 'e') {
-        report_flags(d, BENCODE_MISSING_VALUE, off, d->pos + 1, 0, false);
-        return BENCODE_OK;
-    }
-    return read_value(d, &value, depth_of(scope));
+    *end = pos + 2 + digit;
+    return key_of(field, rows, data, len, pos, digit);
 }
 
-static bencode_status read_odd_length(decoder *d, uint32_t *body, uint32_t *size)
+/* A value without a fault. Member by member, so that it takes no more than five stores. */
+static inline void take_value(krpc_message *out, uint32_t field, bencode_type type, uint32_t key_off, uint32_t off,
+                              uint32_t len)
 {
-    bencode_scanned s;
-    bencode_status status = bencode_scan_string(&s, d->data, d->len, d->pos);
+    krpc_value *v = &out->value[field];
 
-    if (status == BENCODE_OK) {
-        report_flags(d, s.flags, d->pos, s.end, s.body_len, true);
-        *body = s.body_off;
-        *size = s.body_len;
-    }
-    return status;
-}
-
-static bencode_status walk_body(decoder *d, krpc_field field, uint32_t key_off);
-
-/* A value that is not just a string of the right length. *key is the entry's key, in the scope that is walked. */
-static bencode_status read_other_value(decoder *d, krpc_scope scope, krpc_field field, uint32_t key_off,
-                                       const key_state *key)
-{
-    krpc_value unused;
-    /* of a key that comes twice the first counts */
-    bool fresh = field != KRPC_NUM_FIELDS && ((d->out->present | d->out->wrong) & KRPC_BIT(field)) == 0;
-    krpc_value *v = fresh ? &d->out->value[field] : &unused;
-    bencode_status status;
-
-    if (d->pos < d->len && d->data[d->pos] == 'e') {
-        report_flags(d, BENCODE_MISSING_VALUE, key_off, d->pos + 1, 0, false);
-        return BENCODE_OK;
-    }
-    if (fresh && (field == KRPC_A || field == KRPC_R) && d->pos < d->len && d->data[d->pos] == 'd') {
-        return walk_body(d, field, key_off);
-    }
     v->key_off = key_off;
-    status = read_value(d, v, depth_of(scope));
-    if (status != BENCODE_OK) {
-        return status;
-    }
-    if (fresh) {
-        judge_value(d, field, v);
-    } else if (field == KRPC_NUM_FIELDS) {
-        count_unknown(d, scope);
-        report(d, KRPC_RULE_KRPC_UNKNOWN_KEY, key->off, key->len, 0, 0);
-    }
-    return BENCODE_OK;
+    v->off = off;
+    v->len = len;
+    v->type = (uint8_t)type;
+    v->flags = 0;
+    v->reserved = 0;
+    v->num = 0;
+    out->present |= KRPC_BIT(field);
 }
 
-/* The entries of one dictionary, from behind its d to behind its e. Made three times, once for each scope: what is usual
- * stays in registers, and whatever is not goes through *d. */
-static inline bencode_status walk_entries(decoder *d, const krpc_scope scope)
+static inline bool is_new(const krpc_message *m, uint32_t field)
+{
+    return ((m->present | m->wrong) & KRPC_BIT(field)) == 0;
+}
+
+/* Where a walk over a dictionary's entries is. It stays in registers: nothing but inline functions is given its address. */
+typedef struct walk {
+    const uint64_t *rows; /* the scope's keys */
+    uint32_t pos;
+    uint32_t last_off; /* the last entry whose key was a string; 0 for none */
+    uint32_t next;     /* the first field that would be in order; KRPC_NUM_FIELDS when only the keys' bytes can tell */
+    uint32_t tokens;   /* of this dictionary, counted when it is complete */
+    uint32_t outer_tokens;
+} walk;
+
+static inline void open_scope(walk *w, decoder *d, krpc_scope scope)
+{
+    d->scope = scope;
+    d->out->body[scope].off = w->pos;
+    d->out->body[scope].len = d->len - w->pos;
+    w->rows = field_rows[scope];
+    w->outer_tokens = w->tokens;
+    w->tokens = 0;
+    w->last_off = 0;
+    w->next = 0;
+}
+
+/* The dictionary of a or of r. Every one should begin with the sender's id. */
+static inline void open_body(walk *w, decoder *d, uint32_t field, uint32_t key_off)
+{
+    static const uint64_t id = KEY_WORD("id", 0) >> 8 | TEXT_WORD("20:", 0) >> 40;
+    uint32_t id_field = field == KRPC_A ? KRPC_A_ID : KRPC_R_ID;
+
+    take_value(d->out, field, BENCODE_DICT, key_off, w->pos, d->len - w->pos);
+    note_depth(d, 2, w->pos);
+    d->tokens++;
+    w->pos++;
+    open_scope(w, d, field == KRPC_A ? KRPC_SCOPE_A : KRPC_SCOPE_R);
+    if (d->len - w->pos >= 27 && load_word(d->data + w->pos) >> 8 == id) {
+        take_value(d->out, id_field, BENCODE_STRING, w->pos, w->pos + 7, 20);
+        w->last_off = w->pos;
+        w->next = id_field + 1;
+        w->tokens = 2;
+        w->pos += 27;
+    }
+}
+
+/* At its e. True when that was the message's own. */
+static inline bool close_scope(walk *w, decoder *d)
+{
+    krpc_scope scope = d->scope;
+    krpc_value *v = &d->out->value[scope == KRPC_SCOPE_A ? KRPC_A : KRPC_R];
+
+    d->out->body[scope].len = w->pos - d->out->body[scope].off;
+    d->tokens += w->tokens + 1;
+    w->pos++;
+    if (scope == KRPC_SCOPE_TOP) {
+        return true;
+    }
+    v->len = w->pos - v->off;
+    d->scope = KRPC_SCOPE_TOP;
+    w->rows = field_rows[KRPC_SCOPE_TOP];
+    w->tokens = w->outer_tokens;
+    w->last_off = v->key_off;
+    w->next = (scope == KRPC_SCOPE_A ? KRPC_A : KRPC_R) + 1;
+    return false;
+}
+
+/* Every message should end with y: "1:y1:q" and its e are the last seven bytes. */
+static inline bool take_last(walk *w, const decoder *d)
+{
+    static const uint64_t y = KEY_WORD("y", 0) >> 8 | TEXT_WORD("1:", 0) >> 32 | 'e';
+
+    if (d->len - w->pos != 7 || d->scope != KRPC_SCOPE_TOP || w->next > KRPC_Y || !is_new(d->out, KRPC_Y) ||
+        (load_word(d->data + w->pos - 1) & UINT64_C(0xffffffffff00ff)) != y) {
+        return false;
+    }
+    take_value(d->out, KRPC_Y, BENCODE_STRING, w->pos, w->pos + 5, 1);
+    w->tokens += 2;
+    w->pos += 6;
+    return true;
+}
+
+/* The message's dictionary, and those of a and r in it, from behind its d to behind its e: one loop, in which what is
+ * usual is done at once, and whatever is not goes through *d. */
+static bencode_status walk_entries(decoder *d)
 {
     const uint8_t *const data = d->data;
     const uint32_t len = d->len;
-    krpc_message *const out = d->out;
-    key_state last = {.any = false};
-    uint32_t pos = d->pos;
-    uint32_t tokens = 0;
+    walk w = {.pos = d->pos};
 
-    out->body[scope].off = pos;
-    out->body[scope].len = len - pos;
-    while (pos < len && data[pos] != 'e') {
-        uint32_t key_off = pos;
-        uint32_t body = 0, size = 0, value, value_len;
-        bencode_status status = BENCODE_OK;
-        krpc_field field;
-        uint64_t word;
+    open_scope(&w, d, KRPC_SCOPE_TOP);
+    while (w.pos < len) {
+        uint32_t key_off = w.pos;
+        uint32_t field, value, value_len;
+        bencode_status status;
 
-        if (!usual_string(data, len, pos, &body, &size)) {
-            d->pos = pos;
-            if ((unsigned)(data[pos] - '0') <= 9) {
-                status = read_odd_length(d, &body, &size);
-            } else if (data[pos] == 'i' || data[pos] == 'l' || data[pos] == 'd') {
-                status = pass_odd_key(d, scope);
-                pos = d->pos;
-                if (status == BENCODE_OK) {
-                    continue;
-                }
-            } else {
-                status = BENCODE_BAD_BYTE;
+        if (data[w.pos] == 'e') {
+            if (close_scope(&w, d)) {
+                d->pos = w.pos;
+                return BENCODE_OK;
             }
+            continue;
+        }
+        if (take_last(&w, d)) {
+            continue;
+        }
+        if (LIKELY(usual_key(&field, &w.pos, w.rows, data, len, key_off)) && LIKELY(field >= w.next)) {
+            w.next = field + 1;
+        } else {
+            d->pos = key_off;
+            status = read_odd_key(d, w.last_off);
             if (status != BENCODE_OK) {
                 return status;
             }
+            w.pos = d->pos;
+            if (d->no_key) {
+                continue;
+            }
+            field = d->field;
+            w.next = field < KRPC_NUM_FIELDS ? field + 1 : KRPC_NUM_FIELDS;
         }
-        word = key_word(data, len, body, size);
-        check_order(d, &last, word, body, size);
-        field = field_lookup(scope, word, data + body, size);
-        pos = body + size;
-        tokens++;
-        if (field != KRPC_NUM_FIELDS && usual_string(data, len, pos, &value, &value_len) &&
-            value_len - shapes[field].low <= shapes[field].range &&
-            ((out->present | out->wrong) & KRPC_BIT(field)) == 0) {
-            krpc_value *v = &out->value[field];
-
-            v->key_off = key_off;
-            v->off = value;
-            v->len = value_len;
-            v->type = BENCODE_STRING;
-            v->flags = 0;
-            v->num = 0;
-            out->present |= KRPC_BIT(field);
-            tokens++;
-            pos = value + value_len;
-            continue;
+        w.last_off = key_off;
+        w.tokens++;
+        if (LIKELY(is_new(d->out, field))) {
+            if (usual_value(field, data, len, w.pos, &value, &value_len)) {
+                take_value(d->out, field, BENCODE_STRING, key_off, value, value_len);
+                w.tokens++;
+                w.pos = value + value_len;
+                continue;
+            }
+            if ((field == KRPC_A || field == KRPC_R) && w.pos < len && data[w.pos] == 'd') {
+                open_body(&w, d, field, key_off);
+                continue;
+            }
         }
-        d->pos = pos;
-        status = read_other_value(d, scope, field, key_off, &last);
+        d->pos = w.pos;
+        status = read_other_value(d, (krpc_field)field, key_off);
         if (status != BENCODE_OK) {
             return status;
         }
-        pos = d->pos;
+        w.pos = d->pos;
     }
-    d->pos = pos;
-    if (pos >= len) {
-        return BENCODE_CUT;
-    }
-    out->body[scope].len = pos - out->body[scope].off;
-    d->pos = pos + 1;
-    d->tokens += tokens + 1;
-    return BENCODE_OK;
-}
-
-/* The dictionary of a or of r. */
-static bencode_status walk_body(decoder *d, krpc_field field, uint32_t key_off)
-{
-    krpc_value *v = &d->out->value[field];
-    bencode_status status;
-
-    *v = (krpc_value){.key_off = key_off, .off = d->pos, .len = d->len - d->pos, .type = BENCODE_DICT};
-    d->out->present |= KRPC_BIT(field);
-    note_depth(d, 2, d->pos);
-    d->tokens++;
-    d->pos++;
-    status = field == KRPC_A ? walk_entries(d, KRPC_SCOPE_A) : walk_entries(d, KRPC_SCOPE_R);
-    if (status == BENCODE_OK) {
-        v->len = d->pos - v->off;
-    }
-    return status;
+    d->pos = w.pos;
+    return BENCODE_CUT;
 }
 
 /* ---- the whole datagram ---- */
@@ -685,7 +827,7 @@ static void finish(decoder *d, size_t wire_len)
         report(d, KRPC_RULE_BENCODE_MANY, 0, 0, d->tokens, 0);
     }
     m->type = (uint8_t)type_of(m, d->data);
-    m->method = (uint8_t)(krpc_has(m, KRPC_Q) ? krpc_method_find(d->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len)
+    m->method = (uint8_t)(krpc_has(m, KRPC_Q) ? method_at(d->data, d->len, m->value[KRPC_Q].off, m->value[KRPC_Q].len)
                                               : KRPC_METHOD_NONE);
 }
 
@@ -708,7 +850,7 @@ void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, siz
         d.pos = 1;
         d.depth = 1;
         d.tokens = 1;
-        status = walk_entries(&d, KRPC_SCOPE_TOP);
+        status = walk_entries(&d);
         out->status = (uint8_t)(status == BENCODE_OK ? BENCODE_DONE : status);
     }
     finish(&d, wire_len);

@@ -9,26 +9,47 @@
 
 #include <string.h>
 
-/* key_word is a key's first eight bytes as a big-endian number: keys sort as these numbers do, as far as eight bytes
- * tell. off must be inside data, len is the size of data. */
-static inline uint64_t key_word(const uint8_t *data, uint32_t len, uint32_t off, uint32_t key_len)
+/* RARE keeps what hardly ever happens out of the loops that it happens in; LIKELY puts what is usual in a line. */
+#if defined(__GNUC__)
+#define RARE              __attribute__((noinline, cold))
+#define LIKELY(condition) __builtin_expect((condition) ? 1 : 0, 1)
+#else
+#define RARE
+#define LIKELY(condition) (condition)
+#endif
+
+/* load_word is eight bytes as a big-endian number. */
+static inline uint64_t load_word(const uint8_t *p)
+{
+    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
+           (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 | (uint64_t)p[7];
+}
+
+/* FIRST_BYTES keeps the first n bytes of such a number, 1 to 8 of them. */
+#define FIRST_BYTES(n) (~(UINT64_MAX >> 8 * ((n)-1) >> 8))
+
+/* word_at is the eight bytes from off on, with zeros for those behind the end; len is the size of data. */
+static inline uint64_t word_at(const uint8_t *data, uint32_t len, uint32_t off)
 {
     uint64_t word = 0;
 
-    if (key_len == 0) {
-        return 0;
+    if (LIKELY(len - off >= 8)) {
+        return load_word(data + off);
     }
-    if (len - off >= 8) {
-        const uint8_t *p = data + off;
-
-        word = (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
-               (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 | (uint64_t)p[7];
-        return key_len >= 8 ? word : word & ~(UINT64_MAX >> (8 * key_len));
+    if (len >= 8 && off < len) { /* the last eight, without those in front of off */
+        return load_word(data + len - 8) << (64 - 8 * (len - off));
     }
-    for (uint32_t i = 0; i < key_len && i < 8; i++) {
+    for (uint32_t i = 0; i < len - off; i++) {
         word |= (uint64_t)data[off + i] << (56 - 8 * i);
     }
     return word;
+}
+
+/* text_word is the first eight bytes of a string as a big-endian number: keys sort as these numbers do, as far as eight
+ * bytes tell. */
+static inline uint64_t text_word(const uint8_t *data, uint32_t len, uint32_t off, uint32_t text_len)
+{
+    return text_len == 0 ? 0 : word_at(data, len, off) & (text_len < 8 ? FIRST_BYTES(text_len) : UINT64_MAX);
 }
 
 /* value_end is the first byte after a value's encoding. */
