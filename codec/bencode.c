@@ -23,107 +23,131 @@ void bencode_reader_init(bencode_reader *reader, const void *data, size_t len)
 }
 
 /* The bit of the innermost container, 0 at the root and where nothing is known about it any more. */
-static inline uint64_t level_bit(const bencode_reader *reader)
+static inline uint64_t level_bit(uint32_t depth)
 {
-    return reader->depth - 1 < BENCODE_MAX_DEPTH ? UINT64_C(1) << (reader->depth - 1) : 0;
+    return depth - 1 < BENCODE_MAX_DEPTH ? UINT64_C(1) << (depth - 1) : 0;
 }
 
-/* In a dictionary a key is followed by a value and a value by a key. */
-static inline void value_done(bencode_reader *reader)
+/* The bit of the dictionary that the reader stands in, 0 in a list. */
+static inline uint64_t dict_bit(const bencode_reader *reader)
 {
-    reader->in_value ^= level_bit(reader) & reader->dicts;
+    return level_bit(reader->depth) & reader->dicts;
 }
 
-static void open_container(bencode_reader *reader, bencode_token *out, bool dict)
+static inline void put_token(bencode_reader *reader, bencode_token *out, bencode_type type, uint32_t flags,
+                             uint32_t end)
 {
-    uint64_t bit;
+    out->type = type;
+    out->flags = flags;
+    out->off = reader->pos;
+    out->end = end;
+    reader->pos = end;
+    reader->started = 1;
+}
 
-    out->type = dict ? BENCODE_DICT : BENCODE_LIST;
-    out->end = reader->pos + 1;
+static APART bencode_status next_container(bencode_reader *reader, bencode_token *out, bool dict)
+{
+    bool key = (dict_bit(reader) & ~reader->in_value) != 0;
+    uint64_t bit = level_bit(reader->depth + 1);
+
+    reader->depth++;
+    reader->dicts = dict ? reader->dicts | bit : reader->dicts & ~bit;
+    reader->in_value &= ~bit;
+    put_token(reader, out, dict ? BENCODE_DICT : BENCODE_LIST,
+              (bit == 0 ? BENCODE_DEEP : 0u) | (key ? (unsigned)BENCODE_KEY | BENCODE_KEY_NOT_STRING : 0u),
+              reader->pos + 1);
     out->body_off = out->end;
     out->body_len = 0;
     out->num = 0;
-    reader->depth++;
-    bit = level_bit(reader);
-    if (bit == 0) {
-        out->flags |= BENCODE_DEEP;
-    }
-    reader->dicts = dict ? reader->dicts | bit : reader->dicts & ~bit;
-    reader->in_value &= ~bit;
+    return BENCODE_OK;
 }
 
-static void close_container(bencode_reader *reader, bencode_token *out)
+static APART bencode_status next_end(bencode_reader *reader, bencode_token *out)
 {
-    out->type = BENCODE_END;
-    out->end = reader->pos + 1;
-    out->body_off = reader->pos;
+    uint64_t bit = level_bit(reader->depth);
+
+    put_token(reader, out, BENCODE_END, (reader->in_value & bit) != 0 ? BENCODE_MISSING_VALUE : 0u, reader->pos + 1);
+    out->body_off = out->off;
     out->body_len = 0;
     out->num = 0;
-    out->flags = (reader->in_value & level_bit(reader)) != 0 ? BENCODE_MISSING_VALUE : 0u;
     reader->depth--;
-    value_done(reader);
+    reader->in_value ^= dict_bit(reader);
+    return BENCODE_OK;
 }
 
-static bencode_status read_scalar(bencode_reader *reader, bencode_token *out, uint8_t byte)
+static APART bencode_status next_int(bencode_reader *reader, bencode_token *out)
 {
-    bencode_scanned scanned;
-    bencode_status status;
-    bool string = byte != 'i';
+    bencode_scanned s;
+    bencode_status status = bencode_scan_int(&s, reader->data, reader->len, reader->pos);
+    uint64_t dict = dict_bit(reader);
 
-    scanned.num = 0;
-    status = string ? bencode_scan_string(&scanned, reader->data, reader->len, reader->pos)
-                    : bencode_scan_int(&scanned, reader->data, reader->len, reader->pos);
     if (status != BENCODE_OK) {
         return status;
     }
-    out->type = string ? BENCODE_STRING : BENCODE_INT;
-    out->flags = scanned.flags;
-    out->end = scanned.end;
-    out->body_off = scanned.body_off;
-    out->body_len = scanned.body_len;
-    out->num = scanned.num;
+    if ((dict & ~reader->in_value) != 0) {
+        s.flags |= (unsigned)BENCODE_KEY | BENCODE_KEY_NOT_STRING;
+    }
+    put_token(reader, out, BENCODE_INT, s.flags, s.end);
+    out->body_off = s.body_off;
+    out->body_len = s.body_len;
+    out->num = s.num;
+    reader->in_value ^= dict;
     return BENCODE_OK;
+}
+
+static inline void put_string(bencode_reader *reader, bencode_token *out, uint32_t flags, uint32_t off, uint32_t len)
+{
+    uint64_t dict = dict_bit(reader);
+
+    flags |= (dict & ~reader->in_value) != 0 ? BENCODE_KEY : 0u;
+    reader->in_value ^= dict; /* in a dictionary a key is followed by a value and a value by a key */
+    put_token(reader, out, BENCODE_STRING, flags, off + len);
+    out->body_off = off;
+    out->body_len = len;
+    out->num = 0;
+}
+
+static RARE bencode_status next_odd_string(bencode_reader *reader, bencode_token *out)
+{
+    bencode_scanned s;
+    bencode_status status = bencode_scan_string(&s, reader->data, reader->len, reader->pos);
+
+    if (status == BENCODE_OK) {
+        put_string(reader, out, s.flags, s.body_off, s.body_len);
+    }
+    return status;
 }
 
 bencode_status bencode_next(bencode_reader *reader, bencode_token *out)
 {
-    uint32_t pos = reader->pos;
-    bool key;
+    uint32_t off, len;
     uint8_t byte;
 
     if (reader->depth == 0 && reader->started) {
         return BENCODE_DONE;
     }
-    if (pos >= reader->len) {
+    if (reader->pos >= reader->len) {
         return BENCODE_CUT;
     }
-    byte = reader->data[pos];
-    key = (level_bit(reader) & reader->dicts & ~reader->in_value) != 0;
-    if (byte == 'e') {
-        if (reader->depth == 0) {
-            return BENCODE_BAD_BYTE;
+    byte = reader->data[reader->pos];
+    if ((unsigned)(byte - '0') <= 9) {
+        if (!LIKELY(bencode_scan_usual(&off, &len, reader->data, reader->len, reader->pos))) {
+            return next_odd_string(reader, out);
         }
-        close_container(reader, out);
-    } else if (byte == 'd' || byte == 'l') {
-        out->flags = 0;
-        open_container(reader, out, byte == 'd');
-    } else if (byte == 'i' || (unsigned)(byte - '0') <= 9) {
-        bencode_status status = read_scalar(reader, out, byte);
-
-        if (status != BENCODE_OK) {
-            return status;
-        }
-        value_done(reader);
-    } else {
+        put_string(reader, out, 0, off, len);
+        return BENCODE_OK;
+    }
+    switch (byte) {
+    case 'e':
+        return reader->depth > 0 ? next_end(reader, out) : BENCODE_BAD_BYTE;
+    case 'd':
+    case 'l':
+        return next_container(reader, out, byte == 'd');
+    case 'i':
+        return next_int(reader, out);
+    default:
         return BENCODE_BAD_BYTE;
     }
-    if (key && byte != 'e') {
-        out->flags |= BENCODE_KEY | (out->type == BENCODE_STRING ? 0u : (unsigned)BENCODE_KEY_NOT_STRING);
-    }
-    out->off = pos;
-    reader->pos = out->end;
-    reader->started = 1;
-    return BENCODE_OK;
 }
 
 bencode_status bencode_skip(bencode_reader *reader, uint32_t *end_out, const bencode_token *token)

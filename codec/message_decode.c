@@ -515,44 +515,13 @@ static bencode_status read_other_value(decoder *d, krpc_field field, uint32_t ke
     return BENCODE_OK;
 }
 
-/* A string whose length has up to three digits, none of them wasted: nearly every one. False leaves it to the scanner. */
-static inline bool usual_string(const uint8_t *data, uint32_t len, uint32_t pos, uint32_t *body, uint32_t *size)
-{
-    unsigned first, second, third;
-
-    if (len - pos < 4) {
-        return false;
-    }
-    if (data[pos] == '2' && data[pos + 1] == '0' && data[pos + 2] == ':') { /* an id: known without its digits */
-        *size = 20;
-        *body = pos + 3;
-        return *size <= len - *body;
-    }
-    first = (unsigned)(data[pos] - '0');
-    if (data[pos + 1] == ':') {
-        *size = first;
-        *body = pos + 2;
-        return first <= 9 && first <= len - *body;
-    }
-    second = (unsigned)(data[pos + 1] - '0');
-    if (data[pos + 2] == ':') {
-        *size = first * 10 + second;
-        *body = pos + 3;
-        return first - 1 <= 8 && second <= 9 && *size <= len - *body;
-    }
-    third = (unsigned)(data[pos + 2] - '0');
-    *size = first * 100 + second * 10 + third;
-    *body = pos + 4;
-    return data[pos + 3] == ':' && first - 1 <= 8 && second <= 9 && third <= 9 && *size <= len - *body;
-}
-
 /* A string that its field allows. */
 static inline bool usual_value(uint32_t field, const uint8_t *data, uint32_t len, uint32_t pos, uint32_t *body,
                                uint32_t *size)
 {
     const struct shape *shape = &shapes[field];
 
-    return usual_string(data, len, pos, body, size) && *size - shape->low <= shape->range &&
+    return bencode_scan_usual(body, size, data, len, pos) && *size - shape->low <= shape->range &&
            *size * shape->inverse <= shape->inverse - 1;
 }
 

@@ -5,18 +5,11 @@
 #ifndef MESSAGE_PRIVATE_H
 #define MESSAGE_PRIVATE_H
 
+#include "hints.h"
+
 #include <krpc/message.h>
 
 #include <string.h>
-
-/* RARE keeps what hardly ever happens out of the loops that it happens in; LIKELY puts what is usual in a line. */
-#if defined(__GNUC__)
-#define RARE              __attribute__((noinline, cold))
-#define LIKELY(condition) __builtin_expect((condition) ? 1 : 0, 1)
-#else
-#define RARE
-#define LIKELY(condition) (condition)
-#endif
 
 /* load_word is eight bytes as a big-endian number. */
 static inline uint64_t load_word(const uint8_t *p)
