@@ -2,10 +2,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "bencode_put.h"
 #include "message_private.h"
 
 /* Copies bytes into the room; 0 and full when there is none left. */
-static uint32_t keep(krpc_builder *b, const void *bytes, size_t len)
+static inline HOT uint32_t keep(krpc_builder *b, const void *bytes, size_t len)
 {
     uint32_t off = b->len;
 
@@ -13,30 +14,30 @@ static uint32_t keep(krpc_builder *b, const void *bytes, size_t len)
         b->full = true;
         return 0;
     }
-    if (len > 0) {
-        memcpy(b->room + off, bytes, len);
-    }
+    bencode_copy(b->room + off, (const uint8_t *)bytes, len);
     b->len += (uint32_t)len;
     return off;
 }
 
 /* A field of a or r makes its dictionary. */
-static void set(krpc_builder *b, krpc_field field, const krpc_value *v)
+static inline HOT void set(krpc_builder *b, krpc_field field, bencode_type type, uint32_t flags, uint32_t off,
+                           uint32_t len, int64_t num)
 {
     krpc_message *m = &b->message;
-    const krpc_field_info *info = krpc_field_get(field);
 
-    if (b->full || info == NULL) {
+    if (b->full || (unsigned)field >= KRPC_NUM_FIELDS) {
         return;
     }
-    m->value[field] = *v;
-    m->present |= KRPC_BIT(field);
+    m->value[field].key_off = 0;
+    m->value[field].off = off;
+    m->value[field].len = len;
+    m->value[field].type = (uint8_t)type;
+    m->value[field].flags = (uint8_t)flags;
+    m->value[field].reserved = 0;
+    m->value[field].num = num;
     m->wrong &= ~KRPC_BIT(field);
-    if (info->scope == KRPC_SCOPE_A) {
-        m->present |= KRPC_BIT(KRPC_A);
-    } else if (info->scope == KRPC_SCOPE_R) {
-        m->present |= KRPC_BIT(KRPC_R);
-    }
+    m->present |= KRPC_BIT(field) | ((KRPC_BIT(field) & KRPC_ALL_A) != 0 ? KRPC_BIT(KRPC_A) : 0) |
+                  ((KRPC_BIT(field) & KRPC_ALL_R) != 0 ? KRPC_BIT(KRPC_R) : 0);
 }
 
 void krpc_builder_init(krpc_builder *builder, void *room, size_t cap, krpc_type type, const void *t, size_t t_len)
@@ -44,9 +45,11 @@ void krpc_builder_init(krpc_builder *builder, void *room, size_t cap, krpc_type 
     static const char types[] = "?qre";
     unsigned index = (unsigned)type <= KRPC_ERROR ? (unsigned)type : 0;
 
-    memset(builder, 0, sizeof *builder);
+    memset(&builder->message, 0, offsetof(krpc_message, value)); /* a value counts where its bit is set */
     builder->room = (uint8_t *)room;
     builder->cap = cap > UINT32_MAX ? UINT32_MAX : (uint32_t)cap;
+    builder->len = 0;
+    builder->full = false;
     builder->message.status = BENCODE_DONE;
     builder->message.type = (uint8_t)index;
     builder->message.canonical = 1;
@@ -69,18 +72,14 @@ void krpc_builder_method(krpc_builder *builder, krpc_method method)
 
 void krpc_builder_bytes(krpc_builder *builder, krpc_field field, const void *bytes, size_t len)
 {
-    krpc_value v = {.type = BENCODE_STRING};
+    uint32_t off = keep(builder, bytes, len);
 
-    v.off = keep(builder, bytes, len);
-    v.len = (uint32_t)len;
-    set(builder, field, &v);
+    set(builder, field, BENCODE_STRING, 0, off, (uint32_t)len, 0);
 }
 
 void krpc_builder_int(krpc_builder *builder, krpc_field field, int64_t num)
 {
-    krpc_value v = {.type = BENCODE_INT, .num = num};
-
-    set(builder, field, &v);
+    set(builder, field, BENCODE_INT, 0, 0, 0, num);
 }
 
 /* One whole value, and nothing behind it. */
@@ -99,31 +98,24 @@ static bool whole(bencode_token *out, const void *bencode, size_t len)
 bool krpc_builder_raw(krpc_builder *builder, krpc_field field, const void *bencode, size_t len)
 {
     bencode_token t;
-    krpc_value v = {.type = BENCODE_NONE};
     uint32_t off;
 
     if (!whole(&t, bencode, len)) {
         return false;
     }
     off = keep(builder, bencode, len);
-    v.type = (uint8_t)t.type;
-    v.flags = (uint8_t)t.flags;
-    v.num = t.num;
     if (t.type == BENCODE_STRING || t.type == BENCODE_INT) {
-        v.off = off + t.body_off;
-        v.len = t.body_len;
+        set(builder, field, t.type, t.flags, off + t.body_off, t.body_len, t.num);
     } else {
-        v.off = off;
-        v.len = (uint32_t)len;
+        set(builder, field, t.type, t.flags, off, (uint32_t)len, 0);
     }
-    set(builder, field, &v);
     return true;
 }
 
 void krpc_builder_error(krpc_builder *builder, int64_t code, const char *text)
 {
     bencode_writer w;
-    krpc_value v = {.type = BENCODE_LIST, .num = 2};
+    uint32_t off = builder->len;
 
     bencode_writer_init(&w, builder->room + builder->len, builder->cap - builder->len);
     bencode_put_list(&w);
@@ -134,10 +126,8 @@ void krpc_builder_error(krpc_builder *builder, int64_t code, const char *text)
         builder->full = true;
         return;
     }
-    v.off = builder->len;
-    v.len = (uint32_t)w.len;
-    builder->len += v.len;
-    set(builder, KRPC_E, &v);
+    builder->len += (uint32_t)w.len;
+    set(builder, KRPC_E, BENCODE_LIST, 0, off, (uint32_t)w.len, 2);
 }
 
 void krpc_builder_endpoint(krpc_builder *builder, krpc_field field, const krpc_endpoint *endpoint)

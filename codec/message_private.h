@@ -45,6 +45,21 @@ static inline uint64_t text_word(const uint8_t *data, uint32_t len, uint32_t off
     return text_len == 0 ? 0 : word_at(data, len, off) & (text_len < 8 ? FIRST_BYTES(text_len) : UINT64_MAX);
 }
 
+/* lowest_bit is the number of the lowest bit that is set; there must be one. */
+static inline unsigned lowest_bit(uint64_t bits)
+{
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(bits);
+#else
+    unsigned n = 0;
+
+    while ((bits >> n & 1) == 0) {
+        n++;
+    }
+    return n;
+#endif
+}
+
 /* value_end is the first byte after a value's encoding. */
 static inline uint32_t value_end(const krpc_value *value)
 {
