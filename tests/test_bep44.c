@@ -161,6 +161,7 @@ static void hostile_keys(void)
         CU_ASSERT(verify(k, sig, "", 1, item) != KRPC_BEP44_VALID);
     }
     for (unsigned fill = 0; fill < 256; fill++) {
+        bytes_of(sig, sig_hex);
         memset(k, (int)fill, sizeof k);
         CU_ASSERT(verify(k, sig, "", 1, item) != KRPC_BEP44_VALID);
         memset(sig, (int)fill, sizeof sig);
@@ -188,6 +189,25 @@ static void nearly_hostile_keys(void)
         bytes_of(k, keys[i].key);
         CU_ASSERT_EQUAL(verify(k, sig, "", 1, item), keys[i].verdict);
     }
+}
+
+/* The second half of a signature and the order of the group added to it fit the same text: only the smaller one counts. */
+static void one_form(void)
+{
+    uint8_t k[32], sig[64], order[32];
+    unsigned carry = 0;
+
+    bytes_of(k, key_hex);
+    bytes_of(sig, sig_hex);
+    bytes_of(order, "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    for (unsigned i = 0; i < sizeof order; i++) {
+        carry += (unsigned)sig[32 + i] + order[i];
+        sig[32 + i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+    CU_ASSERT_EQUAL(carry, 0);
+    CU_ASSERT_EQUAL(verify(k, sig, "", 1, item),
+                    krpc_bep44_available() ? KRPC_BEP44_BAD_SIGNATURE : KRPC_BEP44_UNKNOWN);
 }
 
 static void beyond_the_limits(void)
@@ -405,6 +425,7 @@ int main(void)
         UNIT_TEST(flipped_bits),
         UNIT_TEST(hostile_keys),
         UNIT_TEST(nearly_hostile_keys),
+        UNIT_TEST(one_form),
         UNIT_TEST(beyond_the_limits),
         UNIT_TEST(puts_are_verified),
         UNIT_TEST(responses_need_the_target),
