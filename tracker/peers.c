@@ -220,9 +220,10 @@ static void feed(tracker *t, const tracker_packet *p, const stream_datagram *d, 
     struct peers *peers = t->peers;
 
     if (peers == NULL) {
-        stream_limits limits = {t->options.max_streams, WAITING_BYTES, WAITING_SIDE, 0, sizeof(side *)};
+        stream_limits limits = {t->options.max_streams, WAITING_BYTES, WAITING_SIDE, 0, sizeof(side *), {0}};
         stream_sink to = {take_bytes, end_stream, NULL};
 
+        memcpy(limits.hash_key, t->options.hash_key, sizeof limits.hash_key);
         peers = t->peers = table_alloc(&t->stats.memory, 1, sizeof *peers);
         peers->owner = t;
         to.ctx = peers;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "stream_table.h"
+#include "tracker_private.h"
 
 #define DEFAULT_MAX_STREAMS 65536
 #define DEFAULT_MAX_BYTES   (64 * 1024 * 1024)
@@ -15,10 +16,9 @@
 #define DEFAULT_IDLE_S      300
 #define NS_PER_S            UINT64_C(1000000000)
 
-/* Sets of two hashes each; the one that was used last is the first. */
-#define IGNORED_SETS        32768
-
-#define KEY_BYTES           offsetof(stream_key, hash)
+/* A set is one line of the cache, and all connections of two endpoints are in the same. The newest is the first. */
+#define IGNORED_SETS        8192
+#define IGNORED_WAYS        8
 
 struct stream_table {
     GHashTable *by_key;
@@ -30,7 +30,8 @@ struct stream_table {
     uint64_t idle_ns;
     size_t state_size; /* rounded up to the alignment */
     uint32_t max_streams;
-    uint64_t ignored[IGNORED_SETS][2];
+    hash_key hash_key;
+    uint64_t ignored[IGNORED_SETS][IGNORED_WAYS];
 };
 
 static size_t aligned(size_t size)
@@ -53,29 +54,22 @@ static stream_side *other_side(const stream_side *side)
     return side == &connection->sides[0] ? &connection->sides[1] : &connection->sides[0];
 }
 
-unsigned stream_key_set(stream_key *key, const krpc_endpoint *src, const krpc_endpoint *dst)
+unsigned stream_key_set(const stream_table *table, stream_key *key, const krpc_endpoint *src, const krpc_endpoint *dst)
 {
     unsigned src_is_high = memcmp(src, dst, sizeof *src) > 0;
 
     key->low = src_is_high ? *dst : *src;
     key->high = src_is_high ? *src : *dst;
-    key->unused = 0;
+    key->pair = hash_fold(hash_endpoint(&table->hash_key, &key->low) ^ table->hash_key.k[0],
+                          hash_endpoint(&table->hash_key, &key->high) ^ table->hash_key.k[1]);
     return src_is_high;
 }
 
-void stream_key_finish(stream_key *key, uint32_t kind)
+void stream_key_finish(const stream_table *table, stream_key *key, uint32_t kind)
 {
-    uint64_t words[KEY_BYTES / 8];
-    uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
-
-    _Static_assert(KEY_BYTES % 8 == 0, "the key is hashed in words of 8 bytes");
+    _Static_assert(sizeof(stream_key) == 2 * sizeof(krpc_endpoint) + 24, "the key is compared as bytes");
     key->kind = kind;
-    memcpy(words, key, sizeof words);
-    for (size_t i = 0; i < KEY_BYTES / 8; i++) {
-        hash = (hash ^ words[i]) * UINT64_C(0xff51afd7ed558ccd);
-        hash ^= hash >> 32;
-    }
-    key->hash = hash != 0 ? hash : 1;
+    key->hash = hash_fold(key->pair ^ table->hash_key.k[2], kind ^ table->hash_key.k[3]) | 1; /* 0 is an empty place */
 }
 
 static guint key_hash(gconstpointer key)
@@ -90,26 +84,30 @@ static gboolean key_equal(gconstpointer a, gconstpointer b)
 
 bool stream_is_ignored(const stream_table *table, const stream_key *key)
 {
-    const uint64_t *set = table->ignored[key->hash % IGNORED_SETS];
+    const uint64_t *set = table->ignored[key->pair % IGNORED_SETS];
 
-    return set[0] == key->hash || set[1] == key->hash;
+    for (unsigned i = 0; i < IGNORED_WAYS; i++) {
+        if (set[i] == key->hash)
+            return true;
+    }
+    return false;
 }
 
 static void ignore(stream_table *table, const stream_key *key)
 {
-    uint64_t *set = table->ignored[key->hash % IGNORED_SETS];
+    uint64_t *set = table->ignored[key->pair % IGNORED_SETS];
 
-    if (set[0] == key->hash)
+    if (stream_is_ignored(table, key))
         return;
-    set[1] = set[0];
+    memmove(set + 1, set, (IGNORED_WAYS - 1) * sizeof *set);
     set[0] = key->hash;
 }
 
 void stream_unignore(stream_table *table, const stream_key *key)
 {
-    uint64_t *set = table->ignored[key->hash % IGNORED_SETS];
+    uint64_t *set = table->ignored[key->pair % IGNORED_SETS];
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < IGNORED_WAYS; i++) {
         if (set[i] == key->hash)
             set[i] = 0;
     }
@@ -330,9 +328,9 @@ static void tcp_add(stream_table *table, const stream_packet *packet)
     uint8_t flags = datagram->tcp_flags;
     uint32_t pos = datagram->tcp_seq;
     stream_key key;
-    unsigned index = stream_key_set(&key, &datagram->src, &datagram->dst);
+    unsigned index = stream_key_set(table, &key, &datagram->src, &datagram->dst);
 
-    stream_key_finish(&key, 0);
+    stream_key_finish(table, &key, 0);
     if (stream_is_ignored(table, &key)) {
         if ((flags & TRACKER_TCP_SYN) == 0)
             return;
@@ -377,6 +375,7 @@ stream_table *stream_table_new(const stream_limits *limits, const stream_sink *s
     table->max_streams = limits->max_streams != 0 ? limits->max_streams : DEFAULT_MAX_STREAMS;
     table->idle_ns = (limits->idle_s != 0 ? limits->idle_s : DEFAULT_IDLE_S) * NS_PER_S;
     table->state_size = aligned(limits->state_size);
+    hash_key_init(&table->hash_key, limits->hash_key);
     table->pool = (stream_pool){
         .deliver = deliver,
         .max_bytes = limits->max_bytes != 0 ? limits->max_bytes : DEFAULT_MAX_BYTES,

@@ -69,6 +69,7 @@ typedef struct stream_limits {
     uint32_t max_waiting; /* the same in one direction: 1 MiB; at most 1024 segments */
     uint32_t idle_s;      /* a connection is over after so much silence: 300 */
     size_t state_size;    /* of the consumer's state, for each direction; 0 is none */
+    uint8_t hash_key[16]; /* endpoints and connection ids are chosen by strangers */
 } stream_limits;
 
 /* stream_stats counts what happened. */

@@ -10,13 +10,13 @@
 #include "stream.h"
 #include "stream_order.h"
 
-/* stream_key names a connection. No padding before hash: the rest is hashed and compared as bytes. */
+/* stream_key names a connection. No padding: it is compared as bytes. */
 typedef struct stream_key {
     krpc_endpoint low; /* the two endpoints as memcmp orders them */
     krpc_endpoint high;
-    uint32_t kind; /* 0 for TCP, otherwise see stream_utp.c */
-    uint32_t unused;
-    uint64_t hash;
+    uint64_t pair;     /* hash of these */
+    uint64_t kind;     /* 0 for TCP, otherwise see stream_utp.c */
+    uint64_t hash;     /* of all */
 } stream_key;
 
 typedef struct stream stream;
@@ -57,10 +57,10 @@ typedef struct stream_packet {
 } stream_packet;
 
 /* stream_key_set puts the endpoints in order; the result is the index of the side that src is: 0 for low. */
-unsigned stream_key_set(stream_key *key, const krpc_endpoint *src, const krpc_endpoint *dst);
+unsigned stream_key_set(const stream_table *table, stream_key *key, const krpc_endpoint *src, const krpc_endpoint *dst);
 
 /* stream_key_finish sets kind, and with it the hash. */
-void stream_key_finish(stream_key *key, uint32_t kind);
+void stream_key_finish(const stream_table *table, stream_key *key, uint32_t kind);
 
 stream *stream_find(const stream_table *table, const stream_key *key);
 stream *stream_open(stream_table *table, const stream_key *key, stream_transport transport, int64_t time_ns);

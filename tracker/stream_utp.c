@@ -29,9 +29,9 @@ typedef struct utp_packet {
     unsigned side; /* of the sender */
 } utp_packet;
 
-static const stream_key *key_for(utp_packet *utp, unsigned role, uint32_t id)
+static const stream_key *key_for(const stream_table *table, utp_packet *utp, unsigned role, uint32_t id)
 {
-    stream_key_finish(&utp->key, KIND_UTP | role << 16 | (id & 0xffff));
+    stream_key_finish(table, &utp->key, KIND_UTP | role << 16 | (id & 0xffff));
     return &utp->key;
 }
 
@@ -77,7 +77,7 @@ static void take(stream_table *table, stream *connection, const utp_packet *utp)
 
 static void syn_add(stream_table *table, utp_packet *utp)
 {
-    const stream_key *key = key_for(utp, ROLE_INITIATOR + utp->side, utp->header.id);
+    const stream_key *key = key_for(table, utp, ROLE_INITIATOR + utp->side, utp->header.id);
     stream *connection = stream_find(table, key);
     uint32_t first = UINT32_C(0x10000) + utp->header.seq + 1;
 
@@ -102,7 +102,7 @@ static bool known_add(stream_table *table, utp_packet *utp)
 {
     for (unsigned opened_by_other = 0; opened_by_other < 2; opened_by_other++) {
         unsigned initiator = opened_by_other ? 1 - utp->side : utp->side;
-        const stream_key *key = key_for(utp, ROLE_INITIATOR + initiator, utp->header.id - 1u + opened_by_other);
+        const stream_key *key = key_for(table, utp, ROLE_INITIATOR + initiator, utp->header.id - 1u + opened_by_other);
         if (stream_is_ignored(table, key))
             return true;
         stream *connection = stream_find(table, key);
@@ -151,7 +151,7 @@ static bool other_side_add(stream_table *table, utp_packet *utp)
 {
     for (unsigned opened_by_other = 0; opened_by_other < 2; opened_by_other++) {
         uint32_t other_id = opened_by_other ? utp->header.id + 1u : utp->header.id - 1u;
-        const stream_key *key = key_for(utp, ROLE_SENDER + 1 - utp->side, other_id);
+        const stream_key *key = key_for(table, utp, ROLE_SENDER + 1 - utp->side, other_id);
         if (stream_is_ignored(table, key))
             return true;
         stream *candidate = stream_find(table, key);
@@ -159,7 +159,7 @@ static bool other_side_add(stream_table *table, utp_packet *utp)
             continue;
         unsigned initiator = opened_by_other ? 1 - utp->side : utp->side;
         uint32_t syn_id = opened_by_other ? utp->header.id : utp->header.id - 1u;
-        stream_rekey(table, candidate, key_for(utp, ROLE_INITIATOR + initiator, syn_id));
+        stream_rekey(table, candidate, key_for(table, utp, ROLE_INITIATOR + initiator, syn_id));
         confirm(table, candidate, utp);
         return true;
     }
@@ -169,7 +169,7 @@ static bool other_side_add(stream_table *table, utp_packet *utp)
 /* The first packet, or another of the same sender. */
 static bool same_side_add(stream_table *table, utp_packet *utp)
 {
-    const stream_key *key = key_for(utp, ROLE_SENDER + utp->side, utp->header.id);
+    const stream_key *key = key_for(table, utp, ROLE_SENDER + utp->side, utp->header.id);
 
     if (stream_is_ignored(table, key))
         return true;
@@ -195,7 +195,7 @@ bool stream_utp_add(stream_table *table, const stream_packet *packet)
 
     if (!utp_header_get(&utp.header, datagram->data, datagram->len, datagram->wire_len))
         return false;
-    utp.side = stream_key_set(&utp.key, &datagram->src, &datagram->dst);
+    utp.side = stream_key_set(table, &utp.key, &datagram->src, &datagram->dst);
     if (utp.header.type == UTP_SYN) {
         syn_add(table, &utp);
         return true;
