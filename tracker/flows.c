@@ -123,6 +123,11 @@ bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value)
 
 /* ---- the same bytes on both sides ---- */
 
+uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t dst_hash)
+{
+    return hash_bytes(&t->key, data, m->len, dst_hash);
+}
+
 payload_seen *payload_seen_at(tracker *t, uint64_t key)
 {
     flows *f = &t->flows;

@@ -23,6 +23,11 @@ static uint64_t key_of(const tracker *t, const krpc_endpoint *endpoint, bool tcp
     return hash_endpoint(&t->key, endpoint) ^ (tcp ? t->key.k[0] : t->key.k[1]);
 }
 
+void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint, bool tcp)
+{
+    ways_prefetch(&t->lives.ways, key_of(t, endpoint, tcp), t->lives.frames, sizeof *t->lives.frames);
+}
+
 void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t frame)
 {
     uint64_t key = key_of(t, endpoint, tcp);

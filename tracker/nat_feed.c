@@ -5,7 +5,6 @@
 #include "tracker_private.h"
 
 #define BOTH_NS (2 * SECOND)
-#define BOTH_LEN 40 /* shorter payloads could be equal by chance */
 #define ENOUGH 3
 #define WARM_UP_NS (120 * SECOND) /* mappings older than the capture live no longer than that (RFC 4787 REQ-5) */
 
@@ -138,12 +137,10 @@ static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message
     nat_observe(t, nat_of_local(t, inside), &seen, sink);
 }
 
-/* The whole payload, and where it goes. */
 static void look_for_pair(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                           const krpc_sink *sink)
 {
-    uint64_t where = hash_endpoint(&t->key, &p->dst);
-    uint64_t key = hash_bytes(&t->key, data, m->len, where);
+    uint64_t key = t->taken->payload != 0 ? t->taken->payload : payload_key(t, m, data, t->taken->dst_hash);
     payload_seen *first = payload_seen_at(t, key);
 
     if (first->key == key && first->frame != 0 && ABS(p->time_ns - first->ns) <= BOTH_NS &&

@@ -32,10 +32,19 @@ static uint64_t key_of(const tracker *t, uint32_t hash, const krpc_endpoint *res
     return hash_words(&t->key, hash_addr(&t->key, responder), hash_addr(&t->key, querier), hash);
 }
 
-void tokens_given(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint16_t port)
+uint64_t tokens_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data)
+{
+    return key_of(t, token_hash(t, m, data, KRPC_R_TOKEN), &p->src, &p->dst);
+}
+
+void tokens_prefetch(const tracker *t, uint64_t key)
+{
+    ways_prefetch(&t->tokens.ways, key, t->tokens.records, sizeof *t->tokens.records);
+}
+
+void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port)
 {
     tokens *k = &t->tokens;
-    uint64_t key = key_of(t, token_hash(t, m, data, KRPC_R_TOKEN), &p->src, &p->dst);
     uint32_t slot = ways_find(&k->ways, key);
 
     if (slot == NONE) {
@@ -45,7 +54,7 @@ void tokens_given(tracker *t, const tracker_packet *p, const krpc_message *m, co
     }
     k->ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
     k->records[slot].port = port;
-    k->records[slot].frame = p->frame;
+    k->records[slot].frame = frame;
 }
 
 void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port,

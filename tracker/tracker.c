@@ -182,15 +182,43 @@ static void fetch_records(tracker *t)
 {
     const ahead *a = &t->ahead[t->ahead_fetched++ % NUM_AHEAD];
 
-    nodes_prefetch(t, a->src_hash);
-    nodes_prefetch(t, a->dst_hash);
+    nodes_prefetch(t, &a->src, a->src_hash);
+    nodes_prefetch(t, &a->dst, a->dst_hash);
     transactions_prefetch(t, &a->transaction);
+}
+
+static void work_out(const tracker *t, ahead *a, const tracker_packet *p, const krpc_message *m, const uint8_t *data)
+{
+    a->src_hash = hash_endpoint(&t->key, &p->src);
+    a->dst_hash = hash_endpoint(&t->key, &p->dst);
+    a->payload = 0;
+    a->token = krpc_has(m, KRPC_R_TOKEN) ? tokens_key(t, p, m, data) : 0;
+    a->transaction = transactions_key(t, p, m, data, a->src_hash, a->dst_hash);
+}
+
+/* What only some messages need, and what leads to the records. */
+static void fetch_indexes(tracker *t, ahead *a, const krpc_message *m, const uint8_t *data)
+{
+    nodes_prefetch_index(t, a->src_hash);
+    nodes_prefetch_index(t, a->dst_hash);
+    transactions_prefetch_set(t, &a->transaction);
+    if (t->flows.has_private && m->type == KRPC_QUERY && m->len >= BOTH_LEN) {
+        a->payload = payload_key(t, m, data, a->dst_hash);
+        __builtin_prefetch(payload_seen_at(t, a->payload), 1);
+    }
+    if (a->token != 0) {
+        tokens_prefetch(t, a->token);
+    }
 }
 
 void tracker_prefetch(tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data)
 {
     ahead *a;
 
+    if (message == NULL) {
+        lives_prefetch(t, &packet->src, false);
+        return;
+    }
     if (t->ahead_end - t->ahead_fetched >= FETCH_AFTER) {
         fetch_records(t);
     }
@@ -201,34 +229,27 @@ void tracker_prefetch(tracker *t, const tracker_packet *packet, const krpc_messa
     a->src = packet->src;
     a->dst = packet->dst;
     a->frame = packet->frame;
-    a->src_hash = (uint32_t)hash_endpoint(&t->key, &packet->src);
-    a->dst_hash = (uint32_t)hash_endpoint(&t->key, &packet->dst);
-    a->transaction = transactions_key(t, packet, message, data);
-    nodes_prefetch_index(t, a->src_hash);
-    nodes_prefetch_index(t, a->dst_hash);
-    transactions_prefetch_set(t, &a->transaction);
+    work_out(t, a, packet, message, data);
+    fetch_indexes(t, a, message, data);
 }
 
 /* What tracker_prefetch has worked out for this message, or the same now. */
 static const ahead *get_ahead(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                               ahead *room)
 {
-    while (t->ahead_fetched != t->ahead_end) {
-        fetch_records(t);
-    }
-    if (t->ahead_used != t->ahead_end) {
+    while (t->ahead_used != t->ahead_end) { /* those in front were announced, and not admitted */
         const ahead *a = &t->ahead[t->ahead_used % NUM_AHEAD];
 
+        if (t->ahead_fetched == t->ahead_used) {
+            fetch_records(t);
+        }
+        t->ahead_used++;
         if (a->frame == p->frame && memcmp(&a->src, &p->src, sizeof p->src) == 0 &&
             memcmp(&a->dst, &p->dst, sizeof p->dst) == 0) {
-            t->ahead_used++;
             return a;
         }
     }
-    t->ahead_used = t->ahead_end; /* not in the order in which they were announced */
-    room->src_hash = (uint32_t)hash_endpoint(&t->key, &p->src);
-    room->dst_hash = (uint32_t)hash_endpoint(&t->key, &p->dst);
-    room->transaction = transactions_key(t, p, m, data);
+    work_out(t, room, p, m, data);
     return room;
 }
 
@@ -326,7 +347,7 @@ static void take_tokens(const taking *k, const transaction *query)
     tracker *t = k->t;
 
     if (krpc_has(k->m, KRPC_R_TOKEN)) {
-        tokens_given(t, k->p, k->m, k->data, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src));
+        tokens_given(t, t->taken->token, k->p->frame, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src));
     } else if (query != NULL && k->m->type == KRPC_ERROR && krpc_has(k->m, KRPC_E_CODE) &&
                k->m->value[KRPC_E_CODE].num == 203) {
         tokens_refused(t, k->p, query, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src), k->sink);
@@ -372,6 +393,7 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
 
     memset(k.out, 0, sizeof *k.out);
     a = get_ahead(t, packet, message, data, &room);
+    t->taken = a;
     k.key = &a->transaction;
     tracker_time(t, packet);
     krpc_message_check(message, data, sink);
@@ -392,6 +414,7 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
     from = node_at(&t->nodes, k.src); /* until here it tells of the time before this packet */
     from->last_frame = packet->frame;
     from->last_ns = MAX(from->last_ns, packet->time_ns);
+    t->taken = NULL;
 }
 
 uint32_t tracker_unreachable(tracker *t, const tracker_packet *packet, const krpc_endpoint *quoted_src,

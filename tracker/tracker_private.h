@@ -110,6 +110,15 @@ static inline uint32_t ways_tag(uint64_t key)
     return (uint32_t)key | 1;
 }
 
+/* A set is one line of the cache; so is what lies beside it at size bytes a slot, when these are at most 8. */
+static inline void ways_prefetch(const ways *w, uint64_t key, const void *records, size_t size)
+{
+    uint32_t set = ways_set(w, key);
+
+    __builtin_prefetch(&w->sets[set], 1);
+    __builtin_prefetch((const uint8_t *)records + set * 8 * size, 1);
+}
+
 /* ways_find gives the slot of a key, NONE when it is not there. ways_insert gives the slot of a key that is not there:
  * a free one, else the one longest unused; *evicted tells which. */
 uint32_t ways_find(const ways *ways, uint64_t key);
@@ -215,10 +224,10 @@ static inline node *node_at(const nodes *n, uint32_t index)
 void nodes_init(tracker *t);
 void nodes_clear(tracker *t);
 uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint);
-uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint32_t hash);
-uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint32_t hash); /* of the sender; made when it is new */
-void nodes_prefetch_index(const tracker *t, uint32_t hash);
-void nodes_prefetch(const tracker *t, uint32_t hash);
+uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash);
+uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash); /* of the sender; made when it is new */
+void nodes_prefetch_index(const tracker *t, uint64_t hash);
+void nodes_prefetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash);
 /* The nodes of one address: start with *cursor 0; NONE ends. At most NODES_AT_ADDRESS are looked at. */
 #define NODES_AT_ADDRESS 64
 typedef struct addr_walk {
@@ -271,6 +280,8 @@ typedef struct payload_seen {
     uint32_t frame; /* 0: it was seen on both sides already */
 } payload_seen;
 
+#define BOTH_LEN 40 /* shorter payloads could be equal by chance */
+
 typedef struct flows {
     ways ways;
     flow *records; /* NULL until somebody behind a NAT may be there */
@@ -290,6 +301,8 @@ void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *rem
 enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED, VOTE_KNOCKED };
 bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
+/* payload_key is of the whole payload, and of where it goes, whose hash is given. */
+uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t dst_hash);
 payload_seen *payload_seen_at(tracker *t, uint64_t key); /* of this key or another */
 void flows_clear(tracker *t);
 
@@ -486,7 +499,9 @@ transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_
                                 const transaction_key *key, uint32_t dst, tracker_result *out, const krpc_sink *sink);
 transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const krpc_endpoint *responder,
                                const krpc_message *m, const uint8_t *data);
-transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data);
+/* With the hashes of the packet's endpoints. */
+transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                                 uint64_t src_hash, uint64_t dst_hash);
 void transactions_prefetch_set(const tracker *t, const transaction_key *key);
 void transactions_prefetch(const tracker *t, const transaction_key *key);
 uint64_t transactions_pending(const tracker *t, int64_t younger_than);
@@ -507,7 +522,10 @@ typedef struct tokens {
 void tokens_init(tracker *t);
 void tokens_clear(tracker *t);
 uint32_t token_hash(const tracker *t, const krpc_message *m, const uint8_t *data, krpc_field field);
-void tokens_given(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint16_t port);
+/* tokens_key is where a token that a response gives is kept. */
+uint64_t tokens_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data);
+void tokens_prefetch(const tracker *t, uint64_t key);
+void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port);
 void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port,
                     const krpc_sink *sink);
 
@@ -637,6 +655,7 @@ typedef struct lives {
 
 void lives_init(tracker *t);
 void lives_clear(tracker *t);
+void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint, bool tcp);
 void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t frame);
 uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint, bool tcp); /* 0: nobody was heard there */
 
@@ -660,8 +679,10 @@ typedef struct ahead {
     krpc_endpoint src;
     krpc_endpoint dst;
     uint32_t frame;
-    uint32_t src_hash;
-    uint32_t dst_hash;
+    uint64_t src_hash; /* of the endpoints */
+    uint64_t dst_hash;
+    uint64_t payload;  /* payload_key, 0 where it was not needed */
+    uint64_t token;    /* tokens_key, where there is a token */
     transaction_key transaction;
 } ahead;
 
@@ -690,6 +711,7 @@ struct tracker {
     uint32_t ahead_used; /* counts: whose message has come, whose records were fetched, all */
     uint32_t ahead_fetched;
     uint32_t ahead_end;
+    const ahead *taken; /* of the message that is being taken */
 };
 
 /* Seconds since the capture's begin, from 1. */

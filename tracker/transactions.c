@@ -42,9 +42,10 @@ static uint64_t hash_t(const tracker *t, const uint8_t *id, uint32_t len)
     return word | (uint64_t)len << 56;
 }
 
-static uint64_t alt_key(const tracker *t, const krpc_endpoint *querier, const uint8_t *id, uint32_t len)
+/* querier is the hash of his endpoint. */
+static uint64_t alt_key(const tracker *t, uint64_t querier, const uint8_t *id, uint32_t len)
 {
-    return hash_fold(hash_endpoint(&t->key, querier) ^ t->key.k[1], hash_t(t, id, len) ^ t->key.k[0]);
+    return hash_fold(querier ^ t->key.k[1], hash_t(t, id, len) ^ t->key.k[0]);
 }
 
 static uint64_t full_key(const tracker *t, uint64_t alt, const krpc_endpoint *responder)
@@ -334,23 +335,25 @@ transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const k
 {
     const krpc_value *v = &m->value[KRPC_T];
     uint32_t way = 0;
+    uint64_t alt;
     transaction *r;
 
     if (!krpc_has(m, KRPC_T)) {
         return NULL;
     }
-    r = lookup(&t->transactions, full_key(t, alt_key(t, querier, data + v->off, v->len), responder), responder->port,
-               &way);
+    alt = alt_key(t, hash_endpoint(&t->key, querier), data + v->off, v->len);
+    r = lookup(&t->transactions, full_key(t, alt, responder), responder->port, &way);
     return r != NULL && r->port == responder->port ? r : NULL;
 }
 
-transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data)
+transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+                                 uint64_t src_hash, uint64_t dst_hash)
 {
     const krpc_value *v = &m->value[KRPC_T];
     transaction_key k = {0, 0, m->type == KRPC_QUERY, krpc_has(m, KRPC_T)};
 
     if (k.valid) {
-        k.alt = alt_key(t, k.query ? &p->src : &p->dst, data + v->off, v->len);
+        k.alt = alt_key(t, k.query ? src_hash : dst_hash, data + v->off, v->len);
         k.key = full_key(t, k.alt, k.query ? &p->dst : &p->src);
     }
     return k;

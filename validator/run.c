@@ -19,9 +19,8 @@
 #include "progress.h"
 #include "reader.h"
 
-#define BATCH_ALONE 32     /* stays in the nearest cache */
-#define BATCH_THREADED 256 /* handing over costs as much as some packets */
-#define PREFETCH 32
+#define BATCH 256 /* each step keeps its code in the cache for so long; handing over costs as much as some packets */
+#define PREFETCH 64
 #define NUM_BATCHES 8
 #define MAX_FINDINGS 64 /* kept for one packet before they grow */
 
@@ -167,8 +166,6 @@ static void give_advert(void *ctx, const tracker_advert *advert)
 {
     run *r = ctx;
 
-    if (r->visitor->advert == NULL)
-        return;
     if (r->anonymizer == NULL) {
         r->visitor->advert(r->visitor->ctx, advert);
     } else {
@@ -181,9 +178,11 @@ static void give_advert(void *ctx, const tracker_advert *advert)
 static void begin_tracker(run *r, unsigned file)
 {
     const options *with = r->options;
-    tracker_options bounds = {.max_nodes = with->max_nodes, .advert_done = give_advert, .ctx = r,
+    tracker_options bounds = {.max_nodes = with->max_nodes, .ctx = r,
                               .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
 
+    if (r->visitor->advert != NULL)
+        bounds.advert_done = give_advert; /* nobody else wants the verdicts worked out */
     r->counts = (run_counts){0};
     r->tracker = tracker_new(&bounds);
     if (r->visitor->begin != NULL)
@@ -339,8 +338,9 @@ static bool judge_batch(run *r, batch *b)
     for (uint32_t first = 0; first < b->num_items; first += PREFETCH) {
         uint32_t end = MIN(first + PREFETCH, b->num_items);
         for (uint32_t i = first; i < end; i++)
-            if (b->items[i].maybe_krpc)
-                tracker_prefetch(r->tracker, &b->items[i].packet.where, &b->messages[i], b->items[i].packet.data);
+            if (b->items[i].packet.protocol == FRAME_UDP)
+                tracker_prefetch(r->tracker, &b->items[i].packet.where, b->items[i].maybe_krpc ? &b->messages[i] : NULL,
+                                 b->items[i].packet.data);
         for (uint32_t i = first; i < end && !r->stopped; i++)
             judge_item(r, b, i);
     }
@@ -355,7 +355,7 @@ static bool judge_batch(run *r, batch *b)
 
 static void run_alone(run *r)
 {
-    batch *b = batch_new(BATCH_ALONE);
+    batch *b = batch_new(BATCH);
 
     while (!interrupted && reader_fill(r->reader, b) && judge_batch(r, b))
         ;
@@ -386,7 +386,7 @@ static void run_threaded(run *r)
     r->empty = g_async_queue_new();
     r->full = g_async_queue_new();
     for (unsigned i = 0; i < NUM_BATCHES; i++)
-        g_async_queue_push(r->empty, batch_new(BATCH_THREADED));
+        g_async_queue_push(r->empty, batch_new(BATCH));
     GThread *other = g_thread_new("reader", reader_main, r);
     bool going = true;
     for (;;) {

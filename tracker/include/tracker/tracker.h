@@ -190,7 +190,8 @@ bool tracker_admit(const tracker *tracker, const tracker_packet *packet, const k
                    const uint8_t *data);
 
 /* tracker_prefetch may be called some packets ahead of tracker_message, best for a batch of some dozens: it brings the
- * records that will be needed into the cache, and changes nothing else. */
+ * records that will be needed into the cache, and changes nothing else. message is NULL for a datagram that tracker_datagram
+ * will get. */
 void tracker_prefetch(tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                       const uint8_t *data);
 
