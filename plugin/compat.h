@@ -20,6 +20,7 @@
 #include <epan/stats_tree.h>
 #include <epan/tap.h>
 #include <epan/tfs.h>
+#include <wsutil/str_util.h>
 
 #ifdef __has_include
 #if __has_include(<wsutil/plugins.h>)
@@ -63,11 +64,17 @@ static inline bool compat_is_visible(proto_tree *tree)
     return tree != NULL && PTREE_DATA(tree)->visible;
 }
 
+/* compat_is_referenced: a filter, a column or -e asks for this very field. */
+static inline bool compat_is_referenced(int hf)
+{
+    return proto_registrar_get_nth((unsigned)hf)->ref_type != HF_REF_TYPE_NONE;
+}
+
 /* compat_is_wanted: somebody will look at fields of this protocol. Unlike proto_field_is_referenced it does not say so where
  * the protocol alone is asked for, as the protocol hierarchy does. */
 static inline bool compat_is_wanted(proto_tree *tree, int proto)
 {
-    return compat_is_visible(tree) || (tree != NULL && proto_registrar_get_nth((unsigned)proto)->ref_type != HF_REF_TYPE_NONE);
+    return compat_is_visible(tree) || (tree != NULL && compat_is_referenced(proto));
 }
 
 #ifndef WS_PLUGIN_DESC_DISSECTOR

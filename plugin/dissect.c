@@ -33,20 +33,29 @@ static const char *method_text(packet_info *pinfo, const state_packet *packet)
     return "query";
 }
 
+static void append_after(wmem_strbuf_t *out, const char *before, const char *text)
+{
+    wmem_strbuf_append(out, before);
+    wmem_strbuf_append(out, text);
+}
+
 static void query_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet *packet)
 {
     const uint8_t *target = krpc_message_target(packet->message, packet->data);
 
     wmem_strbuf_append(out, method_text(pinfo, packet));
     if (target != NULL)
-        wmem_strbuf_append_printf(out, " %s", tree_hex(pinfo, target, 20, 4));
+        append_after(out, " ", tree_hex(pinfo, target, 20, 4));
 }
 
 static void count_text(wmem_strbuf_t *out, const char **separator, uint32_t count, const char *one, const char *many)
 {
+    char decimal[TREE_DECIMAL];
+
     if (count == 0)
         return;
-    wmem_strbuf_append_printf(out, "%s%u %s", *separator, count, count == 1 ? one : many);
+    append_after(out, *separator, tree_decimal(decimal, count));
+    append_after(out, " ", count == 1 ? one : many);
     *separator = ", ";
 }
 
@@ -71,7 +80,7 @@ static void response_text(wmem_strbuf_t *out, const state_packet *packet)
     for (unsigned i = 0; i < array_length(brought); i++) {
         if (!krpc_has(m, brought[i]))
             continue;
-        wmem_strbuf_append_printf(out, "%s%s", separator, brought[i] == KRPC_R_V ? "item" : krpc_field_get(brought[i])->key);
+        append_after(out, separator, brought[i] == KRPC_R_V ? "item" : krpc_field_get(brought[i])->key);
         separator = ", ";
     }
 }
@@ -113,10 +122,10 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet
         query_text(pinfo, out, packet);
         break;
     case KRPC_RESPONSE:
-        wmem_strbuf_append_printf(out, "%s%sresponse", is_known ? krpc_method_name(method) : "", is_known ? " " : "");
+        append_after(out, is_known ? krpc_method_name(method) : "", is_known ? " response" : "response");
         break;
     case KRPC_ERROR:
-        wmem_strbuf_append_printf(out, "%s%serror", is_known ? krpc_method_name(method) : "", is_known ? " " : "");
+        append_after(out, is_known ? krpc_method_name(method) : "", is_known ? " error" : "error");
         error_text(pinfo, out, packet);
         break;
     default:
@@ -124,7 +133,7 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet
         break;
     }
     if (node != NULL)
-        wmem_strbuf_append_printf(out, " from %s", node);
+        append_after(out, " from ", node);
     if (type == KRPC_RESPONSE)
         response_text(out, packet);
 }
@@ -214,7 +223,7 @@ static void summary_set(packet_info *pinfo, proto_item *item, const state_packet
 
     kind_text(pinfo, out, packet);
     if (client != NULL)
-        wmem_strbuf_append_printf(out, ", %s", client);
+        append_after(out, ", ", client);
     if (!packet->quoted)
         ports_info_text(out, packet);
     status_text(out, packet);

@@ -234,6 +234,9 @@ void tree_findings(packet_info *pinfo, const state_record *record, tree_context 
 char *tree_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
 char *tree_bencode(packet_info *pinfo, const uint8_t *data, size_t len);
 char *tree_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
+/* tree_decimal writes a number into the end of out and returns where it begins: printf takes ten times as long. */
+#define TREE_DECIMAL 11
+char *tree_decimal(char out[TREE_DECIMAL], uint32_t num);
 
 /* Generated items: they have no bytes of their own. A frame of 0 adds nothing. */
 void tree_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);

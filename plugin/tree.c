@@ -34,6 +34,25 @@ char *tree_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
     return out;
 }
 
+char *tree_decimal(char out[TREE_DECIMAL], uint32_t num)
+{
+    char *digit = out + TREE_DECIMAL - 1;
+
+    *digit = '\0';
+    do
+        *--digit = (char)('0' + num % 10);
+    while ((num /= 10) != 0);
+    return digit;
+}
+
+static const char *common_text(packet_info *pinfo, unsigned bits)
+{
+    char decimal[TREE_DECIMAL];
+
+    return wmem_strconcat(pinfo->pool, ", ", tree_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
+                          " in common with the target", NULL);
+}
+
 static void text_append(wmem_strbuf_t *out, const uint8_t *data, size_t len, size_t max)
 {
     size_t shown = MIN(len, max);
@@ -235,23 +254,21 @@ static void hide(proto_item *item)
 
 static void draw_distance(tree_context *c, proto_tree *tree, unsigned bits)
 {
-    hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
+    if (compat_is_referenced(HF(DISTANCE)))
+        hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
 }
 
 static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint, unsigned bits)
 {
     char text[KRPC_ENDPOINT_TEXT] = "";
-    const char *id;
+    const char *id, *line;
 
     if (!compat_is_visible(tree))
         return proto_tree_add_item(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, ENC_NA);
     id = tree_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
-    krpc_endpoint_text(text, endpoint);
-    if (c->target == NULL)
-        return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "Node %s, %s", id, text);
-    return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len,
-                                      "Node %s, %s, %u bit%s in common with the target", id, text, bits,
-                                      bits == 1 ? "" : "s");
+    line = wmem_strconcat(c->pinfo->pool, "Node ", id, ", ", krpc_endpoint_text(text, endpoint),
+                          c->target != NULL ? common_text(c->pinfo, bits) : "", NULL);
+    return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "%s", line);
 }
 
 /* One entry of compact node info: 20 bytes of id, then a compact endpoint. */
@@ -421,13 +438,14 @@ static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc
 
 static proto_item *draw_version(tree_context *c, proto_tree *tree, krpc_span span)
 {
+    const char *hex = tree_hex(c->pinfo, c->data + span.off, span.len, 20);
     char text[KRPC_CLIENT_TEXT];
 
     krpc_client_text(text, sizeof text, c->data + span.off, span.len);
     hide(proto_tree_add_string(tree, HF(CLIENT), c->tvb, (int)span.off, (int)span.len, text));
-    return proto_tree_add_bytes_format_value(tree, hf_key[KRPC_V], c->tvb, (int)span.off, (int)span.len,
-                                             c->data + span.off, "%s (%s)", text,
-                                             tree_hex(c->pinfo, c->data + span.off, span.len, 20));
+    return proto_tree_add_bytes_format(tree, hf_key[KRPC_V], c->tvb, (int)span.off, (int)span.len, c->data + span.off, "%s",
+                                       wmem_strconcat(c->pinfo->pool, krpc_field_get(KRPC_V)->title, ": ", text, " (", hex,
+                                                      ")", NULL));
 }
 
 static void draw_id(tree_context *c, proto_item *item, krpc_span span)
@@ -438,16 +456,19 @@ static void draw_id(tree_context *c, proto_item *item, krpc_span span)
     const uint8_t *id = c->data + span.off;
     krpc_node_id_verdict verdict = krpc_node_id_check(id, &c->packet->packet.src);
     proto_tree *tree = proto_item_add_subtree(item, ETT(ID));
+    const char *common = "";
 
-    if (verdict != KRPC_NODE_ID_EXEMPT)
-        proto_item_append_text(item, " (BEP 42: %s)", krpc_node_id_verdict_name(verdict));
     hide(proto_tree_add_uint(tree, HF(BEP42), c->tvb, 0, 0, verdict));
     if (c->target != NULL) {
         unsigned bits = krpc_node_id_common_bits(id, c->target);
 
-        proto_item_append_text(item, ", %u bit%s in common with the target", bits, bits == 1 ? "" : "s");
+        common = common_text(c->pinfo, bits);
         draw_distance(c, tree, bits);
     }
+    if (verdict == KRPC_NODE_ID_EXEMPT)
+        proto_item_append_text(item, "%s", common);
+    else
+        proto_item_append_text(item, " (BEP 42: %s)%s", krpc_node_id_verdict_name(verdict), common);
 }
 
 /* The target of a BEP 44 item, where the message has all that it is made of. */
@@ -506,8 +527,11 @@ static proto_item *draw_type(tree_context *c, proto_tree *tree, krpc_field field
 {
     const char *text = tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT);
 
-    return proto_tree_add_string_format_value(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, text, "%s (%s)", text,
-                                              krpc_type_name((krpc_type)c->message->type));
+    const char *name = krpc_type_name((krpc_type)c->message->type);
+
+    return proto_tree_add_string_format(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, text, "%s",
+                                        wmem_strconcat(c->pinfo->pool, krpc_field_get(field)->title, ": ", text, " (", name, ")",
+                                                       NULL));
 }
 
 static proto_item *draw_number(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
