@@ -121,6 +121,9 @@ static state_packet *read_tcp(packet_info *pinfo, tvbuff_t *tvb)
 
     if (header_len < TCP_HEADER_LEN || header_len > there)
         return NULL;
+    /* A bare acknowledgment says nothing of its own; the validator leaves it out, too. */
+    if (header_len == there && (tvb_get_uint8(tvb, 13) & (TRACKER_TCP_FIN | TRACKER_TCP_SYN | TRACKER_TCP_RST)) == 0)
+        return NULL;
     return state_packet_new(pinfo, tvb, header_len, there - header_len, tvb_get_ntohs(tvb, 0), tvb_get_ntohs(tvb, 2));
 }
 
