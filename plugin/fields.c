@@ -178,6 +178,16 @@ static void register_endpoint_fields(void)
             proto_register_field_array(proto_krpc, &endpoint_fields[i], 1);
 }
 
+/* Expert Information lists findings under what all of one rule have in common: "port N", not "port 6881". */
+static char *without_numbers(const char *text)
+{
+    GString *out = g_string_new(text);
+
+    g_string_replace(out, "{a}", "N", 0);
+    g_string_replace(out, "{b}", "M", 0);
+    return g_string_free(out, FALSE);
+}
+
 static void register_rules(void)
 {
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
@@ -185,6 +195,7 @@ static void register_rules(void)
         const expert_field none = EI_INIT;
 
         ei_rule[i] = none;
+        rule_fields[i].eiinfo.summary = without_numbers(rule_fields[i].eiinfo.summary); /* as long as the program runs */
         if (strncmp(rule->slug, "bencode.", 8) == 0 && rule->severity == KRPC_SEVERITY_ERROR)
             rule_fields[i].eiinfo.group = PI_MALFORMED;
     }

@@ -130,7 +130,7 @@ static void node_print(const tracker_node *node)
 
     if (node->version_len != 0)
         krpc_client_text(client, sizeof client, node->version, node->version_len);
-    printf("%-24s %-24s %-10s %-20s %s\n", krpc_endpoint_text(text, &node->endpoint), client, tracker_port_name(nat->port),
+    printf("%-24s %-28s %-10s %-20s %s\n", krpc_endpoint_text(text, &node->endpoint), client, tracker_port_name(nat->port),
            tracker_mapping_name(nat->mapping), tracker_filtering_name(nat->filtering));
     for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
         const tracker_external *external = &nat->external[i];
@@ -151,7 +151,7 @@ static void nat_draw_all(void *context)
     tracker_node node;
 
     head_print(r, "Nodes and their NATs (KRPC)");
-    printf("%-24s %-24s %-10s %-20s %s\n", "node", "client", "port", "mapping", "filtering");
+    printf("%-24s %-28s %-10s %-20s %s\n", "node", "client", "port", "mapping", "filtering");
     for (uint32_t i = 0; state_tracker() != NULL && i < tracker_num_nodes(state_tracker()); i++) {
         if (!tracker_node_get(state_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint))
             continue;

@@ -763,7 +763,9 @@ static bool is_text_wanted(proto_item *top)
 void tree_findings(packet_info *pinfo, const state_record *record, tree_context *context, proto_item *top)
 {
     bool with_text = record->num_findings != 0 && is_text_wanted(top);
+    const char *proto = pinfo->current_proto;
 
+    pinfo->current_proto = "KRPC"; /* Expert Information says whose finding it is */
     for (unsigned i = 0; i < record->num_findings; i++) {
         const state_finding *kept = &record->findings[i];
         const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
@@ -778,4 +780,5 @@ void tree_findings(packet_info *pinfo, const state_record *record, tree_context 
         krpc_finding_text(text, sizeof text, &finding);
         expert_add_info_format(pinfo, place_find(context, kept->off, kept->len, top), &ei_rule[kept->rule], "%s", text);
     }
+    pinfo->current_proto = proto;
 }
