@@ -110,7 +110,8 @@ static void add_packet(stream_table *table, consumer *c, const uint8_t head[5], 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     consumer c = {0};
-    const stream_limits limits = {MAX_STREAMS, 2 * MAX_WAITING, MAX_WAITING, 0, sizeof(side_state)};
+    const stream_limits limits = {
+        .max_streams = MAX_STREAMS, .max_bytes = 2 * MAX_WAITING, .max_waiting = MAX_WAITING, .state_size = sizeof(side_state)};
     const stream_sink sink = {take_bytes, take_end, &c};
     stream_table *table = stream_table_new(&limits, &sink);
     size_t at = 0;
