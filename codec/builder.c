@@ -14,7 +14,9 @@ static inline HOT uint32_t keep(krpc_builder *b, const void *bytes, size_t len)
         b->full = true;
         return 0;
     }
-    bencode_copy(b->room + off, (const uint8_t *)bytes, len);
+    if (len > 0) {
+        bencode_copy(b->room + off, (const uint8_t *)bytes, len);
+    }
     b->len += (uint32_t)len;
     return off;
 }
@@ -137,8 +139,8 @@ void krpc_builder_endpoint(krpc_builder *builder, krpc_field field, const krpc_e
     krpc_builder_bytes(builder, field, compact, krpc_endpoint_put(compact, endpoint));
 }
 
-bool krpc_builder_unknown(krpc_builder *builder, krpc_scope scope, const void *key, size_t key_len,
-                          const void *bencode, size_t len)
+bool krpc_builder_unknown(krpc_builder *builder, krpc_scope scope, const void *key, size_t key_len, const void *bencode,
+                          size_t len)
 {
     krpc_message *m = &builder->message;
     bencode_writer w;

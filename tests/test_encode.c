@@ -368,6 +368,36 @@ static void room_that_fits_exactly(void)
     }
 }
 
+/* However long a string is, it is copied whole, nothing is read behind it and nothing is written behind the message. */
+static void strings_of_every_length(void)
+{
+    enum { ROOM = 2 + 1 + 4 + 20, MAX = 1100 };
+    static const char front[] = "d1:ad2:id20:" ID "e1:q4:ping1:t2:aa1:v";
+    static uint8_t bytes[MAX], out[2 * MAX], expected[2 * MAX];
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 7 + i / 251);
+    }
+    for (size_t len = 0; len < MAX; len += len < 140 || len > 990 ? 1 : 50) {
+        uint8_t *room = guard_copy(&page, "", 0) - ROOM - len;
+        bencode_writer w;
+        krpc_builder b;
+
+        bencode_writer_init(&w, expected, sizeof expected);
+        bencode_put_raw(&w, front, sizeof front - 1);
+        bencode_put_string(&w, bytes, len);
+        bencode_put_raw(&w, "1:y1:qe", 7);
+        krpc_builder_init(&b, room, ROOM + len, KRPC_QUERY, "aa", 2);
+        krpc_builder_method(&b, KRPC_METHOD_PING);
+        krpc_builder_bytes(&b, KRPC_A_ID, ID, 20);
+        krpc_builder_bytes(&b, KRPC_V, bytes, len);
+        memset(out, 0xa5, sizeof out);
+        memset(expected + w.len, 0xa5, sizeof expected - w.len);
+        CU_ASSERT_EQUAL(krpc_builder_encode(&b, out, sizeof out), w.len);
+        CU_ASSERT_EQUAL(memcmp(out, expected, sizeof out), 0);
+    }
+}
+
 static void a_builder_without_room(void)
 {
     krpc_builder b;
@@ -439,6 +469,7 @@ int main(void)
         UNIT_TEST(a_field_of_a_makes_a),
         UNIT_TEST(a_full_builder_stays_full),
         UNIT_TEST(room_that_fits_exactly),
+        UNIT_TEST(strings_of_every_length),
         UNIT_TEST(a_builder_without_room),
         UNIT_TEST(incomplete_messages_have_none),
         UNIT_TEST(encoding_makes_canonical),

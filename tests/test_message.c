@@ -331,6 +331,87 @@ static void bodies(void)
     CU_ASSERT_EQUAL(m.value[KRPC_Q].key_off, 33);
 }
 
+static void count_one(void *ctx, const krpc_finding *finding)
+{
+    uint32_t *num = (uint32_t *)ctx;
+
+    num[finding->rule]++;
+}
+
+/* A string of many entries holds whole ones: every other length is a finding. */
+static void whole_entries(void)
+{
+    static const struct {
+        const char *key;
+        uint32_t size;
+        krpc_rule rule;
+    } kinds[] = {{"5:nodes", 26, KRPC_RULE_KRPC_NODES_REMAINDER},
+                 {"6:nodes6", 38, KRPC_RULE_KRPC_NODES_REMAINDER},
+                 {"7:samples", 20, KRPC_RULE_BEP51_REMAINDER}};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        for (uint32_t len = 0; len < 1100; len++) {
+            static char text[1200];
+            uint32_t found[KRPC_NUM_RULES] = {0};
+            krpc_sink sink = {count_one, found};
+            krpc_message m;
+            size_t size = (size_t)snprintf(text, sizeof text, "d1:rd%s%u:%*see", kinds[i].key, len, (int)len, "");
+
+            krpc_message_decode(&m, (const uint8_t *)text, size, size, &sink);
+            CU_ASSERT_EQUAL(m.status, BENCODE_DONE);
+            CU_ASSERT_EQUAL(found[kinds[i].rule], len % kinds[i].size != 0);
+        }
+    }
+}
+
+/* An id that begins a body and a y that ends a message are as good as others, and no better. */
+static void first_and_last_keys(void)
+{
+#define ID_ENTRY "2:id20:abcdefghij0123456789"
+#define CUT_ID   "2:id20:abcdefghij012345678"
+    static const struct {
+        const char *text;
+        krpc_type type;
+        uint64_t present;
+        uint16_t num_unknown; /* in a */
+        bool canonical;
+    } cases[] = {
+        {"d1:ad" ID_ENTRY "e1:y1:qe", KRPC_QUERY, KRPC_BIT(KRPC_A) | KRPC_BIT(KRPC_A_ID) | KRPC_BIT(KRPC_Y), 0, true},
+        {"d1:rd" ID_ENTRY "e1:y1:re", KRPC_RESPONSE, KRPC_BIT(KRPC_R) | KRPC_BIT(KRPC_R_ID) | KRPC_BIT(KRPC_Y), 0,
+         true},
+        {"d1:rd" ID_ENTRY "e1:y1:ee", KRPC_ERROR, KRPC_BIT(KRPC_R) | KRPC_BIT(KRPC_R_ID) | KRPC_BIT(KRPC_Y), 0, true},
+        {"d1:ad" ID_ENTRY ID_ENTRY "e1:y1:qe", KRPC_QUERY, KRPC_BIT(KRPC_A) | KRPC_BIT(KRPC_A_ID) | KRPC_BIT(KRPC_Y), 0,
+         false},
+        {"d1:ad1:k1:x" ID_ENTRY "e1:y1:qe", KRPC_QUERY,
+         KRPC_BIT(KRPC_A) | KRPC_BIT(KRPC_A_ID) | KRPC_BIT(KRPC_A_K) | KRPC_BIT(KRPC_Y), 0, false},
+        {"d1:ad" CUT_ID, KRPC_TYPE_UNKNOWN, KRPC_BIT(KRPC_A), 0, false},
+        {"d1:ad1:y1:qe", KRPC_TYPE_UNKNOWN, KRPC_BIT(KRPC_A), 1, false}, /* the end of a, not of the message */
+        {"d1:y1:q1:t2:aa1:y1:re", KRPC_QUERY, KRPC_BIT(KRPC_T) | KRPC_BIT(KRPC_Y), 0, false},
+        {"d1:yi1e1:t2:aa1:y1:re", KRPC_TYPE_UNKNOWN, KRPC_BIT(KRPC_T), 0, false},
+        {"d1:z1:x1:y1:re", KRPC_RESPONSE, KRPC_BIT(KRPC_Y), 0, false},
+        {"d1:y1:rX", KRPC_RESPONSE, KRPC_BIT(KRPC_Y), 0, false},
+        {"d1:y2:ree", KRPC_TYPE_UNKNOWN, KRPC_BIT(KRPC_Y), 0, true},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        krpc_message m;
+
+        decode(&m, cases[i].text);
+        CU_ASSERT_EQUAL(m.type, cases[i].type);
+        CU_ASSERT_EQUAL(m.present, cases[i].present);
+        CU_ASSERT_EQUAL(m.num_unknown[KRPC_SCOPE_A], cases[i].num_unknown);
+        CU_ASSERT_EQUAL(m.canonical, cases[i].canonical);
+        if (krpc_has(&m, KRPC_A_ID)) {
+            CU_ASSERT_EQUAL(m.value[KRPC_A_ID].key_off + 7, m.value[KRPC_A_ID].off);
+            CU_ASSERT_EQUAL(m.value[KRPC_A_ID].len, 20);
+        }
+        if (krpc_has(&m, KRPC_Y)) {
+            CU_ASSERT_EQUAL(m.value[KRPC_Y].off, m.value[KRPC_Y].key_off + 5);
+            CU_ASSERT_EQUAL(memcmp(cases[i].text + m.value[KRPC_Y].key_off, "1:y", 3), 0);
+        }
+    }
+}
+
 /* A message is a value: a copy is as good, and the same bytes elsewhere too. */
 static void a_message_is_a_value(void)
 {
@@ -537,6 +618,8 @@ int main(void)
         UNIT_TEST(keys_that_are_no_strings),
         UNIT_TEST(very_many_unknown_keys),
         UNIT_TEST(bodies),
+        UNIT_TEST(whole_entries),
+        UNIT_TEST(first_and_last_keys),
         UNIT_TEST(a_message_is_a_value),
         UNIT_TEST(depth_takes_no_stack),
         UNIT_TEST(memory_around_does_not_matter),
