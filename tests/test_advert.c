@@ -111,7 +111,8 @@ static const vector cases[] = {
     CASE("d1:rd6:valuesl6:" A "18:" SIX "ee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @16+6\nvalues "
                                                      "third party peer claimed 6881 2001:db8::1 @25+18\n"),
     CASE("d1:rd6:nodes2l38:" ID SIX "26:" ID B "25:" ID "abcdei1eee1:y1:re",
-         "nodes6 third party dht claimed 6881 2001:db8::1 @37+18\nnodes third party dht claimed 51413 198.51.100.7 @78+6\n"),
+         "nodes6 third party dht claimed 6881 2001:db8::1 @37+18\nnodes third party dht claimed 51413 198.51.100.7 "
+         "@78+6\n"),
     CASE("d1:rd6:nodes226:" ID B "e1:y1:re", ""), /* a string where the list belongs */
     /* the order: p, contact, announce_peer, implied_port, ip, r.p, punch, nodes, nodes6, values */
     CASE(
@@ -243,8 +244,8 @@ static void every_number_in_every_place(void)
             rules_seen seen = {{0}};
             krpc_sink sink = {see_rule, &seen};
             char text[512];
-            size_t len = (size_t)snprintf(text, sizeof text, "%s%s%s", places[p].before, numbers[n].digits,
-                                          places[p].after);
+            size_t len =
+                (size_t)snprintf(text, sizeof text, "%s%s%s", places[p].before, numbers[n].digits, places[p].after);
             const uint8_t *data = guard_copy(&page, text, len);
             bool one = numbers[n].port == 1 && places[p].channel != KRPC_CHANNEL_R_P;
             unsigned findings = 0;

@@ -243,7 +243,7 @@ static void odd_messages_do_not_lose_step(void)
 
     PUT(s, HANDSHAKE);
     PUT(s, "\0\0\0\x05\x09\0\0\x1a\xe1"); /* PORT with a wrong length */
-    PUT(s, "\0\0\0\x01\x09");                 /* and without a port */
+    PUT(s, "\0\0\0\x01\x09");             /* and without a port */
     PUT(s, "\0\0\0\x04\x63"
            "abc"); /* an id that nobody knows */
     PUT(s, KEEP_ALIVE KEEP_ALIVE KEEP_ALIVE KEEP_ALIVE);
@@ -282,6 +282,111 @@ static void nonsense_loses_step(void)
         PUT(s, REQUEST);
         assert_events(s, "0 handshake/68 68 have/9 77 LOST 100 have/9 109 keep-alive/4 113 port/7 120 request/17 ");
         stream_free(s);
+    }
+}
+
+/* What each message's length prefix may say, as the BEPs have it; what it may say of ids that nobody has, and of PORT,
+ * which some send with a wrong length. */
+static void lengths_in_step(void)
+{
+    static const struct {
+        uint8_t id;
+        const char *name;
+        uint32_t min;
+        uint32_t max;
+    } messages[] = {
+        {0, "choke", 1, 1},
+        {1, "unchoke", 1, 1},
+        {2, "interested", 1, 1},
+        {3, "not interested", 1, 1},
+        {4, "have", 5, 5},
+        {5, "bitfield", 2, PEERWIRE_MAX_LEN},
+        {6, "request", 13, 13},
+        {7, "piece", 9, PEERWIRE_MAX_LEN},
+        {8, "cancel", 13, 13},
+        {9, "port", 1, 64},
+        {10, "unknown", 1, 65536},
+        {11, "unknown", 1, 65536},
+        {12, "unknown", 1, 65536},
+        {13, "suggest piece", 5, 5},
+        {14, "have all", 1, 1},
+        {15, "have none", 1, 1},
+        {16, "reject request", 13, 13},
+        {17, "allowed fast", 5, 5},
+        {18, "unknown", 1, 65536},
+        {19, "unknown", 1, 65536},
+        {20, "extended", 2, PEERWIRE_MAX_LEN},
+        {21, "hash request", 49, 49},
+        {22, "hashes", 49, PEERWIRE_MAX_LEN},
+        {23, "hash reject", 49, 49},
+        {24, "unknown", 1, 65536},
+        {255, "unknown", 1, 65536},
+    };
+
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        const uint32_t lengths[] = {messages[i].min - 1, messages[i].min, messages[i].max, messages[i].max + 1};
+
+        for (size_t n = lengths[0] == 0 ? 1 : 0; n < 4; n++) { /* a length of 0 is a keep-alive */
+            stream *s = stream_new();
+            peerwire_reader reader;
+            trace found = {"", 0};
+            char want[100] = "0 handshake/68 68 LOST ";
+            guard g;
+
+            PUT(s, HANDSHAKE);
+            put_large(s, messages[i].id, lengths[n], 31);
+            if (n == 1 || n == 2) {
+                snprintf(want, sizeof want, "0 handshake/68 68 %s/%u ", messages[i].name, lengths[n] + 4);
+            }
+            guard_init(&g, s->len);
+            peerwire_reader_init(&reader);
+            feed(&found, &reader, &g, s->bytes, 68 + 6 < s->len ? 68 + 6 : s->len);
+            if (lengths[n] + 4 <= PEERWIRE_MAX_WHOLE) {
+                feed(&found, &reader, &g, s->bytes + 68 + 6, s->len > 68 + 6 ? s->len - 68 - 6 : 0);
+            }
+            UNIT_TEXT(found.text, want);
+            guard_free(&g);
+            stream_free(s);
+        }
+    }
+}
+
+/* A run begins with nothing that is only acceptable: each length of a message that is known begins one, its neighbours do
+ * not. */
+static void lengths_of_a_run(void)
+{
+    static const struct {
+        uint8_t id;
+        uint32_t min;
+        uint32_t max;
+    } messages[] = {{0, 1, 1},  {1, 1, 1},   {2, 1, 1},    {3, 1, 1},   {4, 5, 5},   {5, 2, 0},  {6, 13, 13},
+                    {7, 9, 0},  {8, 13, 13}, {9, 3, 3},    {13, 5, 5},  {14, 1, 1},  {15, 1, 1}, {16, 13, 13},
+                    {17, 5, 5}, {20, 2, 0},  {21, 49, 49}, {22, 49, 0}, {23, 49, 49}};
+
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        for (int more = messages[i].min > 1 ? -1 : 0; more <= 1; more++) {
+            uint32_t len = (uint32_t)((int64_t)messages[i].min + more);
+            bool good = more == 0 || (more == 1 && messages[i].max == 0);
+            stream *s = stream_new();
+            peerwire_reader reader;
+            trace found = {"", 0};
+            guard g;
+
+            PUT(s, "the end of some piece, ");
+            for (int n = 0; n < 3; n++) {
+                uint8_t head[5] = {0, 0, 0, (uint8_t)len, messages[i].id};
+
+                put(s, head, sizeof head);
+                memset(grow(s, len - 1), 0xee, len - 1);
+            }
+            guard_init(&g, s->len);
+            peerwire_reader_init(&reader);
+            feed(&found, &reader, &g, s->bytes, s->len);
+            CU_ASSERT_EQUAL(peerwire_reader_in_step(&reader), good);
+            CU_ASSERT_EQUAL(found.len > 0, good);
+            guard_free(&g);
+            stream_free(s);
+        }
     }
 }
 
@@ -421,7 +526,7 @@ static void the_farthest_false_begin_gives_way(void)
     for (int farthest = 1; farthest < PEERWIRE_CANDIDATES; farthest++) {
         stream *s = stream_new();
 
-        PUT(s, "\0\0\x20\x05\x07"); /* a piece of 8201 bytes, and in it: */
+        PUT(s, "\0\0\x20\x05\x07");                      /* a piece of 8201 bytes, and in it: */
         for (int i = 1; i <= PEERWIRE_CANDIDATES; i++) { /* one too many */
             put(s, i == farthest ? "\0\x0f\xff\0\x07" : "\0\0\x10\x05\x07", 5);
         }
@@ -731,6 +836,8 @@ int main(void)
         UNIT_TEST(large_messages),
         UNIT_TEST(odd_messages_do_not_lose_step),
         UNIT_TEST(nonsense_loses_step),
+        UNIT_TEST(lengths_in_step),
+        UNIT_TEST(lengths_of_a_run),
         UNIT_TEST(lost_as_soon_as_it_is_certain),
         UNIT_TEST(a_run_of_messages),
         UNIT_TEST(pieces_only),
