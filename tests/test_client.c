@@ -43,6 +43,10 @@ static const vector vectors[] = {
     {"MO\x00\x06", 4, "0x0006", "MonoTorrent 0x0006"},
     {"JC\x00\x00", 4, "0x0000", "jech/dht example 0x0000"},
     {"MP\x00\x01", 4, "0x0001", "MooPolice 0x0001"},
+    {"GR\x12\x34", 4, "0x1234", "GetRight 0x1234"},
+    {"DI\x00\x01", 4, "0x0001", "DI 0x0001"},
+    {"AZ27", 4, "2.7", "mlDHT for Azureus 2.7"},
+    {"Az\x01\xc7", 4, "455", "mlDHT for Azureus 455"},
     /* not known, or not as that client writes it: raw */
     {".B.{", 4, "", "0x2e422e7b"},
     {"XX\x00\x01", 4, "", "0x58580001"},
