@@ -315,11 +315,49 @@ static void arguments(void)
     }
 }
 
+/* What makes a response more than an id: one of these is in every good one. */
+static void answers(void)
+{
+    static const struct {
+        const char *query;
+        const char *keys;
+    } wanted[] = {
+        {"find_node", "nodes nodes2 nodes6 "},
+        {"get_peers", "BFpe BFsd nodes nodes2 nodes6 values "},
+        {"get", "nodes nodes6 v "},
+        {"sample_infohashes", "samples "},
+    };
+    static const struct {
+        const char *query;
+        uint64_t expected;
+    } methods[] = {
+#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
+#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) {NAME, EXPECTED},
+#include <krpc/methods.def>
+    };
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        const char *want = "";
+        char keys[200] = "";
+
+        for (size_t j = 0; j < sizeof wanted / sizeof wanted[0]; j++) {
+            want = strcmp(wanted[j].query, methods[i].query) == 0 ? wanted[j].keys : want;
+        }
+        for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
+            if ((methods[i].expected & KRPC_BIT(f)) != 0) {
+                CU_ASSERT_EQUAL(krpc_field_get(f)->scope, KRPC_SCOPE_R);
+                strcat(strcat(keys, krpc_field_get(f)->key), " ");
+            }
+        }
+        UNIT_TEXT(keys, want);
+    }
+}
+
 int main(void)
 {
     const unit_test tests[] = {
         UNIT_TEST(the_table_has_these), UNIT_TEST(lengths), UNIT_TEST(records), UNIT_TEST(numbers), UNIT_TEST(types),
-        UNIT_TEST(arguments),
+        UNIT_TEST(arguments),           UNIT_TEST(answers),
     };
 
     return UNIT_RUN("fields", tests);
