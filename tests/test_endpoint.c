@@ -88,6 +88,9 @@ static void text_is_canonical(void)
         {"fe80::a:b", "fe80::a:b"},
         {"::ffff:192.0.2.1", "::ffff:192.0.2.1"},
         {"::ffff:0.0.0.0", "::ffff:0.0.0.0"},
+        {"::ff00:c000:201", "::ff00:c000:201"}, /* not quite v4-mapped */
+        {"::fe:ffff:c000:201", "::fe:ffff:c000:201"},
+        {"::feff:c000:201", "::feff:c000:201"},
         {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
     };
 

@@ -151,6 +151,9 @@ static void options_behind_an_announce(void)
         {"\x02\x06"
          "/path",
          7, false},
+        {"\x01\x01\x02\x06"
+         "/path",
+         9, false},
         {"\x02", 1, false},
         {"\x01\x02", 2, false},
         {"\x01\x01", 2, true},
