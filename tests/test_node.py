@@ -41,10 +41,19 @@ def bdecode(data):
     return value(0)[0]
 
 
+def open_socket(ip):
+    s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((ip, 0))
+    return s
+
+
 def free_port(ip="127.0.0.1"):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind((ip, 0))
+    with open_socket(ip) as s:
         return s.getsockname()[1]
+
+
+def endpoint_text(ip, port):
+    return "[%s]:%d" % (ip, port) if ":" in ip else "%s:%d" % (ip, port)
 
 
 class Peer:
@@ -53,9 +62,8 @@ class Peer:
     opened = []
 
     def __init__(self, ip, name=None, version=b"LT\x02\x0b"):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((ip, 0))
-        self.ip, self.port = self.socket.getsockname()
+        self.socket = open_socket(ip)
+        self.ip, self.port = self.socket.getsockname()[:2]
         self.id, self.version = node_id(name or ip), version
         self.opened.append(self.socket)
 
@@ -75,11 +83,11 @@ class Peer:
 class Node:
     """A running node with one bootstrap peer that never answers, unless `boot` says otherwise."""
 
-    def __init__(self, *options, boot=()):
-        self.address = ("127.0.0.1", free_port())
-        self.silent = Peer("127.200.0.1")
-        boots = boot or (self.silent,)
-        command = [PROGRAM, "--bind", "%s:%d" % self.address, "--boot", ",".join("%s:%d" % (b.ip, b.port) for b in boots), *options]
+    def __init__(self, *options, boot=(), ip="127.0.0.1"):
+        self.address = (ip, free_port(ip))
+        self.silent = Peer("::1" if ":" in ip else "127.200.0.1", "silent")
+        boots = ",".join(endpoint_text(b.ip, b.port) for b in boot or (self.silent,))
+        command = [PROGRAM, "--bind", endpoint_text(*self.address), "--boot", boots, *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.process.stdout.readline()  # it listens
 
@@ -96,7 +104,7 @@ class Node:
         while time.monotonic() < end:
             got = peer.get(0.1)
             if got and got[0][b"y"] != b"q" and got[0][b"t"] == t.encode():
-                assert got[1] == self.address
+                assert got[1][:2] == self.address
                 return got[0]
         raise AssertionError("no answer")
 
@@ -289,6 +297,22 @@ class Honours(Case):
             self.try_once()
             self.follows()
             self.one.end()
+
+    def test_ipv6(self):
+        try:
+            self.source, self.forwarded = Peer("::1", "x"), Peer("::1", "x")
+        except OSError:
+            self.skipTest("no IPv6 here")
+        self.one, other = self.node("--speed", "20", ip="::1"), Peer("::1", "other")
+        got = self.one.ask(self.source, "ping", top={"p": self.forwarded.port})
+        self.assertEqual(got[b"ip"], compact(("::1", self.source.port)))
+        asked = pings_at([self.forwarded])
+        self.one.send(self.forwarded, response(asked[0][1][b"t"], self.source.id))
+        self.assertTrue(first_query(self.forwarded))
+        got = self.one.ask(other, "find_node", target=self.source.id)[b"r"]
+        self.assertEqual(got[b"nodes6"], self.source.id + compact(("::1", self.forwarded.port)))
+        self.assertNotIn(b"nodes", got)
+        self.one.end()
 
     def test_a_port_that_answers_no_more(self):
         self.one.ask(self.source, "ping", top={"p": self.forwarded.port})
