@@ -182,6 +182,15 @@ class Answers(Case):
         self.assertEqual(self.one.ask(self.peer, "find_node", target=node_id("t"))[b"r"][b"nodes"],
                          other.id + compact((other.ip, other.port)))
 
+    def test_an_answer_from_another_address(self):
+        self.one.ask(self.peer, "ping")
+        t, thief = first_query(self.peer)[b"t"], Peer("127.66.0.1")
+        self.one.send(thief, response(t, thief.id))
+        self.assertEqual(self.one.ask(thief, "find_node", target=thief.id)[b"r"][b"nodes"], b"")
+        self.one.send(self.peer, response(t, self.peer.id))  # it is still waited for
+        self.assertEqual(self.one.ask(thief, "find_node", target=thief.id)[b"r"][b"nodes"],
+                         self.peer.id + compact((self.peer.ip, self.peer.port)))
+
     def test_announce(self):
         torrent, neighbour, stranger = node_id("torrent"), Peer("127.1.0.1", "n"), Peer("127.1.0.2")
         got = self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"]
