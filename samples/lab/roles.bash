@@ -8,7 +8,7 @@
 python=/usr/bin/python3               # the distribution's, which finds python3-libtorrent
 torrents=(1 2)                        # no tracker, not private: peers come from the DHT alone
 
-# The nodes of the proposal: name, place, last number of the address, port, and what it is told besides its address and the
+# The nodes of the proposal: name, place, address (on a LAN its last number), port, and what it is told besides its address and the
 # bootstrap nodes.  FORWARDED stands for the port that the NAT forwards to it.
 proposal_table="
 silent   f    21  6901
@@ -17,17 +17,17 @@ asks     f    23  6903  --contact-port FORWARDED --no-p --silence 130
 quiet    d    21  6901
 says     d    22  6902  --contact-port FORWARDED --no-contact --after 60
 mistaken c    21  6901  --contact-port FORWARDED
-reader   pub  81  6881
-reader2  pub  82  6881
-deaf     pub  83  6881  --ignore
+reader   pub  192.0.2.81  6881
+reader2  pub  192.0.2.82  6881
+deaf     pub  192.0.2.83  6881  --ignore
 "
 
-# The same in a few seconds.  The first bootstrap node is one of them.
+# The same in a few seconds.  The bootstrap nodes are two of them; three networks must see a port before a node says p.
 nodes_table="
-boot     pub  10  6881
-reader   pub  81  6881
-reader2  pub  82  6881
-deaf     pub  83  6881  --ignore
+boot     pub  192.0.2.10     6881
+reader   pub  198.51.100.10  6881
+reader2  pub  203.0.113.82   6881
+deaf     pub  192.0.2.83     6881  --ignore
 silent   f    21  6901
 tells    f    22  6902  --contact-port FORWARDED --no-contact --after 4
 asks     d    21  6901  --contact-port FORWARDED --no-p --silence 4

@@ -124,7 +124,7 @@ nodes_of() { # a table of roles.bash
   while read -r name where no port what; do
     [[ -n $name ]] || continue
     case $where in
-    pub) host pub node as="$name" ip="192.0.2.$no" dht="$port" tcp="$port" args="$what" ;;
+    pub) host pub node as="$name" ip="$no" dht="$port" tcp="$port" args="$what" ;;
     *) host "$where" node as="$name" no="$no" dht="$port" tcp="$port" args="$what" ;;
     esac
   done <<<"$1"
