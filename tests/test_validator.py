@@ -193,6 +193,59 @@ class Selection(unittest.TestCase):
         self.assertEqual(records("decode", "--format", "ndjson", "--client", "no such client", capture), [])
 
 
+    def test_filter_on_every_link(self):
+        """As tcpdump does: behind tags they are asked for, and tunnels are not looked into."""
+        ports = {"vlan": "vlan and udp port 6881", "qinq": "vlan and vlan and udp port 6881", "pppoe": "pppoes and udp port 6881",
+                 "mpls": "mpls and mpls and udp port 6881"}
+        plain = ("ethernet", "sll", "sll2", "raw", "null-little-endian", "null-big-endian", "loop", "ppp", "ppp-hdlc", "chdlc",
+                 "pppoe-alone", "ipv4-options", "nanoseconds", "big-endian", "interfaces.pcapng", "snoop.snoop", "erf.erf")
+        with folder() as where:
+            for name, data in links().captures():
+                if name not in plain and name not in ports:
+                    continue
+                path = where / (name if "." in name else name + ".pcap")
+                path.write_bytes(data)
+                with self.subTest(name=name):
+                    everything = records("decode", "--format", "ndjson", path)
+                    self.assertTrue(everything)
+                    mine = ports.get(name, "udp port 6881")
+                    self.assertEqual(records("decode", "--format", "ndjson", "--filter", mine, path), everything)
+                    self.assertEqual(records("decode", "--format", "ndjson", "--filter", "udp port 6880", path), [])
+                    total = records("check", "--format", "ndjson", "--filter", "udp port 6880", path)[-1]["packets"]
+                    self.assertEqual(total["filtered"], total["total"])
+
+
+class Merge(unittest.TestCase):
+    def test_by_time(self):
+        """Two halves of a capture, dealt out packet by packet, are the whole again; in either order."""
+        make = links()
+        with folder() as where:
+            frames = [make.ethernet(f) for f in make.exchange(make.A4, make.B4) * 8]
+            times = [make.TIME + n for n in range(len(frames))]
+            def pcap(name, picked):
+                body = make.pcap(make.ETHERNET, [])
+                for n in picked:
+                    body += make.struct.pack("<IIII", times[n], 0, len(frames[n]), len(frames[n])) + frames[n]
+                (where / name).write_bytes(body)
+            pcap("whole.pcap", range(16))
+            pcap("a.pcap", [n for n in range(16) if n % 3])
+            pcap("b.pcap", range(0, 16, 3))
+            (whole,) = (records("check", "--format", "ndjson", where / "whole.pcap")[-1:])
+            for names in (("a.pcap", "b.pcap"), ("b.pcap", "a.pcap")):
+                paths = [where / n for n in names]
+                times_seen = [r["timestamp"] for r in records("decode", "--format", "ndjson", "--merge", *paths)]
+                self.assertEqual(times_seen, sorted(times_seen))
+                self.assertEqual(len(times_seen), 16)
+                merged = records("check", "--format", "ndjson", "--merge", *paths)[-1]
+                for name in ("packets", "messages", "findings", "nodes", "duration_s"):
+                    self.assertEqual(merged[name], whole[name], name)
+                one_by_one = records("check", "--format", "ndjson", *paths)[-1]
+                self.assertNotEqual(one_by_one["messages"]["matched"], whole["messages"]["matched"])
+                counts = {"a.pcap": 10, "b.pcap": 6}
+                self.assertEqual([r["file"] for r in records("decode", "--format", "ndjson", *paths)],
+                                 [str(path) for path in paths for _ in range(counts[path.name])])
+
+
 class DecodeAs(unittest.TestCase):
     def adverts(self, frames, *words):
         make = links()

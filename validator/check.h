@@ -40,6 +40,8 @@ extern const report report_eve;
  * several files. */
 void report_frames(text *out, const check *c, const tally_rule *rule);
 
+/* report_knows_clients: segments and ICMP errors do not tell a client. */
+bool report_knows_clients(const tally_rule *rule);
 /* report_clients writes who did it: "libtorrent 2.0.8 (12), unknown (3)". */
 void report_clients(text *out, const tally_rule *rule);
 

@@ -9,7 +9,6 @@
 
 #include "output.h"
 
-
 #define NUM_LINKS (FRAME_LINK_RADIOTAP + 1)
 #define SNAP_LEN 262144
 
@@ -77,14 +76,33 @@ bool filter_check(const char *expression)
     return good;
 }
 
+/* A null header has the byte order of who captured, and PPP comes with and without its address bytes, or as Cisco HDLC:
+ * libpcap has a link type for each, and the capture does not always say which. What is behind them is IP. Returns where;
+ * 0 where it is not. */
+static uint32_t ip_behind(const capture_packet *packet)
+{
+    const uint8_t *p = packet->data;
+    uint32_t at = 4;
+
+    if (packet->caplen <= 4)
+        return 0;
+    if (packet->link == FRAME_LINK_PPP && p[0] != 0x0f && p[0] != 0x8f) {
+        at = p[0] == 0xff && p[1] == 0x03 ? 2 : 0;
+        at += (p[at] & 1) != 0 ? 1 : 2; /* the protocol, in one byte or two */
+    }
+    return p[at] >> 4 == 4 || p[at] >> 4 == 6 ? at : 0;
+}
+
 bool filter_match(filter *f, const capture_packet *packet)
 {
-    struct pcap_pkthdr header = {.caplen = packet->caplen, .len = packet->wirelen};
+    bool is_short = packet->link == FRAME_LINK_NULL || packet->link == FRAME_LINK_PPP;
+    uint32_t at = is_short ? ip_behind(packet) : 0;
+    frame_link link = at > 0 ? FRAME_LINK_IP : packet->link;
+    struct pcap_pkthdr header = {.caplen = packet->caplen - at, .len = packet->wirelen - at};
 
-    if (f->state[packet->link] == NOT_YET)
-        compile(f, packet->link, NULL);
-    return f->state[packet->link] == COMPILED &&
-           pcap_offline_filter(&f->programs[packet->link], &header, packet->data) != 0;
+    if (f->state[link] == NOT_YET)
+        compile(f, link, NULL);
+    return f->state[link] == COMPILED && pcap_offline_filter(&f->programs[link], &header, packet->data + at) != 0;
 }
 
 void filter_free(filter *f)

@@ -13,7 +13,7 @@
 
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>krpcscope</title>\n<style>\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n<style>\n"
     "body { font: 16px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 60em; padding: 0 1em; color: #222; "
     "background: #fff; }\n"
     "table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3em .8em .3em 0; "
@@ -23,7 +23,7 @@ static const char head[] =
     ".warn { color: #8a5a00; font-weight: bold; } .note { color: #004a87; }\n"
     "@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818; } pre { background: #242424; }\n"
     "th, td { border-color: #444; } .error { color: #ff8080; } .warn { color: #e0b050; } .note { color: #80b8ff; } }\n"
-    "</style>\n</head>\n<body>\n";
+    "td:first-child { white-space: nowrap; }\n</style>\n<title>";
 
 static void put_xml(text *out, const char *string)
 {
@@ -76,12 +76,15 @@ static void put_rule(check *c, krpc_rule which)
     put_xml(out, rule->example);
     text_puts(out, "</summary>");
     put_xml(out, info->explanation);
-    text_puts(out, "<p>Sent by ");
-    text clients = {0};
-    report_clients(&clients, rule);
-    text_xml(out, clients.data, clients.len);
-    text_free(&clients);
-    text_puts(out, "</p></details></td><td>");
+    if (report_knows_clients(rule)) {
+        text clients = {0};
+        report_clients(&clients, rule);
+        text_puts(out, "<p>Sent by ");
+        text_xml(out, clients.data, clients.len);
+        text_puts(out, "</p>");
+        text_free(&clients);
+    }
+    text_puts(out, "</details></td><td>");
     put_xml(out, info->spec);
     text_puts(out, "</td><td class=\"number\">");
     text_count(out, rule->count);
@@ -142,9 +145,12 @@ static void html_end(check *c)
 {
     text *out = output_text(c->output);
 
+    const char *name = c->with->num_args > 1 ? "Several captures" : strcmp(c->with->args[0], "-") == 0 ? "Standard input"
+                                                                                                     : c->with->args[0];
     text_puts(out, head);
-    text_puts(out, "<h1>");
-    put_xml(out, c->with->num_args == 1 ? c->with->args[0] : "Several captures");
+    put_xml(out, name);
+    text_puts(out, " - krpcscope</title>\n</head>\n<body>\n<h1>");
+    put_xml(out, name);
     text_puts(out, "</h1>\n");
     if (c->partial)
         text_puts(out, "<p class=\"warn\">Of a part: reading was interrupted.</p>\n");

@@ -90,6 +90,11 @@ static void end_line(text *out, size_t indent)
     g_free(line);
 }
 
+bool report_knows_clients(const tally_rule *rule)
+{
+    return rule->num_clients > 1 || rule->clients[0].len > 0;
+}
+
 void report_clients(text *out, const tally_rule *rule)
 {
     for (unsigned i = 0; i < rule->num_clients; i++)
@@ -117,8 +122,7 @@ static void put_rule(check *c, krpc_rule which)
     text_printf(out, "      %s%s\n", rule->count > 1 ? "such as: " : "", rule->example);
     text_puts(out, rule->count == 1 ? "      frame " : "      frames ");
     report_frames(out, c, rule);
-    /* Segments and ICMP errors do not tell a client. */
-    if (rule->num_clients > 1 || rule->clients[0].len > 0) {
+    if (report_knows_clients(rule)) {
         if (rule->num_clients > 1)
             end_line(out, INDENT);
         text_puts(out, rule->num_clients > 1 ? "      sent by " : "; sent by ");
