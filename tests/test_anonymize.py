@@ -103,7 +103,7 @@ class Secrets:
                  "175.16.199.3", "202.196.224.9", "2a02:ff80::1234", "2a00:1450:4001:81b::200e"]
     IDS = [bytes(range(n, n + 20)) for n in (0x21, 0x41, 0x61, 0x81, 0xa1, 0xc1)]
     STRINGS = [b"Secret.Torrent.Name", b"-XX0001-secretpeerid", b"SecretClient/7.7", b"sEcReTtOkEn", b"secret-salt", b"secret value",
-               b"secret-cookie", b"secret error for 81.2.69.142", b"secretunknown", b"secrettrailing", b"secret-dns-name"]
+               b"secret-cookie", b"secret error for 81.2.69.142", b"secretunknown", b"secrettrailing", b"secret-dns-name", b"8005550199"]
 
     def __init__(self):
         make = self.make = links()
@@ -127,6 +127,7 @@ class Secrets:
             b"d1:rd2:id20:" + ids[1] + b"7:samples40:" + ids[3] + ids[5] + b"e1:t2:ad1:y1:re",
             b"d1:ad2:id20:" + ids[0] + b"2:ip4:" + packed(third) + b"4:porti70000e2:id20:" + ids[0] + b"e1:q5:punch1:t2:ae1:y1:qe",
             b"d1:rd2:id20:" + ids[1] + b"5:nodes27:" + node + b"x6:nodes2l26:" + node + b"ee1:t2:ad1:y1:re",
+            b"d1:ad2:id20:" + ids[0] + b"e1:q4:ping1:t2:ae1:y1:qe" + self.STRINGS[11],
             (b"d1:ad2:id20:" + ids[0] + b"9:info_hash20:" + ids[3] + b"4:name19:" + self.STRINGS[0])[:-3],
         ]
         ltep = (b"d4:ipv44:" + packed(third) + b"4:ipv616:" + packed(six) + b"1:md6:ut_pexi1ee1:pi6882e1:v16:" + self.STRINGS[2] +

@@ -123,6 +123,24 @@ class Reports(unittest.TestCase):
             for line, f in zip(lines, found):
                 self.assertEqual(line, f"{capture}:{f['frame']}:{f['offset']}: {f['severity']}: {f['rule']}: {f['message']}")
 
+    def test_frames_of_several_files(self):
+        """The first six frames of each rule, and the file's name only where it is another one."""
+        some = [sample("swapped-values.pcapng"), sample("bep5.pcapng")]
+        found = {}
+        for capture in some:
+            for finding in self.findings(capture):
+                found.setdefault(finding["rule"], []).append((str(capture), finding["frame"]))
+        text = " ".join(out("check", *some).decode().split())
+        self.assertTrue(any(len(frames) > 6 for frames in found.values()))
+        self.assertTrue(any(len({name for name, _ in frames[:6]}) == 2 for frames in found.values()))
+        for rule, frames in found.items():
+            before, parts = None, []
+            for name, frame in frames[:6]:
+                parts.append(f"{frame}" if name == before else f"{name}:{frame}")
+                before = name
+            more = ", ..." if len(frames) > 6 else ""
+            self.assertRegex(text, rf"{re.escape(rule)} {len(frames)} times? .*?frames? {re.escape(', '.join(parts) + more)}")
+
     def test_fail_on(self):
         for capture in CAPTURES:
             severities = {f["severity"] for f in self.findings(capture)}

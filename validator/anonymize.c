@@ -234,7 +234,7 @@ static void keep_structure(anonymizer *by, const uint8_t *data, uint32_t len)
             keep(by, token.off, token.end - token.off);
     }
     /* The length of the string that was cut off, or what stands where one has to be. */
-    if (status != BENCODE_DONE) {
+    if (status == BENCODE_CUT || status == BENCODE_BAD_LENGTH) {
         uint32_t pos = reader.pos;
         while (pos < len && pos - reader.pos < MAX_KEPT_DIGITS && g_ascii_isdigit(data[pos]))
             pos++;
