@@ -51,8 +51,9 @@ class Terminal:
             self.seen += some
         return self.seen
 
-    def end(self):
+    def end(self, last=b""):
         if self.process.stdin:
+            self.process.stdin.write(last)
             self.process.stdin.close()
         self.read(20)
         if self.process.stdout:
@@ -95,6 +96,21 @@ class Progress(unittest.TestCase):
         before, after = terminal.seen.rsplit(b"Summary of ", 1)
         self.assertNotIn(b"/s", before.rsplit(CLEAR, 1)[1])
         self.assertNotIn(CLEAR, after)
+
+    def test_not_between_the_lines(self):
+        """A result that comes in pieces is not written behind the line either."""
+        captures = [sample("natc-inside.pcapng")] * 8
+        terminal = Terminal("decode", "-", *captures, stdin=subprocess.PIPE, output=True)
+        whole = sample("bep5.pcapng").read_bytes()
+        terminal.process.stdin.write(whole[:-600])
+        terminal.process.stdin.flush()
+        terminal.read(1.2)
+        terminal.end(whole[-600:])
+        self.assertGreater(terminal.seen.count(b"->"), 4000)
+        lines = [part for part in terminal.seen.split(CLEAR) if re.search(rb"\d+ packets  ", part)]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertNotIn(b"->", line)
 
     def test_quiet(self):
         terminal = self.slowly("check", "--quiet")

@@ -317,7 +317,7 @@ class Failures(Failing):
                             (["nodes", "--node", "999.1.1.1", some], "999"), (["compare", "--inside", some], "--outside"),
                             (["decode", "--hex", "d1z"], "hex"), (["decode", "--hex", "d1:a"], "hex"),
                             (["--filter", "udp prt 1", some], "udp prt 1"), (["--color", "blue", some], "blue"),
-                            (["ports", "--port", "70000", some], "70000"), (["ports", "--info-hash", "12", some], "12"),
+                            (["ports", "--port", "65536", some], "65536"), (["ports", "--port", "-1", some], "-1"), (["ports", "--info-hash", "12", some], "12"),
                             (["--each", "--format", "ndjson", some], "--each"), (["encode", "/nonexistent"], "/nonexistent")):
             with self.subTest(words=words):
                 self.assertEqual(self.fails(*words, says=says).stdout, b"")
