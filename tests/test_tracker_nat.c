@@ -258,6 +258,12 @@ static void ghosts_of_a_forwarded_port(void)
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN) + FOUND(&s, NAT_DEPENDENT), 0);
     scene_end(&s);
     scene_begin(&s);
+    ping_seen(&s, SAME, R4, "203.0.113.9:20001");
+    ping_seen(&s, SAME, R1, SAME);
+    ping_seen(&s, SAME, R4, SAME);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 0);
+    scene_end(&s);
+    scene_begin(&s);
     for (int i = 0; i < 60; i++) { /* one against many, within what they saw: it is left out */
         char remote[32];
 
@@ -551,6 +557,42 @@ static void a_restart_is_no_dependence(void)
     scene_end(&s);
 }
 
+/* One of the two ports only shows itself when it answers: it is a forwarded one, and used for queries while a flow lives. */
+static void a_forwarded_port_is_no_dependence(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    exchange(&s, OUT1, R1, 'q', "aa");
+    SAY(&s, R2, OUT2, PING, .t = "in", .id = 'r');
+    SAY(&s, OUT2, R2, .t = "in", .id = 'q');
+    for (int i = 0; i < 4; i++) {
+        exchange(&s, OUT1, R1, 'q', "ab");
+        exchange(&s, OUT2, R2, 'q', "ac");
+    }
+    expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    scene_end(&s);
+}
+
+/* Inside, behind a forwarded port: the NAT makes up source ports for those who come in. */
+static void made_up_ports_are_no_dependence(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    exchange(&s, OUT1, L, 'q', "aa");
+    exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ab");
+    for (int i = 0; i < 4; i++) {
+        exchange(&s, OUT1, L, 'q', "ac");
+        exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ad");
+    }
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    scene_end(&s);
+}
+
 /* Two hosts behind one NAT with a copied id: the same remote gets both ports. */
 static void a_cloned_id_is_no_dependence(void)
 {
@@ -668,6 +710,8 @@ int main(void)
         UNIT_TEST(both_sides_prove_dependence),
         UNIT_TEST(one_id_on_two_ports),
         UNIT_TEST(a_restart_is_no_dependence),
+        UNIT_TEST(a_forwarded_port_is_no_dependence),
+        UNIT_TEST(made_up_ports_are_no_dependence),
         UNIT_TEST(a_cloned_id_is_no_dependence),
         UNIT_TEST(one_port_for_all),
         UNIT_TEST(strangers_get_through),

@@ -161,6 +161,12 @@ static void note_burst(nat *n, const observation *seen, uint32_t value, uint32_t
     n->burst = true;
 }
 
+/* Of a global endpoint one alone may claim anything: see is_in_place in nat_judge.c. */
+static bool is_made_up(const nat *n, const external *e)
+{
+    return !n->group && !addr_is_private(&n->inside) && e->observers < 2;
+}
+
 /* The outside endpoint has changed: nobody saw the old one after the new one appeared, two remotes see the new one, and
  * one of them saw the old one before. */
 static void follow(nat *n, unsigned i, uint32_t before, const krpc_sink *sink)
@@ -175,7 +181,8 @@ static void follow(nat *n, unsigned i, uint32_t before, const krpc_sink *sink)
     for (unsigned k = 0; k < n->num_kept && !e->said_remapped && e->observers >= 2; k++) {
         const external *old = &n->externals[k];
 
-        if ((e->after >> k & 1) != 0 && old->last_ns < e->first_ns && nat_mapping(n) != TRACKER_MAPPING_DEPENDENT) {
+        if ((e->after >> k & 1) != 0 && old->last_ns < e->first_ns && !is_made_up(n, old) &&
+            nat_mapping(n) != TRACKER_MAPPING_DEPENDENT) {
             e->said_remapped = true;
             n->remapped++;
             krpc_emit(sink, KRPC_RULE_NAT_REMAPPED, 0, 0, old->endpoint.port, e->endpoint.port);

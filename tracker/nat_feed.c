@@ -324,12 +324,18 @@ static void report_seen(const tracker_packet *p, const krpc_message *m, krpc_fie
     }
 }
 
+/* What came in through a forwarded port shows no mapping: neither that port nor, where the responder is behind one himself,
+ * the port that his NAT made up for the asker. */
 static void observe_group(tracker *t, const tracker_packet *p, const transaction *query, const node *local,
-                          const krpc_sink *sink)
+                          const node *responder, const krpc_sink *sink)
 {
     observation seen = {&p->src, &p->dst, query->time_ns, p->frame, TRACKER_FROM_OUTSIDE};
+    const flow *f = flow_find(t, hash_endpoint(&t->key, &p->src), &p->dst);
     tracker_node ids;
 
+    if ((local->flags & NODE_ANSWERED_FIRST) != 0 || (responder->flags & NODE_OPEN) != 0 || (f != NULL && f->inbound != 0)) {
+        return;
+    }
     memset(&ids, 0, sizeof ids);
     node_ids(t, local, &ids);
     for (unsigned i = 0; i < MIN(ids.num_ids, TRACKER_MAX_IDS); i++) {
@@ -345,7 +351,7 @@ static void observe_group(tracker *t, const tracker_packet *p, const transaction
 }
 
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const transaction *query, const tracker_result *result, uint32_t dst, const krpc_sink *sink)
+               const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst, const krpc_sink *sink)
 {
     krpc_endpoint seen;
     krpc_field field;
@@ -361,7 +367,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
             n->counts = (uint8_t)(n->counts + 4);
         }
         if ((query->flags & TRANSACTION_GROUP) != 0) {
-            observe_group(t, p, query, n, sink);
+            observe_group(t, p, query, n, node_at(&t->nodes, src), sink);
         }
     }
     if (!what_is_seen(&seen, p, m, data, &field)) {

@@ -360,6 +360,9 @@ static void take_reply(const taking *k)
     node *n = node_at(&t->nodes, k->src);
     const transaction *query = transactions_reply(t, k->p, k->m, k->key, k->dst, k->out, k->sink);
 
+    if (n->first_frame == k->p->frame) {
+        n->flags |= NODE_ANSWERED_FIRST;
+    }
     if (k->m->type == KRPC_RESPONSE) {
         t->stats.responses++;
         n->responses++;
@@ -373,7 +376,7 @@ static void take_reply(const taking *k)
         krpc_emit(k->sink, KRPC_RULE_KRPC_READ_ONLY_ANSWERS, 0, 0, n->noted_frame, 0);
     }
     adverts_take(t, k->p, k->m, k->data, k->src, NULL, k->out, k->sink);
-    nat_reply(t, k->p, k->m, k->data, query, k->out, k->dst, k->sink);
+    nat_reply(t, k->p, k->m, k->data, query, k->out, k->src, k->dst, k->sink);
     if (query != NULL) {
         check_answer(k, query);
     }

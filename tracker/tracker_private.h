@@ -147,7 +147,8 @@ enum node_flags {
     NODE_ID_CHECKED = 1 << 11,     /* the newest id was held against the outside address */
     NODE_PAIRED = 1 << 12,         /* there is a nat record for what the first of several NATs does with it */
     NODE_OPEN = 1 << 13,           /* somebody from outside got in to it, to whom it had sent nothing */
-    NODE_SWARM_REPORTED = 1 << 14
+    NODE_SWARM_REPORTED = 1 << 14,
+    NODE_ANSWERED_FIRST = 1 << 15  /* the first that was seen of it is an answer: a forwarded port, or an older mapping */
 };
 
 /* node is one endpoint that sent KRPC, in two lines of the cache: what every message needs is in the first. Its size is a
@@ -401,7 +402,7 @@ void group_make(tracker *t, const uint8_t id[20], node *a, node *b);
 bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out);
 /* nat_reply takes what a reply says about its receiver. */
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const transaction *query, const tracker_result *result, uint32_t dst, const krpc_sink *sink);
+               const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst, const krpc_sink *sink);
 void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
                uint32_t dst, transaction *query, const krpc_sink *sink);
 /* nat_datagram takes note of any datagram from or to somebody with a private address; opens: who sends it out of the blue
