@@ -10,7 +10,7 @@
 #define L "192.168.1.2:6881"
 #define R1 "198.51.100.1:7001"
 #define R2 "198.51.100.2:7002"
-#define R3 "198.51.100.3:7003"
+#define R3 "192.0.2.3:7003"
 #define R4 "198.51.100.4:7004"
 #define R5 "198.51.100.5:7005"
 #define SAME "203.0.113.9:6881"
@@ -86,6 +86,23 @@ static void one_address_is_one_witness(void)
         ping_seen(&s, L, "198.51.100.1:8002", OUT1);
     }
     expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    scene_end(&s);
+}
+
+/* Nor is one network, however many addresses somebody has in it. */
+static void one_network_is_not_enough(void)
+{
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    for (int i = 0; i < 10; i++) {
+        snprintf(remote, sizeof remote, "198.51.%d.%d:7000", 100 + i, 1 + i);
+        ping_seen(&s, L, remote, OUT1);
+    }
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_UNKNOWN);
+    ping_seen(&s, L, "198.52.100.1:7000", OUT1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_REWRITTEN);
     scene_end(&s);
 }
 
@@ -267,7 +284,7 @@ static void ghosts_of_a_forwarded_port(void)
     for (int i = 0; i < 60; i++) { /* one against many, within what they saw: it is left out */
         char remote[32];
 
-        snprintf(remote, sizeof remote, "198.51.%d.1:7000", 100 + i % 30);
+        snprintf(remote, sizeof remote, "198.%d.7.1:7000", 51 + i % 30);
         ping_seen(&s, L, remote, OUT1);
         if (i == 30) {
             ping_seen(&s, L, R4, OUT4);
@@ -583,6 +600,7 @@ static void made_up_ports_are_no_dependence(void)
 
     scene_begin(&s);
     s.step = 2 * SECONDS;
+    SAY(&s, L, R5, PING, .t = "zz", .id = 'z'); /* there is an inside here */
     exchange(&s, OUT1, L, 'q', "aa");
     exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ab");
     for (int i = 0; i < 4; i++) {
@@ -687,6 +705,7 @@ int main(void)
         UNIT_TEST(three_agree_that_it_is_rewritten),
         UNIT_TEST(three_agree_that_it_is_preserved),
         UNIT_TEST(one_address_is_one_witness),
+        UNIT_TEST(one_network_is_not_enough),
         UNIT_TEST(observed_port_without_address),
         UNIT_TEST(a_liar_decides_nothing),
         UNIT_TEST(strangers_are_no_witnesses),

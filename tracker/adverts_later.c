@@ -42,9 +42,10 @@ static void say_once(later *l, krpc_rule rule, const advert *a)
 static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(tracker *t, later *l, advert *a))
 {
     uint32_t low = *adverts_head(t, chain, l->where, &l->p->src);
+    unsigned others = 0;
     advert *a;
 
-    for (unsigned others = 0; low != 0 && others < MAX_OTHERS && (a = advert_at_low(t, low - 1)) != NULL; low = a->next[chain]) {
+    for (; low != 0 && others < MAX_OTHERS && (a = advert_at_low(t, low - 1)) != NULL; low = a->next[chain]) {
         krpc_endpoint endpoint = chain == CHAIN_SOURCE ? advert_source(a) : advert_named(a);
         int64_t age = l->p->time_ns - a->said.time_ns;
 

@@ -64,7 +64,8 @@ static void take_port(tracker *t, const krpc_endpoint *outside, const krpc_sink 
 void blocks_observe(tracker *t, nat *n, const external *e, const krpc_sink *sink)
 {
     bool sure = e->observers >= 2 || (e->kinds & TRACKER_FROM_BOTH) != 0;
-    bool carrier = krpc_endpoint_scope(&n->inside) == KRPC_ADDR_CGNAT || krpc_endpoint_scope(&e->endpoint) == KRPC_ADDR_CGNAT;
+    bool carrier = krpc_endpoint_scope(&n->inside) == KRPC_ADDR_CGNAT ||
+                   krpc_endpoint_scope(&e->endpoint) == KRPC_ADDR_CGNAT;
 
     if (!sure || n->group) {
         return;

@@ -89,5 +89,6 @@ tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n
     if (n->passed >= ENOUGH_PASSED) {
         return TRACKER_FILTERING_INDEPENDENT;
     }
-    return (local->flags & NODE_OPEN) == 0 && (knocked || alone) ? TRACKER_FILTERING_DEPENDENT : TRACKER_FILTERING_UNKNOWN;
+    return (local->flags & NODE_OPEN) == 0 && (knocked || alone) ? TRACKER_FILTERING_DEPENDENT
+                                                                 : TRACKER_FILTERING_UNKNOWN;
 }

@@ -204,6 +204,12 @@ const external *nat_current(const nat *n)
     return best;
 }
 
+/* Whoever has one address of a provider's network has many: /16, or /32 of IPv6. */
+static uint32_t network_of(const tracker *t, const krpc_endpoint *remote)
+{
+    return (uint32_t)hash_bytes(&t->key, remote->addr, remote->addr_len == 4 ? 2 : 4, 11) | 1;
+}
+
 static void count_votes(tracker *t, nat *n, unsigned i, const observation *seen, uint32_t remote)
 {
     external *e = &n->externals[i];
@@ -220,6 +226,9 @@ static void count_votes(tracker *t, nat *n, unsigned i, const observation *seen,
     }
     if (vote_new(t, n->key, remote, equal ? VOTE_EQUAL : VOTE_OTHER)) {
         *(equal ? &n->observers_eq : &n->observers_ne) += 1;
+    }
+    if (vote_new(t, n->key, network_of(t, seen->remote), equal ? VOTE_NET_EQUAL : VOTE_NET_OTHER)) {
+        *(equal ? &n->networks_eq : &n->networks_ne) += 1;
     }
     if (e->num_frames < TRACKER_MAX_FRAMES) {
         e->frames[e->num_frames] = seen->frame;

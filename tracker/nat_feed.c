@@ -333,7 +333,8 @@ static void observe_group(tracker *t, const tracker_packet *p, const transaction
     const flow *f = flow_find(t, hash_endpoint(&t->key, &p->src), &p->dst);
     tracker_node ids;
 
-    if ((local->flags & NODE_ANSWERED_FIRST) != 0 || (responder->flags & NODE_OPEN) != 0 || (f != NULL && f->inbound != 0)) {
+    if ((local->flags & NODE_ANSWERED_FIRST) != 0 || (responder->flags & NODE_OPEN) != 0 ||
+        (f != NULL && f->inbound != 0)) {
         return;
     }
     memset(&ids, 0, sizeof ids);

@@ -5,6 +5,7 @@
 #include "tracker_private.h"
 
 #define ENOUGH 3 /* remote addresses that agree */
+#define ENOUGH_NETWORKS 2 /* that they are in: nobody has the word alone */
 #define CROWD 20 /* of so many witnesses, one that contradicts the others is passed over */
 #define TRUSTED (TRACKER_FROM_BOTH | TRACKER_FROM_OUTSIDE)
 
@@ -92,7 +93,8 @@ tracker_mapping nat_mapping(const nat *n)
     if (is_mutual(n, TRUSTED)) {
         return TRACKER_MAPPING_DEPENDENT;
     }
-    if (!is_in_place(n) && (n->burst || (is_mutual(n, 0) && ((disputed && is_robust(n)) || is_credible(n) || is_scattered(n))))) {
+    if (!is_in_place(n) &&
+        (n->burst || (is_mutual(n, 0) && ((disputed && is_robust(n)) || is_credible(n) || is_scattered(n))))) {
         return TRACKER_MAPPING_DEPENDENT;
     }
     if (n->num_straddles > 0 && disputed) {
@@ -134,10 +136,10 @@ tracker_port nat_port(const nat *n)
     if (trusted) {
         return trusted_eq ? TRACKER_PORT_PRESERVED : TRACKER_PORT_REWRITTEN;
     }
-    if (eq >= ENOUGH && ne * CROWD <= eq) {
+    if (eq >= ENOUGH && n->networks_eq >= ENOUGH_NETWORKS && ne * CROWD <= eq) {
         return TRACKER_PORT_PRESERVED;
     }
-    if (ne >= ENOUGH && eq * CROWD <= ne) {
+    if (ne >= ENOUGH && n->networks_ne >= ENOUGH_NETWORKS && eq * CROWD <= ne) {
         return TRACKER_PORT_REWRITTEN;
     }
     return TRACKER_PORT_UNKNOWN;

@@ -299,7 +299,8 @@ enum flow_inbound { FLOW_CAME_IN = 1, FLOW_DOUBTFUL };
 typedef enum flow_way { FLOW_OUT, FLOW_IN, FLOW_IN_OPEN } flow_way;
 void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, flow_way way, int64_t now);
 /* Votes: a remote's address said a value (the hash of an endpoint), or one of these, of a local endpoint. */
-enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED, VOTE_KNOCKED };
+enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED, VOTE_KNOCKED,
+                  VOTE_NET_EQUAL, VOTE_NET_OTHER };
 bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 /* payload_key is of the whole payload, and of where it goes, whose hash is given. */
@@ -349,6 +350,8 @@ typedef struct nat {
     uint32_t observers;    /* different remote addresses, in all */
     uint32_t observers_eq; /* that saw the inside port */
     uint32_t observers_ne; /* that saw another */
+    uint32_t networks_eq;  /* of these, in different networks */
+    uint32_t networks_ne;
     uint32_t frames_eq;
     uint32_t passed;       /* remote addresses that got through without being sent to before */
     uint32_t knocks[2];    /* remote endpoints that knocked at an open mapping: whose address was not sent to; was */
