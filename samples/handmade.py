@@ -334,6 +334,35 @@ def other_port(c):
 
 
 @sample
+def made_ids(c):
+    """Ids that were made. Frames 1 to 8: eight hosts of one /24 whose ids begin alike, near a torrent's info-hash; the
+    eighth completes the evidence. Frames 9 to 16: eight ids on one port, one after the other. Frames 17 to 23: seven more
+    hosts whose ids share 28 bits, which is not enough."""
+    def ping(address, number, near):
+        c.udp(address, BOB, query("ping", "i%x" % number, near + bytes([number]) * (20 - len(near))), 2)
+    for number in range(8):
+        ping(("203.0.113.%d" % (40 + number), 6881), number, TORRENT[:4])
+    for number in range(8):
+        c.udp(ALICE, BOB, query("ping", "j%x" % number, node_id("one after the other %d" % number)), 20)
+    for number in range(7):
+        ping(("192.0.2.%d" % (40 + number), 6881), number, A[:4])
+
+
+@sample
+def carrier(c):
+    """Five hosts at home behind a carrier's NAT, as the wire between the two NATs shows them: 100.64.7.2 is a carrier's
+    address, and each is seen by two nodes on another port of one block, 20000 to 20999. Frame 4 names the carrier for the
+    first host, frame 20 completes the block."""
+    version = b"LT\x02\x0b"
+    for number, port in enumerate((20311, 20907, 20004, 20566, 20420)):
+        inside, outside = ("100.64.7.2", 1025 + number), ("203.0.113.77", port)
+        for other, name in ((BOB, B), (CAROL, C)):
+            transaction = "c%d%s" % (number, other[0][0])
+            exchange(c, inside, other, query("find_node", transaction, node_id("home %d" % number), target=TORRENT),
+                     response(transaction, name, version=version, nodes=C + compact(CAROL), top={"ip": compact(outside)}))
+
+
+@sample
 def quoted_in_icmp(c):
     """A query to a port where nobody listens, and the ICMP port unreachable that quotes it. The quoted query is not a
     message of its own. Frame 3: host unreachable, of the same kind."""

@@ -454,6 +454,37 @@ static void three_ports_at_once(void)
     scene_end(&s);
 }
 
+/* Where the clock stands or runs backwards, nothing is at once and nothing lies between. */
+static void clocks_that_prove_nothing(void)
+{
+    static const int64_t steps[] = {0, -10 * MS, -5 * SECONDS};
+    static const char *const remotes[] = {R1, R2, R3};
+    static const char *const seen[] = {OUT1, OUT2, OUT3};
+
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = steps[i];
+        for (int round = 0; round < 3; round++) { /* a NAT that restarts now and then */
+            for (int k = 0; k < 6; k++) {
+                ping_seen(&s, L, remotes[k % 3], seen[round]);
+            }
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_REWRITTEN);
+        CU_ASSERT_NOT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_DEPENDENT);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+        scene_end(&s);
+        scene_begin(&s);
+        s.step = steps[i];
+        for (int k = 0; k < 3; k++) {
+            ping_seen(&s, L, remotes[k], seen[k]);
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
 static void preserved_for_some(void)
 {
     scene s;
@@ -723,6 +754,7 @@ int main(void)
         UNIT_TEST(pairs_in_order),
         UNIT_TEST(interleaving_proves_dependence),
         UNIT_TEST(three_ports_at_once),
+        UNIT_TEST(clocks_that_prove_nothing),
         UNIT_TEST(preserved_for_some),
         UNIT_TEST(expiry_is_no_dependence),
         UNIT_TEST(coming_back_is_no_dependence),

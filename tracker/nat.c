@@ -149,7 +149,8 @@ static void note_burst(nat *n, const observation *seen, uint32_t value, uint32_t
     n->bursts[0].value = value;
     n->bursts[0].remote = remote;
     for (unsigned i = 0; i < NUM_BURST; i++) {
-        if (n->bursts[i].value == 0 || ABS(n->bursts[i].ns - seen->ns) > BURST_NS) {
+        if (n->bursts[i].value == 0 || ABS(n->bursts[i].ns - seen->ns) > BURST_NS ||
+            (i > 0 && n->bursts[i].ns >= n->bursts[i - 1].ns)) { /* where the clock stands, all is at once */
             return;
         }
         for (unsigned j = 0; j < i; j++) {
@@ -159,12 +160,6 @@ static void note_burst(nat *n, const observation *seen, uint32_t value, uint32_t
         }
     }
     n->burst = true;
-}
-
-/* Of a global endpoint one alone may claim anything: see is_in_place in nat_judge.c. */
-static bool is_made_up(const nat *n, const external *e)
-{
-    return !n->group && !addr_is_private(&n->inside) && e->observers < 2;
 }
 
 /* The outside endpoint has changed: nobody saw the old one after the new one appeared, two remotes see the new one, and
@@ -181,7 +176,7 @@ static void follow(nat *n, unsigned i, uint32_t before, const krpc_sink *sink)
     for (unsigned k = 0; k < n->num_kept && !e->said_remapped && e->observers >= 2; k++) {
         const external *old = &n->externals[k];
 
-        if ((e->after >> k & 1) != 0 && old->last_ns < e->first_ns && !is_made_up(n, old) &&
+        if ((e->after >> k & 1) != 0 && old->last_ns < e->first_ns && !nat_is_made_up(n, old) &&
             nat_mapping(n) != TRACKER_MAPPING_DEPENDENT) {
             e->said_remapped = true;
             n->remapped++;

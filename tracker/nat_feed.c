@@ -415,7 +415,8 @@ static void describe_externals(const nat *n, tracker_nat *out)
             }
         }
         used[first] = true;
-        if (out->mapping == TRACKER_MAPPING_INDEPENDENT && nat_is_lone(n, first)) {
+        if ((out->mapping == TRACKER_MAPPING_INDEPENDENT && nat_is_lone(n, first)) ||
+            nat_is_made_up(n, &n->externals[first])) {
             out->num_external--;
             continue;
         }

@@ -82,6 +82,12 @@ static bool is_in_place(const nat *n)
     return !n->group && !addr_is_private(&n->inside) && n->observers_eq > 0;
 }
 
+bool nat_is_made_up(const nat *n, const external *e)
+{
+    return !n->group && !addr_is_private(&n->inside) && e->observers < 2 && e->kinds == TRACKER_FROM_INSIDE &&
+           !krpc_endpoint_equal(&e->endpoint, &n->inside);
+}
+
 tracker_mapping nat_mapping(const nat *n)
 {
     uint32_t most = most_observers(n);

@@ -393,6 +393,8 @@ const external *nat_current(const nat *n); /* the outside endpoint that holds no
 tracker_mapping nat_mapping(const nat *n);
 /* nat_is_lone: one remote alone claims that outside endpoint, while others saw another one before and after. */
 bool nat_is_lone(const nat *n, unsigned external);
+/* nat_is_made_up: one remote alone claims that outside endpoint of a global one. */
+bool nat_is_made_up(const nat *n, const external *e);
 /* nat_of_node is the nat record of a node, or of the group that one of its ids belongs to; NULL when there is none. */
 nat *nat_of_node(const tracker *t, const node *n);
 /* nat_of_place is what the NAT between two places of the capture does, where others see the node behind a further one. */

@@ -192,7 +192,8 @@ static void compare_advert(void *ctx, const tracker_advert *advert)
 {
     compare *c = ctx;
 
-    ledger_add(c->book, advert);
+    if (select_advert(&c->with->selection, advert))
+        ledger_add(c->book, advert);
 }
 
 static gint mapping_compare(gconstpointer a, gconstpointer b)
@@ -206,6 +207,20 @@ static gint mapping_compare(gconstpointer a, gconstpointer b)
     return order != 0 ? order : krpc_endpoint_compare(&x->outside, &y->outside);
 }
 
+/* A node is known by its client and id, and a torrent by who announced it, only at the end. */
+static bool is_of_selected_node(const compare *c, const mapping *m)
+{
+    const selection *which = &c->with->selection;
+    const ledger_entry *said = ledger_get(c->book, ledger_find(c->book, &m->inside));
+    tracker_node node;
+
+    if (which->has_info_hash && (said == NULL || !krpc_endpoint_equal(&said->host, &m->inside)))
+        return false;
+    if (which->client == NULL && !which->has_id)
+        return true;
+    return tracker_node_find(run_get_tracker(c->run), &m->inside, &node) && select_node(which, &node);
+}
+
 static GPtrArray *sorted_mappings(const compare *c)
 {
     GPtrArray *all = g_ptr_array_new();
@@ -214,7 +229,8 @@ static GPtrArray *sorted_mappings(const compare *c)
 
     g_hash_table_iter_init(&iter, c->mappings);
     while (g_hash_table_iter_next(&iter, &key, NULL))
-        g_ptr_array_add(all, key);
+        if (is_of_selected_node(c, key))
+            g_ptr_array_add(all, key);
     g_ptr_array_sort(all, mapping_compare);
     return all;
 }
@@ -257,10 +273,15 @@ static void put_row(const compare *c, grid *rows, const mapping *m)
                 run_frame(c->run, m->outside_frame, NULL));
 }
 
-/* TCP takes another port for each connection: what it shows is one line. */
+static bool is_translated(const mapping *m)
+{
+    return !krpc_endpoint_equal(&m->inside, &m->outside);
+}
+
+/* TCP takes another port for each connection: what it shows is one line. What passes unchanged is no mapping. */
 static bool is_shown(const compare *c, const mapping *m)
 {
-    return m->protocol == FRAME_UDP || c->with->verbose;
+    return (m->protocol == FRAME_UDP && is_translated(m)) || c->with->verbose;
 }
 
 static void put_text(compare *c, const GPtrArray *all)
@@ -269,23 +290,28 @@ static void put_text(compare *c, const GPtrArray *all)
                                            "frames, inside -> outside"};
     text *out = output_text(c->output);
     grid *rows = grid_new(headings, G_N_ELEMENTS(headings));
-    unsigned num_tcp = 0, num_tcp_kept = 0;
+    unsigned num_tcp = 0, num_tcp_kept = 0, num_unchanged = 0;
 
     for (guint i = 0; i < all->len; i++) {
         const mapping *m = g_ptr_array_index(all, i);
         if (is_shown(c, m))
             put_row(c, rows, m);
+        num_unchanged += m->protocol == FRAME_UDP && !is_translated(m);
         num_tcp += m->protocol == FRAME_TCP;
         num_tcp_kept += m->protocol == FRAME_TCP && m->inside.port == m->outside.port;
     }
     grid_put(out, rows, c->with->color);
     text_puts(out, "\n  ");
     text_count(out, c->num_pairs);
-    text_puts(out, " packets were found on both sides");
-    if (num_tcp > 0)
-        text_printf(out, "; %u TCP endpoints, %u of them with their port%s", num_tcp, num_tcp_kept,
-                    c->with->verbose ? "" : " (-v shows them)");
-    text_puts(out, ".\n  ");
+    text_puts(out, " packets were found on both sides.\n  ");
+    if (num_tcp + num_unchanged > 0) {
+        const char *and = num_tcp > 0 && num_unchanged > 0 ? "; " : "";
+        if (num_tcp > 0)
+            text_printf(out, "%u TCP endpoints, %u of them with their port", num_tcp, num_tcp_kept);
+        if (num_unchanged > 0)
+            text_printf(out, "%s%u UDP endpoints passed unchanged", and, num_unchanged);
+        text_printf(out, "%s.\n  ", c->with->verbose ? "" : " (-v shows them)");
+    }
     text_count(out, c->num_alone[INSIDE]);
     text_puts(out, " were seen inside alone (they stayed in the network, or did not get out), ");
     text_count(out, c->num_alone[OUTSIDE]);
@@ -312,6 +338,7 @@ static void compare_end(void *ctx, run *from)
     compare *c = ctx;
 
     pairing_finish(c->pairs);
+    ledger_sort(c->book);
     GPtrArray *all = sorted_mappings(c);
     const story_filter only = {is_inside, all};
     if (c->with->format == FORMAT_NDJSON) {
@@ -319,7 +346,6 @@ static void compare_end(void *ctx, run *from)
             put_record(c, g_ptr_array_index(all, i));
     } else {
         put_text(c, all);
-        ledger_sort(c->book);
         story_put_all(output_text(c->output), from, c->book, &c->with->selection, &only, UINT32_MAX);
     }
     g_ptr_array_unref(all);

@@ -21,8 +21,10 @@ typedef struct dht_claims {
         uint8_t channel;
         uint32_t count;
         uint32_t frame;
-        uint8_t later;
-        uint32_t later_frame;
+        struct {
+            uint32_t count;
+            uint32_t frame;
+        } later[TRACKER_NUM_LATER];
     } claims[SHOWN_PORTS];
     unsigned num_claims;
     bool more;
@@ -53,10 +55,10 @@ static void collect_from(dht_claims *out, const ledger *book, const krpc_endpoin
         }
         out->claims[n].count += entry->count;
         out->claims[n].frame = MIN(out->claims[n].frame, entry->frames[0]);
-        /* What went wrong tells more than what went well. */
-        if (entry->later >= out->claims[n].later) {
-            out->claims[n].later = entry->later;
-            out->claims[n].later_frame = entry->later_frame;
+        if (entry->later < TRACKER_NUM_LATER) {
+            if (out->claims[n].later[entry->later].count == 0)
+                out->claims[n].later[entry->later].frame = entry->later_frame;
+            out->claims[n].later[entry->later].count += entry->count;
         }
     }
 }
@@ -71,6 +73,16 @@ static void collect(dht_claims *out, const ledger *book, const tracker_node *nod
         if (krpc_endpoint_same_addr(outside, &node->endpoint) && outside->port != node->endpoint.port)
             collect_from(out, book, outside);
     }
+}
+
+/* Between two NATs in a row the node has addresses that nobody else sees: the first ones, where there are others. */
+static uint32_t num_between(const tracker_node *node)
+{
+    uint32_t num = 0;
+
+    while (num < node->nat.num_kept && krpc_endpoint_scope(&node->nat.external[num].endpoint) != KRPC_ADDR_GLOBAL)
+        num++;
+    return num < node->nat.num_kept ? num : 0;
 }
 
 static bool is_seen_elsewhere(const tracker_node *node)
@@ -139,6 +151,23 @@ static void put_who(text *out, const tracker_node *node)
         text_printf(out, " (%s)", record_client(node->version, node->version_len));
 }
 
+static void put_externals(text *out, const run *from, const tracker_node *node, uint32_t first, uint32_t end)
+{
+    const tracker_nat *nat = &node->nat;
+    uint32_t shown = MIN(end, first + SHOWN_EXTERNAL);
+
+    for (uint32_t i = first; i < shown; i++) {
+        const tracker_external *external = &nat->external[i];
+        if (i > first)
+            text_puts(out, i + 1 == shown && (end < nat->num_kept || nat->num_external == shown) ? " and " : ", ");
+        if (krpc_endpoint_same_addr(&external->endpoint, &node->endpoint))
+            text_uint(out, external->endpoint.port);
+        else
+            text_endpoint(out, &external->endpoint);
+        put_frames(out, from, external->frames, MIN(external->num_frames, 2));
+    }
+}
+
 static void put_seen(text *out, const run *from, const tracker_node *node)
 {
     const tracker_nat *nat = &node->nat;
@@ -152,21 +181,18 @@ static void put_seen(text *out, const run *from, const tracker_node *node)
         text_char(out, '.');
         return;
     }
-    text_puts(out, krpc_endpoint_same_addr(&nat->external[0].endpoint, &node->endpoint) ? " is seen on port "
-                                                                                         : " is seen by others at ");
-    uint32_t shown = MIN(nat->num_kept, SHOWN_EXTERNAL);
-    for (uint32_t i = 0; i < shown; i++) {
-        const tracker_external *external = &nat->external[i];
-        if (i > 0)
-            text_puts(out, i + 1 == shown && nat->num_external == shown ? " and " : ", ");
-        if (krpc_endpoint_same_addr(&external->endpoint, &node->endpoint))
-            text_uint(out, external->endpoint.port);
-        else
-            text_endpoint(out, &external->endpoint);
-        put_frames(out, from, external->frames, MIN(external->num_frames, 2));
+    uint32_t between = num_between(node);
+    if (between > 0) {
+        text_puts(out, " leaves its own NAT as ");
+        put_externals(out, from, node, 0, between);
+        text_puts(out, "; behind a second NAT it");
     }
-    if (nat->num_external > shown)
-        text_printf(out, " and on %u more ports", nat->num_external - shown);
+    text_puts(out, krpc_endpoint_same_addr(&nat->external[between].endpoint, &node->endpoint) ? " is seen on port "
+                                                                                              : " is seen by others at ");
+    put_externals(out, from, node, between, nat->num_kept);
+    uint32_t shown = MIN(nat->num_kept - between, SHOWN_EXTERNAL);
+    if (nat->num_external - between > shown)
+        text_printf(out, " and on %u more ports", nat->num_external - between - shown);
     text_char(out, '.');
 }
 
@@ -190,8 +216,10 @@ static void put_behaviour(text *out, const tracker_node *node)
         return;
     if (nat->mapping == TRACKER_MAPPING_DEPENDENT)
         text_puts(out, " no port that it could name is right for everybody.");
+    else if (num_between(node) > 0)
+        text_puts(out, " but it is the second NAT's port that others must send to.");
     else if (nat->port == TRACKER_PORT_PRESERVED)
-        text_puts(out, " what it says about its port is right for everybody.");
+        text_puts(out, " others must send to that one.");
     else if (nat->num_kept == 1)
         text_printf(out, " %u is the port to send to, %u is not.", nat->external[0].endpoint.port, node->endpoint.port);
     else
@@ -202,26 +230,28 @@ static bool is_outside_port(const tracker_node *node, int32_t port)
 {
     if (node->nat.num_kept == 0)
         return port == node->endpoint.port;
-    for (uint32_t i = 0; i < node->nat.num_kept; i++)
+    for (uint32_t i = num_between(node); i < node->nat.num_kept; i++)
         if (node->nat.external[i].endpoint.port == port)
             return true;
     return false;
 }
 
-static void put_later(text *out, const run *from, uint8_t later, uint32_t later_frame)
+static void put_later(text *out, const run *from, tracker_later later, uint32_t count, uint32_t frame, uint32_t all)
 {
     static const char *const told[TRACKER_NUM_LATER] = {
-        [TRACKER_LATER_HONOURED] = "a receiver did send a query there",
-        [TRACKER_LATER_NOT_HONOURED] = "receivers went on sending to the source port",
+        [TRACKER_LATER_HONOURED] = "the receiver did send a query there",
+        [TRACKER_LATER_NOT_HONOURED] = "the receiver went on sending to the source port",
         [TRACKER_LATER_DEAD] = "a query that went there found nobody",
         [TRACKER_LATER_OTHER_NODE] = "another node lives there",
     };
 
-    if (later == TRACKER_LATER_UNKNOWN || later >= TRACKER_NUM_LATER)
+    if (told[later] == NULL || count == 0)
         return;
     text_printf(out, "; %s", told[later]);
-    if (later_frame != 0)
-        put_frames(out, from, &later_frame, 1);
+    if (count != all)
+        text_printf(out, " %u time%s", count, count == 1 ? "" : "s");
+    if (frame != 0)
+        put_frames(out, from, &frame, 1);
 }
 
 /* Seen from outside, the node answers on a port that its own queries do not come from. */
@@ -253,13 +283,23 @@ static void put_claims(text *out, const run *from, const dht_claims *claims, con
         text_puts(out, is_right ? node->nat.mapping == TRACKER_MAPPING_DEPENDENT ? ", which is right for some only"
                                                                                   : ", which is right"
                                 : ", which is not where it is seen");
-        put_later(out, from, claims->claims[i].later, claims->claims[i].later_frame);
+        for (unsigned later = 0; later < TRACKER_NUM_LATER; later++)
+            put_later(out, from, (tracker_later)later, claims->claims[i].later[later].count,
+                      claims->claims[i].later[later].frame, claims->claims[i].count);
         if (!is_right && is_forwarded(from, node, claims->claims[i].port))
             text_puts(out, "; it answers there, so the port is forwarded");
         text_char(out, '.');
     }
     if (claims->num_claims == 0)
         text_puts(out, " It advertises no DHT port.");
+}
+
+static void put_filtering(text *out, const tracker_node *node)
+{
+    if (node->nat.filtering == TRACKER_FILTERING_DEPENDENT)
+        text_puts(out, " Only those get in that it has sent something to.");
+    else if (node->nat.filtering == TRACKER_FILTERING_INDEPENDENT)
+        text_puts(out, " Others get in without having been sent to.");
 }
 
 /* Breaks what was written since start into lines. */
@@ -299,6 +339,7 @@ static void put_story(text *out, const run *from, const ledger *book, const trac
     put_who(out, node);
     put_seen(out, from, node);
     put_behaviour(out, node);
+    put_filtering(out, node);
     put_claims(out, from, &claims, node);
     wrap(out, start, "  ");
 }
