@@ -2,7 +2,8 @@
  *
  * Behind a NAT that is another port for another receiver, or a forwarded one where the receiver asked first. What a node
  * says over a stream is held against the port of its own queries to that receiver; where it never asked him, against
- * that of its answers. Only captures with streams need this: the table comes into being with the first of them.
+ * that of its answers. Only nodes on several ports matter, and only where there are streams: the table comes into being
+ * with the first of them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,14 +14,11 @@
 void sources_clear(tracker *t)
 {
     table_free(t->sources);
-    t->sources = NULL;
 }
 
 void sources_begin(tracker *t)
 {
-    if (t->sources == NULL) {
-        t->sources = table_alloc(&t->stats.memory, NUM_SOURCES, sizeof *t->sources);
-    }
+    t->sources = table_alloc(&t->stats.memory, NUM_SOURCES, sizeof *t->sources);
 }
 
 static uint64_t key_of(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20], const krpc_endpoint *receiver)

@@ -286,7 +286,7 @@ static void take_sender(const taking *k)
     }
     if (id != NULL) {
         identity_take(k->t, k->p, k->src, k->dst, id, (uint32_t)(id - k->data), k->sink);
-        if (k->t->sources != NULL && (n->flags & NODE_PRIVATE) == 0) {
+        if (k->t->sources != NULL && (n->flags & NODE_GROUPED) != 0) {
             sources_note(k->t, k->p, m, k->data);
         }
     }
