@@ -288,6 +288,7 @@ def captures():
     yield "loop", pcap(LOOP, [struct.pack(">I", 2 if d[0] >> 4 == 4 else 24) + d for d in both])
     yield "ppp", pcap(PPP_LINK, map(ppp, both))
     yield "ppp-hdlc", pcap(PPP_HDLC, [b"\xff\x03" + ppp(d) for d in both])
+    yield "ppp-mpls", pcap(PPP_LINK, [struct.pack(">HI", 0x0281, null[d[0] >> 4] << 12 | 0x140) + d for d in both])
     yield "chdlc", pcap(CHDLC, [b"\x0f\0" + struct.pack(">H", ethertype(d)) + d for d in both])
     yield "wlan", pcap(WLAN, [wlan(d, qos, four) for d in both for qos in (False, True) for four in (False, True)])
     yield "radiotap", pcap(RADIOTAP, [radiotap(wlan(d), 0) for d in both] +

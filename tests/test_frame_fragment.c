@@ -96,11 +96,23 @@ static void test_refused(void)
     CU_ASSERT(add(fragments, &d, FRAGMENT4("\x1c", "\x1f\xff") "12345678", 28, 0) == FRAME_FRAGMENT);
     CU_ASSERT(stats->malformed == 4);
     frame_fragments_finish(fragments);
+    /* With its header; that of IPv6 does not count. */
+    CU_ASSERT(add(fragments, &d, FRAGMENT4("\x1c", "\x1f\xfe") "12345678", 28, 0) == FRAME_FRAGMENT);
+    CU_ASSERT(stats->malformed == 5 && stats->expired == 0);
+    frame_fragments_finish(fragments);
+    CU_ASSERT(add(fragments, &d, FRAGMENT6("\x10", "\xff\xf0") "1234567", 56, 0) == FRAME_FRAGMENT);
+    CU_ASSERT(stats->malformed == 5);
+    frame_fragments_finish(fragments);
+    CU_ASSERT(stats->expired == 1);
 
     /* Cut by the snap length: the rest is no use. */
     CU_ASSERT(frame_fragments_parse(fragments, &d, FRAME_LINK_IP, (const uint8_t *)pieces4[0], 24, 28, 0) ==
               FRAME_FRAGMENT);
-    CU_ASSERT(stats->cut == 1 && stats->whole == 0 && stats->expired == 0);
+    CU_ASSERT(stats->cut == 1);
+    frame_fragments_finish(fragments);
+    CU_ASSERT(frame_fragments_parse(fragments, &d, FRAME_LINK_IP, (const uint8_t *)pieces4[0], 27, 28, 0) ==
+              FRAME_FRAGMENT);
+    CU_ASSERT(stats->cut == 2 && stats->whole == 0 && stats->expired == 1);
     frame_fragments_free(fragments);
 }
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-from command import CAPTURES, FRAME_DUMP, KRPCSCOPE, SOURCE, Checker, Failing, folder, links, out, records, run, sample
+from command import CAPTURES, FRAME_DUMP, KRPCSCOPE, SOURCE, Checker, Failing, dump, folder, links, out, records, run, sample
 
 try:
     import jsonschema
@@ -369,6 +369,36 @@ class Write(unittest.TestCase):
                 for finding in findings:
                     self.assertIn(f"{finding['severity']} {finding['rule']}: {finding['message']}".encode(), data)
                 self.comments(written, frames, capture)
+
+    def test_every_link(self):
+        """What is written is read again as the same frames of the same link types."""
+        with folder() as where:
+            for name, data in links().captures():
+                path, written = where / (name if "." in name else name + ".pcap"), where / "w.pcapng"
+                path.write_bytes(data)
+                with self.subTest(name=name):
+                    out("check", "--quiet", "--write", written, path)
+                    frames = sorted({r["frame"] for r in records("check", "--format", "ndjson", path) if r["type"] == "finding"})
+                    before, after = dump(path), dump(written)
+                    # of a datagram in fragments, only the last one is there
+                    whole = [f for f in frames if before[f][1] == "datagram" and not name.startswith("fragment")]
+                    self.assertEqual(len(after), len(frames))
+                    for number, frame in enumerate(frames, 1):
+                        if frame in whole:
+                            self.assertEqual(after[number][1:], before[frame][1:], frame)
+
+    def test_many_findings(self):
+        """More than a comment can hold: the file is whole all the same."""
+        make = links()
+        keys = b"".join(b"1:%c" % (0x7a - n % 26) + b"i01e" for n in range(1500))
+        message = b"d1:ad2:id20:abcdefghij0123456789" + keys + b"e1:q4:ping1:t2:aa1:y1:qe"
+        frames = [make.ethernet(make.message(make.A4, make.B4, 1000, 2000, m)) for m in (message, make.PING)]
+        with folder() as where:
+            (where / "x.pcap").write_bytes(make.pcap(make.ETHERNET, frames))
+            out("check", "--quiet", "--write", where / "w.pcapng", where / "x.pcap")
+            self.assertGreater(len([r for r in records("check", "--format", "ndjson", where / "x.pcap")]), 1500)
+            self.assertEqual({n: f[1:] for n, f in dump(where / "w.pcapng").items()},
+                             {n: f[1:] for n, f in dump(where / "x.pcap").items()})
 
     def comments(self, written, frames, capture):
         tshark = os.environ.get("TSHARK")
