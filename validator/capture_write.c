@@ -17,7 +17,7 @@
 
 #define NUM_LINKS (FRAME_LINK_RADIOTAP + 1)
 #define NO_INTERFACE UINT32_MAX
-#define MAX_COMMENT 60000u /* an option has 16 bits of length */
+#define MAX_COMMENT 60000u /* an option has 16 bits of length, and one finding more fits as well */
 
 #define LINKTYPE_RAW 101
 
@@ -133,7 +133,6 @@ static void make_comment(capture_writer *writer, const run *from, const run_pack
         run_finding_text(from, line, sizeof line, &findings[i]);
         text_printf(out, "\n%s %s: %s", krpc_severity_name(info->severity), info->slug, line);
     }
-    out->len = MIN(out->len, MAX_COMMENT);
 }
 
 static void put_be16(text *out, unsigned number)
