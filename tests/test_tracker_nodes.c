@@ -1,0 +1,125 @@
+/* test_tracker_nodes.c: what is counted of a node and of the whole, and the order in which nodes are given.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "test_tracker_scene.h"
+
+static void each_message_counts_for_its_sender(void)
+{
+    scene s;
+    tracker_node n;
+    tracker_stats stats;
+    int64_t first, last;
+
+    scene_begin(&s);
+    first = s.now + s.step;
+    SAY(&s, "10.0.0.1:6881", "10.0.0.2:6881", PING, .t = "a1", .v = "LT"); /* 1 */
+    SAY(&s, "10.0.0.2:6881", "10.0.0.1:6881", .t = "a1", .id = 'b');       /* 2 */
+    SAY(&s, "10.0.0.1:6881", "10.0.0.2:6881", FIND_NODE, .t = "a2", .target = "x", .v = "LT");
+    SAY(&s, "10.0.0.2:6881", "10.0.0.1:6881", .t = "a2", .id = 'b', .nodes = "10.0.0.9:1");
+    SAY(&s, "10.0.0.1:6881", "10.0.0.2:6881", PING, .t = "a3", .v = "LT");
+    SAY(&s, "10.0.0.2:6881", "10.0.0.1:6881", .t = "a3", .error = 203); /* 6 */
+    SAY(&s, "10.0.0.2:6881", "10.0.0.1:6881", PING, .t = "b1", .id = 'b');
+    last = s.now;
+
+    n = node_of(&s, "10.0.0.1:6881");
+    CU_ASSERT_EQUAL(n.queries, 3);
+    CU_ASSERT_EQUAL(n.responses, 0);
+    CU_ASSERT_EQUAL(n.errors, 0);
+    CU_ASSERT_EQUAL(n.queries_received, 1);
+    CU_ASSERT_EQUAL(n.first_frame, 1);
+    CU_ASSERT_EQUAL(n.last_frame, 5);
+    CU_ASSERT_EQUAL(n.first_ns, first);
+    CU_ASSERT_EQUAL(n.last_ns, first + 4 * s.step);
+    CU_ASSERT_EQUAL(n.num_ids, 1);
+    CU_ASSERT_EQUAL(n.version_len, 4);
+    CU_ASSERT_EQUAL(memcmp(n.version, "LT", 2), 0);
+
+    n = node_of(&s, "10.0.0.2:6881");
+    CU_ASSERT_EQUAL(n.queries, 1);
+    CU_ASSERT_EQUAL(n.responses, 2);
+    CU_ASSERT_EQUAL(n.errors, 1);
+    CU_ASSERT_EQUAL(n.queries_received, 2); /* at the first it had not said anything yet */
+    CU_ASSERT_EQUAL(n.first_frame, 2);
+    CU_ASSERT_EQUAL(n.last_frame, 7);
+    CU_ASSERT_EQUAL(n.last_ns, last);
+    CU_ASSERT_EQUAL(n.version_len, 0);
+
+    stats = stats_of(&s);
+    CU_ASSERT_EQUAL(stats.packets, 7);
+    CU_ASSERT_EQUAL(stats.queries[KRPC_METHOD_PING], 3);
+    CU_ASSERT_EQUAL(stats.queries[KRPC_METHOD_FIND_NODE], 1);
+    CU_ASSERT_EQUAL(stats.responses, 2);
+    CU_ASSERT_EQUAL(stats.errors, 1);
+    CU_ASSERT_EQUAL(stats.others, 0);
+    CU_ASSERT_EQUAL(stats.matched, 3);
+    CU_ASSERT_EQUAL(stats.dropped_nodes, 0);
+    scene_end(&s);
+}
+
+/* Sorted by address and port, also those that came after somebody had asked. */
+static void nodes_are_given_in_order(void)
+{
+    static const char *const arrivals[] = {"10.0.0.2:6881", "10.0.0.1:7000", "192.0.2.1:5", "6:1:6881",
+                                           "10.0.0.1:6881"};
+    static const char *const sorted[] = {"10.0.0.1:6881", "10.0.0.1:7000", "10.0.0.2:6881", "192.0.2.1:5", "6:1:6881"};
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    CU_ASSERT_EQUAL(tracker_num_nodes(s.t), 0);
+    CU_ASSERT_FALSE(tracker_node_get(s.t, 0, &n));
+    for (uint32_t i = 0; i < 5; i++) {
+        SAY(&s, arrivals[i], arrivals[i][0] == '6' ? "6:9:1" : "203.0.113.1:6881", PING, .id = (char)('a' + i));
+        CU_ASSERT_EQUAL(tracker_num_nodes(s.t), i + 1);
+        for (uint32_t j = 0; j <= i; j++) {
+            krpc_endpoint before = n.endpoint;
+
+            memset(&n, 0x5a, sizeof n); /* nothing of what was there before is left */
+            CU_ASSERT_TRUE(tracker_node_get(s.t, j, &n));
+            CU_ASSERT(j == 0 || krpc_endpoint_compare(&before, &n.endpoint) < 0);
+            CU_ASSERT_EQUAL(n.queries, 1);
+            CU_ASSERT_EQUAL(n.responses, 0);
+            CU_ASSERT_EQUAL(n.queries_received, 0);
+            CU_ASSERT_EQUAL(n.nat.num_external, 0);
+            CU_ASSERT_EQUAL(n.nat.evidence, 0);
+        }
+        CU_ASSERT_FALSE(tracker_node_get(s.t, i + 1, &n));
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        krpc_endpoint want = ep(sorted[i]);
+
+        CU_ASSERT_TRUE(tracker_node_get(s.t, i, &n));
+        CU_ASSERT_TRUE(krpc_endpoint_equal(&n.endpoint, &want));
+    }
+    scene_end(&s);
+}
+
+/* Who called itself read-only and answers is told of once. */
+static void a_read_only_node_that_answers_is_told_once(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, "10.0.0.1:6881", "10.0.0.2:6881", PING, .t = "a1", .ro = 1);
+    for (int i = 0; i < 3; i++) {
+        SAY(&s, "10.0.0.2:6881", "10.0.0.1:6881", PING, .t = "b1", .id = 'b');
+        SAY(&s, "10.0.0.1:6881", "10.0.0.2:6881", .t = "b1");
+    }
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_READ_ONLY_ANSWERS), 1);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_READ_ONLY_ANSWERS).a, 1);
+    CU_ASSERT_EQUAL(node_of(&s, "10.0.0.1:6881").read_only, 1);
+    CU_ASSERT_EQUAL(node_of(&s, "10.0.0.2:6881").read_only, 0);
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const unit_test tests[] = {
+        UNIT_TEST(each_message_counts_for_its_sender),
+        UNIT_TEST(nodes_are_given_in_order),
+        UNIT_TEST(a_read_only_node_that_answers_is_told_once),
+    };
+
+    return UNIT_RUN("tracker nodes", tests);
+}
