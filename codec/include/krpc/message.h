@@ -135,7 +135,7 @@ static inline bool krpc_has(const krpc_message *message, krpc_field field)
 /* krpc_message_decode reads one message out of the len bytes that were captured of a datagram of wire_len bytes (the
  * same when nothing was cut off). Keys may come in any order; of a key that comes twice the first counts. Findings about
  * the encoding and about each value's type and size go to sink (NULL: nowhere). Never fails: what could be read is in
- * *out, and out->status says where the walk ended. Cost: about twice a walk over the structure. */
+ * *out, and out->status says where the walk ended. Cost: about one and a half walks over the structure. */
 KRPC_EXPORT void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, size_t wire_len,
                                      const krpc_sink *sink);
 
