@@ -4,13 +4,12 @@
  */
 #include "tracker_private.h"
 
-#define NUM_BLOCKS 1024 /* a power of two */
+#define NUM_BLOCKS 1024
 #define ENOUGH_PORTS 5
 #define BLOCK_PORTS 1024 /* RFC 7422's examples are smaller */
 
 /* block is what is known of the outside ports of one address, those that are not the inside ones. */
 typedef struct block {
-    uint64_t key;
     uint16_t ports[ENOUGH_PORTS];
     uint8_t num_ports;
     bool is_wide; /* they lie too far apart, or it was said */
@@ -18,21 +17,25 @@ typedef struct block {
 
 void blocks_clear(tracker *t)
 {
-    table_free(t->blocks);
+    if (t->blocks.records != NULL) {
+        ways_clear(&t->blocks.ways);
+        table_free(t->blocks.records);
+    }
 }
 
 static block *block_of(tracker *t, const krpc_endpoint *addr)
 {
-    uint64_t key = hash_addr(&t->key, addr);
+    blocks *all = &t->blocks;
+    bool made;
     block *b;
 
-    if (t->blocks == NULL) {
-        t->blocks = table_alloc(&t->stats.memory, NUM_BLOCKS, sizeof *t->blocks);
+    if (all->records == NULL) {
+        ways_init(&all->ways, NUM_BLOCKS, &t->stats.memory);
+        all->records = table_alloc(&t->stats.memory, (size_t)all->ways.num_sets * 8, sizeof *all->records);
     }
-    b = &t->blocks[(uint32_t)(key >> 32) & (NUM_BLOCKS - 1)];
-    if (b->key != key) {
+    b = &all->records[ways_take(&all->ways, hash_addr(&t->key, addr), tracker_second(t), &made)];
+    if (made) {
         memset(b, 0, sizeof *b);
-        b->key = key;
     }
     return b;
 }

@@ -7,7 +7,7 @@
  */
 #include "tracker_private.h"
 
-#define NUM_OPENINGS 4096 /* a power of two */
+#define NUM_OPENINGS 4096
 #define OPEN_NS (30 * SECOND) /* so long a mapping that was just used is open everywhere */
 #define ENOUGH_KNOCKS 5
 #define ENOUGH_CONTACTS 100
@@ -23,22 +23,31 @@ typedef struct opening {
 
 void filtering_clear(tracker *t)
 {
-    table_free(t->openings);
+    if (t->openings.records != NULL) {
+        ways_clear(&t->openings.ways);
+        table_free(t->openings.records);
+    }
 }
 
-static opening *opening_at(const tracker *t, const krpc_endpoint *outside)
+static const opening *opening_find(const tracker *t, const krpc_endpoint *outside)
 {
-    return &t->openings[(uint32_t)hash_endpoint(&t->key, outside) & (NUM_OPENINGS - 1)];
+    const openings *all = &t->openings;
+    uint32_t slot = all->records == NULL ? NONE : ways_find(&all->ways, hash_endpoint(&t->key, outside));
+
+    return slot == NONE ? NULL : &all->records[slot];
 }
 
 void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoint *outside, int64_t ns)
 {
+    openings *all = &t->openings;
+    bool made;
     opening *o;
 
-    if (t->openings == NULL) {
-        t->openings = table_alloc(&t->stats.memory, NUM_OPENINGS, sizeof *t->openings);
+    if (all->records == NULL) {
+        ways_init(&all->ways, NUM_OPENINGS, &t->stats.memory);
+        all->records = table_alloc(&t->stats.memory, (size_t)all->ways.num_sets * 8, sizeof *all->records);
     }
-    o = opening_at(t, outside);
+    o = &all->records[ways_take(&all->ways, hash_endpoint(&t->key, outside), tracker_second(t), &made)];
     o->outside = *outside;
     o->inside = *inside;
     o->sent_ns = ns;
@@ -46,7 +55,7 @@ void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoi
 
 void filtering_knocked(tracker *t, const tracker_packet *p)
 {
-    const opening *o = t->openings == NULL ? NULL : opening_at(t, &p->dst);
+    const opening *o = opening_find(t, &p->dst);
     uint64_t key;
     uint32_t remote = (uint32_t)hash_addr(&t->key, &p->src) | 1;
     bool port_only;

@@ -9,7 +9,8 @@
 
 #define NUM_FLOWS 16384
 #define NUM_VOTES 32768
-#define NUM_PAYLOADS 2048
+#define NUM_PAYLOADS 2048 /* both powers of two */
+#define PAYLOAD_GROUP 4
 
 /* A NAT forgets a UDP mapping after 30 s at the earliest, in practice (RFC 4787 asks for 120). What a remote sends into a
  * silence longer than this may have come through a forwarded port, and then what he sees is that port and no mapping.
@@ -128,12 +129,37 @@ uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *dat
     return hash_bytes(&t->key, data, m->len, dst_hash);
 }
 
-payload_seen *payload_seen_at(tracker *t, uint64_t key)
+/* Those of one key have a few places, so that two pairs seldom meet. */
+static payload_seen *payload_group(tracker *t, uint64_t key)
 {
     flows *f = &t->flows;
 
     if (f->seen == NULL) {
         f->seen = table_alloc(&t->stats.memory, NUM_PAYLOADS, sizeof *f->seen);
     }
-    return &f->seen[(uint32_t)(key >> 32) & (NUM_PAYLOADS - 1)];
+    return &f->seen[(uint32_t)(key >> 32) & (NUM_PAYLOADS - PAYLOAD_GROUP)];
+}
+
+void payload_prefetch(tracker *t, uint64_t key)
+{
+    const payload_seen *group = payload_group(t, key);
+
+    __builtin_prefetch(&group[0], 1);
+    __builtin_prefetch(&group[PAYLOAD_GROUP / 2], 1);
+}
+
+payload_seen *payload_seen_at(tracker *t, uint64_t key)
+{
+    payload_seen *group = payload_group(t, key);
+    payload_seen *best = group;
+
+    for (unsigned i = 0; i < PAYLOAD_GROUP; i++) {
+        if (group[i].key == key) {
+            return &group[i];
+        }
+        if (best->frame != 0 && (group[i].frame == 0 || group[i].ns < best->ns)) {
+            best = &group[i];
+        }
+    }
+    return best;
 }

@@ -9,16 +9,22 @@
  */
 #include "tracker_private.h"
 
-#define NUM_SOURCES 16384 /* a power of two */
+#define NUM_SOURCES 16384
 
 void sources_clear(tracker *t)
 {
-    table_free(t->sources);
+    if (t->sources.records != NULL) {
+        ways_clear(&t->sources.ways);
+        table_free(t->sources.records);
+    }
 }
 
 void sources_begin(tracker *t)
 {
-    t->sources = table_alloc(&t->stats.memory, NUM_SOURCES, sizeof *t->sources);
+    sources *s = &t->sources;
+
+    ways_init(&s->ways, NUM_SOURCES, &t->stats.memory);
+    s->records = table_alloc(&t->stats.memory, (size_t)s->ways.num_sets * 8, sizeof *s->records);
 }
 
 static uint64_t key_of(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20], const krpc_endpoint *receiver)
@@ -26,20 +32,15 @@ static uint64_t key_of(const tracker *t, const krpc_endpoint *sender, const uint
     return hash_fold(group_key(t, id, sender) ^ t->key.k[0], hash_addr(&t->key, receiver) ^ t->key.k[3]);
 }
 
-static sent_from *place_of(const tracker *t, uint64_t key)
-{
-    return &t->sources[(uint32_t)(key >> 32) & (NUM_SOURCES - 1)];
-}
-
 void sources_note(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data)
 {
     uint64_t key = key_of(t, &p->src, krpc_message_id(m, data), &p->dst);
     bool asks = m->type == KRPC_QUERY;
-    sent_from *s = place_of(t, key);
+    bool made;
+    sent_from *s = &t->sources.records[ways_take(&t->sources.ways, key, tracker_second(t), &made)];
 
-    if (s->key != key) {
+    if (made) {
         memset(s, 0, sizeof *s);
-        s->key = key;
     }
     if (asks || s->asks == 0) {
         s->port = p->src.port;
@@ -55,7 +56,7 @@ const sent_from *sources_find(const tracker *t, const krpc_endpoint *sender, con
                            const krpc_endpoint *receiver)
 {
     uint64_t key = key_of(t, sender, id, receiver);
-    const sent_from *s = t->sources == NULL ? NULL : place_of(t, key);
+    uint32_t slot = t->sources.records == NULL ? NONE : ways_find(&t->sources.ways, key);
 
-    return s != NULL && s->key == key ? s : NULL;
+    return slot == NONE ? NULL : &t->sources.records[slot];
 }

@@ -149,6 +149,18 @@ uint32_t ways_find(const ways *w, uint64_t key)
     return NONE;
 }
 
+uint32_t ways_take(ways *w, uint64_t key, uint32_t now, bool *made)
+{
+    uint32_t slot = ways_find(w, key);
+
+    *made = slot == NONE;
+    if (*made) {
+        slot = ways_insert(w, key, now, NULL);
+    }
+    w->sets[slot / 8].time[slot % 8] = now;
+    return slot;
+}
+
 uint32_t ways_insert(ways *w, uint64_t key, uint32_t now, bool *evicted)
 {
     uint32_t set = ways_set(w, key);

@@ -204,7 +204,7 @@ static void fetch_indexes(tracker *t, ahead *a, const krpc_message *m, const uin
     transactions_prefetch_set(t, &a->transaction);
     if (t->flows.has_private && m->type == KRPC_QUERY && m->len >= BOTH_LEN) {
         a->payload = payload_key(t, m, data, a->dst_hash);
-        __builtin_prefetch(payload_seen_at(t, a->payload), 1);
+        payload_prefetch(t, a->payload);
     }
     if (a->token != 0) {
         tokens_prefetch(t, a->token);
@@ -286,7 +286,7 @@ static void take_sender(const taking *k)
     }
     if (id != NULL) {
         identity_take(k->t, k->p, k->src, k->dst, id, (uint32_t)(id - k->data), k->sink);
-        if (k->t->sources != NULL && (n->flags & NODE_GROUPED) != 0) {
+        if (k->t->sources.records != NULL && (n->flags & NODE_GROUPED) != 0) {
             sources_note(k->t, k->p, m, k->data);
         }
     }

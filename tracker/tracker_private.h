@@ -123,6 +123,8 @@ static inline void ways_prefetch(const ways *w, uint64_t key, const void *record
  * a free one, else the one longest unused; *evicted tells which. */
 uint32_t ways_find(const ways *ways, uint64_t key);
 uint32_t ways_insert(ways *ways, uint64_t key, uint32_t now, bool *evicted);
+/* ways_take gives the slot of a key, which is made where it is not there, and notes its use. *made tells which. */
+uint32_t ways_take(ways *ways, uint64_t key, uint32_t now, bool *made);
 
 /* Rounded up, at least least. */
 uint32_t power_of_two(uint32_t at_least);
@@ -305,7 +307,8 @@ bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 /* payload_key is of the whole payload, and of where it goes, whose hash is given. */
 uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t dst_hash);
-payload_seen *payload_seen_at(tracker *t, uint64_t key); /* of this key or another */
+void payload_prefetch(tracker *t, uint64_t key);
+payload_seen *payload_seen_at(tracker *t, uint64_t key); /* of this key, or else the one to give way */
 void flows_clear(tracker *t);
 
 /* ---- nat.c ---- */
@@ -420,13 +423,21 @@ void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, co
 
 /* ---- blocks.c ---- */
 
-struct block;
+typedef struct blocks {
+    ways ways; /* of addresses */
+    struct block *records; /* NULL until there is one */
+} blocks;
+
 void blocks_clear(tracker *t);
 void blocks_observe(tracker *t, nat *n, const external *e, const krpc_sink *sink); /* e was just seen */
 
 /* ---- filtering.c ---- */
 
-struct opening;
+typedef struct openings {
+    ways ways; /* of outside endpoints */
+    struct opening *records; /* NULL until there is one */
+} openings;
+
 void filtering_clear(tracker *t);
 /* filtering_opened: a query left through that mapping; filtering_knocked: a query came to an outside endpoint. */
 void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoint *outside, int64_t ns);
@@ -617,12 +628,16 @@ void adverts_finish(tracker *t);
 /* ---- sources.c: from which port a node, by its id and address, sends to whom ---- */
 
 typedef struct sent_from {
-    uint64_t key;
     uint32_t frame; /* the last */
     uint16_t port;
     uint8_t asks;      /* it sent queries there; else only answers */
     uint8_t family[2]; /* code of the client; zero when it did not say */
 } sent_from;
+
+typedef struct sources {
+    ways ways;
+    sent_from *records; /* NULL as long as there were no streams */
+} sources;
 
 void sources_begin(tracker *t); /* from now on they are noted */
 void sources_clear(tracker *t);
@@ -708,9 +723,9 @@ struct tracker {
     adverts adverts;
     announcements announcements;
     lives lives;
-    sent_from *sources;
-    struct opening *openings; /* mappings that were seen on both sides */
-    struct block *blocks;     /* outside ports of one address */
+    sources sources;
+    openings openings;
+    blocks blocks;
     clusters clusters;
     struct peers *peers;
     ahead ahead[NUM_AHEAD];
