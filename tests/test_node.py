@@ -603,6 +603,14 @@ class Says(Case):
         self.assertTrue(self.says_p(self.play(node, peers, self.says_p)))
         self.assertEqual(node.end()["contacts"], 0)
 
+    def test_after_a_minute_a_mapping_is_gone(self):
+        """0.6 s here: who asks again before came by what our answer opened, who asks later did not."""
+        node, peer = self.node("--speed", "100"), Peer("127.1.0.1")
+        for wait in 0, 0, 1:
+            time.sleep(wait)
+            node.ask(peer, "ping", top={"ro": 1})
+        self.assertEqual(node.end()["unsolicited"], 2)
+
     def test_somebody_asks_by_himself(self):
         """A query from where nothing was sent to ends the silence; those of whom we have asked do not count."""
         for solicited in False, True:
