@@ -85,7 +85,7 @@ class Mutations(unittest.TestCase):
         with folder() as where:
             for name, linktype, found in self.kinds():
                 records = []
-                for frame in found * 40:
+                for frame in found * 12:
                     bytes_ = bytearray(frame)
                     for _ in range(chance.randrange(1, 6)):
                         at = chance.randrange(min(len(bytes_), 120))
