@@ -182,8 +182,8 @@ static void who_comes_back_by_the_mapping(void)
 
 /* ---- what he does with it ---- */
 
-/* After PORT and contact the port is pinged, and soon. */
-static void following_is_a_ping_and_soon(void)
+/* After PORT that port is asked, and soon. */
+static void following_port_is_soon(void)
 {
     static const struct {
         int seconds;
@@ -191,7 +191,7 @@ static void following_is_a_ping_and_soon(void)
         tracker_later later;
     } rows[] = {
         {29, KRPC_METHOD_PING, TRACKER_LATER_HONOURED},      {29, KRPC_METHOD_FIND_NODE, TRACKER_LATER_HONOURED},
-        {29, KRPC_METHOD_GET_PEERS, TRACKER_LATER_UNKNOWN}, {31, KRPC_METHOD_PING, TRACKER_LATER_UNKNOWN},
+        {29, KRPC_METHOD_GET_PEERS, TRACKER_LATER_HONOURED}, {31, KRPC_METHOD_PING, TRACKER_LATER_UNKNOWN},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -209,6 +209,33 @@ static void following_is_a_ping_and_soon(void)
         SAY(&s, R1, X, PING, .t = "p3", .id = 'r');    /* and it went to the advertised port */
         expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, rows[i].later);
         CU_ASSERT_EQUAL(FOUND(&s, PORT_NOT_HONOURED), 0);
+        scene_end(&s);
+    }
+}
+
+/* After contact it is pinged, and soon. */
+static void following_contact_is_a_ping_and_soon(void)
+{
+    static const struct {
+        int seconds;
+        krpc_method method;
+        tracker_later later;
+    } rows[] = {
+        {29, KRPC_METHOD_PING, TRACKER_LATER_HONOURED},     {29, KRPC_METHOD_FIND_NODE, TRACKER_LATER_HONOURED},
+        {29, KRPC_METHOD_GET_PEERS, TRACKER_LATER_UNKNOWN}, {31, KRPC_METHOD_PING, TRACKER_LATER_UNKNOWN},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+        uint64_t serial;
+
+        scene_begin(&s);
+        SAY(&s, X, R1, .method = KRPC_METHOD_CONTACT, .port = 6881);
+        serial = s.result.first_advert;
+        s.now += rows[i].seconds * SECONDS;
+        SAY(&s, R1, KEPT, .method = rows[i].method, .target = "x", .t = "p1", .id = 'r');
+        expect_verdict(&s, serial, TRACKER_VERDICT_MISMATCH, rows[i].later);
+        CU_ASSERT_EQUAL(FOUND(&s, PORT_HONOURED), rows[i].later == TRACKER_LATER_HONOURED);
         scene_end(&s);
     }
 }
@@ -334,7 +361,8 @@ int main(void)
         UNIT_TEST(a_listening_port),
         UNIT_TEST(who_came_in_by_an_unknown_port),
         UNIT_TEST(who_comes_back_by_the_mapping),
-        UNIT_TEST(following_is_a_ping_and_soon),
+        UNIT_TEST(following_port_is_soon),
+        UNIT_TEST(following_contact_is_a_ping_and_soon),
         UNIT_TEST(repeated_queries),
         UNIT_TEST(who_left_was_not_dead),
         UNIT_TEST(one_port_is_no_test),

@@ -78,13 +78,21 @@ static bool visit_tried(tracker *t, later *l, advert *a)
     return true;
 }
 
-/* Who is told by PORT or contact pings the port soon. What he sends there later for the first time has other reasons. */
+/* Who is told by PORT or contact asks that port soon: contact wants a ping, and after PORT libtorrent sends a get_peers.
+ * What he sends there later for the first time has other reasons. */
 static bool is_following(const later *l, const advert *a)
 {
+    bool soon = l->p->time_ns - a->said.time_ns <= FOLLOW_NS;
     bool pings = l->m->method == KRPC_METHOD_PING || l->m->method == KRPC_METHOD_FIND_NODE;
 
-    return (a->said.channel != KRPC_CHANNEL_PORT_MESSAGE && a->said.channel != KRPC_CHANNEL_CONTACT) ||
-           (pings && l->p->time_ns - a->said.time_ns <= FOLLOW_NS);
+    switch (a->said.channel) {
+    case KRPC_CHANNEL_PORT_MESSAGE:
+        return soon;
+    case KRPC_CHANNEL_CONTACT:
+        return soon && pings;
+    default:
+        return true;
+    }
 }
 
 /* The receiver sends a query to the advertised port: he took it seriously. */
