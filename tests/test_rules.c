@@ -116,7 +116,7 @@ static void text_expands(void)
         {{KRPC_RULE_PORT_INVALID, 0, 0, -1, 0}, "advertises port -1"},
         {{KRPC_RULE_PORT_INVALID, 0, 0, INT64_MIN, 0}, "advertises port -9223372036854775808"},
         {{KRPC_RULE_PORT_INVALID, 0, 0, INT64_MAX, 0}, "advertises port 9223372036854775807"},
-        {{KRPC_RULE_PORT_MISMATCH, 0, 0, 6881, 40865}, "advertises port 6881 but sends from port 40865"},
+        {{KRPC_RULE_PORT_MISMATCH, 0, 0, 6881, 40865}, "advertises port 6881 but is seen on port 40865"},
         {{KRPC_RULE_KRPC_MISSING_T, 0, 0, 5, 6}, "no transaction id t"},
         {{KRPC_NUM_RULES, 0, 0, 0, 0}, ""},
     };

@@ -193,9 +193,7 @@ static void report(const tracker *t, const advert *a, uint32_t off, uint32_t len
     } else if (said->service == KRPC_SERVICE_DHT) {
         advert_judge(t, a, &now);
         if (now.verdict == TRACKER_VERDICT_MISMATCH) {
-            uint16_t seen = now.observed.port != 0 ? now.observed.port : now.dht_port;
-
-            krpc_emit(sink, KRPC_RULE_PORT_MISMATCH, off, len, said->advertised_port, seen);
+            krpc_emit(sink, KRPC_RULE_PORT_MISMATCH, off, len, said->advertised_port, advert_seen_port(t, &now));
         }
     } else if (said->channel == KRPC_CHANNEL_ANNOUNCE_PEER && is_valid(said->advertised_port) &&
                said->advertised_port != from) {

@@ -386,6 +386,19 @@ static void judge_verdict(const tracker *t, const advert *a, tracker_advert *out
     }
 }
 
+uint16_t advert_seen_port(const tracker *t, const tracker_advert *judged)
+{
+    krpc_endpoint local = judged->sender;
+    const nat *n;
+
+    if (judged->observed.port != 0) {
+        return judged->observed.port;
+    }
+    local.port = judged->dht_port;
+    n = nat_find(t, hash_endpoint(&t->key, &local));
+    return n == NULL || n->num_kept == 0 ? judged->dht_port : nat_current(n)->endpoint.port;
+}
+
 /* ---- what became of it ---- */
 
 bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)

@@ -609,6 +609,8 @@ unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const ui
                            uint32_t *out);
 /* advert_seen_frame is where the receiver of what came over a stream saw the sender last; 0: not known. */
 uint32_t advert_seen_frame(const tracker *t, const advert *a);
+/* advert_seen_port is the port on which the sender of a mismatch is seen by its receiver, or else by somebody; 0: unknown. */
+uint16_t advert_seen_port(const tracker *t, const tracker_advert *judged);
 bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out);
 bool advert_is_dead(const tracker *t, const advert *a);
 krpc_endpoint advert_named(const advert *a);
