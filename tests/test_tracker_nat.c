@@ -273,6 +273,8 @@ static void ghosts_of_a_forwarded_port(void)
     }
     expect_nat(&s, SAME, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN) + FOUND(&s, NAT_DEPENDENT), 0);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.num_external, 1);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 6881);
     scene_end(&s);
     scene_begin(&s);
     ping_seen(&s, SAME, R4, "203.0.113.9:20001");
@@ -318,6 +320,11 @@ static void both_sides_prove_it_at_once(void)
     both(&s, R2, OUT1, "ab");
     expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
     CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 0);
+    /* what the receiver sees of an announcement is known before he says anything */
+    SAY(&s, L, R3, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .t = "an", .id = 'q');
+    say_again(&s, OUT1, R3);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed_frame, s.frame);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed.port, 40001);
     scene_end(&s);
 }
 

@@ -16,7 +16,8 @@
  * When verdicts may be asked for: at any time. What is known about a packet at the moment when it is given in (its
  * transaction looking back, its findings) is final and is the same whether it is asked for then or at the end. The
  * verdict and the later use of an advertisement, and a node's NAT behaviour, may turn from unknown to known, or be
- * corrected by later evidence (a preserved port that turns out mixed; an honoured port that goes on to die).
+ * corrected by later evidence (a preserved port that turns out mixed; an honoured port that goes on to die). What a
+ * receiver saw at the moment of an advertisement is kept: what he sees later does not change that.
  *
  * A finding of the tracker belongs to the packet that completes its evidence, and names the earlier frame.
  *
@@ -92,7 +93,8 @@ typedef struct tracker_advert {
     krpc_endpoint observed; /* where others say that they see the sender's DHT socket; port 0 when nobody said */
     uint32_t observed_frame;
     int32_t advertised_port; /* as sent, clamped to 32 bits; -1 for a bare implied_port */
-    uint16_t dht_port;       /* the sender's DHT source port: sender.port for KRPC, else that of the same host, or 0 */
+    uint16_t dht_port;       /* the sender's DHT source port: sender.port for KRPC; over a stream that of the same host,
+                                towards this receiver where it has several; 0 when not known */
     uint16_t effective_port; /* what a receiver that follows the rules stores; 0 when none, or unknown */
     uint8_t channel;         /* krpc_channel */
     uint8_t service;         /* krpc_service */
@@ -129,6 +131,8 @@ enum tracker_evidence {
     TRACKER_FROM_BOTH = 4     /* the same payload before and after the NAT */
 };
 
+/* tracker_nat is what NATs do to a node. With evidence from both sides port and mapping are about the NAT in between, else
+ * about all on the way. */
 typedef struct tracker_nat {
     tracker_port port;
     tracker_mapping mapping;
