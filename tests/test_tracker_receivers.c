@@ -287,6 +287,24 @@ static void who_left_was_not_dead(void)
     }
 }
 
+/* Nor was who spoke from the very port. */
+static void who_left_his_source_port(void)
+{
+    krpc_endpoint from = ep(R1);
+    krpc_endpoint to = ep(X);
+    tracker_packet p;
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, X, R1, PING, .p = 40001, .id = 'q');
+    SAY(&s, R1, X, PING, .t = "pn", .id = 'r');
+    p = scene_packet(&s, "203.0.113.9:0", "198.51.100.1:0");
+    tracker_unreachable(s.t, &p, &from, &to, s.packet, s.len, true, &s.sink);
+    expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_DEAD), 0);
+    scene_end(&s);
+}
+
 /* Of two names for one port nobody can say which was used. */
 static void one_port_is_no_test(void)
 {
@@ -365,6 +383,7 @@ int main(void)
         UNIT_TEST(following_contact_is_a_ping_and_soon),
         UNIT_TEST(repeated_queries),
         UNIT_TEST(who_left_was_not_dead),
+        UNIT_TEST(who_left_his_source_port),
         UNIT_TEST(one_port_is_no_test),
         UNIT_TEST(the_source_port_is_handed_out),
         UNIT_TEST(implied_port_is_followed_or_not),

@@ -429,7 +429,8 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
 }
 
 /* A port that was tried in vain, that never sent anything, while its address lives; or one of which an ICMP error came.
- * Where it has spoken since the advertisement, such an error means that the node has left, or a firewall. */
+ * Where it has spoken since the advertisement, or made it from there, such an error means that the node has left, or a
+ * firewall. */
 bool advert_is_dead(const tracker *t, const advert *a)
 {
     krpc_endpoint named = advert_named(a);
@@ -437,7 +438,8 @@ bool advert_is_dead(const tracker *t, const advert *a)
     addr_walk walk;
 
     if (a->dead_frame != 0) {
-        return index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame;
+        return a->said.dht_port != named.port &&
+               (index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame);
     }
     if (a->tried_frame == 0 || t->now_ns - a->tried_ns <= ANSWER_NS || index != NONE ||
         lives_frame(t, &named, false) != 0) {
