@@ -1,7 +1,7 @@
 /* run.c: see run.h.
  *
- * Reading, frames, and (when there are two threads and the other one has enough to do) decoding belong to the reader;
- * the tracker and the visitor to the judge. With one thread the two take turns, batch by batch.
+ * Reading, frames and decoding belong to the reader; the tracker and the visitor to the judge. With one thread the two
+ * take turns, batch by batch.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -362,7 +362,7 @@ static void run_alone(run *r)
     batch_free(b);
 }
 
-/* The reader decodes where the judge is behind, and leaves it to the judge where not: so both have the same to do. */
+/* The reader decodes as well: the judge has more to do even so. */
 static gpointer reader_main(gpointer data)
 {
     run *r = data;
@@ -375,8 +375,7 @@ static gpointer reader_main(gpointer data)
             g_async_queue_push(r->full, b);
             return NULL;
         }
-        if (g_async_queue_length(r->full) > 1)
-            batch_decode(b);
+        batch_decode(b);
         g_async_queue_push(r->full, b);
     }
 }
