@@ -160,6 +160,12 @@ class Saying(unittest.TestCase):
         self.assertEqual(table(path, *fields, options=["-2"]),
                          [["1", "2", "", "", "1"], ["2", "", "1", "", "1"], ["3", "", "", "1", "1"]])
 
+    def test_repeats(self):
+        path = capture("repeats.pcap", [udp(A, B, PING), udp(A, B, PING), udp(B, A, PONG), udp(B, A, PONG)])
+        fields = ("krpc.retransmission", "krpc.retransmit_request_in", "krpc.retransmit_response_in")
+        for options in ([], ["-2"]):
+            self.assertEqual(table(path, *fields, options=options), [["", "", ""], ["1", "1", ""], ["", "", ""], ["1", "", "3"]])
+
     def test_port_that_differs(self):
         announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti6999e5:token2:xxe1:q13:announce_peer"
                     b"1:t2:aa1:y1:qe")
