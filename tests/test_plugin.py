@@ -176,6 +176,16 @@ class Saying(unittest.TestCase):
         self.assertIn("announce_peer 6d6e6f70... from 61626364... \u2691 port 6999, seen as 40865", info[0])
         self.assertIn("\u2691 sees port 6881 as 40865", info[1])
 
+    def test_flagged_verdicts(self):
+        """A port that somebody stores with its bytes swapped is a mismatch, and so is one that nobody can have."""
+        path = SAMPLES / "swapped-values.pcapng"
+        swapped = frames(path, 'krpc.advert.verdict == "byte-swapped"', "-2")
+        self.assertNotEqual(swapped, [])
+        self.assertEqual(frames(path, 'krpc.advert.verdict == "byte-swapped" && krpc.advert.mismatch', "-2"), swapped)
+        announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti%de5:token2:xxe1:q13:announce_peer1:t2:aa1:y1:qe")
+        path = capture("flagged.pcap", [udp(A, B, announce % port) for port in (6881, 70000)])
+        self.assertEqual(frames(path, "krpc.advert.mismatch", "-2"), [2])
+
     def test_icmp(self):
         query = udp(A, B, PING)
         packets = [query, icmp_error(B[0], A[0], 3, 3, query), icmp_error(B[0], A[0], 3, 3, query[:28]),
@@ -203,6 +213,11 @@ class Saying(unittest.TestCase):
         lines = tshark(SAMPLES / "natc-inside.pcapng", "-q", "-z", "expert,note,krpc.peerwire && !krpc.y").splitlines()
         found = [line.split(None, 3) for line in lines if "advertises port" in line]
         self.assertEqual({words[2] for words in found}, {"KRPC"})
+
+    def test_counts(self):
+        nodes = b"5:nodes52:" + bytes(52) + b"6:nodes6114:" + bytes(114)
+        path = capture("counts.pcap", [udp(B, A, b"d1:rd2:id20:" + OTHER + nodes + b"e1:t2:aa1:y1:re")])
+        self.assertIn(": 5 nodes", tshark(path))
 
     def test_checks_preference(self):
         path = SAMPLES / "malformed.pcapng"
