@@ -214,6 +214,18 @@ class Saying(unittest.TestCase):
         found = [line.split(None, 3) for line in lines if "advertises port" in line]
         self.assertEqual({words[2] for words in found}, {"KRPC"})
 
+    def test_peer_lists(self):
+        path = SAMPLES / "peer-wire.pcapng"
+        rows = table(path, "krpc.peerwire.pex.addr", "krpc.peerwire.pex.port", "krpc.peerwire.pex.dropped",
+                     options=["-Y", "krpc.peerwire.pex.peer"])
+        self.assertEqual(rows, [["192.0.2.9", "51413", ""]])
+        pdml = tshark(path, "-T", "pdml", "-Y", "krpc.peerwire.holepunch")
+        for name, size, value in (("addr", 4, "c0000209"), ("port", 2, "c8d5")):
+            self.assertRegex(pdml, f'name="krpc.peerwire.holepunch.{name}"[^>]* size="{size}"[^>]* value="{value}"')
+
+    def test_nodes_behind_nats(self):
+        self.assertIn("rewritten 5", tshark(SAMPLES / "natc-inside.pcapng", "-q", "-z", "krpc,nat"))
+
     def test_counts(self):
         nodes = b"5:nodes52:" + bytes(52) + b"6:nodes6114:" + bytes(114)
         path = capture("counts.pcap", [udp(B, A, b"d1:rd2:id20:" + OTHER + nodes + b"e1:t2:aa1:y1:re")])
