@@ -477,14 +477,16 @@ enum transaction_flags {
 typedef struct transaction_set {
     uint16_t tag[8];
     uint32_t time[8]; /* seconds */
+    uint32_t spilled; /* when a query had to go to the other set of its key: seconds, 0 for never */
     uint8_t answered; /* a bit each */
-    uint8_t unused[15];
+    uint8_t unused[11];
 } transaction_set;
 
 typedef struct alt_query {
     uint32_t tag;
     uint32_t slot;
     krpc_endpoint asked;
+    uint16_t time; /* seconds, the low half */
     bool several;
 } alt_query;
 
@@ -493,7 +495,7 @@ typedef struct transactions {
     transaction *records;
     alt_query *alts;
     uint32_t num_sets;
-    uint32_t num_alts;
+    uint32_t num_alts; /* a power of two */
     int64_t last_drop_ns;
     uint64_t live; /* counted as unanswered until they are answered in time */
 } transactions;

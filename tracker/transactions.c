@@ -9,6 +9,7 @@
 #include "tracker_private.h"
 
 #define WAYS 8
+#define ALT_GROUP 4 /* a power of two */
 
 void transactions_init(tracker *t)
 {
@@ -63,35 +64,54 @@ static uint16_t tag_of(uint64_t key)
     return (uint16_t)((key & 0xffff) | 1);
 }
 
+/* Where a query goes that finds no room: eight that wait in one set are rare, twice eight do not happen by chance. */
+static transaction_set *other_set(const transactions *x, uint64_t key)
+{
+    return &x->sets[((uint32_t)(key >> 32) ^ (uint32_t)(key >> 16) ^ 1) & (x->num_sets - 1)];
+}
+
 static transaction *record_of(const transactions *x, const transaction_set *set, uint32_t way)
 {
     return &x->records[(size_t)(set - x->sets) * WAYS + way];
 }
 
-/* The query with this key to this port; without one, the only one with this key. NULL: none, or several. */
-static transaction *lookup(const transactions *x, uint64_t key, uint16_t port, uint32_t *way_out)
+/* The query with this key to this port; else those to other ports, of which the last is in *other and their number in
+ * *num_others. */
+static transaction *lookup_in(const transactions *x, const transaction_set *set, uint64_t key, uint16_t port,
+                              transaction **other, unsigned *num_others)
 {
-    const transaction_set *set = set_of(x, key);
     uint16_t tag = tag_of(key);
-    transaction *other = NULL;
-    unsigned num_others = 0;
 
     for (uint32_t i = 0; i < WAYS; i++) {
         if (set->tag[i] == tag && record_of(x, set, i)->key == key) {
             transaction *r = record_of(x, set, i);
 
             if (r->port == port) {
-                *way_out = i;
                 return r;
             }
             if (r->answered == 0) {
-                *way_out = i;
-                other = r;
-                num_others++;
+                *other = r;
+                ++*num_others;
             }
         }
     }
-    return num_others == 1 ? other : NULL;
+    return NULL;
+}
+
+/* The query with this key to this port; without one, the only one with this key. NULL: none, or several. */
+static transaction *lookup(const tracker *t, uint64_t key, uint16_t port)
+{
+    const transactions *x = &t->transactions;
+    const transaction_set *set = set_of(x, key);
+    const transaction_set *spill = other_set(x, key);
+    transaction *other = NULL;
+    unsigned num_others = 0;
+    transaction *r = lookup_in(x, set, key, port, &other, &num_others);
+
+    if (r == NULL && set->spilled != 0 && tracker_second(t) - set->spilled <= FORGET_NS / SECOND && spill != set) {
+        r = lookup_in(x, spill, key, port, &other, &num_others);
+    }
+    return r != NULL ? r : num_others == 1 ? other : NULL;
 }
 
 /* ---- queries ---- */
@@ -134,10 +154,56 @@ static uint32_t victim(const transaction_set *set, uint32_t second)
     return best;
 }
 
+static bool is_waiting(const transaction_set *set, uint32_t way, uint32_t second)
+{
+    return set->tag[way] != 0 && (set->answered >> way & 1) == 0 &&
+           second - MIN(set->time[way], second) <= FORGET_NS / SECOND;
+}
+
+/* A record for a new query: that of the one longest unused, from both sets where this one is full of waiting ones. */
+static transaction *make_room(tracker *t, uint64_t key)
+{
+    transactions *x = &t->transactions;
+    uint32_t second = tracker_second(t);
+    transaction_set *set = set_of(x, key);
+    uint32_t way = victim(set, second);
+
+    if (is_waiting(set, way, second)) {
+        transaction_set *spill = other_set(x, key);
+        uint32_t spill_way = victim(spill, second);
+
+        if (!is_waiting(spill, spill_way, second) || spill->time[spill_way] < set->time[way]) {
+            set->spilled = second;
+            set = spill;
+            way = spill_way;
+        }
+    }
+    return record_of(x, set, way);
+}
+
+/* The place of a query by its id and querier alone: that of the same, else the one longest unused. */
+static alt_query *alt_at(const tracker *t, uint64_t alt)
+{
+    const transactions *x = &t->transactions;
+    uint16_t second = (uint16_t)tracker_second(t);
+    alt_query *group = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - ALT_GROUP)];
+    alt_query *best = group;
+
+    for (uint32_t i = 0; i < ALT_GROUP; i++) {
+        if (group[i].tag == (uint32_t)alt) {
+            return &group[i];
+        }
+        if ((uint16_t)(second - group[i].time) > (uint16_t)(second - best->time)) {
+            best = &group[i];
+        }
+    }
+    return best;
+}
+
 static void note_alt(tracker *t, uint64_t alt, const transaction *r, const krpc_endpoint *asked)
 {
     transactions *x = &t->transactions;
-    alt_query *entry = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - 1)];
+    alt_query *entry = alt_at(t, alt);
     uint32_t slot = (uint32_t)(r - x->records);
     const transaction *old = &x->records[entry->slot];
     bool several = entry->tag == (uint32_t)alt && entry->slot != slot && old->alt == (uint32_t)alt &&
@@ -146,6 +212,7 @@ static void note_alt(tracker *t, uint64_t alt, const transaction *r, const krpc_
     entry->tag = (uint32_t)alt;
     entry->slot = slot;
     entry->asked = *asked;
+    entry->time = (uint16_t)tracker_second(t);
     entry->several = several;
 }
 
@@ -198,16 +265,15 @@ transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_
                                 const transaction_key *key, uint32_t src, tracker_result *out, const krpc_sink *sink)
 {
     transactions *x = &t->transactions;
-    uint32_t second = tracker_second(t);
-    uint32_t way = 0;
-    transaction_set *set = set_of(x, key->key);
+    transaction_set *set;
     transaction *r;
+    size_t slot;
 
     if (!key->valid) {
         return NULL;
     }
     note_t_len(node_at(&t->nodes, src), m->value[KRPC_T].len);
-    r = lookup(x, key->key, p->dst.port, &way);
+    r = lookup(t, key->key, p->dst.port);
     if (r != NULL && r->port == p->dst.port) {
         if (r->answered == 0 && p->time_ns - r->time_ns <= ANSWER_NS &&
             same_question(r, m, krpc_message_target(m, data))) {
@@ -216,16 +282,17 @@ transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_
             return NULL;
         }
     } else {
-        way = victim(set, second);
-        r = record_of(x, set, way);
+        r = make_room(t, key->key);
     }
     forget(t, r, r->key != key->key);
     fill(t, r, p, m, data);
     r->key = key->key;
     r->alt = (uint32_t)key->alt;
-    set->tag[way] = tag_of(key->key);
-    set->time[way] = second;
-    set->answered = (uint8_t)(set->answered & ~(1u << way));
+    slot = (size_t)(r - x->records);
+    set = &x->sets[slot / WAYS];
+    set->tag[slot % WAYS] = tag_of(key->key);
+    set->time[slot % WAYS] = tracker_second(t);
+    set->answered = (uint8_t)(set->answered & ~(1u << slot % WAYS));
     x->live++;
     note_alt(t, key->alt, r, &p->dst);
     return r;
@@ -238,7 +305,7 @@ static transaction *lookup_elsewhere(tracker *t, const tracker_packet *p, uint64
                                      krpc_endpoint *asked_out)
 {
     transactions *x = &t->transactions;
-    const alt_query *entry = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - 1)];
+    const alt_query *entry = alt_at(t, alt);
     transaction *r = &x->records[entry->slot];
 
     if (id_len < 2 || entry->tag != (uint32_t)alt || entry->several || r->alt != (uint32_t)alt ||
@@ -298,13 +365,12 @@ transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_
                                 const transaction_key *key, uint32_t dst, tracker_result *out, const krpc_sink *sink)
 {
     uint32_t id_len = m->value[KRPC_T].len;
-    uint32_t way = 0;
     transaction *r;
 
     if (!key->valid) {
         return NULL;
     }
-    r = lookup(&t->transactions, key->key, p->src.port, &way);
+    r = lookup(t, key->key, p->src.port);
     if (r != NULL && (p->time_ns - r->time_ns > FORGET_NS || (id_len < 2 && r->port != p->src.port))) {
         r = NULL; /* one byte says too little about who is meant */
     }
@@ -334,7 +400,6 @@ transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const k
                                const krpc_message *m, const uint8_t *data)
 {
     const krpc_value *v = &m->value[KRPC_T];
-    uint32_t way = 0;
     uint64_t alt;
     transaction *r;
 
@@ -342,7 +407,7 @@ transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const k
         return NULL;
     }
     alt = alt_key(t, hash_endpoint(&t->key, querier), data + v->off, v->len);
-    r = lookup(&t->transactions, full_key(t, alt, responder), responder->port, &way);
+    r = lookup(t, full_key(t, alt, responder), responder->port);
     return r != NULL && r->port == responder->port ? r : NULL;
 }
 
@@ -376,7 +441,7 @@ void transactions_prefetch(const tracker *t, const transaction_key *k)
         const char *record = (const char *)record_of(x, set, victim(set, t->begun ? tracker_second(t) : 1));
 
         __builtin_prefetch(record, 1);
-        __builtin_prefetch(&x->alts[(uint32_t)(k->alt >> 32) & (x->num_alts - 1)], 1);
+        __builtin_prefetch(&x->alts[(uint32_t)(k->alt >> 32) & (x->num_alts - ALT_GROUP)], 1);
         return;
     }
     for (uint32_t i = 0; i < WAYS; i++) {
