@@ -286,6 +286,35 @@ static void transactions_are_dropped_and_counted(void)
     tracker_free(t);
 }
 
+/* A query goes to a second set where the first is full of waiting ones: of the two hundred
+ * keys some would have a set hold nine of 28, and only one has both sets full. */
+static void full_sets_spill(void)
+{
+    unsigned dropped = 0;
+    unsigned lost = 0;
+
+    for (unsigned key = 1; key <= 200; key++) {
+        tracker_options o;
+        scene s;
+
+        memset(&o, 0, sizeof o);
+        o.max_transactions = 64;
+        memset(o.hash_key, (int)key, sizeof o.hash_key);
+        scene_begin_with(&s, &o);
+        for (int i = 0; i < 28; i++) {
+            SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = (char[]){'a', (char)('0' + i), 0}, .id = 'q');
+        }
+        dropped += (unsigned)stats_of(&s).dropped_transactions;
+        for (int i = 0; i < 28; i++) {
+            SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = (char[]){'a', (char)('0' + i), 0}, .id = 'r');
+            lost += s.result.request_frame != (uint32_t)i + 1;
+        }
+        scene_end(&s);
+    }
+    CU_ASSERT_EQUAL(dropped, 1);
+    CU_ASSERT_EQUAL(lost, 1);
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -296,6 +325,7 @@ int main(void)
         UNIT_TEST(one_transaction_id),
         UNIT_TEST(memory_for_each_endpoint),
         UNIT_TEST(transactions_are_dropped_and_counted),
+        UNIT_TEST(full_sets_spill),
     };
 
     return UNIT_RUN("tracker bounds", tests);
