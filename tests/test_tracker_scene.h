@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <krpc/peerwire.h>
+#include <krpc/rules.h>
 #include <tracker/tracker.h>
 
 #include "unit.h"
@@ -36,10 +37,16 @@ typedef struct scene {
     bool done_in_order;
 } scene;
 
+/* A finding without a text of its own has no place and no numbers beside those that its rule tells; no text begins where
+ * the message begins. */
 static inline void scene_emit(void *ctx, const krpc_finding *finding)
 {
     scene *s = ctx;
+    const char *told = krpc_rule_get(finding->rule)->text;
 
+    CU_ASSERT_EQUAL(finding->off == 0, finding->len == 0);
+    CU_ASSERT(finding->a == 0 || finding->rule == KRPC_RULE_PORT_ONE || strstr(told, "{a}") != NULL);
+    CU_ASSERT(finding->b == 0 || strstr(told, "{b}") != NULL);
     s->count[finding->rule]++;
     s->last[finding->rule] = *finding;
     s->last_frame[finding->rule] = s->frame;
