@@ -115,6 +115,25 @@ static void test_prefixes(void)
     expect_error(path, 0, "cut short in the middle of a packet, before the first frame");
 }
 
+/* Of what libwiretap takes for a film, a picture or a text nothing is read. */
+static void test_documents(void)
+{
+    static const uint8_t pcapng[] = {10, 13, 13, 10, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255};
+
+    for (size_t n = 1; n < 4; n++) {
+        write_file(file_bytes, n);
+        expect_error(path, 0, "cut short inside the file header");
+    }
+    for (size_t n = 1; n <= sizeof pcapng; n++) {
+        write_file(pcapng, n);
+        expect_error(path, 0, "not a capture file");
+    }
+    write_file("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1", 24);
+    expect_error(path, 0, "not a capture file");
+    write_file("{\"a\": [1, 2, 3]}\n", 17);
+    expect_error(path, 0, "not a capture file");
+}
+
 static void test_no_captures(void)
 {
     uint8_t damaged[sizeof file_bytes];
@@ -167,6 +186,7 @@ int main(void)
         UNIT_TEST(test_packets),
         UNIT_TEST(test_prefixes),
         UNIT_TEST(test_no_captures),
+        UNIT_TEST(test_documents),
         UNIT_TEST(test_pipe),
     };
     int failed;

@@ -250,6 +250,23 @@ static char *open_error(const char *name, int err, const char *err_info)
     return line;
 }
 
+/* libwiretap opens pictures, films and texts too, as one packet of a kind of their own; and takes a capture that ends
+ * within its first bytes for such a thing. */
+static bool is_document(int encap)
+{
+    switch (encap) {
+    case WTAP_ENCAP_MIME:
+    case WTAP_ENCAP_MP4:
+    case WTAP_ENCAP_MPEG:
+    case WTAP_ENCAP_JSON:
+    case WTAP_ENCAP_RFC7468:
+    case WTAP_ENCAP_RUBY_MARSHAL:
+        return true;
+    default:
+        return false;
+    }
+}
+
 capture *capture_open(const char *path, char **error_out)
 {
     bool is_stdin = strcmp(path, "-") == 0;
@@ -276,6 +293,11 @@ capture *capture_open(const char *path, char **error_out)
     if (opened == NULL) {
         *error_out = open_error(name, err, err_info);
         g_free(err_info);
+        return NULL;
+    }
+    if (is_document(wtap_file_encap(opened))) {
+        *error_out = error_line(name, "not a capture file, or cut short inside the file header");
+        wtap_close(opened);
         return NULL;
     }
 
