@@ -210,13 +210,14 @@ static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const s
     draw_holepunch(sub, at, &m);
 }
 
-static void append_column(packet_info *pinfo, const state_packet *packet)
+/* In front: what the built-in dissector lists of a segment is often longer than the column. */
+static void prepend_column(packet_info *pinfo, const state_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
 
     ports_info_text(out, packet);
     if (wmem_strbuf_get_len(out) != 0)
-        col_append_str(pinfo->cinfo, COL_INFO, wmem_strbuf_get_str(out));
+        col_prepend_fstr(pinfo->cinfo, COL_INFO, "%s  ", wmem_strbuf_get_str(out) + 1);
 }
 
 static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
@@ -255,7 +256,7 @@ void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet
         return;
     packet->drawn = true;
     if (pinfo->cinfo != NULL && packet->record->num_adverts != 0)
-        append_column(pinfo, packet);
+        prepend_column(pinfo, packet);
     item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
     if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc)) {
         if (compat_is_visible(tree))
