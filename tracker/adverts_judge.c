@@ -442,7 +442,7 @@ bool advert_is_dead(const tracker *t, const advert *a)
                (index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame);
     }
     if (a->tried_frame == 0 || t->now_ns - a->tried_ns <= ANSWER_NS || index != NONE ||
-        lives_frame(t, &named, false) != 0) {
+        lives_frame(t, &named) != 0) {
         return false;
     }
     nodes_at_init(&walk, t, &named);

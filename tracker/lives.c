@@ -1,4 +1,4 @@
-/* lives.c: ports on which somebody lives, whatever he speaks.
+/* lives.c: UDP ports on which somebody lives, whatever he speaks.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,19 +18,14 @@ void lives_clear(tracker *t)
     table_free(t->lives.frames);
 }
 
-static uint64_t key_of(const tracker *t, const krpc_endpoint *endpoint, bool tcp)
+void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint)
 {
-    return hash_endpoint(&t->key, endpoint) ^ (tcp ? t->key.k[0] : t->key.k[1]);
+    ways_prefetch(&t->lives.ways, hash_endpoint(&t->key, endpoint), t->lives.frames, sizeof *t->lives.frames);
 }
 
-void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint, bool tcp)
+void lives_note(tracker *t, const krpc_endpoint *endpoint, uint32_t frame)
 {
-    ways_prefetch(&t->lives.ways, key_of(t, endpoint, tcp), t->lives.frames, sizeof *t->lives.frames);
-}
-
-void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t frame)
-{
-    uint64_t key = key_of(t, endpoint, tcp);
+    uint64_t key = hash_endpoint(&t->key, endpoint);
     uint32_t slot = ways_find(&t->lives.ways, key);
 
     if (slot == NONE) {
@@ -40,9 +35,9 @@ void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t fr
     t->lives.ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
 }
 
-uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint, bool tcp)
+uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint)
 {
-    uint32_t slot = ways_find(&t->lives.ways, key_of(t, endpoint, tcp));
+    uint32_t slot = ways_find(&t->lives.ways, hash_endpoint(&t->key, endpoint));
 
     return slot == NONE ? 0 : t->lives.frames[slot];
 }

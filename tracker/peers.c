@@ -304,7 +304,7 @@ void tracker_datagram(tracker *t, const tracker_packet *packet, const uint8_t *d
 
     begin_result(&out, &unwanted);
     tracker_time(t, packet);
-    lives_note(t, &packet->src, false, packet->frame);
+    lives_note(t, &packet->src, packet->frame);
     if (t->flows.has_private) {
         nat_datagram(t, packet, true);
     }
@@ -326,12 +326,8 @@ void tracker_segment(tracker *t, const tracker_packet *packet, uint32_t seq, uin
 
     begin_result(&out, &unwanted);
     tracker_time(t, packet);
-    if ((flags & TRACKER_TCP_SYN) != 0) {
-        if ((flags & TRACKER_TCP_ACK) != 0) {
-            lives_note(t, &packet->src, true, packet->frame);
-        } else {
-            adverts_connected(t, packet);
-        }
+    if ((flags & (TRACKER_TCP_SYN | TRACKER_TCP_ACK)) == TRACKER_TCP_SYN) {
+        adverts_connected(t, packet);
     }
     feed(t, packet, &d, out, sink);
 }

@@ -216,7 +216,7 @@ void tracker_prefetch(tracker *t, const tracker_packet *packet, const krpc_messa
     ahead *a;
 
     if (message == NULL) {
-        lives_prefetch(t, &packet->src, false);
+        lives_prefetch(t, &packet->src);
         return;
     }
     if (t->ahead_end - t->ahead_fetched >= FETCH_AFTER) {

@@ -671,7 +671,7 @@ void values_announced(tracker *t, const tracker_advert *said, uint64_t serial);
 void values_check(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                   const tracker_result *result, const krpc_sink *sink);
 
-/* ---- lives.c: ports on which somebody lives, whatever he speaks ---- */
+/* ---- lives.c: UDP ports on which somebody lives, whatever he speaks ---- */
 
 typedef struct lives {
     ways ways;
@@ -680,9 +680,9 @@ typedef struct lives {
 
 void lives_init(tracker *t);
 void lives_clear(tracker *t);
-void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint, bool tcp);
-void lives_note(tracker *t, const krpc_endpoint *endpoint, bool tcp, uint32_t frame);
-uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint, bool tcp); /* 0: nobody was heard there */
+void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint);
+void lives_note(tracker *t, const krpc_endpoint *endpoint, uint32_t frame);
+uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint); /* 0: nobody was heard there */
 
 /* ---- items.c ---- */
 
