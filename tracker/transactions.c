@@ -439,9 +439,11 @@ void transactions_prefetch(const tracker *t, const transaction_key *k)
     }
     if (k->query) {
         const char *record = (const char *)record_of(x, set, victim(set, t->begun ? tracker_second(t) : 1));
+        const alt_query *alts = &x->alts[(uint32_t)(k->alt >> 32) & (x->num_alts - ALT_GROUP)];
 
         __builtin_prefetch(record, 1);
-        __builtin_prefetch(&x->alts[(uint32_t)(k->alt >> 32) & (x->num_alts - ALT_GROUP)], 1);
+        __builtin_prefetch(alts, 1);
+        __builtin_prefetch(alts + ALT_GROUP / 2, 1);
         return;
     }
     for (uint32_t i = 0; i < WAYS; i++) {
