@@ -50,7 +50,7 @@ void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port)
     if (slot == NONE) {
         slot = ways_insert(&k->ways, key, tracker_second(t), NULL);
     } else if (k->records[slot].port != port) {
-        return; /* the same for two ports: this responder does not bind it to the port */
+        port = 0; /* the same for two ports: this responder does not bind it to the port */
     }
     k->ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
     k->records[slot].port = port;
