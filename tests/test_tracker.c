@@ -124,6 +124,73 @@ static void repetitions(void)
     scene_end(&s);
 }
 
+/* The same id again, once it was answered: nothing of the first query is left in the second one's answer. */
+static void one_id_for_one_query_after_the_other(void)
+{
+    scene s;
+    uint32_t query;
+
+    scene_begin(&s);
+    SAY(&s, A, B, FIND_NODE, .target = "x", .token = "t");
+    SAY(&s, B, A, .id = 'b', .nodes = "203.0.113.1:1000");
+    CU_ASSERT(s.result.has_target);
+    query = SAY(&s, A, B, PING);
+    SAY(&s, B, A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(s.result.repeats, 0);
+    CU_ASSERT_EQUAL(s.result.method, KRPC_METHOD_PING);
+    CU_ASSERT_FALSE(s.result.has_target);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_DUPLICATE_RESPONSE), 0);
+    CU_ASSERT_EQUAL(stats_of(&s).matched, 2);
+    SAY(&s, A, B, PING); /* and this one is never answered */
+    tracker_finish(s.t);
+    CU_ASSERT_EQUAL(stats_of(&s).unanswered, 1);
+    scene_end(&s);
+}
+
+/* An answer settles it: what another address sends afterwards is nobody's. */
+static void another_address_after_the_answer(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING);
+    SAY(&s, B, A, .id = 'b');
+    SAY(&s, "203.0.113.9:7000", A, .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, 0);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_ADDR), 0);
+    SAY(&s, A, B, PING, .t = "x"); /* one byte says too little */
+    SAY(&s, "203.0.113.9:7000", A, .t = "x", .id = 'b');
+    CU_ASSERT_EQUAL(s.result.request_frame, 0);
+    SAY(&s, A, B, PING, .t = "xy");
+    SAY(&s, "203.0.113.9:7000", A, .t = "xy", .id = 'b');
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_ADDR), 1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_PORT), 0);
+    CU_ASSERT_EQUAL(s.result.asked.port, 7000);
+    scene_end(&s);
+}
+
+/* Ids of any length are told apart, and by their length too. */
+static void ids_of_any_length(void)
+{
+    static const char *const ids[] = {"a", "aa", "aaa", "aaaaaa", "aaaaaaa", "aaaaaaaa", "aaaaaaaab", "baaaaaaaa",
+                                      "aaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaab"};
+    scene s;
+    uint32_t frames[10];
+
+    scene_begin(&s);
+    for (int i = 0; i < 10; i++) {
+        frames[i] = SAY(&s, A, B, PING, .t = ids[i]);
+    }
+    for (int i = 0; i < 10; i++) {
+        SAY(&s, B, A, .t = ids[i], .id = 'b');
+        CU_ASSERT_EQUAL(s.result.request_frame, frames[i]);
+    }
+    CU_ASSERT_EQUAL(stats_of(&s).matched, 10);
+    CU_ASSERT_EQUAL(stats_of(&s).unanswered, 0);
+    scene_end(&s);
+}
+
 static void late_and_unanswered(void)
 {
     scene s;
@@ -285,6 +352,9 @@ int main(void)
         UNIT_TEST(reply_from_another_address),
         UNIT_TEST(another_address_must_be_unique),
         UNIT_TEST(repetitions),
+        UNIT_TEST(one_id_for_one_query_after_the_other),
+        UNIT_TEST(another_address_after_the_answer),
+        UNIT_TEST(ids_of_any_length),
         UNIT_TEST(late_and_unanswered),
         UNIT_TEST(unsolicited_only_where_the_query_would_be_here),
         UNIT_TEST(read_only_nodes_do_not_answer),

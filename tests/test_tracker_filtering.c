@@ -55,6 +55,26 @@ static void strangers_are_kept_out(void)
     scene_end(&s);
 }
 
+/* Behind a carrier's NAT it is the first one that keeps them out. */
+static void the_first_of_two_nats_keeps_out(void)
+{
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "aa", .id = 'q');
+    say_again(&s, "100.64.7.2:7777", R1);
+    for (int i = 0; i < 5; i++) {
+        expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
+        snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+        SAY(&s, remote, "100.64.7.2:7777", PING, .t = "kn", .id = 'r');
+    }
+    expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.evidence, TRACKER_FROM_BOTH);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_REWRITTEN);
+    scene_end(&s);
+}
+
 /* Other ports of a host that was sent to. */
 static void other_ports_are_kept_out(void)
 {
@@ -201,8 +221,13 @@ static void blocks_of_ports(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(strangers_are_kept_out),   UNIT_TEST(other_ports_are_kept_out), UNIT_TEST(what_is_no_filter),
-        UNIT_TEST(never_asked_by_strangers), UNIT_TEST(an_address_of_a_carrier),  UNIT_TEST(blocks_of_ports),
+        UNIT_TEST(strangers_are_kept_out),
+        UNIT_TEST(the_first_of_two_nats_keeps_out),
+        UNIT_TEST(other_ports_are_kept_out),
+        UNIT_TEST(what_is_no_filter),
+        UNIT_TEST(never_asked_by_strangers),
+        UNIT_TEST(an_address_of_a_carrier),
+        UNIT_TEST(blocks_of_ports),
     };
 
     return UNIT_RUN("tracker filtering", tests);

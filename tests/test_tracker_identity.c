@@ -48,6 +48,54 @@ static void the_newest_four_are_kept(void)
     scene_end(&s);
 }
 
+/* An id that comes back becomes the newest; the others keep their order. */
+static void an_id_that_comes_back(void)
+{
+    static const char order[] = "abcdbaaebd";
+    static const char kept[][5] = {"a", "ba", "cba", "dcba", "bdca", "abdc", "abdc", "eabd", "bead", "dbea"};
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 10; i++) {
+        char t[3] = {'t', (char)('0' + i), 0};
+        tracker_node n;
+        int num = (int)strlen(kept[i]);
+
+        SAY(&s, A, B, PING, .id = order[i], .t = t);
+        n = node_of(&s, A);
+        CU_ASSERT_EQUAL(n.num_ids, i < 3 ? (uint32_t)(i + 1) : i < 7 ? 4 : 5);
+        for (int k = 0; k < 4; k++) {
+            CU_ASSERT_EQUAL(n.ids[k][0], k < num ? kept[i][k] : 0);
+            CU_ASSERT_EQUAL(n.ids[k][19], k < num ? kept[i][k] : 0);
+        }
+    }
+    CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 4);
+    scene_end(&s);
+}
+
+/* There is room for the older ids of so many nodes; who comes then takes that of the first, and then of the second. */
+static void older_ids_are_few(void)
+{
+    tracker_options options;
+    scene s;
+    char node[32];
+
+    memset(&options, 0, sizeof options);
+    options.max_nodes = 64;
+    scene_begin_with(&s, &options);
+    for (int i = 0; i < 18; i++) {
+        snprintf(node, sizeof node, "198.51.100.%d:6881", 10 + i);
+        SAY(&s, node, B, PING, .id = (char)('a' + i), .t = "t1");
+        SAY(&s, node, B, PING, .id = (char)('A' + i), .t = "t2");
+        for (int k = 0; k <= i; k++) {
+            snprintf(node, sizeof node, "198.51.100.%d:6881", 10 + k);
+            CU_ASSERT_EQUAL(node_of(&s, node).ids[0][0], 'A' + k);
+            CU_ASSERT_EQUAL(node_of(&s, node).ids[1][0], k >= i - 15 ? 'a' + k : 0);
+        }
+    }
+    scene_end(&s);
+}
+
 static void renumbering_to_fit_the_address(void)
 {
     scene s;
@@ -321,6 +369,8 @@ int main(void)
     const unit_test tests[] = {
         UNIT_TEST(an_id_changes_once),
         UNIT_TEST(the_newest_four_are_kept),
+        UNIT_TEST(an_id_that_comes_back),
+        UNIT_TEST(older_ids_are_few),
         UNIT_TEST(renumbering_to_fit_the_address),
         UNIT_TEST(bep42_inside_a_nat_once_known),
         UNIT_TEST(one_id_on_two_addresses),

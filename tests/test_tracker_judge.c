@@ -240,6 +240,71 @@ static void mixed_on_both_sides(void)
     scene_end(&s);
 }
 
+/* The private side is the inside, also where the other one comes first: of a carrier's NAT, and of the world. */
+static void which_side_is_inside(void)
+{
+    static const char *const outside[] = {SAME, "100.64.7.2:6881"};
+
+    for (int i = 0; i < 2; i++) {
+        for (int first = 0; first < 2; first++) {
+            scene s;
+
+            scene_begin(&s);
+            SAY(&s, "192.168.1.7:1", R1, PING, .t = "zz", .id = 'z'); /* there is an inside here */
+            SAY(&s, first != 0 ? outside[i] : L, R1, GET_PEERS, .target = "h", .id = 'q');
+            say_again(&s, first != 0 ? L : outside[i], R1);
+            expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
+            CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].frames[0], first != 0 ? 2 : 3);
+            expect_nat(&s, outside[i], TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+            scene_end(&s);
+        }
+    }
+}
+
+/* Payloads of less than 40 bytes could be equal by chance. */
+static void short_payloads(void)
+{
+    for (int len = 39; len <= 40; len++) {
+        scene s;
+        krpc_message m;
+        tracker_packet p;
+
+        scene_begin(&s);
+        SAY(&s, L, R1, PING, .t = "zz", .id = 'q');
+        s.len = (size_t)snprintf((char *)s.packet, sizeof s.packet, "d1:q4:ping1:t%d:%s1:y1:qe", len - 23,
+                                 len == 39 ? "aaaaaaaaaaaaaaaa" : "aaaaaaaaaaaaaaaaa");
+        CU_ASSERT_EQUAL_FATAL(s.len, (size_t)len);
+        krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
+        p = scene_packet(&s, L, R2);
+        tracker_message(s.t, &p, &m, s.packet, &s.result, &s.sink);
+        say_again(&s, OUT1, R2);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, len == 40);
+        scene_end(&s);
+    }
+}
+
+/* When there is no room for more mappings, the oldest ones are forgotten, in turn. */
+static void mappings_without_room(void)
+{
+    tracker_options options;
+    scene s;
+    char local[32];
+
+    memset(&options, 0, sizeof options);
+    options.max_nodes = 200;
+    scene_begin_with(&s, &options);
+    for (int i = 0; i < 67; i++) {
+        snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
+        ping_seen(&s, local, R1, OUT1);
+        CU_ASSERT_EQUAL(stats_of(&s).dropped_mappings, (uint64_t)(i < 64 ? 0 : i - 63));
+    }
+    for (int i = 0; i < 67; i++) {
+        snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
+        CU_ASSERT_EQUAL(node_of(&s, local).nat.num_external, i >= 3);
+    }
+    scene_end(&s);
+}
+
 /* ---- whose outside endpoint is left out ---- */
 
 /* One claims another port: before all others, among them, after them; or two claim it. */
@@ -463,6 +528,9 @@ int main(void)
         UNIT_TEST(trusted_and_told),
         UNIT_TEST(two_are_enough_with_both_sides),
         UNIT_TEST(mixed_on_both_sides),
+        UNIT_TEST(which_side_is_inside),
+        UNIT_TEST(short_payloads),
+        UNIT_TEST(mappings_without_room),
         UNIT_TEST(who_is_alone),
         UNIT_TEST(two_others_are_not_enough),
         UNIT_TEST(made_up_by_one),
