@@ -214,6 +214,98 @@ static void test_reset(void)
     finish();
 }
 
+/* The window is from one byte before what is expected to 16 MiB from there. */
+static void test_reset_at_the_edge(void)
+{
+    static const struct {
+        uint32_t seq;
+        unsigned ended;
+    } rows[] = {{101, 0}, {102, 1}, {102 + (UINT32_C(1) << 24), 1}, {103 + (UINT32_C(1) << 24), 0}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start();
+        send(SYN, 99, "");
+        send(0, 100, "abc");
+        send(RST, rows[i].seq, "");
+        CU_ASSERT_EQUAL(got.num_ended, rows[i].ended);
+        CU_ASSERT_EQUAL(stream_table_stats(table)->tcp_streams, 1);
+        CU_ASSERT_EQUAL(stream_table_stats(table)->utp_streams, 0);
+        finish();
+    }
+}
+
+/* A connection is over after a silence of more than so many seconds. */
+static void test_idle_at_the_edge(void)
+{
+    for (unsigned late = 0; late < 2; late++) {
+        start_with((stream_limits){.idle_s = 10});
+        send(SYN, 99, "");
+        send(0, 100, "abc");
+        now += 10 * S - MS + late;
+        tcp_with(1, 3, 0, 1, 0, "x", 1, 1);
+        CU_ASSERT_EQUAL(got.num_ended, late);
+        finish();
+    }
+}
+
+/* What is acknowledged beyond a hole is waited for during 20 ms. */
+static void test_hole_at_the_edge(void)
+{
+    for (unsigned early = 0; early < 2; early++) {
+        start();
+        send(SYN, 99, "");
+        answer(SYN | ACK, 499, 100, "");
+        send(ACK, 100, "abc");
+        send(ACK, 110, "klm");
+        now += 20 * MS - MS - early;
+        answer(ACK, 500, 110, "");
+        expect(1, early ? "<abc" : "<abc#klm");
+        finish();
+    }
+    start(); /* up to the hole's end it must be */
+    send(SYN, 99, "");
+    send(ACK, 110, "klm");
+    now += 30 * MS;
+    answer(ACK, 500, 109, "");
+    expect(1, "");
+    answer(ACK, 500, 110, "");
+    expect(1, "#klm");
+    finish();
+    start(); /* and an acknowledgment, which a number without its flag is not */
+    send(SYN, UINT32_C(0x8fffffff), "");
+    answer(0, 500, 0, "x");
+    send(0, UINT32_C(0x9000000a), "klm");
+    now += 30 * MS;
+    answer(0, 501, 0, "y");
+    expect(1, "");
+    expect(2, "(xy");
+    finish();
+}
+
+/* 64 MiB and not a byte more are a hole, before and behind. */
+static void test_far_away_at_the_edge(void)
+{
+    const uint32_t far = UINT32_C(64) << 20;
+    static const char *const texts[] = {"<abc", "<abc#def"};
+
+    for (unsigned more = 0; more < 2; more++) {
+        start();
+        send(SYN, 99, "");
+        send(0, 100, "abc");
+        send(0, 103 + far + more, "def");
+        expect(1, texts[more]);
+        finish();
+        expect(1, "<abc#def");
+        start();
+        send(SYN, UINT32_C(0x9fffffff), "");
+        send(0, UINT32_C(0xa0000000), "abc");
+        send(0, UINT32_C(0xa0000003) - far - more, "def");
+        expect(1, texts[more]);
+        finish();
+        expect(1, texts[more]);
+    }
+}
+
 /* The end is where the last byte was delivered, not where FIN was seen. */
 static void test_end_in_disorder(void)
 {
@@ -405,6 +497,10 @@ int main(void)
         UNIT_TEST(test_far_away),
         UNIT_TEST(test_another_connection),
         UNIT_TEST(test_reset),
+        UNIT_TEST(test_reset_at_the_edge),
+        UNIT_TEST(test_idle_at_the_edge),
+        UNIT_TEST(test_hole_at_the_edge),
+        UNIT_TEST(test_far_away_at_the_edge),
         UNIT_TEST(test_end_in_disorder),
         UNIT_TEST(test_freed_early),
         UNIT_TEST(test_given_up),

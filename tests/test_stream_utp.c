@@ -204,6 +204,32 @@ static void test_utp_given_up(void)
     finish();
 }
 
+/* Eight connections of two endpoints that nobody wanted are remembered, the newest ones. */
+static void test_utp_many_given_up(void)
+{
+    start();
+    got.verdict = STREAM_DONE;
+    for (uint16_t i = 0; i < 9; i++) {
+        uint16_t id = (uint16_t)(1000 + 10 * i);
+        CU_ASSERT(utp(1, 2, UTP_SYN, id, 1, 0, ""));
+        CU_ASSERT(utp(1, 2, UTP_DATA, (uint16_t)(id + 1), 2, 49, "abc"));
+        CU_ASSERT(utp(2, 1, UTP_DATA, id, 50, 2, "xyz"));
+    }
+    CU_ASSERT_EQUAL(got.num_calls, 9);
+    CU_ASSERT_EQUAL(stream_table_stats(table)->given_up, 9);
+    CU_ASSERT_EQUAL(stream_table_stats(table)->utp_streams, 9);
+    CU_ASSERT_EQUAL(stream_table_stats(table)->tcp_streams, 0);
+    for (uint16_t i = 9; i > 0; i--) {
+        uint16_t id = (uint16_t)(1000 + 10 * (i - 1));
+        CU_ASSERT_EQUAL(utp(1, 2, UTP_DATA, (uint16_t)(id + 1), 3, 49, "def"), i > 1);
+    }
+    CU_ASSERT_EQUAL(got.num_calls, 9);
+    CU_ASSERT(utp(1, 2, UTP_SYN, 1050, 1, 0, "")); /* opened once more, it is another one */
+    CU_ASSERT(utp(1, 2, UTP_DATA, 1051, 2, 49, "abc"));
+    CU_ASSERT_EQUAL(got.num_calls, 10);
+    finish();
+}
+
 typedef struct header_case {
     const char *name;
     const char *bytes;
@@ -248,6 +274,7 @@ static const header_case headers[] = {
     HEADER("state with data", "\x21\0\x03\xe8" REST "x", false, 0),
     HEADER("syn that acknowledges", "\x41\0\x03\xe8" REST, false, 0),
     HEADER("syn that measured a delay", "\x41\0\x03\xe8\0\0\0\x01\0\0\0\x09\0\x01\0\0\0\x05\0\0", false, 0),
+    HEADER("syn that measured a long delay", "\x41\0\x03\xe8\0\0\0\x01\x09\0\0\0\0\x01\0\0\0\x05\0\0", false, 0),
     HEADER("STUN",
            "\x01\x01\0\x0c\x21\x12\xa4\x42"
            "abcdefghijkl"
@@ -314,7 +341,8 @@ int main(void)
     const unit_test tests[] = {
         UNIT_TEST(test_utp_in_order),         UNIT_TEST(test_utp_out_of_order), UNIT_TEST(test_utp_reset),
         UNIT_TEST(test_utp_opened_by_higher), UNIT_TEST(test_utp_joined),       UNIT_TEST(test_utp_strangers),
-        UNIT_TEST(test_utp_given_up),         UNIT_TEST(test_utp_headers),      UNIT_TEST(test_hostile),
+        UNIT_TEST(test_utp_given_up),         UNIT_TEST(test_utp_many_given_up), UNIT_TEST(test_utp_headers),
+        UNIT_TEST(test_hostile),
     };
     int failed;
 
