@@ -209,10 +209,13 @@ static void blocks_of_ports(void)
 {
     static const int block[] = {20999, 20000, 20500, 20123, 20456, 20001};
     static const int wide[] = {20000, 20500, 21024, 20123, 20456, 20001};
+    static const int many[] = {20000, 20100, 20200, 20300, 20400, 20500, 20600, 20700, 20800, 20900, 20950, 20999};
     static const int edge[] = {20000, 20500, 21023, 20123, 20456, 20001};
 
     CU_ASSERT_EQUAL(blocks_found(block, 6, 6881), 1);
     CU_ASSERT_EQUAL(blocks_found(edge, 6, 6881), 1);
+    CU_ASSERT_EQUAL(blocks_found(many, 12, 6881), 1);
+    CU_ASSERT_EQUAL(blocks_found(many, 5, 6881), 1);
     CU_ASSERT_EQUAL(blocks_found(block, 4, 6881), 0);
     CU_ASSERT_EQUAL(blocks_found(wide, 6, 6881), 0);
     CU_ASSERT_EQUAL(blocks_found(block, 6, 0), 0); /* kept ports are the clients' own choice */

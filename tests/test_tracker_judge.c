@@ -283,6 +283,29 @@ static void short_payloads(void)
     }
 }
 
+/* From outside a query counts when its node was known on two ports as it left. */
+static void asked_before_the_second_port(void)
+{
+    for (int before = 0; before < 2; before++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, OUT1, R4, PING, .t = "aa", .id = 'q');
+        if (before != 0) {
+            SAY(&s, OUT1, R1, PING, .t = "ab", .id = 'q');
+        }
+        SAY(&s, OUT2, R4, PING, .t = "ac", .id = 'q');
+        if (before == 0) {
+            SAY(&s, OUT1, R1, PING, .t = "ab", .id = 'q');
+        }
+        SAY(&s, R1, OUT1, .t = "ab", .id = 'r');
+        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.num_external, !before);
+        CU_ASSERT_EQUAL(node_of(&s, OUT2).nat.num_external, !before);
+        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.evidence, before != 0 ? 0 : TRACKER_FROM_OUTSIDE);
+        scene_end(&s);
+    }
+}
+
 /* When there is no room for more mappings, the oldest ones are forgotten, in turn. */
 static void mappings_without_room(void)
 {
@@ -530,6 +553,7 @@ int main(void)
         UNIT_TEST(mixed_on_both_sides),
         UNIT_TEST(which_side_is_inside),
         UNIT_TEST(short_payloads),
+        UNIT_TEST(asked_before_the_second_port),
         UNIT_TEST(mappings_without_room),
         UNIT_TEST(who_is_alone),
         UNIT_TEST(two_others_are_not_enough),

@@ -95,6 +95,29 @@ static void nodes_are_given_in_order(void)
     scene_end(&s);
 }
 
+/* The newest version counts, as far as four bytes; what else is known of the node is not touched by it. */
+static void a_version_that_changes(void)
+{
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    SAY(&s, "198.51.100.1:6881", "203.0.113.1:6881", PING, .v = "LT");
+    n = node_of(&s, "198.51.100.1:6881");
+    CU_ASSERT_EQUAL(n.nat.num_external, 0);
+    CU_ASSERT_EQUAL(n.nat.evidence, 0);
+    SAY(&s, "203.0.113.1:6881", "198.51.100.1:6881", .id = 'b', .ip = "198.51.100.1:6881", .v = "UT");
+    SAY(&s, "198.51.100.1:6881", "203.0.113.1:6881", PING, .t = "ab", .v = "TR");
+    SAY(&s, "198.51.100.1:6881", "203.0.113.1:6881", PING, .t = "ac");
+    n = node_of(&s, "198.51.100.1:6881");
+    CU_ASSERT_EQUAL(n.version_len, 4);
+    CU_ASSERT_EQUAL(memcmp(n.version, "TR\1\2", 4), 0);
+    CU_ASSERT_EQUAL(n.nat.num_external, 1);
+    CU_ASSERT_EQUAL(n.nat.external[0].observers, 1);
+    CU_ASSERT_EQUAL(n.nat.mapping, TRACKER_MAPPING_UNKNOWN);
+    scene_end(&s);
+}
+
 /* Who called itself read-only and answers is told of once. */
 static void a_read_only_node_that_answers_is_told_once(void)
 {
@@ -118,6 +141,7 @@ int main(void)
     const unit_test tests[] = {
         UNIT_TEST(each_message_counts_for_its_sender),
         UNIT_TEST(nodes_are_given_in_order),
+        UNIT_TEST(a_version_that_changes),
         UNIT_TEST(a_read_only_node_that_answers_is_told_once),
     };
 

@@ -164,6 +164,25 @@ static void whose_announcement_it_is(void)
     }
 }
 
+/* A DHT port beside it in the same packet was announced to nobody's torrent. */
+static void a_dht_port_is_not_announced(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, PEER, R1, ANNOUNCE, .target = "h", .token = "t", .port = 0x3142, .p = 0x3242);
+    CU_ASSERT_EQUAL(s.result.num_adverts, 2);
+    hand_out(&s, R1, "h", "l6:abcd2Be");
+    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+    hand_out(&s, R1, "h", "l6:abcdB2e");
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_SWAPPED), 0);
+    hand_out(&s, R1, "h", "l6:abcdB1e");
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_SWAPPED), 1);
+    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+    expect_verdict(&s, 1, TRACKER_VERDICT_SWAPPED, TRACKER_LATER_UNKNOWN);
+    scene_end(&s);
+}
+
 /* The first one counts, of either kind. */
 static void handed_out_again(void)
 {
@@ -347,6 +366,7 @@ int main(void)
         UNIT_TEST(what_is_told_of_nodes),
         UNIT_TEST(swapped_in_each_shape),
         UNIT_TEST(whose_announcement_it_is),
+        UNIT_TEST(a_dht_port_is_not_announced),
         UNIT_TEST(handed_out_again),
         UNIT_TEST(announced_from_inside),
         UNIT_TEST(remembered_for_long),
