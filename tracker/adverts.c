@@ -167,7 +167,7 @@ static void contradict(tracker *t, advert *a)
     }
     slot = ways_find(&t->adverts.hosts, key);
     if (slot == NONE) {
-        slot = ways_insert(&t->adverts.hosts, key, tracker_second(t), NULL);
+        slot = ways_insert(&t->adverts.hosts, key, tracker_second(t));
         t->adverts.said[slot].frame = 0;
     }
     last = &t->adverts.said[slot];

@@ -61,7 +61,7 @@ static cluster *cluster_of(tracker *t, const uint8_t id[20])
     uint32_t slot = ways_find(w, key);
 
     if (slot == NONE) {
-        slot = ways_insert(w, key, tracker_second(t), NULL);
+        slot = ways_insert(w, key, tracker_second(t));
         memset(&t->clusters.records[slot], 0, sizeof t->clusters.records[slot]);
     }
     w->sets[slot / 8].time[slot % 8] = tracker_second(t);

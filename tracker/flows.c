@@ -69,7 +69,7 @@ flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote)
         return &f->records[slot];
     }
     if (slot == NONE) {
-        slot = ways_insert(&f->ways, key, tracker_second(t), NULL);
+        slot = ways_insert(&f->ways, key, tracker_second(t));
     }
     memset(&f->records[slot], 0, sizeof f->records[slot]);
     f->records[slot].key = key;
@@ -118,7 +118,7 @@ bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value)
         f->votes.sets[slot / 8].time[slot % 8] = tracker_second(t);
         return false;
     }
-    ways_insert(&f->votes, key, tracker_second(t), NULL);
+    ways_insert(&f->votes, key, tracker_second(t));
     return true;
 }
 

@@ -144,7 +144,7 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
             }
         }
     }
-    n->id_nodes[ways_insert(&n->ids, key, tracker_second(t), NULL)] = index;
+    n->id_nodes[ways_insert(&n->ids, key, tracker_second(t))] = index;
 }
 
 /* Several nodes behind one address, each with its own port and id: a carrier's NAT, a household, an exit. Two clients at

@@ -29,7 +29,7 @@ void lives_note(tracker *t, const krpc_endpoint *endpoint, uint32_t frame)
     uint32_t slot = ways_find(&t->lives.ways, key);
 
     if (slot == NONE) {
-        slot = ways_insert(&t->lives.ways, key, tracker_second(t), NULL);
+        slot = ways_insert(&t->lives.ways, key, tracker_second(t));
         t->lives.frames[slot] = frame;
     }
     t->lives.ways.sets[slot / 8].time[slot % 8] = tracker_second(t);

@@ -155,13 +155,13 @@ uint32_t ways_take(ways *w, uint64_t key, uint32_t now, bool *made)
 
     *made = slot == NONE;
     if (*made) {
-        slot = ways_insert(w, key, now, NULL);
+        slot = ways_insert(w, key, now);
     }
     w->sets[slot / 8].time[slot % 8] = now;
     return slot;
 }
 
-uint32_t ways_insert(ways *w, uint64_t key, uint32_t now, bool *evicted)
+uint32_t ways_insert(ways *w, uint64_t key, uint32_t now)
 {
     uint32_t set = ways_set(w, key);
     way_set *s = &w->sets[set];
@@ -175,9 +175,6 @@ uint32_t ways_insert(ways *w, uint64_t key, uint32_t now, bool *evicted)
         if (s->time[i] < s->time[best]) {
             best = i;
         }
-    }
-    if (evicted != NULL) {
-        *evicted = s->tag[best] != 0;
     }
     s->tag[best] = ways_tag(key);
     s->time[best] = now;

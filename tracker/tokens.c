@@ -48,7 +48,7 @@ void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port)
     uint32_t slot = ways_find(&k->ways, key);
 
     if (slot == NONE) {
-        slot = ways_insert(&k->ways, key, tracker_second(t), NULL);
+        slot = ways_insert(&k->ways, key, tracker_second(t));
     } else if (k->records[slot].port != port) {
         port = 0; /* the same for two ports: this responder does not bind it to the port */
     }

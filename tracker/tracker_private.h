@@ -120,9 +120,9 @@ static inline void ways_prefetch(const ways *w, uint64_t key, const void *record
 }
 
 /* ways_find gives the slot of a key, NONE when it is not there. ways_insert gives the slot of a key that is not there:
- * a free one, else the one longest unused; *evicted tells which. */
+ * a free one, else the one longest unused. */
 uint32_t ways_find(const ways *ways, uint64_t key);
-uint32_t ways_insert(ways *ways, uint64_t key, uint32_t now, bool *evicted);
+uint32_t ways_insert(ways *ways, uint64_t key, uint32_t now);
 /* ways_take gives the slot of a key, which is made where it is not there, and notes its use. *made tells which. */
 uint32_t ways_take(ways *ways, uint64_t key, uint32_t now, bool *made);
 

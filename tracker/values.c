@@ -99,7 +99,7 @@ static void remember(tracker *t, const krpc_endpoint *peer, uint64_t told, const
 
     filter_add(t, either_way(t, peer));
     if (slot == NONE) {
-        slot = ways_insert(&a->ways, key, tracker_second(t), NULL);
+        slot = ways_insert(&a->ways, key, tracker_second(t));
     }
     a->ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
     a->records[slot].frame = said->frame;
