@@ -39,9 +39,11 @@ static void on_finding(void *ctx _U_, const krpc_finding *finding)
 
 static const krpc_sink sink = {on_finding, NULL};
 
+/* Pushed out by newer ones; those that are left at the end stay where they are. */
 static void on_advert_done(void *ctx _U_, const tracker_advert *advert)
 {
-    g_array_append_vals(done, advert, 1);
+    if (!finished)
+        g_array_append_vals(done, advert, 1);
 }
 
 static bool peer_is_shown(const peerwire_message *message)

@@ -71,8 +71,8 @@ static void done(tracker *t, uint64_t serial)
 
 void adverts_finish(tracker *t)
 {
-    for (; t->adverts.oldest < t->adverts.next; t->adverts.oldest++) {
-        done(t, t->adverts.oldest);
+    for (uint64_t serial = t->adverts.oldest; serial < t->adverts.next; serial++) {
+        done(t, serial);
     }
 }
 

@@ -7,7 +7,7 @@
  */
 #include "tracker_private.h"
 
-#define NUM_CLUSTERS 8192
+#define NUM_CLUSTERS 4096
 #define ENOUGH_IDS 8
 #define MAX_NETWORKS 2
 #define MANY_IDS 8

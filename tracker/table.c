@@ -5,14 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
-#define _DEFAULT_SOURCE /* madvise */
-#endif
 #include "tracker_private.h"
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 void hash_key_init(hash_key *out, const uint8_t bytes[16])
 {
@@ -52,25 +45,17 @@ uint32_t power_of_two(uint32_t at_least)
 }
 
 /* Zeroed pages that are not touched cost nothing with calloc, so alignment is made by hand; the pointer to free stands in
- * front. Large tables are looked into at random: huge pages, where the system has them, save most of the page walks. */
+ * front. */
 #define LINE 64
-#define HUGE_PAGE (UINT32_C(2) << 20)
 
 void *table_alloc(uint64_t *memory, size_t num, size_t size)
 {
     size_t bytes = num * size;
-    size_t align = bytes >= HUGE_PAGE / 2 ? HUGE_PAGE : LINE;
-    size_t room = (bytes + align - 1) / align * align;
-    uint8_t *raw = g_malloc0(room + align + sizeof raw);
+    uint8_t *raw = g_malloc0(bytes + LINE + sizeof raw);
     uint8_t *table = raw + sizeof raw;
 
-    table += (align - (uintptr_t)table % align) % align;
+    table += (LINE - (uintptr_t)table % LINE) % LINE;
     memcpy(table - sizeof raw, &raw, sizeof raw);
-#ifdef MADV_HUGEPAGE
-    if (align == HUGE_PAGE) {
-        (void)madvise(table, room, MADV_HUGEPAGE);
-    }
-#endif
     *memory += bytes;
     return table;
 }

@@ -16,7 +16,7 @@ void transactions_init(tracker *t)
     transactions *x = &t->transactions;
 
     x->num_sets = power_of_two((t->options.max_transactions + WAYS - 1) / WAYS);
-    x->num_alts = x->num_sets * WAYS;
+    x->num_alts = x->num_sets * WAYS / 2; /* who answers from elsewhere answers soon */
     x->sets = table_alloc(&t->stats.memory, x->num_sets, sizeof *x->sets);
     x->records = table_alloc(&t->stats.memory, (size_t)x->num_sets * WAYS, sizeof *x->records);
     x->alts = table_alloc(&t->stats.memory, x->num_alts, sizeof *x->alts);

@@ -236,7 +236,8 @@ uint32_t tracker_unreachable(tracker *tracker, const tracker_packet *packet, con
                              const krpc_endpoint *quoted_dst, const uint8_t *data, size_t len, bool port,
                              const krpc_sink *sink);
 
-/* tracker_finish ends the capture: what is still open gets its last verdict and advert_done. Call it once. */
+/* tracker_finish ends the capture: what is still open gets its last verdict and advert_done. Call it once. What is kept can
+ * still be read. */
 void tracker_finish(tracker *tracker);
 
 /* tracker_advert_get gives the advertisement of a serial number; false when it is not kept any more. */
