@@ -233,6 +233,73 @@ static void unsolicited_only_where_the_query_would_be_here(void)
     scene_end(&s);
 }
 
+/* That a NAT is in front of the receiver changes nothing of it. */
+static void a_wrong_length_behind_a_nat(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, "192.168.1.2:6881", B, "203.0.113.9:40001");
+    ping_seen(&s, "192.168.1.2:6881", B, "203.0.113.9:40001");
+    s.now += 20 * SECONDS;
+    SAY(&s, B, "192.168.1.2:6881", .t = "zz", .id = 'r');
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_WRONG_T_LENGTH), 1);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_UNSOLICITED), 0);
+    scene_end(&s);
+}
+
+/* Where there is room for few, the one that waits longest is forgotten: of a set of eight the last eight are known. */
+static void the_last_queries_are_known(void)
+{
+    tracker_options options;
+    scene s;
+    uint32_t frames[200];
+    char t[5];
+
+    memset(&options, 0, sizeof options);
+    options.max_transactions = 64;
+    scene_begin_with(&s, &options);
+    s.step = SECONDS;
+    for (int i = 0; i < 200; i++) {
+        snprintf(t, sizeof t, "%04d", i);
+        frames[i] = SAY(&s, A, B, PING, .t = t);
+    }
+    s.step = 0;
+    for (int i = 192; i < 200; i++) {
+        snprintf(t, sizeof t, "%04d", i);
+        SAY(&s, B, A, .t = t, .id = 'b');
+        CU_ASSERT_EQUAL(s.result.request_frame, frames[i]);
+    }
+    CU_ASSERT_EQUAL(stats_of(&s).matched, 8);
+    scene_end(&s);
+}
+
+/* Bloom filters come to who asked for them. */
+static void filters_that_were_not_asked_for(void)
+{
+    for (int asked = 0; asked < 2; asked++) {
+        static const char begin[] = "d1:rd4:BFpe256:";
+        static const char end[] = "2:id20:bbbbbbbbbbbbbbbbbbbb5:nodes0:e1:t2:aa1:y1:re";
+        scene s;
+        krpc_message m;
+        tracker_packet p;
+
+        scene_begin(&s);
+        SAY(&s, A, B, GET_PEERS, .target = "h", .scrape = asked);
+        memcpy(s.packet, begin, sizeof begin - 1);
+        memset(s.packet + sizeof begin - 1, 'x', 256);
+        memcpy(s.packet + sizeof begin - 1 + 256, end, sizeof end - 1);
+        s.len = sizeof begin - 1 + 256 + sizeof end - 1;
+        krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
+        p = scene_packet(&s, B, A);
+        tracker_message(s.t, &p, &m, s.packet, &s.result, &s.sink);
+        CU_ASSERT_EQUAL(s.result.request_frame, 1);
+        CU_ASSERT_EQUAL(FOUND(&s, BEP33_NOT_ASKED), !asked);
+        CU_ASSERT_EQUAL(LAST(&s, BEP33_NOT_ASKED).a, asked ? 0 : 1);
+        scene_end(&s);
+    }
+}
+
 static void read_only_nodes_do_not_answer(void)
 {
     scene s;
@@ -357,6 +424,9 @@ int main(void)
         UNIT_TEST(ids_of_any_length),
         UNIT_TEST(late_and_unanswered),
         UNIT_TEST(unsolicited_only_where_the_query_would_be_here),
+        UNIT_TEST(a_wrong_length_behind_a_nat),
+        UNIT_TEST(the_last_queries_are_known),
+        UNIT_TEST(filters_that_were_not_asked_for),
         UNIT_TEST(read_only_nodes_do_not_answer),
         UNIT_TEST(answers_hold_what_was_asked_for),
         UNIT_TEST(unreachable_quotes_the_query),

@@ -130,6 +130,12 @@ static double new_nodes_run(uint32_t num)
     CU_ASSERT(tracker_num_nodes(t) <= o.max_nodes);
     CU_ASSERT(tracker_num_nodes(t) > o.max_nodes / 2);
     CU_ASSERT_EQUAL(stats.dropped_nodes + tracker_num_nodes(t), num);
+    for (uint32_t i = 0; i < tracker_num_nodes(t); i++) {
+        tracker_node n, found;
+
+        CU_ASSERT(tracker_node_get(t, i, &n) && tracker_node_find(t, &n.endpoint, &found));
+        CU_ASSERT_EQUAL(n.first_frame, found.first_frame);
+    }
     tracker_free(t);
     return begin;
 }

@@ -243,18 +243,19 @@ static void mixed_on_both_sides(void)
 /* The private side is the inside, also where the other one comes first: of a carrier's NAT, and of the world. */
 static void which_side_is_inside(void)
 {
-    static const char *const outside[] = {SAME, "100.64.7.2:6881"};
+    static const char *const inside[] = {L, L, "100.64.7.2:6881"};
+    static const char *const outside[] = {SAME, "100.64.7.2:6881", SAME};
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         for (int first = 0; first < 2; first++) {
             scene s;
 
             scene_begin(&s);
             SAY(&s, "192.168.1.7:1", R1, PING, .t = "zz", .id = 'z'); /* there is an inside here */
-            SAY(&s, first != 0 ? outside[i] : L, R1, GET_PEERS, .target = "h", .id = 'q');
-            say_again(&s, first != 0 ? L : outside[i], R1);
-            expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
-            CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].frames[0], first != 0 ? 2 : 3);
+            SAY(&s, first != 0 ? outside[i] : inside[i], R1, GET_PEERS, .target = "h", .id = 'q');
+            say_again(&s, first != 0 ? inside[i] : outside[i], R1);
+            expect_nat(&s, inside[i], TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
+            CU_ASSERT_EQUAL(node_of(&s, inside[i]).nat.external[0].frames[0], first != 0 ? 2 : 3);
             expect_nat(&s, outside[i], TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
             scene_end(&s);
         }
@@ -533,6 +534,8 @@ static void the_endpoint_of_that_time(void)
     for (int i = 0; i < 5; i++) {
         CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).verdict, TRACKER_VERDICT_MISMATCH);
         CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).observed.port, seen[i]);
+        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).observed_frame, seen[i] == 40001 ? 2 : 13);
+        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).verdict_frame, seen[i] == 40001 ? 2 : 13);
     }
     CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).a, 6881);
     CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).b, 40002);

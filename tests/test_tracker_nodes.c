@@ -95,6 +95,36 @@ static void nodes_are_given_in_order(void)
     scene_end(&s);
 }
 
+/* With room for sixteen: who speaks is there, whoever gave way is not, and each is found under his own name. */
+static void whoever_is_longest_silent_gives_way(void)
+{
+    tracker_options options;
+    scene s;
+    tracker_node n, found;
+    char one[32];
+
+    memset(&options, 0, sizeof options);
+    memset(options.hash_key, 7, sizeof options.hash_key);
+    options.max_nodes = 16;
+    scene_begin_with(&s, &options);
+    for (int i = 0; i < 200; i++) {
+        SAY(&s, "198.51.100.1:6881", "203.0.113.1:6881", PING, .t = "k1"); /* it speaks all the time */
+        snprintf(one, sizeof one, "198.51.100.%d:%d", 2 + i % 50, 1000 + i);
+        SAY(&s, one, "203.0.113.1:6881", PING, .id = (char)('b' + i % 20));
+        CU_ASSERT_EQUAL(node_of(&s, one).first_frame, s.frame);
+        CU_ASSERT_EQUAL(node_of(&s, "198.51.100.1:6881").first_frame, 1);
+        CU_ASSERT_EQUAL(node_of(&s, "198.51.100.1:6881").queries, (uint32_t)(i + 1));
+        CU_ASSERT_EQUAL(tracker_num_nodes(s.t), (uint32_t)(i < 14 ? i + 2 : 16));
+        CU_ASSERT_EQUAL(stats_of(&s).dropped_nodes, (uint64_t)(i < 15 ? 0 : i - 14));
+        for (uint32_t k = 0; k < tracker_num_nodes(s.t); k++) {
+            CU_ASSERT_TRUE(tracker_node_get(s.t, k, &n));
+            CU_ASSERT_TRUE(tracker_node_find(s.t, &n.endpoint, &found));
+            CU_ASSERT_EQUAL(n.first_frame, found.first_frame);
+        }
+    }
+    scene_end(&s);
+}
+
 /* The newest version counts, as far as four bytes; what else is known of the node is not touched by it. */
 static void a_version_that_changes(void)
 {
@@ -141,6 +171,7 @@ int main(void)
     const unit_test tests[] = {
         UNIT_TEST(each_message_counts_for_its_sender),
         UNIT_TEST(nodes_are_given_in_order),
+        UNIT_TEST(whoever_is_longest_silent_gives_way),
         UNIT_TEST(a_version_that_changes),
         UNIT_TEST(a_read_only_node_that_answers_is_told_once),
     };

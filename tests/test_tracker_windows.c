@@ -482,6 +482,7 @@ static tracker_filtering after_contacts(int contacts, int64_t ns)
         snprintf(remote, sizeof remote, "198.51.101.%d:7000", 1 + i);
         SAY(&s, L, remote, PING, .id = 'q');
         SAY(&s, L, remote, PING, .id = 'q', .t = "ab"); /* once more is no more */
+        at(&s, 2 * SECONDS);
     }
     at(&s, SECONDS + ns);
     SAY(&s, L, R1, PING, .t = "zz", .id = 'q');
