@@ -109,6 +109,7 @@ static void take_advert(struct peers *p, const stream_bytes *bytes, const side *
     said.effective_port = a->port > 1 && a->port <= 65535 ? (uint16_t)a->port : 0;
     said.has_info_hash = from->has_info_hash;
     memcpy(said.info_hash, from->info_hash, sizeof said.info_hash);
+    said.over_tcp = bytes->transport == STREAM_TCP;
     if (bytes->transport == STREAM_UTP) {
         flags |= ADVERT_UTP;
     }

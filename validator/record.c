@@ -186,6 +186,7 @@ void record_advert(text *out, const run *from, const tracker_advert *advert)
 
     text_puts(out, "{\"type\":\"advert\"");
     record_packet_head(out, from, &where, advert->time_ns != 0);
+    text_puts(out, advert->over_tcp ? ",\"proto\":\"TCP\"" : ",\"proto\":\"UDP\"");
     put_string(out, ",\"channel\":", channel->name);
     put_string(out, ",\"service\":", krpc_service_name((krpc_service)advert->service));
     if (advert->advertised_port >= 0 || advert->channel != KRPC_CHANNEL_IMPLIED_PORT) {

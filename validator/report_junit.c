@@ -25,7 +25,7 @@ static void put_failure(check *c, const krpc_rule_info *info, const tally_rule *
 
     put_xml(out, "      <failure message=\"", rule->example);
     put_xml(out, "\" type=\"", krpc_severity_name(info->severity));
-    text_printf(out, "\">%" G_GUINT64_FORMAT " in frames ", rule->count);
+    text_printf(out, "\">%" G_GUINT64_FORMAT " in %s ", rule->count, rule->count == 1 ? "frame" : "frames");
     text frames = {0};
     report_frames(&frames, c, rule);
     text_xml(out, frames.data, frames.len);

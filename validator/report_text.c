@@ -216,7 +216,7 @@ static void put_messages(check *c)
     out = put_label(c, "queries");
     first = true;
     for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
-        put_part(out, &first, stats->queries[i], krpc_method_name((krpc_method)i));
+        put_part(out, &first, stats->queries[i], i == KRPC_METHOD_NONE ? "without a name" : krpc_method_name((krpc_method)i));
     end_line(out, 2 + LABEL_WIDTH);
 }
 

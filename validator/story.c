@@ -192,7 +192,8 @@ static void put_seen(text *out, const run *from, const tracker_node *node)
     put_externals(out, from, node, between, nat->num_kept);
     uint32_t shown = MIN(nat->num_kept - between, SHOWN_EXTERNAL);
     if (nat->num_external - between > shown)
-        text_printf(out, " and on %u more ports", nat->num_external - between - shown);
+        text_printf(out, " and on %u more port%s", nat->num_external - between - shown,
+                    nat->num_external - between - shown == 1 ? "" : "s");
     text_char(out, '.');
 }
 

@@ -99,6 +99,7 @@ typedef struct tracker_advert {
     uint8_t channel;         /* krpc_channel */
     uint8_t service;         /* krpc_service */
     uint8_t implied_port;    /* the flag was set */
+    uint8_t over_tcp;        /* else in datagrams, uTP among them */
     uint8_t verdict;         /* tracker_verdict */
     uint8_t later;           /* tracker_later */
     uint8_t has_node_id;
