@@ -46,7 +46,7 @@ static frame_layer step_ipv4(frame_cursor *c)
     if (total_len != 0) {
         if (total_len < header_len)
             return cursor_done(c, FRAME_MALFORMED);
-        cursor_datagram(c, total_len);
+        cursor_limit(c, total_len);
     }
     if (!cursor_has(c, header_len))
         return cursor_short(c, header_len);
@@ -87,7 +87,7 @@ static frame_layer step_ipv6(frame_cursor *c)
     /* 0 is a jumbogram, or segmentation offload: either way up to the end of the frame. */
     uint32_t payload_len = frame_get16(p + 4);
     if (payload_len != 0)
-        cursor_datagram(c, payload_len);
+        cursor_limit(c, payload_len);
     return LAYER_PROTOCOL;
 }
 

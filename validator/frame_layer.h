@@ -79,14 +79,6 @@ static inline void cursor_limit(frame_cursor *c, uint32_t len)
         c->end = c->wire_end;
 }
 
-/* An IP header tells how long its datagram is; where the frame is shorter, the rest was cut off. */
-static inline void cursor_datagram(frame_cursor *c, uint32_t len)
-{
-    c->wire_end = c->off + len;
-    if (c->end > c->wire_end)
-        c->end = c->wire_end;
-}
-
 /* frame_link_step reads one header of a link layer (frame_link.c); frame_protocol_step what an IP header announced:
  * transport, tunnel or IPv6 extension header (frame_transport.c). */
 frame_layer frame_link_step(frame_layer layer, frame_cursor *c);
