@@ -121,6 +121,11 @@ static void repetitions(void)
     SAY(&s, A, B, FIND_NODE, .target = "x");
     CU_ASSERT_EQUAL(s.result.repeats, 0);
     CU_ASSERT_EQUAL(FOUND(&s, KRPC_RETRANSMISSION), 1);
+    query = SAY(&s, A, B, FIND_NODE, .target = "y");
+    CU_ASSERT_EQUAL(s.result.repeats, 0);
+    SAY(&s, A, B, FIND_NODE, .target = "y");
+    CU_ASSERT_EQUAL(s.result.repeats, query);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_RETRANSMISSION), 2);
     scene_end(&s);
 }
 
@@ -173,20 +178,20 @@ static void another_address_after_the_answer(void)
 /* Ids of any length are told apart, and by their length too. */
 static void ids_of_any_length(void)
 {
-    static const char *const ids[] = {"a", "aa", "aaa", "aaaaaa", "aaaaaaa", "aaaaaaaa", "aaaaaaaab", "baaaaaaaa",
+    static const char *const ids[] = {"a", "aa", "aaa", "aaaaaa", "aaaaaaa", "aaaaaaaa", "aaaaaaai", "aaaaaaaab", "baaaaaaaa",
                                       "aaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaab"};
     scene s;
-    uint32_t frames[10];
+    uint32_t frames[11];
 
     scene_begin(&s);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 11; i++) {
         frames[i] = SAY(&s, A, B, PING, .t = ids[i]);
     }
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 11; i++) {
         SAY(&s, B, A, .t = ids[i], .id = 'b');
         CU_ASSERT_EQUAL(s.result.request_frame, frames[i]);
     }
-    CU_ASSERT_EQUAL(stats_of(&s).matched, 10);
+    CU_ASSERT_EQUAL(stats_of(&s).matched, 11);
     CU_ASSERT_EQUAL(stats_of(&s).unanswered, 0);
     scene_end(&s);
 }

@@ -428,6 +428,8 @@ static void seen_in_place_and_then_elsewhere(void)
         CU_ASSERT_EQUAL(n.nat.external[1].observers, 2);
         CU_ASSERT_EQUAL(n.nat.mapping, num < 3 ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_INDEPENDENT);
         CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_INSIDE);
+        ping_seen(&s, SAME, remote_of(60), SAME); /* who sees it in place after that counts as well */
+        CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].observers, (uint32_t)(num < 3 ? num + 1 : 4));
         scene_end(&s);
     }
 }

@@ -146,6 +146,41 @@ static void a_node_without_an_id(void)
     scene_end(&s);
 }
 
+/* Until the receiver goes there, what tells it is the last that was seen of the other node. */
+static void the_frame_that_tells_of_another_node(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, NAMED, R2, PING, .id = 'o', .t = "a1");
+    SAY(&s, NAMED, R2, PING, .id = 'o', .t = "a2");
+    SAY(&s, X, R1, PING, .p = 6881, .id = 'q');
+    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_OTHER_NODE);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).later_frame, 2);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).later_ns, 0);
+    SAY(&s, R1, NAMED, PING, .t = "bb");
+    CU_ASSERT_EQUAL(advert_of(&s, 0).later_frame, 4);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).later_ns, 10 * MS);
+    scene_end(&s);
+}
+
+/* With implied_port it is where the receiver saw the sender then, whatever he sees later. */
+static void an_implied_port_that_changes(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .implied = 1, .id = 'q');
+    SAY(&s, R1, L, .id = 'r', .ip = X);
+    ping_seen(&s, L, R1, "203.0.113.9:40002");
+    expect_verdict(&s, 0, TRACKER_VERDICT_IMPLIED, TRACKER_LATER_UNKNOWN);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).effective_port, 40001);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed.port, 40001);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed_frame, 2);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).verdict_frame, 1);
+    scene_end(&s);
+}
+
 /* ---- uTP: one socket for peers and the DHT ---- */
 
 typedef struct utp_side {
@@ -298,6 +333,8 @@ int main(void)
         UNIT_TEST(what_came_before_does_not_follow),
         UNIT_TEST(two_in_one_packet),
         UNIT_TEST(a_node_without_an_id),
+        UNIT_TEST(the_frame_that_tells_of_another_node),
+        UNIT_TEST(an_implied_port_that_changes),
         UNIT_TEST(over_utp_the_port_is_the_same),
         UNIT_TEST(over_utp_another_node),
         UNIT_TEST(from_which_port_it_sends),
