@@ -255,6 +255,9 @@ static void ids_that_lie_together(void)
     CU_ASSERT_EQUAL(clusters_found(7, 28, 1), 0);
     CU_ASSERT_EQUAL(clusters_found(8, 28, 3), 0);
     CU_ASSERT_EQUAL(clusters_found(8, 27, 1), 0);
+    CU_ASSERT_EQUAL(clusters_found(8, 23, 1), 0);
+    CU_ASSERT_EQUAL(clusters_found(8, 15, 1), 0);
+    CU_ASSERT_EQUAL(clusters_found(8, 7, 1), 0);
 }
 
 static uint32_t many_on_port_found(int ids, int64_t every)
@@ -293,6 +296,21 @@ static void echoing_the_receivers_id(void)
     CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
     SAY(&s, "198.51.100.1:9999", A, PING, .id = 'a', .t = "t3"); /* the same host, by another way */
     CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
+    scene_end(&s);
+}
+
+/* A reflector may live in a crowd all the same. */
+static void an_echo_in_a_crowd(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, B, A, PING, .id = 'a', .t = "t1");
+    SAY(&s, A, B, .id = 'a', .t = "t1");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
+    SAY(&s, "198.51.100.1:1002", B, PING, .id = 'b', .v = "UT");
+    SAY(&s, "198.51.100.1:1003", B, PING, .id = 'c', .v = "LT");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 1);
     scene_end(&s);
 }
 
@@ -381,6 +399,7 @@ int main(void)
         UNIT_TEST(ids_that_lie_together),
         UNIT_TEST(one_id_after_the_other),
         UNIT_TEST(echoing_the_receivers_id),
+        UNIT_TEST(an_echo_in_a_crowd),
         UNIT_TEST(ids_made_up_for_the_target),
         UNIT_TEST(targets_near_the_responder),
         UNIT_TEST(entries_that_lead_nowhere),

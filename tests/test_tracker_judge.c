@@ -307,6 +307,26 @@ static void asked_before_the_second_port(void)
     }
 }
 
+/* r.p holds a port, or says nothing. */
+static void a_port_in_r_p(void)
+{
+    static const struct {
+        int port;
+        unsigned seen;
+    } rows[] = {{1, 1}, {65535, 1}, {65536, 0}, {-1, 0}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, L, R1, PING, .id = 'q');
+        SAY(&s, R1, L, .id = 'r', .r_p = rows[i].port);
+        CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED), rows[i].seen);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, rows[i].seen);
+        scene_end(&s);
+    }
+}
+
 /* When there is no room for more mappings, the oldest ones are forgotten, in turn. */
 static void mappings_without_room(void)
 {
@@ -559,6 +579,7 @@ int main(void)
         UNIT_TEST(which_side_is_inside),
         UNIT_TEST(short_payloads),
         UNIT_TEST(asked_before_the_second_port),
+        UNIT_TEST(a_port_in_r_p),
         UNIT_TEST(mappings_without_room),
         UNIT_TEST(who_is_alone),
         UNIT_TEST(two_others_are_not_enough),

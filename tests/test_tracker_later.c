@@ -288,6 +288,42 @@ static void from_which_port_it_sends(void)
     }
 }
 
+/* Who said once what client he is, is it still where he does not say it. */
+static void who_does_not_say_it_again(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    speak(&s, "192.0.2.77:1000", "192.0.2.78:1000", LT_ID, 0, 0, 1);
+    SAY(&s, NAMED, "198.51.100.200:1", PING, .id = 'q', .v = "LT", .t = "a1");
+    SAY(&s, X, "198.51.100.200:1", PING, .id = 'q', .v = "LT", .t = "a1");
+    SAY(&s, X, R1, PING, .id = 'q', .v = "LT", .t = "a2");
+    SAY(&s, X, R1, PING, .id = 'q', .t = "a3");
+    speak(&s, X_TCP, R1_TCP, LT_ID, 6881, 0, 1000);
+    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).dht_port, 40001);
+    scene_end(&s);
+}
+
+/* ---- the port of the stream itself ---- */
+
+/* It is not that of the DHT; and a peer who speaks from the port that he names is seen on it, whoever he is. */
+static void the_port_of_the_stream(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    speak(&s, "203.0.113.9:6999", R1_TCP, XX_ID, 0, 6999, 1);
+    expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
+    SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
+    speak(&s, X_TCP, R1_TCP, XX_ID, 55555, 0, 1000); /* no client is known, and one node is there */
+    expect_verdict(&s, 1, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+    CU_ASSERT_EQUAL(advert_of(&s, 1).dht_port, 40001);
+    SAY(&s, R1, X_TCP, PING, .t = "bb");
+    expect_verdict(&s, 1, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED);
+    scene_end(&s);
+}
+
 /* ---- contradictions ---- */
 
 static const char lsd[] = "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6999\r\n"
@@ -338,6 +374,8 @@ int main(void)
         UNIT_TEST(over_utp_the_port_is_the_same),
         UNIT_TEST(over_utp_another_node),
         UNIT_TEST(from_which_port_it_sends),
+        UNIT_TEST(who_does_not_say_it_again),
+        UNIT_TEST(the_port_of_the_stream),
         UNIT_TEST(what_contradicts),
     };
 

@@ -183,6 +183,19 @@ static void a_dht_port_is_not_announced(void)
     scene_end(&s);
 }
 
+/* No port is made of a number that is none. */
+static void a_number_that_is_no_port(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, PEER, R1, ANNOUNCE, .target = "h", .token = "t", .port = 0x13142);
+    hand_out(&s, R1, "h", "l6:abcdB1e");
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_SWAPPED), 0);
+    expect_verdict(&s, 0, TRACKER_VERDICT_INVALID, TRACKER_LATER_UNKNOWN);
+    scene_end(&s);
+}
+
 /* The first one counts, of either kind. */
 static void handed_out_again(void)
 {
@@ -367,6 +380,7 @@ int main(void)
         UNIT_TEST(swapped_in_each_shape),
         UNIT_TEST(whose_announcement_it_is),
         UNIT_TEST(a_dht_port_is_not_announced),
+        UNIT_TEST(a_number_that_is_no_port),
         UNIT_TEST(handed_out_again),
         UNIT_TEST(announced_from_inside),
         UNIT_TEST(remembered_for_long),
