@@ -307,6 +307,36 @@ static void asked_before_the_second_port(void)
     }
 }
 
+/* A reply that comes twice, or from another port than the one that was asked, is no further witness. */
+static void replies_that_do_not_count(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    say_again(&s, R1, L);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_DUPLICATE_RESPONSE), 1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].num_frames, 1);
+    SAY(&s, L, R2, PING, .t = "zz", .id = 'q');
+    SAY(&s, "198.52.100.2:8002", L, .t = "zz", .id = 'r', .ip = OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_PORT), 1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].observers, 1);
+    scene_end(&s);
+}
+
+/* Nobody has seen it in place: then it is only where it was seen. */
+static void never_seen_in_place(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, SAME, R1, OUT1);
+    ping_seen(&s, SAME, R2, OUT1);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.num_external, 1);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 40001);
+    scene_end(&s);
+}
+
 /* r.p holds a port, or says nothing. */
 static void a_port_in_r_p(void)
 {
@@ -503,7 +533,7 @@ static void frames_that_prove_it(void)
     scene_end(&s);
 }
 
-/* The mapping has moved when two see the new endpoint, one of whom saw the old one; and nobody sees the old one any more. */
+/* The mapping has moved when two see the new endpoint, one of whom saw the old one, which nobody sees any more. */
 static void what_is_remapped(void)
 {
     typedef enum how { MOVED, ONE_ALONE, OTHERS, STILL_SEEN, NUM_HOWS } how;
@@ -579,6 +609,8 @@ int main(void)
         UNIT_TEST(which_side_is_inside),
         UNIT_TEST(short_payloads),
         UNIT_TEST(asked_before_the_second_port),
+        UNIT_TEST(replies_that_do_not_count),
+        UNIT_TEST(never_seen_in_place),
         UNIT_TEST(a_port_in_r_p),
         UNIT_TEST(mappings_without_room),
         UNIT_TEST(who_is_alone),

@@ -1,4 +1,5 @@
-/* test_tracker_later.c: advertisements over uTP, of several ids, in one packet; dead ports, other nodes, contradictions.
+/* test_tracker_later.c: advertisements over uTP, of several ids, in one packet; dead ports, other nodes, and what
+ * contradicts what.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -193,9 +194,9 @@ static void utp(scene *s, utp_side *from, uint8_t type, uint16_t id, const uint8
 {
     tracker_packet p = scene_packet(s, from->src, from->dst);
     uint32_t us = (uint32_t)(p.time_ns / 1000) + 7;
-    uint8_t bytes[256] = {(uint8_t)(type << 4 | 1), 0, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(us >> 24), (uint8_t)(us >> 16),
-                          (uint8_t)(us >> 8), (uint8_t)us, 0, 0, 0, 0, 0, 0, 4, 0, (uint8_t)(from->seq >> 8),
-                          (uint8_t)from->seq, 0, type == 4 ? 0 : 1};
+    uint8_t bytes[256] = {(uint8_t)(type << 4 | 1), 0, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(us >> 24),
+                          (uint8_t)(us >> 16), (uint8_t)(us >> 8), (uint8_t)us, 0, 0, 0, 0, 0, 0, 4, 0,
+                          (uint8_t)(from->seq >> 8), (uint8_t)from->seq, 0, type == 4 ? 0 : 1};
 
     memcpy(bytes + 20, payload, len);
     tracker_datagram(s->t, &p, bytes, 20 + len, &s->result, &s->sink);
@@ -229,7 +230,7 @@ static void over_utp_the_port_is_the_same(void)
         scene s;
 
         scene_begin(&s);
-        SAY(&s, "203.0.113.9:40009", R1, PING, .id = 'q', .v = "LT"); /* it has another one, that may be another node's */
+        SAY(&s, "203.0.113.9:40009", R1, PING, .id = 'q', .v = "LT"); /* another one that is there */
         speak_utp(&s, X, R1, LT_ID, rows[i].port);
         CU_ASSERT_EQUAL(s.result.num_adverts, 1);
         expect_verdict(&s, 0, rows[i].verdict, TRACKER_LATER_UNKNOWN);

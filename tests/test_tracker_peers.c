@@ -1,5 +1,5 @@
-/* test_tracker_peers.c: peers, trackers and the local network: who speaks about which port, where in the packet it stands,
- * and who connects to it.
+/* test_tracker_peers.c: peers, trackers and the local network: who speaks about which port, where in the packet it
+ * stands, and who connects to it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,7 +18,8 @@
 #define SYN TRACKER_TCP_SYN
 #define ACK TRACKER_TCP_ACK
 
-static void segment(scene *s, const char *src, const char *dst, uint32_t seq, unsigned flags, const uint8_t *bytes, size_t len)
+static void segment(scene *s, const char *src, const char *dst, uint32_t seq, unsigned flags, const uint8_t *bytes,
+                    size_t len)
 {
     tracker_packet p = scene_packet(s, src, dst);
 

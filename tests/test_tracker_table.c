@@ -8,8 +8,9 @@
 
 static void rounding_up(void)
 {
-    static const uint32_t rows[][2] = {{0, 1}, {1, 1}, {2, 2}, {3, 4}, {4, 4}, {5, 8}, {1000, 1024}, {1024, 1024}, {1025, 2048},
-                                       {UINT32_C(1) << 31, UINT32_C(1) << 31}, {UINT32_MAX, UINT32_C(1) << 31}};
+    static const uint32_t rows[][2] = {{0, 1}, {1, 1}, {2, 2}, {3, 4}, {4, 4}, {5, 8}, {1000, 1024}, {1024, 1024},
+                                       {1025, 2048}, {UINT32_C(1) << 31, UINT32_C(1) << 31},
+                                       {UINT32_MAX, UINT32_C(1) << 31}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         CU_ASSERT_EQUAL(power_of_two(rows[i][0]), rows[i][1]);
