@@ -443,6 +443,9 @@ static void interleaving_proves_dependence(void)
     expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_DEPENDENT);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1);
     CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 3);
+    ping_seen(&s, L, R1, OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1); /* each is said once */
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN), 1);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 0);
     scene_end(&s);
 }
