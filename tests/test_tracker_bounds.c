@@ -321,6 +321,33 @@ static void full_sets_spill(void)
     CU_ASSERT_EQUAL(lost, 1);
 }
 
+/* Answered queries are kept for their duplicates alone: they give way before those that wait. */
+static void waiting_ones_stay(void)
+{
+    tracker_options o;
+    scene s;
+
+    memset(&o, 0, sizeof o);
+    o.max_transactions = 64;
+    memset(o.hash_key, 7, sizeof o.hash_key);
+    scene_begin_with(&s, &o);
+    for (int i = 0; i < 16; i++) {
+        SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = (char[]){'w', (char)('0' + i), 0}, .id = 'q');
+    }
+    for (int i = 0; i < 200; i++) {
+        char t[] = {'x', (char)('0' + i / 20), (char)('0' + i % 20), 0};
+
+        SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = t, .id = 'q');
+        SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = t, .id = 'r');
+    }
+    for (int i = 0; i < 16; i++) {
+        SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = (char[]){'w', (char)('0' + i), 0}, .id = 'r');
+        CU_ASSERT_EQUAL(s.result.request_frame, (uint32_t)i + 1);
+    }
+    CU_ASSERT_EQUAL(stats_of(&s).dropped_transactions, 0);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -332,6 +359,7 @@ int main(void)
         UNIT_TEST(memory_for_each_endpoint),
         UNIT_TEST(transactions_are_dropped_and_counted),
         UNIT_TEST(full_sets_spill),
+        UNIT_TEST(waiting_ones_stay),
     };
 
     return UNIT_RUN("tracker bounds", tests);
