@@ -194,6 +194,25 @@ class Pipe(Failing):
         self.assertEqual(process.wait(), 2)
 
 
+class Live(unittest.TestCase):
+    """What comes through a pipe is shown as it comes."""
+
+    def test_nothing_waits_for_more(self):
+        capture = sample("bep5.pcapng").read_bytes()
+        for words in (["decode"], ["decode", "--threads", "2"], ["decode", "--format", "ndjson"], ["check", "--each"]):
+            with self.subTest(words=words):
+                with subprocess.Popen([KRPCSCOPE, *words, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+                    child.stdin.write(capture[:900])
+                    child.stdin.flush()
+                    shown = select.select([child.stdout], [], [], 30)[0]
+                    self.assertTrue(shown, "nothing after 30 s, with the pipe still open")
+                    first = os.read(child.stdout.fileno(), 1 << 16)
+                    child.stdin.write(capture[900:])
+                    child.stdin.close()
+                    rest = child.stdout.read()
+                self.assertEqual(first + rest, run(*words, "-", input=capture).stdout)
+
+
 class Disk(Failing):
     def test_full(self):
         if not os.path.exists("/dev/full"):

@@ -35,6 +35,7 @@ void batch_free(batch *b)
 void batch_reset(batch *b)
 {
     b->num_items = 0;
+    b->is_live = false;
     b->num_bytes = 0;
     b->num_findings = 0;
     b->decoded = false;

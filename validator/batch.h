@@ -41,6 +41,7 @@ typedef struct batch {
     uint32_t cap_findings;
     bool decoded;
     bool ends_file; /* the last of a tracker's packets */
+    bool is_live;   /* the next packet is not there yet */
     unsigned file;
     double progress; /* of all that is to be read; only where it is shown */
     run_counts counts; /* what happened up to here; of the batch alone */

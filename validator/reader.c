@@ -10,6 +10,7 @@
 #include "frame_fragment.h"
 #include "source.h"
 
+#define LIVE_US 100 /* a packet in so long or longer: to ask each time whether there is more costs nothing then */
 #define MAX_FRAGMENTED 256
 #define MAX_FRAGMENT_BYTES (4u << 20)
 
@@ -22,6 +23,7 @@ struct reader {
     bool keep_frames;
     bool wants_progress;
     bool between_files; /* the next batch begins a file */
+    bool live;          /* packets come slowly: they are not kept waiting for a whole batch */
     gint stop;
 };
 
@@ -34,6 +36,7 @@ reader *reader_new(const options *with, bool keep_frames, bool wants_progress)
     r->keep_frames = keep_frames;
     r->wants_progress = wants_progress;
     r->between_files = true;
+    r->live = true;
     r->source = source_new(with->args, with->num_args, r->merged);
     if (with->filter != NULL)
         r->filter = filter_new(with->filter, NULL);
@@ -185,15 +188,18 @@ bool reader_fill(reader *r, batch *b)
         r->fragments = frame_fragments_new(MAX_FRAGMENTED, MAX_FRAGMENT_BYTES);
     }
     b->file = source_current(r->source);
+    int64_t began_us = g_get_monotonic_time();
     /* Noise that is not kept must not keep the reader here for ever. */
-    while (!batch_is_full(b) && b->counts.packets < 4 * b->cap) {
+    while (!batch_is_full(b) && b->counts.packets < 4 * b->cap && !b->is_live) {
         if (run_interrupted() || g_atomic_int_get(&r->stop) || !source_next(r->source, &packet, &file)) {
             b->ends_file = true;
             r->between_files = true;
             break;
         }
         read_packet(r, b, &packet, file);
+        b->is_live = r->live && source_would_wait(r->source);
     }
+    r->live = b->is_live || g_get_monotonic_time() - began_us > (int64_t)b->counts.packets * LIVE_US;
     if (r->wants_progress)
         b->progress = source_progress(r->source);
     if (b->ends_file) {

@@ -346,6 +346,8 @@ static bool judge_batch(run *r, batch *b)
     }
     if (b->ends_file)
         end_tracker(r);
+    if (b->is_live)
+        output_flush(r->output);
     if (r->shows_progress)
         progress_show(reader_file_name(r->reader, r->file), b->progress, r->num_packets);
     return output_ok(r->output) && !r->stopped;

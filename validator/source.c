@@ -5,6 +5,7 @@
 #include "source.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <glib.h>
 
@@ -135,6 +136,13 @@ bool source_next(source *from, capture_packet *out, unsigned *file_out)
         return next_merged(from, out, file_out);
     *file_out = from->current;
     return read_file(from, &from->files[from->current], out);
+}
+
+bool source_would_wait(const source *from)
+{
+    GPollFD input = {.fd = STDIN_FILENO, .events = G_IO_IN};
+
+    return !from->merge && strcmp(from->paths[from->current], "-") == 0 && g_poll(&input, 1, 0) == 0;
 }
 
 const char *source_name(const source *from, unsigned file)

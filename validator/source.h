@@ -20,6 +20,9 @@ bool source_next(source *from, capture_packet *out, unsigned *file_out);
 /* source_advance opens the next capture that can be opened; false when there is none. */
 bool source_advance(source *from);
 
+/* source_would_wait: the capture comes from standard input, and nothing is there to be read at once. */
+bool source_would_wait(const source *from);
+
 /* source_name is how to call the capture that a packet came from; NULL beyond the last. */
 const char *source_name(const source *from, unsigned file);
 /* source_current is the file that source_next reads from. */
