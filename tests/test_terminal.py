@@ -30,7 +30,10 @@ class Terminal:
     """krpcscope with a terminal for standard error, and for standard output where told."""
 
     def __init__(self, *words, columns=80, output=False, env=None, **more):
-        self.fd, child = pty.openpty()
+        try:
+            self.fd, child = pty.openpty()
+        except OSError as error:  # a bare chroot has no /dev/pts
+            raise unittest.SkipTest(f"no pseudo-terminal here: {error}")
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         clean = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
         self.process = subprocess.Popen([KRPCSCOPE, *map(str, words)], stderr=child, stdout=child if output else subprocess.PIPE,
