@@ -127,7 +127,7 @@ static bool said_by(const tracker *t, const nat *n, const krpc_endpoint *receive
         f = flow_find(t, n->key, who);
         *came_in |= f != NULL && f->inbound == FLOW_CAME_IN;
         e = f == NULL || f->value == 0 || f->inbound != 0 ? NULL : external_with(n, f->value);
-        if (e != NULL) {
+        if (e != NULL && !nat_is_made_up(n, e)) {
             out->how = SEEN_AT;
             out->told = true;
             out->endpoint = e->endpoint;
@@ -156,7 +156,7 @@ static sighting where_seen(const tracker *t, const advert *a, const krpc_endpoin
             (came_in && (n->flags & NODE_OPEN) != 0)) {
             return s;
         }
-        if (nat_mapping(r) == TRACKER_MAPPING_INDEPENDENT) {
+        if (nat_mapping(r) == TRACKER_MAPPING_INDEPENDENT && !nat_is_made_up(r, external_at(r, a->said.time_ns))) {
             const external *e = external_at(r, a->said.time_ns);
 
             s.how = SEEN_AT;
@@ -336,6 +336,21 @@ static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
     hold_against(out, &s);
 }
 
+/* A receiver behind a forwarded port sees those who come in on ports that its own NAT makes up; what the sender says is for
+ * others than its router. */
+static void drop_made_up(const tracker *t, tracker_advert *out)
+{
+    const nat *n = out->observed_frame == 0 ? NULL : nat_find(t, hash_endpoint(&t->key, &out->sender));
+
+    for (unsigned i = 0; n != NULL && i < n->num_kept; i++) {
+        if (krpc_endpoint_equal(&n->externals[i].endpoint, &out->observed) && nat_is_made_up(n, &n->externals[i])) {
+            memset(&out->observed, 0, sizeof out->observed);
+            out->observed_frame = 0;
+            return;
+        }
+    }
+}
+
 /* With implied_port the receiver stores the port on which he sees the sender, which inside a NAT is not the source port. */
 static void judge_implied(const tracker *t, const advert *a, tracker_advert *out)
 {
@@ -484,6 +499,7 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
 void advert_judge(const tracker *t, const advert *a, tracker_advert *out)
 {
     *out = a->said;
+    drop_made_up(t, out);
     judge_verdict(t, a, out);
     judge_later(t, a, out);
 }
