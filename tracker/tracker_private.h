@@ -484,10 +484,10 @@ typedef struct transaction_set {
 
 typedef struct alt_query {
     uint32_t tag;
-    uint32_t slot;
+    uint32_t slot : 31;
+    uint32_t several : 1;
+    uint32_t time; /* seconds; 0: free */
     krpc_endpoint asked;
-    uint16_t time; /* seconds, the low half */
-    bool several;
 } alt_query;
 
 typedef struct transactions {

@@ -185,7 +185,6 @@ static transaction *make_room(tracker *t, uint64_t key)
 static alt_query *alt_at(const tracker *t, uint64_t alt)
 {
     const transactions *x = &t->transactions;
-    uint16_t second = (uint16_t)tracker_second(t);
     alt_query *group = &x->alts[(uint32_t)(alt >> 32) & (x->num_alts - ALT_GROUP)];
     alt_query *best = group;
 
@@ -193,7 +192,7 @@ static alt_query *alt_at(const tracker *t, uint64_t alt)
         if (group[i].tag == (uint32_t)alt) {
             return &group[i];
         }
-        if ((uint16_t)(second - group[i].time) > (uint16_t)(second - best->time)) {
+        if (group[i].time < best->time) {
             best = &group[i];
         }
     }
@@ -210,10 +209,10 @@ static void note_alt(tracker *t, uint64_t alt, const transaction *r, const krpc_
                    old->answered == 0 && r->time_ns - old->time_ns <= ANSWER_NS;
 
     entry->tag = (uint32_t)alt;
-    entry->slot = slot;
+    entry->slot = slot & INT32_MAX;
+    entry->several = several ? 1 : 0;
+    entry->time = tracker_second(t);
     entry->asked = *asked;
-    entry->time = (uint16_t)tracker_second(t);
-    entry->several = several;
 }
 
 static bool same_question(const transaction *r, const krpc_message *m, const uint8_t *target)
