@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""golden.py: the outputs of golden.list are what they were when somebody read them.
+"""golden.py: the outputs of golden.list are what they were.
 
 A line of golden.list is: NAME EXIT COMMAND..., where COMMAND begins with krpcscope or tshark and @X stands for samples/X.
 The expected output is golden/NAME. `golden.py --update` rewrites them; read every line of the difference before it is
