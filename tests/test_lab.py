@@ -19,6 +19,7 @@ import time
 LAB = os.path.join(os.environ["SAMPLES"], "lab", "lab")
 NODE = os.path.join(os.environ["BUILD_DIR"], "krpc-node")
 STATE = pathlib.Path("/run/krpcscope-lab")
+INSIDE = "172.16.0.21"  # the node behind NAT c
 NAT_C, NAT_D, NAT_F, DEAF = "192.0.2.103", "203.0.113.104", "192.0.2.107", "192.0.2.83"
 runs = []
 WAIT = 60  # seconds; far more than anything here takes
@@ -98,12 +99,20 @@ def queries_to(capture, ip, port):
     return [r for r in records("decode", capture) if r.get("y") == "q" and (r["dest_ip"], r["dest_port"]) == (ip, port)]
 
 
+def nat_of_c(out):
+    """What is said of the node behind NAT c from inside."""
+    for r in records("nodes", out / "natc-inside.pcap"):
+        if r["type"] == "node" and r["ip"] == INSIDE:
+            return r["nat"]
+    return {"port": "unknown", "external": []}
+
+
 def seen(out):
     """Whether the captures show it already: p and contact honoured, and a port that is not forwarded tried by everybody."""
     files = [out / name for name in ("natf-outside.pcap", "natd-outside.pcap", "natc-outside.pcap")]
     if not all(f.exists() and f.stat().st_size > 24 for f in files):
         return False
-    return (honoured(files[0], "p", 6902) and len(queries_to(files[0], NAT_F, 6902)) > 3 and
+    return (nat_of_c(out)["port"] != "unknown" and honoured(files[0], "p", 6902) and len(queries_to(files[0], NAT_F, 6902)) > 3 and
             honoured(files[1], "contact", 6901) and len(queries_to(files[1], NAT_D, 6901)) > 1 and
             len(queries_to(files[2], NAT_C, 6901)) >= 3)
 
@@ -120,7 +129,10 @@ def look_at(out):
     score = subprocess.run([sys.executable, pathlib.Path(__file__).parent / "score", out], stdout=subprocess.PIPE, text=True).stdout
     for view in "inside", "both":  # right, false and unknown verdicts about port, mapping and adverts behind the plain NAT
         cells = list(map(int, re.search(rf"^natc +{view} +(.*)", score, re.M)[1].split()))
-        check(cells[:6] == [1, 0, 0, 1, 0, 0] and cells[6] > 0 and cells[7] == 0, f"score: {score}")
+        # A witness behind the forwarded port names a port that its own router made up. Where that falls between two honest
+        # ones, those inside cannot tell who is right; nothing else may leave the mapping open.
+        mappings = [[1, 0, 0]] + [[0, 0, 1]] * (view == "inside" and len(nat_of_c(out)["external"]) > 1)
+        check(cells[:3] == [1, 0, 0] and cells[3:6] in mappings and cells[6] > 0 and cells[7] == 0, f"score: {score}")
 
 
 def main():
