@@ -245,6 +245,7 @@ void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
     decode(pinfo, packet, &sink);
     if (!admits(packet, forced))
         return;
+    krpc_message_check(packet->message, packet->data, &sink);
     memset(&result, 0, sizeof result);
     tracker_message(state, &packet->packet, packet->message, packet->data, &result, &sink);
     store_put(packet, keep(pinfo, packet, STATE_MESSAGE, &result));

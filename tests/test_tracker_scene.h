@@ -234,6 +234,7 @@ static inline uint32_t say(scene *s, const char *src, const char *dst, content c
     CU_ASSERT_FATAL(s->len > 0 && s->len <= sizeof s->packet);
     krpc_message_decode(&m, s->packet, s->len, s->len, NULL);
     CU_ASSERT_EQUAL_FATAL(krpc_message_probe(&m, s->packet), KRPC_PROBE_YES);
+    krpc_message_check(&m, s->packet, &s->sink);
     tracker_message(s->t, &p, &m, s->packet, &s->result, &s->sink);
     return p.frame;
 }
@@ -245,6 +246,7 @@ static inline uint32_t say_again(scene *s, const char *src, const char *dst)
     krpc_message m;
 
     krpc_message_decode(&m, s->packet, s->len, s->len, NULL);
+    krpc_message_check(&m, s->packet, &s->sink);
     tracker_message(s->t, &p, &m, s->packet, &s->result, &s->sink);
     return p.frame;
 }

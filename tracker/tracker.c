@@ -399,7 +399,6 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
     t->taken = a;
     k.key = &a->transaction;
     tracker_time(t, packet);
-    krpc_message_check(message, data, sink);
     k.src = nodes_touch(t, packet, a->src_hash);
     k.dst = nodes_find_hashed(t, &packet->dst, a->dst_hash);
     switch (message->type) {

@@ -4,12 +4,16 @@
  */
 #include "batch.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <glib.h>
 
 /* Large segments fill the memory of a batch before its number of packets does. */
 #define ENOUGH_BYTES ((size_t)256 << 10)
+
+#define FETCH_VALUES 8 /* what an item leads to is fetched so many items later */
+#define MAX_FETCHED 512
 
 batch *batch_new(uint32_t cap)
 {
@@ -106,6 +110,29 @@ void batch_decode(batch *b)
         item->maybe_krpc = true;
         item->first_finding = b->num_findings;
         krpc_message_decode(&b->messages[i], packet->data, packet->len, packet->wire_len, &sink);
+        krpc_message_check(&b->messages[i], packet->data, &sink);
         item->num_findings = b->num_findings - item->first_finding;
+    }
+}
+
+static void fetch(const void *from, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64)
+        __builtin_prefetch((const char *)from + at);
+}
+
+void batch_prefetch(const batch *b, uint32_t index)
+{
+    if (index < b->num_items) {
+        const batch_item *item = &b->items[index];
+        fetch(item, sizeof *item);
+        fetch(&b->messages[index], offsetof(krpc_message, value));
+    }
+    if (index >= FETCH_VALUES && index - FETCH_VALUES < b->num_items) {
+        const batch_item *item = &b->items[index - FETCH_VALUES];
+        const krpc_message *message = &b->messages[index - FETCH_VALUES];
+        fetch(item->packet.data, MIN(item->packet.len, MAX_FETCHED));
+        for (uint64_t left = item->maybe_krpc ? message->present : 0; left != 0; left &= left - 1)
+            fetch(&message->value[__builtin_ctzll(left)], 1);
     }
 }

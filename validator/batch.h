@@ -60,4 +60,9 @@ batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t
 /* batch_decode sets the pointers and decodes all that begins like a dictionary. */
 void batch_decode(batch *b);
 
+/* batch_prefetch brings an item that another thread has decoded into the cache: call it with each index in turn, some
+ * BATCH_FETCH_AHEAD before the item is needed, and on to BATCH_FETCH_AHEAD beyond the end. */
+#define BATCH_FETCH_AHEAD 16
+void batch_prefetch(const batch *b, uint32_t index);
+
 #endif

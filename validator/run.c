@@ -19,9 +19,10 @@
 #include "progress.h"
 #include "reader.h"
 
-#define BATCH 256 /* each step keeps its code in the cache for so long; handing over costs as much as some packets */
+#define BATCH 256 /* each step keeps its code in the cache for so long */
 #define PREFETCH 64
-#define NUM_BATCHES 8
+#define CRATE 4 /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
+#define NUM_CRATES 4
 #define MAX_FINDINGS 64 /* kept for one packet before they grow */
 
 struct run {
@@ -48,6 +49,12 @@ struct run {
     GAsyncQueue *empty;
     GAsyncQueue *full;
 };
+
+typedef struct crate {
+    batch *batches[CRATE];
+    unsigned num; /* of them that are full */
+    bool is_last;
+} crate;
 
 static volatile sig_atomic_t interrupted;
 
@@ -332,15 +339,21 @@ static bool judge_batch(run *r, batch *b)
     r->file = b->file;
     if (r->tracker == NULL)
         begin_tracker(r, b->file);
+    bool is_foreign = b->decoded;
     batch_decode(b);
+    for (uint32_t i = 0; is_foreign && i < BATCH_FETCH_AHEAD; i++)
+        batch_prefetch(b, i);
     add_counts(&r->counts, &b->counts);
     r->num_packets += b->counts.packets;
     for (uint32_t first = 0; first < b->num_items; first += PREFETCH) {
         uint32_t end = MIN(first + PREFETCH, b->num_items);
-        for (uint32_t i = first; i < end; i++)
+        for (uint32_t i = first; i < end; i++) {
+            if (is_foreign)
+                batch_prefetch(b, i + BATCH_FETCH_AHEAD);
             if (b->items[i].packet.protocol == FRAME_UDP)
                 tracker_prefetch(r->tracker, &b->items[i].packet.where, b->items[i].maybe_krpc ? &b->messages[i] : NULL,
                                  b->items[i].packet.data);
+        }
         for (uint32_t i = first; i < end && !r->stopped; i++)
             judge_item(r, b, i);
     }
@@ -364,48 +377,76 @@ static void run_alone(run *r)
     batch_free(b);
 }
 
+static crate *crate_new(void)
+{
+    crate *c = g_new0(crate, 1);
+
+    for (unsigned i = 0; i < CRATE; i++)
+        c->batches[i] = batch_new(BATCH);
+    return c;
+}
+
+static void crate_free(crate *c)
+{
+    for (unsigned i = 0; i < CRATE; i++)
+        batch_free(c->batches[i]);
+    g_free(c);
+}
+
+/* Nobody is kept waiting for a packet that has come. */
+static void fill_crate(run *r, crate *c)
+{
+    bool is_live = false;
+
+    c->is_last = false;
+    for (c->num = 0; c->num < CRATE && !is_live; c->num++) {
+        batch *b = c->batches[c->num];
+
+        if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b)) {
+            c->is_last = true;
+            return;
+        }
+        batch_decode(b);
+        is_live = b->is_live;
+    }
+}
+
 /* The reader decodes as well: the judge has more to do even so. */
 static gpointer reader_main(gpointer data)
 {
     run *r = data;
+    bool is_last;
 
-    for (;;) {
-        batch *b = g_async_queue_pop(r->empty);
-        if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b)) {
-            batch_reset(b);
-            b->cap = 0; /* the last one */
-            g_async_queue_push(r->full, b);
-            return NULL;
-        }
-        batch_decode(b);
-        g_async_queue_push(r->full, b);
-    }
+    do {
+        crate *c = g_async_queue_pop(r->empty);
+        fill_crate(r, c);
+        is_last = c->is_last;
+        g_async_queue_push(r->full, c);
+    } while (!is_last);
+    return NULL;
 }
 
 static void run_threaded(run *r)
 {
     r->empty = g_async_queue_new();
     r->full = g_async_queue_new();
-    for (unsigned i = 0; i < NUM_BATCHES; i++)
-        g_async_queue_push(r->empty, batch_new(BATCH));
+    for (unsigned i = 0; i < NUM_CRATES; i++)
+        g_async_queue_push(r->empty, crate_new());
     GThread *other = g_thread_new("reader", reader_main, r);
     bool going = true;
-    for (;;) {
-        batch *b = g_async_queue_pop(r->full);
-        bool last = b->cap == 0;
-        if (!last && going && !judge_batch(r, b)) {
-            going = false;
+    bool is_last;
+    do {
+        crate *c = g_async_queue_pop(r->full);
+        for (unsigned i = 0; i < c->num && going; i++)
+            going = judge_batch(r, c->batches[i]);
+        if (!going)
             reader_stop(r->reader);
-        }
-        if (last) {
-            batch_free(b);
-            break;
-        }
-        g_async_queue_push(r->empty, b);
-    }
+        is_last = c->is_last;
+        g_async_queue_push(r->empty, c);
+    } while (!is_last);
     g_thread_join(other);
-    for (batch *b; (b = g_async_queue_try_pop(r->empty)) != NULL;)
-        batch_free(b);
+    for (crate *c; (c = g_async_queue_try_pop(r->empty)) != NULL;)
+        crate_free(c);
     g_async_queue_unref(r->empty);
     g_async_queue_unref(r->full);
 }

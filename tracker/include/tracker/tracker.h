@@ -6,8 +6,12 @@
  *     tracker *t = tracker_new(NULL);
  *     for (every UDP payload) {
  *         krpc_message_decode(&m, data, len, wire_len, &sink);
- *         switch (tracker_admit(t, &packet, &m, data)) ...
+ *         if (tracker_admit(t, &packet, &m, data)) {
+ *             krpc_message_check(&m, data, &sink);
  *             tracker_message(t, &packet, &m, data, &result, &sink);
+ *         } else {
+ *             tracker_datagram(t, &packet, data, len, &result, &sink);
+ *         }
  *     }
  *     tracker_finish(t);
  *     for (i = 0; tracker_node_get(t, i, &node); i++) ...
@@ -213,8 +217,7 @@ typedef struct tracker_result {
     uint8_t target[20];
 } tracker_result;
 
-/* tracker_message takes one KRPC message. Findings go to sink: those of krpc_message_check, and those that need more than
- * this packet. */
+/* tracker_message takes one KRPC message. Findings go to sink: those that need more than this message. */
 void tracker_message(tracker *tracker, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
                      tracker_result *out, const krpc_sink *sink);
 
