@@ -247,7 +247,7 @@ void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
         return;
     krpc_message_check(packet->message, packet->data, &sink);
     memset(&result, 0, sizeof result);
-    tracker_message(state, &packet->packet, packet->message, packet->data, &result, &sink);
+    tracker_message(state, &packet->packet, packet->message, packet->data, NULL, &result, &sink);
     store_put(packet, keep(pinfo, packet, STATE_MESSAGE, &result));
     /* packet-dns does the same: the query is told of its response when that comes, and shows it from the second pass on. */
     if (result.request_frame != 0)

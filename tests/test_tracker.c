@@ -297,7 +297,7 @@ static void filters_that_were_not_asked_for(void)
         s.len = sizeof begin - 1 + 256 + sizeof end - 1;
         krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
         p = scene_packet(&s, B, A);
-        tracker_message(s.t, &p, &m, s.packet, &s.result, &s.sink);
+        tracker_message(s.t, &p, &m, s.packet, NULL, &s.result, &s.sink);
         CU_ASSERT_EQUAL(s.result.request_frame, 1);
         CU_ASSERT_EQUAL(FOUND(&s, BEP33_NOT_ASKED), !asked);
         CU_ASSERT_EQUAL(LAST(&s, BEP33_NOT_ASKED).a, asked ? 0 : 1);
@@ -392,7 +392,7 @@ static void damaged_ones_only_among_nodes(void)
     scene_end(&s);
 }
 
-static void prefetch_changes_nothing(void)
+static void fetching_changes_nothing(void)
 {
     scene s;
     uint8_t kept[sizeof s.packet];
@@ -403,14 +403,55 @@ static void prefetch_changes_nothing(void)
     for (int i = 0; i < 40; i++) {
         krpc_message m;
         tracker_packet p = {7, 0, ep(B), ep(A)};
+        tracker_keys keys;
 
         memcpy(kept, s.packet, s.len);
         krpc_message_decode(&m, kept, s.len, s.len, NULL);
-        tracker_prefetch(s.t, &p, &m, kept);
+        tracker_keys_make(s.t, &p, &m, kept, &keys);
+        tracker_fetch_indexes(s.t, &m, kept, &keys);
+        tracker_fetch_records(s.t, &p, &m, &keys);
+        tracker_fetch_datagram(s.t, &p);
     }
     SAY(&s, B, A, .id = 'b');
     CU_ASSERT_EQUAL(s.result.request_frame, query);
     CU_ASSERT_EQUAL(stats_of(&s).packets, 2);
+    scene_end(&s);
+}
+
+static tracker_keys keys_of(scene *s, const tracker_packet *p, krpc_message *m)
+{
+    tracker_keys keys;
+
+    krpc_message_decode(m, s->packet, s->len, s->len, NULL);
+    tracker_keys_make(s->t, p, m, s->packet, &keys);
+    tracker_fetch_indexes(s->t, m, s->packet, &keys);
+    tracker_fetch_records(s->t, p, m, &keys);
+    return keys;
+}
+
+/* What was found ahead of time may be something else by now: then it is looked for again. */
+static void keys_may_be_stale(void)
+{
+    scene s;
+    krpc_message m;
+    tracker_packet p;
+    tracker_keys keys;
+    uint32_t query;
+
+    scene_begin(&s);
+    query = SAY(&s, A, B, PING, .t = "aa");
+    SAY(&s, B, A, .t = "aa", .id = 'b');
+    p = scene_packet(&s, B, A);
+    keys = keys_of(&s, &p, &m);
+    CU_ASSERT_NOT_EQUAL(keys.src_node, UINT32_MAX);
+    CU_ASSERT_NOT_EQUAL(keys.query, UINT32_MAX);
+    keys.src_node++; /* nobody's; the querier's; another query's */
+    keys.dst_node = keys.src_node - 1;
+    keys.query++;
+    tracker_message(s.t, &p, &m, s.packet, &keys, &s.result, &s.sink);
+    CU_ASSERT_EQUAL(s.result.request_frame, query);
+    CU_ASSERT_EQUAL(tracker_num_nodes(s.t), 2);
+    CU_ASSERT_EQUAL(stats_of(&s).responses, 2);
     scene_end(&s);
 }
 
@@ -437,7 +478,8 @@ int main(void)
         UNIT_TEST(unreachable_quotes_the_query),
         UNIT_TEST(time_goes_back),
         UNIT_TEST(damaged_ones_only_among_nodes),
-        UNIT_TEST(prefetch_changes_nothing),
+        UNIT_TEST(fetching_changes_nothing),
+        UNIT_TEST(keys_may_be_stale),
     };
 
     return UNIT_RUN("tracker", tests);

@@ -56,7 +56,7 @@ static void feed_one(feed *f, const krpc_endpoint *src, const krpc_endpoint *dst
     f->p.time_ns += 50000;
     f->p.src = *src;
     f->p.dst = *dst;
-    tracker_message(f->t, &f->p, &f->query, f->packet, &result, NULL);
+    tracker_message(f->t, &f->p, &f->query, f->packet, NULL, &result, NULL);
 }
 
 static double cpu_seconds(void)

@@ -50,7 +50,7 @@ static void give(tracker *t, uint32_t frame, bool back, const krpc_builder *b)
     krpc_endpoint_set(back ? &packet.src : &packet.dst, "\xc6\x33\x64\7", 4, 6881);
     CU_ASSERT_FATAL(len > 0 && len <= sizeof bytes);
     krpc_message_decode(&m, bytes, len, len, &sink);
-    tracker_message(t, &packet, &m, bytes, &result, &sink);
+    tracker_message(t, &packet, &m, bytes, NULL, &result, &sink);
 }
 
 /* get of a target, answered with "Hello World!" (changed when wrong is set), signed when sig is given. */

@@ -277,7 +277,7 @@ static void short_payloads(void)
         CU_ASSERT_EQUAL_FATAL(s.len, (size_t)len);
         krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
         p = scene_packet(&s, L, R2);
-        tracker_message(s.t, &p, &m, s.packet, &s.result, &s.sink);
+        tracker_message(s.t, &p, &m, s.packet, NULL, &s.result, &s.sink);
         say_again(&s, OUT1, R2);
         CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, len == 40);
         scene_end(&s);

@@ -235,7 +235,7 @@ static inline uint32_t say(scene *s, const char *src, const char *dst, content c
     krpc_message_decode(&m, s->packet, s->len, s->len, NULL);
     CU_ASSERT_EQUAL_FATAL(krpc_message_probe(&m, s->packet), KRPC_PROBE_YES);
     krpc_message_check(&m, s->packet, &s->sink);
-    tracker_message(s->t, &p, &m, s->packet, &s->result, &s->sink);
+    tracker_message(s->t, &p, &m, s->packet, NULL, &s->result, &s->sink);
     return p.frame;
 }
 
@@ -247,7 +247,7 @@ static inline uint32_t say_again(scene *s, const char *src, const char *dst)
 
     krpc_message_decode(&m, s->packet, s->len, s->len, NULL);
     krpc_message_check(&m, s->packet, &s->sink);
-    tracker_message(s->t, &p, &m, s->packet, &s->result, &s->sink);
+    tracker_message(s->t, &p, &m, s->packet, NULL, &s->result, &s->sink);
     return p.frame;
 }
 

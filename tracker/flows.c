@@ -140,7 +140,7 @@ static payload_seen *payload_group(tracker *t, uint64_t key)
     return &f->seen[(uint32_t)(key >> 32) & (NUM_PAYLOADS - PAYLOAD_GROUP)];
 }
 
-void payload_prefetch(tracker *t, uint64_t key)
+void payload_fetch(tracker *t, uint64_t key)
 {
     const payload_seen *group = payload_group(t, key);
 

@@ -18,9 +18,9 @@ void lives_clear(tracker *t)
     table_free(t->lives.frames);
 }
 
-void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint)
+void lives_fetch(const tracker *t, const krpc_endpoint *endpoint)
 {
-    ways_prefetch(&t->lives.ways, hash_endpoint(&t->key, endpoint), t->lives.frames, sizeof *t->lives.frames);
+    ways_fetch(&t->lives.ways, hash_endpoint(&t->key, endpoint), t->lives.frames, sizeof *t->lives.frames);
 }
 
 void lives_note(tracker *t, const krpc_endpoint *endpoint, uint32_t frame)

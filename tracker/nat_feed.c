@@ -138,9 +138,9 @@ static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message
 }
 
 static void look_for_pair(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                          const krpc_sink *sink)
+                          const tracker_keys *keys, const krpc_sink *sink)
 {
-    uint64_t key = t->taken->payload != 0 ? t->taken->payload : payload_key(t, m, data, t->taken->dst_hash);
+    uint64_t key = keys->payload != 0 ? keys->payload : payload_key(t, m, data, keys->dst);
     payload_seen *first = payload_seen_at(t, key);
 
     if (first->key == key && first->frame != 0 && ABS(p->time_ns - first->ns) <= BOTH_NS &&
@@ -190,23 +190,23 @@ static void note_passed(tracker *t, const tracker_packet *p, uint32_t dst)
     }
 }
 
-void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
-               uint32_t dst, transaction *query, const krpc_sink *sink)
+void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+               const tracker_keys *keys, uint32_t src, uint32_t dst, transaction *query, const krpc_sink *sink)
 {
     const node *from = node_at(&t->nodes, src);
 
     if ((from->flags & NODE_PRIVATE) != 0) {
-        t->flows.has_private = true;
+        g_atomic_int_set(&t->flows.has_private, 1);
         filtering_contacted(t, p);
     }
-    if (t->flows.has_private) {
+    if (flows_has_private(t)) {
         if (dst != NONE && (node_at(&t->nodes, dst)->flags & NODE_PRIVATE) != 0) {
             note_passed(t, p, dst);
         }
         nat_datagram(t, p, true);
         filtering_knocked(t, p);
         if (m->len >= BOTH_LEN) {
-            look_for_pair(t, p, m, data, sink);
+            look_for_pair(t, p, m, data, keys, sink);
         }
     }
     if (query != NULL && (from->flags & NODE_GROUPED) != 0 && nat_find(t, group_key(t, from->id, &p->src)) != NULL) {
@@ -360,7 +360,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
     /* who was not asked is no witness */
     bool valid = query != NULL && result->repeats == 0 && n != NULL && krpc_endpoint_equal(&result->asked, &p->src);
 
-    if (t->flows.has_private) {
+    if (flows_has_private(t)) {
         nat_datagram(t, p, false);
     }
     if (valid) {

@@ -73,9 +73,14 @@ uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint)
     return find(&t->nodes, endpoint, (uint32_t)hash_endpoint(&t->key, endpoint));
 }
 
-uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash)
+uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash, uint32_t hint)
 {
-    return find(&t->nodes, endpoint, (uint32_t)hash);
+    const nodes *n = &t->nodes;
+
+    if (hint < n->records.used && memcmp(&node_at(n, hint)->endpoint, endpoint, sizeof *endpoint) == 0) {
+        return hint;
+    }
+    return find(n, endpoint, (uint32_t)hash);
 }
 
 /* ---- chains of one address ---- */
@@ -115,44 +120,45 @@ static void chain_remove(tracker *t, uint32_t index)
 
 /* ---- ahead of time ---- */
 
-void nodes_prefetch_index(const tracker *t, uint64_t hash)
+void nodes_fetch_index(const tracker *t, uint64_t hash)
 {
     __builtin_prefetch(set_of(&t->nodes, (uint32_t)hash), 0);
 }
 
-static void prefetch_record(const node *n)
+static void fetch_record(const node *n)
 {
     __builtin_prefetch(n, 1);
     __builtin_prefetch((const char *)n + 64, 1);
 }
 
 /* A new one gets the next record, and a place at the head of its address's chain. */
-static void prefetch_new(const tracker *t, const krpc_endpoint *endpoint)
+static void fetch_new(const tracker *t, const krpc_endpoint *endpoint)
 {
     const pool *records = &t->nodes.records;
     uint32_t next = records->used + 1;
 
     if (next < records->max && records->chunks[next >> POOL_SHIFT] != NULL) {
-        prefetch_record(node_at(&t->nodes, next));
+        fetch_record(node_at(&t->nodes, next));
     }
     __builtin_prefetch(head_of(t, endpoint), 1);
 }
 
-void nodes_prefetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash)
+uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash)
 {
     const nodes *n = &t->nodes;
     const uint32_t *set = set_of(n, (uint32_t)hash);
-    bool found = false;
+    uint32_t found = NONE;
 
     for (uint32_t i = 0; i < WAYS && set[i] != 0; i++) {
         if (((set[i] ^ (uint32_t)hash) & UINT32_C(0xff000000)) == 0) {
-            prefetch_record(node_at(n, (set[i] & UINT32_C(0xffffff)) - 1));
-            found = true;
+            found = (set[i] & UINT32_C(0xffffff)) - 1;
+            fetch_record(node_at(n, found));
         }
     }
-    if (!found) {
-        prefetch_new(t, endpoint);
+    if (found == NONE) {
+        fetch_new(t, endpoint);
     }
+    return found;
 }
 
 /* ---- all nodes of one address ---- */
@@ -255,9 +261,9 @@ static uint32_t make(tracker *t, const krpc_endpoint *endpoint, uint32_t hash, c
     return index;
 }
 
-uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash)
+uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash, uint32_t hint)
 {
-    uint32_t index = find(&t->nodes, &packet->src, (uint32_t)hash);
+    uint32_t index = nodes_find_hashed(t, &packet->src, hash, hint);
 
     if (index == NONE) {
         index = make(t, &packet->src, (uint32_t)hash, packet);

@@ -306,7 +306,7 @@ void tracker_datagram(tracker *t, const tracker_packet *packet, const uint8_t *d
     begin_result(&out, &unwanted);
     tracker_time(t, packet);
     lives_note(t, &packet->src, packet->frame);
-    if (t->flows.has_private) {
+    if (flows_has_private(t)) {
         nat_datagram(t, packet, true);
     }
     take_discovery(t, packet, data, len, out, sink);

@@ -37,9 +37,9 @@ uint64_t tokens_key(const tracker *t, const tracker_packet *p, const krpc_messag
     return key_of(t, token_hash(t, m, data, KRPC_R_TOKEN), &p->src, &p->dst);
 }
 
-void tokens_prefetch(const tracker *t, uint64_t key)
+void tokens_fetch(const tracker *t, uint64_t key)
 {
-    ways_prefetch(&t->tokens.ways, key, t->tokens.records, sizeof *t->tokens.records);
+    ways_fetch(&t->tokens.ways, key, t->tokens.records, sizeof *t->tokens.records);
 }
 
 void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port)

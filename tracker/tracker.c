@@ -178,79 +178,56 @@ bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_me
     }
 }
 
-static void fetch_records(tracker *t)
+static bool wants_payload(const tracker *t, const krpc_message *message)
 {
-    const ahead *a = &t->ahead[t->ahead_fetched++ % NUM_AHEAD];
-
-    nodes_prefetch(t, &a->src, a->src_hash);
-    nodes_prefetch(t, &a->dst, a->dst_hash);
-    transactions_prefetch(t, &a->transaction);
+    return message->type == KRPC_QUERY && message->len >= BOTH_LEN && flows_has_private(t);
 }
 
-static void work_out(const tracker *t, ahead *a, const tracker_packet *p, const krpc_message *m, const uint8_t *data)
+void tracker_keys_make(const tracker *t, const tracker_packet *packet, const krpc_message *message,
+                       const uint8_t *data, tracker_keys *out)
 {
-    a->src_hash = hash_endpoint(&t->key, &p->src);
-    a->dst_hash = hash_endpoint(&t->key, &p->dst);
-    a->payload = 0;
-    a->token = krpc_has(m, KRPC_R_TOKEN) ? tokens_key(t, p, m, data) : 0;
-    a->transaction = transactions_key(t, p, m, data, a->src_hash, a->dst_hash);
-}
+    bool asks = message->type == KRPC_QUERY;
 
-/* What only some messages need, and what leads to the records. */
-static void fetch_indexes(tracker *t, ahead *a, const krpc_message *m, const uint8_t *data)
-{
-    nodes_prefetch_index(t, a->src_hash);
-    nodes_prefetch_index(t, a->dst_hash);
-    transactions_prefetch_set(t, &a->transaction);
-    if (t->flows.has_private && m->type == KRPC_QUERY && m->len >= BOTH_LEN) {
-        a->payload = payload_key(t, m, data, a->dst_hash);
-        payload_prefetch(t, a->payload);
-    }
-    if (a->token != 0) {
-        tokens_prefetch(t, a->token);
+    out->src = hash_endpoint(&t->key, &packet->src);
+    out->dst = hash_endpoint(&t->key, &packet->dst);
+    out->payload = wants_payload(t, message) ? payload_key(t, message, data, out->dst) : 0;
+    out->src_node = out->dst_node = out->query = NONE;
+    out->token = krpc_has(message, KRPC_R_TOKEN) ? tokens_key(t, packet, message, data) : 0;
+    out->has_t = krpc_has(message, KRPC_T);
+    if (out->has_t) {
+        transactions_keys(t, message, data, asks ? out->src : out->dst, asks ? &packet->dst : &packet->src, out);
     }
 }
 
-void tracker_prefetch(tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data)
+void tracker_fetch_indexes(tracker *t, const krpc_message *message, const uint8_t *data, tracker_keys *keys)
 {
-    ahead *a;
-
-    if (message == NULL) {
-        lives_prefetch(t, &packet->src);
-        return;
+    nodes_fetch_index(t, keys->src);
+    nodes_fetch_index(t, keys->dst);
+    if (keys->has_t) {
+        transactions_fetch_set(t, keys);
     }
-    if (t->ahead_end - t->ahead_fetched >= FETCH_AFTER) {
-        fetch_records(t);
+    if (wants_payload(t, message)) {
+        keys->payload = keys->payload != 0 ? keys->payload : payload_key(t, message, data, keys->dst);
+        payload_fetch(t, keys->payload);
     }
-    a = &t->ahead[t->ahead_end++ % NUM_AHEAD];
-    if (t->ahead_end - t->ahead_used > NUM_AHEAD) {
-        t->ahead_used++;
+    if (keys->token != 0) {
+        tokens_fetch(t, keys->token);
     }
-    a->src = packet->src;
-    a->dst = packet->dst;
-    a->frame = packet->frame;
-    work_out(t, a, packet, message, data);
-    fetch_indexes(t, a, message, data);
 }
 
-/* What tracker_prefetch has worked out for this message, or the same now. */
-static const ahead *get_ahead(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                              ahead *room)
+void tracker_fetch_records(const tracker *t, const tracker_packet *packet, const krpc_message *message,
+                           tracker_keys *keys)
 {
-    while (t->ahead_used != t->ahead_end) { /* those in front were announced, and not admitted */
-        const ahead *a = &t->ahead[t->ahead_used % NUM_AHEAD];
-
-        if (t->ahead_fetched == t->ahead_used) {
-            fetch_records(t);
-        }
-        t->ahead_used++;
-        if (a->frame == p->frame && memcmp(&a->src, &p->src, sizeof p->src) == 0 &&
-            memcmp(&a->dst, &p->dst, sizeof p->dst) == 0) {
-            return a;
-        }
+    keys->src_node = nodes_fetch(t, &packet->src, keys->src);
+    keys->dst_node = nodes_fetch(t, &packet->dst, keys->dst);
+    if (keys->has_t) {
+        transactions_fetch(t, keys, message->type == KRPC_QUERY);
     }
-    work_out(t, room, p, m, data);
-    return room;
+}
+
+void tracker_fetch_datagram(const tracker *t, const tracker_packet *packet)
+{
+    lives_fetch(t, &packet->src);
 }
 
 typedef struct taking {
@@ -260,7 +237,7 @@ typedef struct taking {
     const uint8_t *data;
     tracker_result *out;
     const krpc_sink *sink;
-    const transaction_key *key;
+    const tracker_keys *keys;
     uint32_t src;
     uint32_t dst;
 } taking;
@@ -303,10 +280,10 @@ static void take_query(const taking *k)
         node_at(&t->nodes, k->dst)->queries_received++;
     }
     k->out->method = (krpc_method)k->m->method;
-    query = transactions_query(t, k->p, k->m, k->data, k->key, k->src, k->out, k->sink);
+    query = transactions_query(t, k->p, k->m, k->data, k->keys, k->src, k->out, k->sink);
     take_sender(k);
     adverts_take(t, k->p, k->m, k->data, k->src, query, k->out, k->sink);
-    nat_query(t, k->p, k->m, k->data, k->src, k->dst, query, k->sink);
+    nat_query(t, k->p, k->m, k->data, k->keys, k->src, k->dst, query, k->sink);
     nat_own_address(t, k->p, k->src, k->sink);
     items_check(t, k->m, k->data, k->out, k->sink);
     adverts_sent(t, k->p, k->m, k->out->repeats, k->sink);
@@ -347,7 +324,7 @@ static void take_tokens(const taking *k, const transaction *query)
     tracker *t = k->t;
 
     if (krpc_has(k->m, KRPC_R_TOKEN)) {
-        tokens_given(t, t->taken->token, k->p->frame, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src));
+        tokens_given(t, k->keys->token, k->p->frame, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src));
     } else if (query != NULL && k->m->type == KRPC_ERROR && krpc_has(k->m, KRPC_E_CODE) &&
                k->m->value[KRPC_E_CODE].num == 203) {
         tokens_refused(t, k->p, query, nat_seen_port(t, k->dst, &k->p->dst, &k->p->src), k->sink);
@@ -358,7 +335,7 @@ static void take_reply(const taking *k)
 {
     tracker *t = k->t;
     node *n = node_at(&t->nodes, k->src);
-    const transaction *query = transactions_reply(t, k->p, k->m, k->key, k->dst, k->out, k->sink);
+    const transaction *query = transactions_reply(t, k->p, k->m, k->keys, k->dst, k->out, k->sink);
 
     if (n->first_frame == k->p->frame) {
         n->flags |= NODE_ANSWERED_FIRST;
@@ -386,21 +363,20 @@ static void take_reply(const taking *k)
 }
 
 void tracker_message(tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
-                     tracker_result *out, const krpc_sink *sink)
+                     const tracker_keys *keys, tracker_result *out, const krpc_sink *sink)
 {
     tracker_result unwanted;
-    taking k = {t, packet, message, data, out != NULL ? out : &unwanted, sink, NULL, 0, 0};
-    const ahead *a;
-    ahead room;
+    tracker_keys own;
+    taking k = {t, packet, message, data, out != NULL ? out : &unwanted, sink, keys != NULL ? keys : &own, 0, 0};
     node *from;
 
     memset(k.out, 0, sizeof *k.out);
-    a = get_ahead(t, packet, message, data, &room);
-    t->taken = a;
-    k.key = &a->transaction;
+    if (keys == NULL) {
+        tracker_keys_make(t, packet, message, data, &own);
+    }
     tracker_time(t, packet);
-    k.src = nodes_touch(t, packet, a->src_hash);
-    k.dst = nodes_find_hashed(t, &packet->dst, a->dst_hash);
+    k.src = nodes_touch(t, packet, k.keys->src, k.keys->src_node);
+    k.dst = nodes_find_hashed(t, &packet->dst, k.keys->dst, k.keys->dst_node);
     switch (message->type) {
     case KRPC_QUERY:
         take_query(&k);
@@ -416,7 +392,6 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
     from = node_at(&t->nodes, k.src); /* until here it tells of the time before this packet */
     from->last_frame = packet->frame;
     from->last_ns = MAX(from->last_ns, packet->time_ns);
-    t->taken = NULL;
 }
 
 uint32_t tracker_unreachable(tracker *t, const tracker_packet *packet, const krpc_endpoint *quoted_src,

@@ -111,7 +111,7 @@ static inline uint32_t ways_tag(uint64_t key)
 }
 
 /* A set is one line of the cache; so is what lies beside it at size bytes a slot, when these are at most 8. */
-static inline void ways_prefetch(const ways *w, uint64_t key, const void *records, size_t size)
+static inline void ways_fetch(const ways *w, uint64_t key, const void *records, size_t size)
 {
     uint32_t set = ways_set(w, key);
 
@@ -227,10 +227,11 @@ static inline node *node_at(const nodes *n, uint32_t index)
 void nodes_init(tracker *t);
 void nodes_clear(tracker *t);
 uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint);
-uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash);
-uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash); /* of the sender; made when it is new */
-void nodes_prefetch_index(const tracker *t, uint64_t hash);
-void nodes_prefetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash);
+/* With the hash of the endpoint, and where it will probably be found, or NONE. */
+uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash, uint32_t hint);
+uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash, uint32_t hint); /* the sender; made when new */
+void nodes_fetch_index(const tracker *t, uint64_t hash);
+uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash); /* where it may be, or NONE */
 /* The nodes of one address: start with *cursor 0; NONE ends. At most NODES_AT_ADDRESS are looked at. */
 #define NODES_AT_ADDRESS 64
 typedef struct addr_walk {
@@ -290,7 +291,7 @@ typedef struct flows {
     flow *records; /* NULL until somebody behind a NAT may be there */
     ways votes;    /* (nat, remote address, value): who said what */
     payload_seen *seen; /* queries of the last seconds, for the same bytes on the other side */
-    bool has_private; /* somebody with a private address sent a query */
+    gint has_private; /* somebody with a private address sent a query; see flows_has_private */
 } flows;
 
 flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote); /* made when it is new */
@@ -307,7 +308,7 @@ bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 /* payload_key is of the whole payload, and of where it goes, whose hash is given. */
 uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t dst_hash);
-void payload_prefetch(tracker *t, uint64_t key);
+void payload_fetch(tracker *t, uint64_t key);
 payload_seen *payload_seen_at(tracker *t, uint64_t key); /* of this key, or else the one to give way */
 void flows_clear(tracker *t);
 
@@ -411,8 +412,8 @@ bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out);
 /* nat_reply takes what a reply says about its receiver. */
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst, const krpc_sink *sink);
-void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
-               uint32_t dst, transaction *query, const krpc_sink *sink);
+void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
+               const tracker_keys *keys, uint32_t src, uint32_t dst, transaction *query, const krpc_sink *sink);
 /* nat_datagram takes note of any datagram from or to somebody with a private address; opens: who sends it out of the blue
  * is a stranger. */
 void nat_datagram(tracker *t, const tracker_packet *p, bool opens);
@@ -502,27 +503,19 @@ typedef struct transactions {
 
 void transactions_init(tracker *t);
 void transactions_clear(tracker *t);
-/* A transaction's place. prefetch_set brings the line that leads to it, prefetch the record. */
-typedef struct transaction_key {
-    uint64_t key;
-    uint64_t alt;
-    bool query;
-    bool valid;
-} transaction_key;
-
 /* transactions_query records a query and returns its record, NULL for a repetition or one without an id. */
 transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                const transaction_key *key, uint32_t src, tracker_result *out, const krpc_sink *sink);
+                                const tracker_keys *keys, uint32_t src, tracker_result *out, const krpc_sink *sink);
 /* transactions_reply returns the query that is answered, NULL when there is none. */
 transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m,
-                                const transaction_key *key, uint32_t dst, tracker_result *out, const krpc_sink *sink);
+                                const tracker_keys *keys, uint32_t dst, tracker_result *out, const krpc_sink *sink);
 transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const krpc_endpoint *responder,
                                const krpc_message *m, const uint8_t *data);
-/* With the hashes of the packet's endpoints. */
-transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                 uint64_t src_hash, uint64_t dst_hash);
-void transactions_prefetch_set(const tracker *t, const transaction_key *key);
-void transactions_prefetch(const tracker *t, const transaction_key *key);
+/* transactions_keys fills in what leads to a transaction; querier is the hash of his endpoint. */
+void transactions_keys(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t querier,
+                       const krpc_endpoint *responder, tracker_keys *out);
+void transactions_fetch_set(const tracker *t, const tracker_keys *keys);
+void transactions_fetch(const tracker *t, tracker_keys *keys, bool asks);
 uint64_t transactions_pending(const tracker *t, int64_t younger_than);
 
 /* ---- tokens.c ---- */
@@ -543,7 +536,7 @@ void tokens_clear(tracker *t);
 uint32_t token_hash(const tracker *t, const krpc_message *m, const uint8_t *data, krpc_field field);
 /* tokens_key is where a token that a response gives is kept. */
 uint64_t tokens_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data);
-void tokens_prefetch(const tracker *t, uint64_t key);
+void tokens_fetch(const tracker *t, uint64_t key);
 void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port);
 void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port,
                     const krpc_sink *sink);
@@ -680,7 +673,7 @@ typedef struct lives {
 
 void lives_init(tracker *t);
 void lives_clear(tracker *t);
-void lives_prefetch(const tracker *t, const krpc_endpoint *endpoint);
+void lives_fetch(const tracker *t, const krpc_endpoint *endpoint);
 void lives_note(tracker *t, const krpc_endpoint *endpoint, uint32_t frame);
 uint32_t lives_frame(const tracker *t, const krpc_endpoint *endpoint); /* 0: nobody was heard there */
 
@@ -696,20 +689,6 @@ struct peers;
 void peers_clear(tracker *t);
 
 /* ---- tracker.c ---- */
-
-/* What will be needed soon is fetched in two steps: the index now, and the records that it leads to a few calls later. */
-#define NUM_AHEAD 64 /* calls that are remembered until their messages come: a power of two */
-#define FETCH_AFTER 6
-typedef struct ahead {
-    krpc_endpoint src;
-    krpc_endpoint dst;
-    uint32_t frame;
-    uint64_t src_hash; /* of the endpoints */
-    uint64_t dst_hash;
-    uint64_t payload;  /* payload_key, 0 where it was not needed */
-    uint64_t token;    /* tokens_key, where there is a token */
-    transaction_key transaction;
-} ahead;
 
 struct tracker {
     hash_key key;
@@ -732,12 +711,13 @@ struct tracker {
     blocks blocks;
     clusters clusters;
     struct peers *peers;
-    ahead ahead[NUM_AHEAD];
-    uint32_t ahead_used; /* counts: whose message has come, whose records were fetched, all */
-    uint32_t ahead_fetched;
-    uint32_t ahead_end;
-    const ahead *taken; /* of the message that is being taken */
 };
+
+/* Who makes keys in another thread asks too. */
+static inline bool flows_has_private(const tracker *t)
+{
+    return g_atomic_int_get(&t->flows.has_private) != 0;
+}
 
 /* Seconds since the capture's begin, from 1. */
 static inline uint32_t tracker_second(const tracker *t)
@@ -745,9 +725,22 @@ static inline uint32_t tracker_second(const tracker *t)
     return (uint32_t)((t->now_ns - t->begin_ns) / SECOND) + 1;
 }
 
+/* First bytes of addresses that hold other than global ones; of all the others nothing more need be looked at. */
+static inline bool addr_may_be_special(const uint8_t *addr, uint32_t len)
+{
+    static const uint8_t special[256 / 8] = {
+        [0 / 8] = 1 << 0,   [10 / 8] = 1 << 2,           [100 / 8] = 1 << 4, [127 / 8] = 1 << 7,
+        [169 / 8] = 1 << 1 | 1 << 4 /* 172 */, [192 / 8] = 1 << 0, [224 / 8] = 0xff,   [232 / 8] = 0xff,
+        [240 / 8] = 0xff,   [248 / 8] = 0xff,
+    };
+
+    return len == 4 ? (special[addr[0] / 8] >> addr[0] % 8 & 1) != 0 : addr[0] >> 5 != 1; /* 2000::/3 */
+}
+
 static inline bool addr_is_private(const krpc_endpoint *endpoint)
 {
-    return krpc_endpoint_scope(endpoint) != KRPC_ADDR_GLOBAL;
+    return addr_may_be_special(endpoint->addr, endpoint->addr_len) &&
+           krpc_endpoint_scope(endpoint) != KRPC_ADDR_GLOBAL;
 }
 
 void tracker_time(tracker *t, const tracker_packet *p);

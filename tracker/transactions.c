@@ -114,6 +114,13 @@ static transaction *lookup(const tracker *t, uint64_t key, uint16_t port)
     return r != NULL ? r : num_others == 1 ? other : NULL;
 }
 
+static transaction *lookup_hinted(const tracker *t, const tracker_keys *keys, uint16_t port)
+{
+    transaction *r = keys->query == NONE ? NULL : &t->transactions.records[keys->query];
+
+    return r != NULL && r->key == keys->transaction && r->port == port ? r : lookup(t, keys->transaction, port);
+}
+
 /* ---- queries ---- */
 
 /* Queries that were never answered are counted when their record goes. One that could still have been answered in time is
@@ -261,18 +268,18 @@ static void note_t_len(node *n, uint32_t len)
 }
 
 transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                const transaction_key *key, uint32_t src, tracker_result *out, const krpc_sink *sink)
+                                const tracker_keys *keys, uint32_t src, tracker_result *out, const krpc_sink *sink)
 {
     transactions *x = &t->transactions;
     transaction_set *set;
     transaction *r;
     size_t slot;
 
-    if (!key->valid) {
+    if (!keys->has_t) {
         return NULL;
     }
     note_t_len(node_at(&t->nodes, src), m->value[KRPC_T].len);
-    r = lookup(t, key->key, p->dst.port);
+    r = lookup(t, keys->transaction, p->dst.port);
     if (r != NULL && r->port == p->dst.port) {
         if (r->answered == 0 && p->time_ns - r->time_ns <= ANSWER_NS &&
             same_question(r, m, krpc_message_target(m, data))) {
@@ -281,19 +288,19 @@ transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_
             return NULL;
         }
     } else {
-        r = make_room(t, key->key);
+        r = make_room(t, keys->transaction);
     }
-    forget(t, r, r->key != key->key);
+    forget(t, r, r->key != keys->transaction);
     fill(t, r, p, m, data);
-    r->key = key->key;
-    r->alt = (uint32_t)key->alt;
+    r->key = keys->transaction;
+    r->alt = (uint32_t)keys->alt;
     slot = (size_t)(r - x->records);
     set = &x->sets[slot / WAYS];
-    set->tag[slot % WAYS] = tag_of(key->key);
+    set->tag[slot % WAYS] = tag_of(keys->transaction);
     set->time[slot % WAYS] = tracker_second(t);
     set->answered = (uint8_t)(set->answered & ~(1u << slot % WAYS));
     x->live++;
-    note_alt(t, key->alt, r, &p->dst);
+    note_alt(t, keys->alt, r, &p->dst);
     return r;
 }
 
@@ -361,21 +368,21 @@ static void settle(tracker *t, transaction *r, const tracker_packet *p, tracker_
 }
 
 transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m,
-                                const transaction_key *key, uint32_t dst, tracker_result *out, const krpc_sink *sink)
+                                const tracker_keys *keys, uint32_t dst, tracker_result *out, const krpc_sink *sink)
 {
     uint32_t id_len = m->value[KRPC_T].len;
     transaction *r;
 
-    if (!key->valid) {
+    if (!keys->has_t) {
         return NULL;
     }
-    r = lookup(t, key->key, p->src.port);
+    r = lookup_hinted(t, keys, p->src.port);
     if (r != NULL && (p->time_ns - r->time_ns > FORGET_NS || (id_len < 2 && r->port != p->src.port))) {
         r = NULL; /* one byte says too little about who is meant */
     }
     out->asked = p->src;
     if (r == NULL) {
-        r = lookup_elsewhere(t, p, key->alt, id_len, &out->asked);
+        r = lookup_elsewhere(t, p, keys->alt, id_len, &out->asked);
     }
     if (r == NULL) {
         memset(&out->asked, 0, sizeof out->asked);
@@ -410,35 +417,28 @@ transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const k
     return r != NULL && r->port == responder->port ? r : NULL;
 }
 
-transaction_key transactions_key(const tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-                                 uint64_t src_hash, uint64_t dst_hash)
+void transactions_keys(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t querier,
+                       const krpc_endpoint *responder, tracker_keys *out)
 {
     const krpc_value *v = &m->value[KRPC_T];
-    transaction_key k = {0, 0, m->type == KRPC_QUERY, krpc_has(m, KRPC_T)};
 
-    if (k.valid) {
-        k.alt = alt_key(t, k.query ? src_hash : dst_hash, data + v->off, v->len);
-        k.key = full_key(t, k.alt, k.query ? &p->dst : &p->src);
-    }
-    return k;
+    out->alt = alt_key(t, querier, data + v->off, v->len);
+    out->transaction = full_key(t, out->alt, responder);
 }
 
-void transactions_prefetch_set(const tracker *t, const transaction_key *k)
+void transactions_fetch_set(const tracker *t, const tracker_keys *keys)
 {
-    __builtin_prefetch(set_of(&t->transactions, k->key), 1);
+    __builtin_prefetch(set_of(&t->transactions, keys->transaction), 1);
 }
 
-void transactions_prefetch(const tracker *t, const transaction_key *k)
+void transactions_fetch(const tracker *t, tracker_keys *keys, bool asks)
 {
     const transactions *x = &t->transactions;
-    const transaction_set *set = set_of(x, k->key);
+    const transaction_set *set = set_of(x, keys->transaction);
 
-    if (!k->valid) {
-        return;
-    }
-    if (k->query) {
+    if (asks) {
         const char *record = (const char *)record_of(x, set, victim(set, t->begun ? tracker_second(t) : 1));
-        const alt_query *alts = &x->alts[(uint32_t)(k->alt >> 32) & (x->num_alts - ALT_GROUP)];
+        const alt_query *alts = &x->alts[(uint32_t)(keys->alt >> 32) & (x->num_alts - ALT_GROUP)];
 
         __builtin_prefetch(record, 1);
         __builtin_prefetch(alts, 1);
@@ -446,8 +446,9 @@ void transactions_prefetch(const tracker *t, const transaction_key *k)
         return;
     }
     for (uint32_t i = 0; i < WAYS; i++) {
-        if (set->tag[i] == tag_of(k->key)) {
-            __builtin_prefetch(record_of(x, set, i), 1);
+        if (set->tag[i] == tag_of(keys->transaction)) {
+            keys->query = (uint32_t)(record_of(x, set, i) - x->records);
+            __builtin_prefetch(&x->records[keys->query], 1);
         }
     }
 }

@@ -148,18 +148,6 @@ typedef struct checker {
     bool said_zero;
 } checker;
 
-/* First bytes of addresses that hold other than global ones; of all the others nothing more need be looked at. */
-static inline bool may_be_special(const uint8_t *addr, uint32_t size)
-{
-    static const uint8_t special[256 / 8] = {
-        [0 / 8] = 1 << 0,   [10 / 8] = 1 << 2,           [100 / 8] = 1 << 4, [127 / 8] = 1 << 7,
-        [169 / 8] = 1 << 1 | 1 << 4 /* 172 */, [192 / 8] = 1 << 0, [224 / 8] = 0xff,   [232 / 8] = 0xff,
-        [240 / 8] = 0xff,   [248 / 8] = 0xff,
-    };
-
-    return size == 6 ? (special[addr[0] / 8] >> addr[0] % 8 & 1) != 0 : addr[0] >> 5 != 1; /* 2000::/3 */
-}
-
 static void check_odd(checker *c, const uint8_t *data, uint32_t off, uint32_t size, uint32_t port)
 {
     krpc_endpoint e;
@@ -168,7 +156,7 @@ static void check_odd(checker *c, const uint8_t *data, uint32_t off, uint32_t si
         c->said_zero = true;
         krpc_emit(c->sink, KRPC_RULE_PORT_ZERO_ENTRY, off, size, port, 0);
     }
-    if (!c->said_bogus && may_be_special(data + off, size) && krpc_endpoint_get(&e, data + off, size) &&
+    if (!c->said_bogus && addr_may_be_special(data + off, size - 2) && krpc_endpoint_get(&e, data + off, size) &&
         krpc_endpoint_scope(&e) != KRPC_ADDR_GLOBAL) {
         c->said_bogus = true;
         krpc_emit(c->sink, KRPC_RULE_PORT_BOGUS_ADDRESS, off, size, 0, 0);
@@ -179,7 +167,7 @@ static inline void check_endpoint(checker *c, const uint8_t *data, uint32_t off,
 {
     uint32_t port = (uint32_t)data[off + size - 2] << 8 | data[off + size - 1];
 
-    if (port <= 1 || may_be_special(data + off, size)) {
+    if (port <= 1 || addr_may_be_special(data + off, size - 2)) {
         check_odd(c, data, off, size, port);
     }
 }

@@ -42,7 +42,6 @@ void batch_reset(batch *b)
     b->is_live = false;
     b->num_bytes = 0;
     b->num_findings = 0;
-    b->decoded = false;
     b->ends_file = false;
     b->counts = (run_counts){0};
 }
@@ -96,9 +95,6 @@ void batch_decode(batch *b)
 {
     const krpc_sink sink = {keep_finding, b};
 
-    if (b->decoded)
-        return;
-    b->decoded = true;
     for (uint32_t i = 0; i < b->num_items; i++) {
         batch_item *item = &b->items[i];
         run_packet *packet = &item->packet;
@@ -111,6 +107,7 @@ void batch_decode(batch *b)
         item->first_finding = b->num_findings;
         krpc_message_decode(&b->messages[i], packet->data, packet->len, packet->wire_len, &sink);
         krpc_message_check(&b->messages[i], packet->data, &sink);
+        tracker_keys_make(b->tracker, &packet->where, &b->messages[i], packet->data, &item->keys);
         item->num_findings = b->num_findings - item->first_finding;
     }
 }
@@ -121,7 +118,7 @@ static void fetch(const void *from, size_t size)
         __builtin_prefetch((const char *)from + at);
 }
 
-void batch_prefetch(const batch *b, uint32_t index)
+void batch_fetch(const batch *b, uint32_t index)
 {
     if (index < b->num_items) {
         const batch_item *item = &b->items[index];

@@ -21,6 +21,7 @@ typedef struct batch_item {
     uint32_t quote_len; /* ICMP: data is what the error quotes */
     krpc_endpoint quote_src;
     krpc_endpoint quote_dst;
+    tracker_keys keys; /* of the message */
     uint32_t first_finding;
     uint32_t num_findings;
     bool has_quote;
@@ -39,7 +40,8 @@ typedef struct batch {
     krpc_finding *findings;
     uint32_t num_findings;
     uint32_t cap_findings;
-    bool decoded;
+    tracker *tracker; /* that gets them; set by who reads */
+    bool is_foreign; /* another thread filled it */
     bool ends_file; /* the last of a tracker's packets */
     bool is_live;   /* the next packet is not there yet */
     unsigned file;
@@ -57,12 +59,12 @@ bool batch_is_full(const batch *b);
 /* batch_add takes a datagram; raw_len 0 leaves the frame out. The item is returned for the rest to be filled in. */
 batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t *raw, uint32_t raw_len);
 
-/* batch_decode sets the pointers and decodes all that begins like a dictionary. */
+/* batch_decode sets the pointers, decodes all that begins like a dictionary, and works out what the tracker needs. */
 void batch_decode(batch *b);
 
-/* batch_prefetch brings an item that another thread has decoded into the cache: call it with each index in turn, some
- * BATCH_FETCH_AHEAD before the item is needed, and on to BATCH_FETCH_AHEAD beyond the end. */
+/* batch_fetch brings an item that another thread has decoded into the cache: call it with each index in turn, some
+ * BATCH_FETCH_AHEAD before the item is needed. */
 #define BATCH_FETCH_AHEAD 16
-void batch_prefetch(const batch *b, uint32_t index);
+void batch_fetch(const batch *b, uint32_t index);
 
 #endif

@@ -20,9 +20,10 @@
 #include "reader.h"
 
 #define BATCH 256 /* each step keeps its code in the cache for so long */
-#define PREFETCH 64
-#define CRATE 4 /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
-#define NUM_CRATES 4
+#define FETCH 64      /* so many packets ahead their records are fetched, in two steps of FETCH_AFTER packets */
+#define FETCH_AFTER 6
+#define CRATE 8 /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
+#define NUM_CRATES 3
 #define MAX_FINDINGS 64 /* kept for one packet before they grow */
 
 struct run {
@@ -33,7 +34,8 @@ struct run {
     anonymizer *anonymizer;
     tracker *tracker;
     unsigned num_files;
-    unsigned file; /* the one that is judged */
+    unsigned file;         /* the one that is judged */
+    tracker *next_tracker; /* of the file that is read */
     bool merged;
     bool stopped; /* by the visitor */
     run_counts counts;
@@ -182,7 +184,7 @@ static void give_advert(void *ctx, const tracker_advert *advert)
     }
 }
 
-static void begin_tracker(run *r, unsigned file)
+static tracker *make_tracker(run *r)
 {
     const options *with = r->options;
     tracker_options bounds = {.max_nodes = with->max_nodes, .ctx = r,
@@ -190,10 +192,15 @@ static void begin_tracker(run *r, unsigned file)
 
     if (r->visitor->advert != NULL)
         bounds.advert_done = give_advert; /* nobody else wants the verdicts worked out */
+    return tracker_new(&bounds);
+}
+
+static void begin_tracker(run *r, const batch *b)
+{
     r->counts = (run_counts){0};
-    r->tracker = tracker_new(&bounds);
+    r->tracker = b->tracker;
     if (r->visitor->begin != NULL)
-        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : reader_file_name(r->reader, file));
+        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : reader_file_name(r->reader, b->file));
 }
 
 static void end_tracker(run *r)
@@ -302,7 +309,7 @@ static void judge_udp(run *r, batch *b, uint32_t index, const krpc_sink *sink)
     r->counts.krpc++;
     for (uint32_t i = 0; i < item->num_findings; i++)
         keep_finding(r, &b->findings[item->first_finding + i]);
-    tracker_message(r->tracker, &packet->where, message, packet->data, &result, sink);
+    tracker_message(r->tracker, &packet->where, message, packet->data, &item->keys, &result, sink);
     visit(r, packet, message, &result);
 }
 
@@ -333,27 +340,39 @@ static void judge_item(run *r, batch *b, uint32_t index)
     }
 }
 
+/* Some packets ahead of the judge: what the other thread wrote, what leads to the tracker's records, and these. index goes
+ * FETCH_AFTER beyond the end. */
+static void fetch(run *r, batch *b, uint32_t index)
+{
+    if (b->is_foreign)
+        batch_fetch(b, index + BATCH_FETCH_AHEAD);
+    if (index < b->num_items) {
+        batch_item *item = &b->items[index];
+        if (item->maybe_krpc)
+            tracker_fetch_indexes(r->tracker, &b->messages[index], item->packet.data, &item->keys);
+        else if (item->packet.protocol == FRAME_UDP)
+            tracker_fetch_datagram(r->tracker, &item->packet.where);
+    }
+    if (index >= FETCH_AFTER && b->items[index - FETCH_AFTER].maybe_krpc) {
+        batch_item *item = &b->items[index - FETCH_AFTER];
+        tracker_fetch_records(r->tracker, &item->packet.where, &b->messages[index - FETCH_AFTER], &item->keys);
+    }
+}
+
 /* False: the output cannot take any more. */
 static bool judge_batch(run *r, batch *b)
 {
     r->file = b->file;
     if (r->tracker == NULL)
-        begin_tracker(r, b->file);
-    bool is_foreign = b->decoded;
-    batch_decode(b);
-    for (uint32_t i = 0; is_foreign && i < BATCH_FETCH_AHEAD; i++)
-        batch_prefetch(b, i);
+        begin_tracker(r, b);
     add_counts(&r->counts, &b->counts);
     r->num_packets += b->counts.packets;
-    for (uint32_t first = 0; first < b->num_items; first += PREFETCH) {
-        uint32_t end = MIN(first + PREFETCH, b->num_items);
-        for (uint32_t i = first; i < end; i++) {
-            if (is_foreign)
-                batch_prefetch(b, i + BATCH_FETCH_AHEAD);
-            if (b->items[i].packet.protocol == FRAME_UDP)
-                tracker_prefetch(r->tracker, &b->items[i].packet.where, b->items[i].maybe_krpc ? &b->messages[i] : NULL,
-                                 b->items[i].packet.data);
-        }
+    for (uint32_t i = 0; b->is_foreign && i < BATCH_FETCH_AHEAD; i++)
+        batch_fetch(b, i);
+    for (uint32_t first = 0, fetched = 0; first < b->num_items; first += FETCH) {
+        uint32_t end = MIN(first + FETCH, b->num_items);
+        for (; fetched < end + FETCH_AFTER; fetched++)
+            fetch(r, b, fetched);
         for (uint32_t i = first; i < end && !r->stopped; i++)
             judge_item(r, b, i);
     }
@@ -368,11 +387,25 @@ static bool judge_batch(run *r, batch *b)
 
 /* --- one thread or two --- */
 
+/* A batch on its way: read, decoded, with the tracker that it goes to. False: there are no more. */
+static bool fill_batch(run *r, batch *b)
+{
+    if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b))
+        return false;
+    if (r->next_tracker == NULL)
+        r->next_tracker = make_tracker(r);
+    b->tracker = r->next_tracker;
+    if (b->ends_file)
+        r->next_tracker = NULL;
+    batch_decode(b);
+    return true;
+}
+
 static void run_alone(run *r)
 {
     batch *b = batch_new(BATCH);
 
-    while (!interrupted && reader_fill(r->reader, b) && judge_batch(r, b))
+    while (fill_batch(r, b) && judge_batch(r, b))
         ;
     batch_free(b);
 }
@@ -402,16 +435,15 @@ static void fill_crate(run *r, crate *c)
     for (c->num = 0; c->num < CRATE && !is_live; c->num++) {
         batch *b = c->batches[c->num];
 
-        if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b)) {
+        if (!fill_batch(r, b)) {
             c->is_last = true;
             return;
         }
-        batch_decode(b);
+        b->is_foreign = true;
         is_live = b->is_live;
     }
 }
 
-/* The reader decodes as well: the judge has more to do even so. */
 static gpointer reader_main(gpointer data)
 {
     run *r = data;
@@ -426,6 +458,13 @@ static gpointer reader_main(gpointer data)
     return NULL;
 }
 
+/* Nobody is going to judge it: its tracker goes with the last of its batches. */
+static void discard_batch(run *r, const batch *b)
+{
+    if (b->ends_file && b->tracker != r->tracker)
+        tracker_free(b->tracker);
+}
+
 static void run_threaded(run *r)
 {
     r->empty = g_async_queue_new();
@@ -437,8 +476,12 @@ static void run_threaded(run *r)
     bool is_last;
     do {
         crate *c = g_async_queue_pop(r->full);
-        for (unsigned i = 0; i < c->num && going; i++)
-            going = judge_batch(r, c->batches[i]);
+        for (unsigned i = 0; i < c->num; i++) {
+            if (going)
+                going = judge_batch(r, c->batches[i]);
+            else
+                discard_batch(r, c->batches[i]);
+        }
         if (!going)
             reader_stop(r->reader);
         is_last = c->is_last;
@@ -466,6 +509,8 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
         run_threaded(&r);
     else
         run_alone(&r);
+    if (r.next_tracker != r.tracker)
+        tracker_free(r.next_tracker);
     if (r.tracker != NULL)
         end_tracker(&r);
     progress_clear();

@@ -8,7 +8,7 @@
  *         krpc_message_decode(&m, data, len, wire_len, &sink);
  *         if (tracker_admit(t, &packet, &m, data)) {
  *             krpc_message_check(&m, data, &sink);
- *             tracker_message(t, &packet, &m, data, &result, &sink);
+ *             tracker_message(t, &packet, &m, data, NULL, &result, &sink);
  *         } else {
  *             tracker_datagram(t, &packet, data, len, &result, &sink);
  *         }
@@ -198,11 +198,31 @@ void tracker_free(tracker *tracker);
 bool tracker_admit(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                    const uint8_t *data);
 
-/* tracker_prefetch may be called some packets ahead of tracker_message, best for a batch of some dozens: it brings the
- * records that will be needed into the cache, and changes nothing else. message is NULL for a datagram that tracker_datagram
- * will get. */
-void tracker_prefetch(tracker *tracker, const tracker_packet *packet, const krpc_message *message,
-                      const uint8_t *data);
+/* tracker_keys leads to the records that a message needs. What is in it is the tracker's own. */
+typedef struct tracker_keys {
+    uint64_t src;         /* of the endpoints */
+    uint64_t dst;
+    uint64_t transaction; /* of the transaction id, the querier and the responder's address; has_t: there is an id */
+    uint64_t alt;         /* of the first two */
+    uint64_t token;       /* 0: the message has none */
+    uint64_t payload;     /* 0: not worked out */
+    uint32_t src_node;    /* where they will probably be found; UINT32_MAX: not known */
+    uint32_t dst_node;
+    uint32_t query;
+    bool has_t;
+} tracker_keys;
+
+/* tracker_keys_make works the keys of a message out. Another thread may call it while the tracker is used. */
+void tracker_keys_make(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
+                       const uint8_t *data, tracker_keys *out);
+
+/* tracker_fetch_indexes and tracker_fetch_records may be called some packets ahead of tracker_message: they bring what will
+ * be needed into the cache, and change nothing else. The second needs, some packets later, what the first has brought; it
+ * is best called for a batch of some dozens. tracker_fetch_datagram is for what tracker_datagram will get. */
+void tracker_fetch_indexes(tracker *tracker, const krpc_message *message, const uint8_t *data, tracker_keys *keys);
+void tracker_fetch_records(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
+                           tracker_keys *keys);
+void tracker_fetch_datagram(const tracker *tracker, const tracker_packet *packet);
 
 /* tracker_result is what is known about a message when it is given in. */
 typedef struct tracker_result {
@@ -217,9 +237,10 @@ typedef struct tracker_result {
     uint8_t target[20];
 } tracker_result;
 
-/* tracker_message takes one KRPC message. Findings go to sink: those that need more than this message. */
+/* tracker_message takes one KRPC message. Findings go to sink: those that need more than this message. keys and out may be
+ * NULL. */
 void tracker_message(tracker *tracker, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
-                     tracker_result *out, const krpc_sink *sink);
+                     const tracker_keys *keys, tracker_result *out, const krpc_sink *sink);
 
 /* tracker_datagram takes a UDP payload that is not KRPC: uTP, a UDP tracker's announce, local service discovery, or
  * anything else, of which it only remembers that somebody lives on that port. out may be NULL. */
