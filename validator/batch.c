@@ -32,6 +32,7 @@ void batch_free(batch *b)
     g_free(b->items);
     g_free(b->messages);
     g_free(b->bytes);
+    text_free(&b->bodies);
     g_free(b->findings);
     g_free(b);
 }
@@ -42,6 +43,7 @@ void batch_reset(batch *b)
     b->is_live = false;
     b->num_bytes = 0;
     b->num_findings = 0;
+    b->bodies.len = 0;
     b->ends_file = false;
     b->counts = (run_counts){0};
 }
@@ -75,6 +77,7 @@ batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t
     item->raw_at = raw_len > 0 ? put_bytes(b, raw, raw_len) : 0;
     item->packet.len = len;
     item->packet.raw_len = raw_len;
+    item->packet.body = NULL;
     item->maybe_krpc = false;
     item->num_findings = 0;
     return item;
@@ -110,6 +113,20 @@ void batch_decode(batch *b)
         tracker_keys_make(b->tracker, &packet->where, &b->messages[i], packet->data, &item->keys);
         item->num_findings = b->num_findings - item->first_finding;
     }
+}
+
+void batch_write_bodies(batch *b, const run_visitor *visitor)
+{
+    for (uint32_t i = 0; i < b->num_items; i++) {
+        batch_item *item = &b->items[i];
+        item->body_at = b->bodies.len;
+        if (item->maybe_krpc)
+            visitor->body(&b->bodies, &b->messages[i], item->packet.data, item->packet.len);
+        item->packet.body_len = b->bodies.len - item->body_at;
+    }
+    for (uint32_t i = 0; i < b->num_items; i++)
+        if (b->items[i].maybe_krpc)
+            b->items[i].packet.body = b->bodies.data + b->items[i].body_at;
 }
 
 static void fetch(const void *from, size_t size)

@@ -18,6 +18,7 @@ typedef struct batch_item {
     run_packet packet;
     size_t data_at; /* in the bytes of the batch */
     size_t raw_at;
+    size_t body_at; /* in the bodies */
     uint32_t quote_len; /* ICMP: data is what the error quotes */
     krpc_endpoint quote_src;
     krpc_endpoint quote_dst;
@@ -37,6 +38,7 @@ typedef struct batch {
     uint8_t *bytes;
     size_t num_bytes;
     size_t cap_bytes;
+    text bodies;
     krpc_finding *findings;
     uint32_t num_findings;
     uint32_t cap_findings;
@@ -61,6 +63,9 @@ batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t
 
 /* batch_decode sets the pointers, decodes all that begins like a dictionary, and works out what the tracker needs. */
 void batch_decode(batch *b);
+
+/* batch_write_bodies lets the visitor's body write; after batch_decode. */
+void batch_write_bodies(batch *b, const run_visitor *visitor);
 
 /* batch_fetch brings an item that another thread has decoded into the cache: call it with each index in turn, some
  * BATCH_FETCH_AHEAD before the item is needed. */

@@ -152,6 +152,8 @@ int decode_main(const options *with)
     d.output = output_new(with->output);
     if (d.output == NULL)
         return EXIT_TROUBLE;
+    if (with->format == FORMAT_NDJSON && select_all(&with->selection))
+        visitor.body = record_body;
     bool complete = run_captures(with, &visitor, d.output);
     if (run_interrupted())
         say("interrupted: what was printed is not all");

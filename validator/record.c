@@ -133,7 +133,10 @@ void record_message(text *out, const run *from, const run_packet *packet, const 
     }
     if (result != NULL)
         put_result(out, from, packet, result);
-    record_body(out, message, data, len);
+    if (packet != NULL && packet->body != NULL)
+        text_put(out, packet->body, packet->body_len);
+    else
+        record_body(out, message, data, len);
     text_puts(out, "}\n");
 }
 

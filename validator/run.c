@@ -440,6 +440,8 @@ static void fill_crate(run *r, crate *c)
             return;
         }
         b->is_foreign = true;
+        if (r->visitor->body != NULL && r->anonymizer == NULL)
+            batch_write_bodies(b, r->visitor);
         is_live = b->is_live;
     }
 }

@@ -3,7 +3,7 @@
  * Packets are read in batches, their frames parsed, their messages decoded, and given to a tracker (one a file, or one
  * over all files with --merge). A command is a visitor: it is told of each message, of findings, of advertisements when
  * their verdict is final, and of the end of each tracker. With --threads 2 reading and decoding go on in a thread of
- * their own; a visitor is always called in the caller's thread, in the order of the packets.
+ * their own; but for body, a visitor is always called in the caller's thread, in the order of the packets.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,6 +24,8 @@ typedef struct run_packet {
     tracker_packet where;
     const uint8_t *data; /* what the datagram or segment carries */
     const uint8_t *raw;  /* the frame, with keep_frames */
+    const char *body;    /* what the visitor's body has written; NULL where it was not called */
+    size_t body_len;
     uint32_t len;
     uint32_t wire_len;
     uint32_t raw_len;
@@ -61,6 +63,9 @@ typedef struct run_visitor {
     bool keep_frames;
     /* A file, or all of them with --merge, begins: name is NULL then. */
     void (*begin)(void *ctx, run *from, const char *name);
+    /* With --threads 2, in the other thread: the part of an output that needs the message alone. It may be of a datagram
+     * that turns out to be no message. */
+    void (*body)(text *out, const krpc_message *message, const uint8_t *data, uint32_t len);
     void (*message)(void *ctx, const run_packet *packet, const krpc_message *message, const tracker_result *result);
     /* After message, for the same packet: in the order in which they were found. message is NULL for other packets. */
     void (*findings)(void *ctx, const run_packet *packet, const krpc_message *message, const krpc_finding *findings,
