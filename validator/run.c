@@ -22,8 +22,9 @@
 #define BATCH 256 /* each step keeps its code in the cache for so long */
 #define FETCH 64      /* so many packets ahead their records are fetched, in two steps of FETCH_AFTER packets */
 #define FETCH_AFTER 6
-#define CRATE 8 /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
-#define NUM_CRATES 3
+#define CRATE 2 /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
+#define NUM_CRATES 4
+#define TRIES 500 /* of a microsecond or less */
 #define MAX_FINDINGS 64 /* kept for one packet before they grow */
 
 struct run {
@@ -446,13 +447,25 @@ static void fill_crate(run *r, crate *c)
     }
 }
 
+/* To look a few hundred times costs this thread's time alone; to be woken up costs the other one's. */
+static crate *wait_for(GAsyncQueue *queue)
+{
+    crate *c = g_async_queue_try_pop(queue);
+
+    for (int i = 0; c == NULL && i < TRIES; i++) {
+        g_thread_yield();
+        c = g_async_queue_try_pop(queue);
+    }
+    return c != NULL ? c : g_async_queue_pop(queue);
+}
+
 static gpointer reader_main(gpointer data)
 {
     run *r = data;
     bool is_last;
 
     do {
-        crate *c = g_async_queue_pop(r->empty);
+        crate *c = wait_for(r->empty);
         fill_crate(r, c);
         is_last = c->is_last;
         g_async_queue_push(r->full, c);
@@ -477,7 +490,7 @@ static void run_threaded(run *r)
     bool going = true;
     bool is_last;
     do {
-        crate *c = g_async_queue_pop(r->full);
+        crate *c = wait_for(r->full);
         for (unsigned i = 0; i < c->num; i++) {
             if (going)
                 going = judge_batch(r, c->batches[i]);
