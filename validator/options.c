@@ -84,7 +84,7 @@ static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
         {TAKES_FRAMES, {"decode-as", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &raw->decode_as,
              "udp.port==N: this port is KRPC's; tcp.port==N: the peer wire's", "RULE"}},
         {READS, {"merge", 0, 0, G_OPTION_ARG_NONE, &raw->merge, "Take all captures as one, by time", NULL}},
-        {READS | BIT(COMMAND_COMPARE), {"threads", 0, 0, G_OPTION_ARG_INT, &raw->threads, "1, or 2: read in one thread and judge in another", "N"}},
+        {READS | BIT(COMMAND_COMPARE), {"threads", 0, 0, G_OPTION_ARG_INT, &raw->threads, "1, or 2: read in one thread and judge in another (as many as there are processors)", "N"}},
         {TAKES_FRAMES, {"max-nodes", 0, 0, G_OPTION_ARG_INT, &raw->max_nodes, "Remember at most N endpoints (131072)", "N"}},
         {BIT(COMMAND_CHECK), {"fail-on", 0, 0, G_OPTION_ARG_STRING, &raw->fail_on,
              "Exit with 1 on findings from this severity on: note, warn, error (error)", "SEVERITY"}},
@@ -419,8 +419,10 @@ static bool take_command(options *out, char **argv, int argc)
 
 bool options_parse(options *out, int *status, int argc, char **argv)
 {
-    static raw_options raw = {.threads = 1, .port = G_MININT};
+    static raw_options raw = {.port = G_MININT};
     GError *error = NULL;
+
+    raw.threads = g_get_num_processors() > 1 ? 2 : 1;
 
     *out = (options){0};
     *status = EXIT_NOTHING;
