@@ -262,6 +262,49 @@ static void which_side_is_inside(void)
     }
 }
 
+/* Many queries wait for their other side at once: the oldest give way, and before them those that have found it. */
+static void many_wait_for_their_other_side(void)
+{
+    for (int found = 0; found < 2; found++) {
+        scene s;
+        uint8_t kept[100][sizeof s.packet];
+        size_t len[100];
+        char remote[32];
+        char t[3] = "aa";
+        tracker_options o;
+
+        memset(&o, 0, sizeof o);
+        memset(o.hash_key, 7, sizeof o.hash_key); /* no five of the hundred in one place */
+        scene_begin_with(&s, &o);
+        s.step = MS / 10;
+        for (int i = 0; i < 4000; i++) {
+            int waits = found != 0 ? i : i - 3900; /* the first ones of all, or the last ones */
+
+            t[0] = (char)('a' + i % 64);
+            t[1] = (char)('a' + i / 64);
+            snprintf(remote, sizeof remote, "198.%d.%d.1:7000", 20 + i / 200, i % 200);
+            SAY(&s, waits >= 0 && waits < 100 ? L : "192.168.1.3:6881", remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
+            if (waits >= 0 && waits < 100) {
+                memcpy(kept[waits], s.packet, s.len);
+                len[waits] = s.len;
+            } else if (found != 0) {
+                say_again(&s, OUT2, remote);
+            }
+        }
+        for (int i = 0; i < 100; i++) {
+            int number = found != 0 ? i : i + 3900;
+
+            snprintf(remote, sizeof remote, "198.%d.%d.1:7000", 20 + number / 200, number % 200);
+            memcpy(s.packet, kept[i], len[i]);
+            s.len = len[i];
+            say_again(&s, OUT1, remote);
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_kept, 1);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].observers, 100);
+        scene_end(&s);
+    }
+}
+
 /* Payloads of less than 40 bytes could be equal by chance. */
 static void short_payloads(void)
 {
@@ -607,6 +650,7 @@ int main(void)
         UNIT_TEST(two_are_enough_with_both_sides),
         UNIT_TEST(mixed_on_both_sides),
         UNIT_TEST(which_side_is_inside),
+        UNIT_TEST(many_wait_for_their_other_side),
         UNIT_TEST(short_payloads),
         UNIT_TEST(asked_before_the_second_port),
         UNIT_TEST(replies_that_do_not_count),
