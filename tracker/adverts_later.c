@@ -49,13 +49,10 @@ static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(
         krpc_endpoint endpoint = chain == CHAIN_SOURCE ? advert_source(a) : advert_named(a);
         int64_t age = l->p->time_ns - a->said.time_ns;
 
-        if (age > WINDOW_NS) {
-            return;
-        }
         if (!krpc_endpoint_equal(&endpoint, l->where) ||
             (chain != CHAIN_NAMED && !krpc_endpoint_same_addr(&a->said.receiver, &l->p->src))) {
-            others++;
-        } else if (age >= 0 && !visit(t, l, a)) {
+            others++; /* however old: which ones share the chain is chance */
+        } else if (age > WINDOW_NS || (age >= 0 && !visit(t, l, a))) {
             return;
         }
     }
