@@ -166,20 +166,21 @@ uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t h
 void nodes_at_init(addr_walk *out, const tracker *t, const krpc_endpoint *addr)
 {
     out->next = *head_of(t, addr);
-    out->steps = 0;
+    out->steps = out->others = 0;
 }
 
 uint32_t nodes_at_next(addr_walk *walk, const tracker *t, const krpc_endpoint *addr)
 {
-    while (walk->next != NONE && walk->steps < NODES_AT_ADDRESS) {
+    while (walk->next != NONE && walk->steps < NODES_AT_ADDRESS && walk->others < NODES_BETWEEN) {
         uint32_t index = walk->next;
         const node *n = node_at(&t->nodes, index);
 
         walk->next = n->next;
-        walk->steps++;
         if (krpc_endpoint_same_addr(&n->endpoint, addr)) {
+            walk->steps++;
             return index;
         }
+        walk->others++;
     }
     return NONE;
 }

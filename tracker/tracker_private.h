@@ -232,11 +232,14 @@ uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint
 uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash, uint32_t hint); /* the sender; made when new */
 void nodes_fetch_index(const tracker *t, uint64_t hash);
 uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash); /* where it may be, or NONE */
-/* The nodes of one address: start with *cursor 0; NONE ends. At most NODES_AT_ADDRESS are looked at. */
+/* The nodes of one address, newest first; NONE ends. At most NODES_AT_ADDRESS are given, and NODES_BETWEEN of others that
+ * share the chain are passed over. */
 #define NODES_AT_ADDRESS 64
+#define NODES_BETWEEN 1024
 typedef struct addr_walk {
     uint32_t next;
     uint32_t steps;
+    uint32_t others;
 } addr_walk;
 void nodes_at_init(addr_walk *out, const tracker *t, const krpc_endpoint *addr);
 uint32_t nodes_at_next(addr_walk *walk, const tracker *t, const krpc_endpoint *addr);
