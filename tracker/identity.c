@@ -12,6 +12,7 @@
 #define NEAR_BITS 32   /* no honest node comes so near to two targets: the whole network has about 2^23 nodes */
 #define MANY_NODES 3
 #define MANY_STEPS 8
+#define ID_PLACES 4
 
 /* ---- the ids of one endpoint ---- */
 
@@ -125,6 +126,27 @@ static void meet(tracker *t, const tracker_packet *p, node *mine, node *other)
     }
 }
 
+/* The place of an id at one more endpoint. One that is at many, as through a NAT that gives it another port for each
+ * destination, keeps to half of its set: its own oldest place gives way, and not that of another id. */
+static uint32_t place_of_id(ways *ids, uint64_t key, uint32_t now)
+{
+    uint32_t set = ways_set(ids, key);
+    way_set *s = &ids->sets[set];
+    uint32_t oldest = 0;
+    unsigned num = 0;
+
+    for (uint32_t i = 0; i < 8; i++) {
+        if (s->tag[i] == ways_tag(key)) {
+            oldest = num++ == 0 || s->time[i] < s->time[oldest] ? i : oldest;
+        }
+    }
+    if (num < ID_PLACES) {
+        return ways_insert(ids, key, now);
+    }
+    s->time[oldest] = now;
+    return set * 8 + oldest;
+}
+
 static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
 {
     nodes *n = &t->nodes;
@@ -144,7 +166,7 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
             }
         }
     }
-    n->id_nodes[ways_insert(&n->ids, key, tracker_second(t))] = index;
+    n->id_nodes[place_of_id(&n->ids, key, tracker_second(t))] = index;
 }
 
 /* Several nodes behind one address, each with its own port and id: a carrier's NAT, a household, an exit. Two clients at
