@@ -248,24 +248,44 @@ static bool what_is_seen(krpc_endpoint *out, const tracker_packet *p, const krpc
     return false;
 }
 
-/* How many different ones, as far as three. */
-static bool is_another(uint16_t kept[2], unsigned num, uint16_t addr)
+static bool is_witness(const node *n, unsigned num, uint32_t addr)
 {
-    if (num >= ENOUGH || (num > 0 && kept[0] == addr) || (num > 1 && kept[1] == addr)) {
-        return false;
-    }
-    if (num < 2) {
-        kept[num] = addr;
-    }
-    return true;
+    return (num > 0 && n->witness[0] == addr) || (num > 1 && n->witness[1] == addr);
 }
 
+/* Both are counted as far as three: those that answered it, of which the first two are kept, and those of them that see it
+ * where it is. */
+static void answered_by(node *n, uint32_t addr)
+{
+    unsigned num = node_talked(n);
+
+    if (!is_witness(n, num, addr)) {
+        if (num < 2) {
+            n->witness[num] = addr;
+        }
+        n->counts = (uint8_t)(n->counts + 4);
+    }
+}
+
+/* Who sees it has answered it, so he is kept already, or three have answered and the places are only needed for this. */
 static void seen_in_place(tracker *t, node *n, const tracker_packet *p)
 {
-    if (is_another(n->seen_by, node_seen(n), (uint16_t)hash_addr(&t->key, &p->src))) {
-        n->seen_frame = node_seen(n) == 0 ? p->frame : n->seen_frame;
-        n->counts++;
+    uint32_t addr = (uint32_t)hash_addr(&t->key, &p->src);
+    unsigned num = node_seen(n);
+
+    if (num >= ENOUGH || is_witness(n, num, addr)) {
+        return;
     }
+    if (num == 0) {
+        n->seen_frame = p->frame;
+        if (n->witness[1] == addr) {
+            n->witness[1] = n->witness[0];
+        }
+    }
+    if (num < 2) {
+        n->witness[num] = addr;
+    }
+    n->counts++;
 }
 
 /* A global endpoint that was seen where it is, until somebody said otherwise. */
@@ -364,8 +384,8 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
         nat_datagram(t, p, false);
     }
     if (valid) {
-        if (node_talked(n) < ENOUGH && is_another(n->talked, node_talked(n), (uint16_t)hash_addr(&t->key, &p->src))) {
-            n->counts = (uint8_t)(n->counts + 4);
+        if (node_talked(n) < ENOUGH) {
+            answered_by(n, (uint32_t)hash_addr(&t->key, &p->src));
         }
         if ((query->flags & TRANSACTION_GROUP) != 0) {
             observe_group(t, p, query, n, node_at(&t->nodes, src), sink);

@@ -179,8 +179,7 @@ typedef struct node {
     uint32_t near_target;
     uint32_t noted_frame; /* where it said that it is read-only, or where its id was seen elsewhere */
     uint32_t seen_frame;  /* the first reply that sees it where the capture sees it */
-    uint16_t seen_by[2];  /* addresses of two that said so */
-    uint16_t talked[2];   /* addresses of two that answered it */
+    uint32_t witness[2];  /* hashes of the addresses of two that answered it; those first that said so */
 } node;
 
 /* Different addresses, as far as 3: that see it where it is, that answered it; and the length of version. */
