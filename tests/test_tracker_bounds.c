@@ -348,6 +348,150 @@ static void waiting_ones_stay(void)
     scene_end(&s);
 }
 
+/* ---- who gives way ---- */
+
+#define ROOM 20 /* nodes: four sets of sixteen places */
+
+static tracker *room_for_few(feed *f)
+{
+    tracker_options o = small();
+    tracker *t;
+
+    o.max_nodes = ROOM;
+    t = tracker_new(&o);
+    feed_begin(f, t);
+    return t;
+}
+
+static void speak_as(feed *f, uint32_t n)
+{
+    krpc_endpoint from = numbered(n);
+    krpc_endpoint to = ep("192.0.2.1:6881");
+
+    feed_one(f, &from, &to, f->p.frame, n);
+}
+
+static bool is_there(const feed *f, uint32_t n)
+{
+    krpc_endpoint e = numbered(n);
+    tracker_node found;
+
+    return tracker_node_find(f->t, &e, &found);
+}
+
+/* Do two endpoints share a set? Then the second pushes the first out, which is the one longest silent. */
+static bool share_a_set(uint32_t a, uint32_t b)
+{
+    feed f;
+    tracker *t = room_for_few(&f);
+    bool gone;
+
+    speak_as(&f, a);
+    for (uint32_t i = 1; i < ROOM; i++) {
+        speak_as(&f, 100000 + i);
+    }
+    speak_as(&f, b);
+    gone = !is_there(&f, a);
+    tracker_free(t);
+    return gone;
+}
+
+static void expect_all_found(feed *f)
+{
+    CU_ASSERT_EQUAL(tracker_num_nodes(f->t), ROOM);
+    for (uint32_t i = 0; i < ROOM; i++) {
+        tracker_node n, found;
+
+        CU_ASSERT(tracker_node_get(f->t, i, &n) && tracker_node_find(f->t, &n.endpoint, &found));
+        CU_ASSERT_EQUAL(n.first_frame, found.first_frame);
+    }
+}
+
+/* All records are in use, none of them in the set of a new node: some other gives way, and leaves its set for good. */
+static void another_set_gives_way(void)
+{
+    uint32_t others[ROOM + 1];
+    uint32_t num = 0;
+    uint32_t second = 2;
+    tracker_stats stats;
+    feed f;
+    tracker *t;
+
+    for (uint32_t n = 2; num < ROOM + 1; n++) {
+        if (!share_a_set(1, n)) {
+            others[num++] = n;
+        }
+    }
+    while (!share_a_set(1, second)) {
+        second++;
+    }
+    t = room_for_few(&f);
+    for (uint32_t i = 0; i < ROOM; i++) {
+        speak_as(&f, others[i]);
+    }
+    expect_all_found(&f);
+    speak_as(&f, 1);
+    CU_ASSERT(is_there(&f, 1) && !is_there(&f, others[0]));
+    expect_all_found(&f);
+    for (uint32_t i = 1; i <= ROOM; i++) { /* now that one is the longest silent of all, but in none of their sets */
+        speak_as(&f, others[i]);
+    }
+    speak_as(&f, others[0]);
+    CU_ASSERT(is_there(&f, 1));
+    expect_all_found(&f);
+    speak_as(&f, second);
+    CU_ASSERT(is_there(&f, second) && !is_there(&f, 1));
+    expect_all_found(&f);
+    tracker_stats_get(t, &stats);
+    CU_ASSERT_EQUAL(stats.dropped_nodes, 4);
+    tracker_free(t);
+}
+
+/* Whoever gives way, the others of its address are still found. */
+static void the_rest_of_an_address_stays(void)
+{
+    static const char *const nodes[] = {"198.51.100.1:1001", "198.51.100.1:1002", "198.51.100.1:1003", "198.51.100.1:1004"};
+    static const char to[] = "192.0.2.1:6881";
+
+    for (int gone = 0; gone < 4; gone++) {
+        krpc_endpoint e = ep(nodes[gone]);
+        tracker_node found;
+        bool pushed = false;
+
+        for (int n = 1; n < 100 && !pushed; n++) { /* until somebody comes who pushes out that one */
+            tracker_options o = small();
+            char other[32];
+            scene s;
+
+            o.max_nodes = ROOM;
+            scene_begin_with(&s, &o);
+            for (int i = 0; i < 4; i++) {
+                SAY(&s, nodes[i], to, PING, .id = (char)('a' + i), .v = "LT");
+            }
+            for (int i = 4; i < ROOM; i++) {
+                snprintf(other, sizeof other, "198.18.%d.1:1000", i);
+                SAY(&s, other, to, PING, .id = (char)('a' + i));
+            }
+            for (int i = 0; i < 4; i++) {
+                if (i != gone) {
+                    SAY(&s, nodes[i], to, PING, .id = (char)('a' + i), .v = "LT", .t = "ab");
+                }
+            }
+            snprintf(other, sizeof other, "198.19.%d.1:1000", n);
+            SAY(&s, other, to, PING, .id = 'Z');
+            CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 0);
+            pushed = !tracker_node_find(s.t, &e, &found);
+            if (pushed) { /* three are left, of two clients */
+                SAY(&s, nodes[gone == 3 ? 0 : 3], to, PING, .id = 'Y', .v = "UT", .t = "ac");
+                CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 1);
+                CU_ASSERT_EQUAL(LAST(&s, ID_MANY_AT_ADDRESS).a, 3);
+            }
+            scene_end(&s);
+        }
+        CU_ASSERT(pushed);
+    }
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -360,6 +504,8 @@ int main(void)
         UNIT_TEST(transactions_are_dropped_and_counted),
         UNIT_TEST(full_sets_spill),
         UNIT_TEST(waiting_ones_stay),
+        UNIT_TEST(another_set_gives_way),
+        UNIT_TEST(the_rest_of_an_address_stays),
     };
 
     return UNIT_RUN("tracker bounds", tests);
