@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "stream_consumer.h"
+#include "stream_order.h"
 
 #define FIN TRACKER_TCP_FIN
 #define SYN TRACKER_TCP_SYN
@@ -84,6 +85,19 @@ static void test_overlaps_while_waiting(void)
     finish();
 }
 
+/* Of two that stand at the same place, the first one counts. */
+static void test_twice_while_waiting(void)
+{
+    start();
+    send(SYN, 99, "");
+    send(0, 110, "first");
+    send(0, 130, "zzz");
+    send(0, 110, "AGAIN");
+    send(0, 100, "0123456789");
+    expect(1, "<0123456789first");
+    finish();
+}
+
 static void test_joined(void)
 {
     start();
@@ -115,6 +129,23 @@ static void test_hole_acknowledged(void)
     expect(1, "<abc#klmnop");
     CU_ASSERT(stream_table_stats(table)->holes == 1);
     finish();
+}
+
+/* Any packet of the direction shows that the time for the missing bytes is over. */
+static void test_hole_skipped_by_what_follows(void)
+{
+    for (int ahead = 0; ahead < 2; ahead++) {
+        start();
+        send(SYN, 99, "");
+        answer(SYN | ACK, 499, 100, "");
+        send(ACK, 100, "abc");
+        send(ACK, 110, "klm");
+        answer(ACK, 500, 113, "");
+        now += 30 * MS;
+        send(ACK, ahead != 0 ? 120 : 103, "u");
+        expect(1, ahead != 0 ? "<abc#klm" : "<abcu#klm");
+        finish();
+    }
 }
 
 static void test_acknowledged_early(void)
@@ -172,9 +203,16 @@ static void test_far_away(void)
     send(SYN, 99, "");
     send(0, 100, "abc");
     send(0, 100 + (UINT32_C(1) << 28), "def");
+    CU_ASSERT(got.last_missing == 0); /* nobody knows */
     send(0, 103 + (UINT32_C(1) << 28), "ghi");
     expect(1, "<abc#defghi");
-    CU_ASSERT(got.last_missing == 0);
+    finish();
+    start(); /* what waits comes first */
+    send(SYN, 99, "");
+    send(0, 100, "abc");
+    send(0, 110, "klm");
+    send(0, 100 + (UINT32_C(1) << 28), "def");
+    expect(1, "<abc#klm#def");
     finish();
 }
 
@@ -355,6 +393,23 @@ static void test_given_up(void)
     finish();
 }
 
+/* Who has had enough misses nothing, and what he leaves is free for others. */
+static void test_given_up_leaves_nothing(void)
+{
+    start_with((stream_limits){.max_bytes = 180});
+    send(SYN, 99, "");
+    got.verdict = STREAM_SIDE_DONE;
+    send(0, 110, "xyz");
+    tcp_with(1, 2, 0, 100, 0, "abc", 3, 10);
+    CU_ASSERT(stream_table_stats(table)->holes == 0);
+    send(RST, 110, "");
+    got.verdict = STREAM_MORE;
+    tcp_with(1, 3, SYN, 99, 0, "", 0, 0);
+    tcp_with(1, 3, 0, 110, 0, "b", 1, 1);
+    CU_ASSERT(got.num_calls == 1 && stream_table_stats(table)->overflows == 0);
+    finish();
+}
+
 static void test_one_side_given_up(void)
 {
     start();
@@ -425,7 +480,45 @@ static void test_overflow(void)
     finish();
     expect(1, "#b#c#d#ef");
 
+    /* What overflows may be what comes next then, or a byte later, or long known. */
+    for (uint32_t i = 0; i < 3; i++) {
+        static const uint32_t seqs[] = {131, 132, 101};
+        static const char *const texts[] = {"#b#c#de", "#b#c#d#e", "#b#c#d"};
+
+        start_with((stream_limits){.max_waiting = 180});
+        send(SYN, 99, "");
+        send(0, 110, "b");
+        send(0, 120, "c");
+        send(0, 130, "d");
+        send(0, seqs[i], "e");
+        expect(1, texts[i]);
+        CU_ASSERT(stream_table_stats(table)->overflows == 1);
+        finish();
+    }
+
+    /* As much may wait as the limits say, of one connection and of all, and no byte more. */
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t limit = 3 * ((uint32_t)sizeof(stream_segment) + 1) - i % 2;
+
+        start_with(i < 2 ? (stream_limits){.max_waiting = limit} : (stream_limits){.max_bytes = limit});
+        send(SYN, 99, "");
+        send(0, 110, "b");
+        send(0, 120, "c");
+        send(0, 130, "d");
+        CU_ASSERT(stream_table_stats(table)->overflows == i % 2);
+        finish();
+    }
+
     /* What overflows is not for a consumer who has had enough of what was waiting. */
+    start_with((stream_limits){.max_waiting = 180});
+    send(SYN, 99, "");
+    got.verdict = STREAM_SIDE_DONE;
+    send(0, 110, "b");
+    send(0, 120, "c");
+    send(0, 130, "d");
+    send(0, 111, "e");
+    finish();
+    expect(1, "#b");
     start_with((stream_limits){.max_waiting = 180});
     send(SYN, 99, "");
     got.verdict = STREAM_SIDE_DONE;
@@ -488,8 +581,10 @@ int main(void)
         UNIT_TEST(test_in_order),
         UNIT_TEST(test_out_of_order),
         UNIT_TEST(test_overlaps_while_waiting),
+        UNIT_TEST(test_twice_while_waiting),
         UNIT_TEST(test_joined),
         UNIT_TEST(test_hole_acknowledged),
+        UNIT_TEST(test_hole_skipped_by_what_follows),
         UNIT_TEST(test_acknowledged_early),
         UNIT_TEST(test_holes_at_the_end),
         UNIT_TEST(test_snap_length),
@@ -504,6 +599,7 @@ int main(void)
         UNIT_TEST(test_end_in_disorder),
         UNIT_TEST(test_freed_early),
         UNIT_TEST(test_given_up),
+        UNIT_TEST(test_given_up_leaves_nothing),
         UNIT_TEST(test_one_side_given_up),
         UNIT_TEST(test_idle),
         UNIT_TEST(test_evicted),

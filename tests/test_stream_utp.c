@@ -260,6 +260,8 @@ static const header_case headers[] = {
     HEADER("version 2", "\x22\0\x03\xe8" REST, false, 0),
     HEADER("type 5", "\x51\0\x03\xe8" REST, false, 0),
     HEADER("extension unknown", "\x21\x04\x03\xe8" REST "\0\x04\x01\0\0\0", false, 0),
+    HEADER("extension unknown behind a known one",
+           "\x21\x01\x03\xe8" REST "\x04\x04\x01\0\0\0" "\0\x04\x01\0\0\0", false, 0),
     HEADER("extension beyond the end", "\x21\x01\x03\xe8" REST "\0\x08\x01\0\0\0", false, 0),
     HEADER("extension header beyond the end", "\x21\x01\x03\xe8" REST "\0", false, 0),
     HEADER("selective acknowledgment of 3 bytes", "\x21\x01\x03\xe8" REST "\0\x03\x01\0\0", false, 0),

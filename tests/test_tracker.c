@@ -216,6 +216,27 @@ static void late_and_unanswered(void)
     scene_end(&s);
 }
 
+/* Who asks something else with the same id gives up the first answer: nothing was lost for lack of memory. */
+static void given_up_is_not_dropped(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING);
+    SAY(&s, A, B, FIND_NODE, .target = "x");
+    SAY(&s, B, A, .id = 'b', .nodes = "203.0.113.1:1000");
+    CU_ASSERT_EQUAL(s.result.request_frame, 2);
+    tracker_finish(s.t);
+    CU_ASSERT_EQUAL(stats_of(&s).unanswered, 1);
+    CU_ASSERT_EQUAL(stats_of(&s).dropped_transactions, 0);
+    scene_end(&s);
+    scene_begin(&s);
+    SAY(&s, A, B, PING); /* the only one there is */
+    tracker_finish(s.t);
+    CU_ASSERT_EQUAL(stats_of(&s).unanswered, 1);
+    scene_end(&s);
+}
+
 static void unsolicited_only_where_the_query_would_be_here(void)
 {
     scene s;
@@ -469,6 +490,7 @@ int main(void)
         UNIT_TEST(another_address_after_the_answer),
         UNIT_TEST(ids_of_any_length),
         UNIT_TEST(late_and_unanswered),
+        UNIT_TEST(given_up_is_not_dropped),
         UNIT_TEST(unsolicited_only_where_the_query_would_be_here),
         UNIT_TEST(a_wrong_length_behind_a_nat),
         UNIT_TEST(the_last_queries_are_known),

@@ -330,6 +330,21 @@ static void ids_made_up_for_the_target(void)
     scene_end(&s);
 }
 
+/* A ping has no target to be near to, not even that of all zeros. */
+static void a_ping_has_no_target(void)
+{
+    static const uint8_t near_zero[20] = {0, 0, 0, 0, 'b', 'b', 'b', 'b'};
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING, .t = "t1");
+    SAY(&s, B, A, .raw_id = near_zero, .t = "t1");
+    SAY(&s, A, B, FIND_NODE, .target = "x", .t = "t2");
+    SAY(&s, B, A, .id = 'x', .t = "t2", .nodes = "203.0.113.7:1000");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_NEAR_TARGET), 0);
+    scene_end(&s);
+}
+
 /* A crawler that asks each node for its own neighbourhood. */
 static void targets_near_the_responder(void)
 {
@@ -401,6 +416,7 @@ int main(void)
         UNIT_TEST(echoing_the_receivers_id),
         UNIT_TEST(an_echo_in_a_crowd),
         UNIT_TEST(ids_made_up_for_the_target),
+        UNIT_TEST(a_ping_has_no_target),
         UNIT_TEST(targets_near_the_responder),
         UNIT_TEST(entries_that_lead_nowhere),
         UNIT_TEST(source_port_zero),

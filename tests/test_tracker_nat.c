@@ -372,6 +372,25 @@ static void the_first_of_two_nats(void)
     scene_end(&s);
 }
 
+/* What both NATs and a neighbour between them see is told once. */
+static void one_endpoint_is_told_once(void)
+{
+    static const char *const remotes[] = {R1, R2, "100.64.9.9:7000"};
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        SAY(&s, L, remotes[i], GET_PEERS, .target = "h", .t = (char[]){'a', (char)('0' + i), 0}, .id = 'q');
+        say_again(&s, "100.64.7.2:6881", remotes[i]);
+    }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.num_kept, 1);
+    CU_ASSERT_EQUAL(n.nat.num_external, 1);
+    CU_ASSERT_EQUAL(n.nat.external[0].observers, 2);
+    scene_end(&s);
+}
+
 /* A NAT that forgets soon: where strangers get in, who speaks after some seconds may see the forwarded port. */
 static void forwarded_port_and_short_mappings(void)
 {
@@ -634,22 +653,46 @@ static void a_forwarded_port_is_no_dependence(void)
     scene_end(&s);
 }
 
-/* Inside, behind a forwarded port: the NAT makes up source ports for those who come in. */
+/* Inside, behind a forwarded port: the NAT makes up source ports for those who come in, whether those inside have been
+ * heard before or not. */
 static void made_up_ports_are_no_dependence(void)
 {
-    scene s;
+    static const char *const heard[] = {L, "192.168.1.9:6881"};
 
-    scene_begin(&s);
-    s.step = 2 * SECONDS;
-    SAY(&s, L, R5, PING, .t = "zz", .id = 'z'); /* there is an inside here */
-    exchange(&s, OUT1, L, 'q', "aa");
-    exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ab");
-    for (int i = 0; i < 4; i++) {
-        exchange(&s, OUT1, L, 'q', "ac");
-        exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ad");
+    for (int k = 0; k < 2; k++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        SAY(&s, heard[k], R5, PING, .t = "zz", .id = 'z'); /* there is an inside here */
+        exchange(&s, OUT1, L, 'q', "aa");
+        exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ab");
+        for (int i = 0; i < 4; i++) {
+            exchange(&s, OUT1, L, 'q', "ac");
+            exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ad");
+        }
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+        scene_end(&s);
     }
-    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
-    scene_end(&s);
+}
+
+/* An answer keeps a mapping alive as a query does: who asks soon after it has not come in by a forwarded port. */
+static void answers_keep_a_mapping(void)
+{
+    for (int late = 0; late < 2; late++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, L, R1, PING, .t = "aa", .id = 'q');
+        s.now += 20 * SECONDS;
+        SAY(&s, R1, L, .t = "aa", .id = 'r');
+        s.now += (late != 0 ? 26 : 20) * SECONDS;
+        SAY(&s, R1, L, PING, .t = "in", .id = 'r');
+        ping_seen(&s, L, R1, OUT1);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, late != 0 ? 0 : 1);
+        scene_end(&s);
+    }
 }
 
 /* Two hosts behind one NAT with a copied id: the same remote gets both ports. */
@@ -760,6 +803,7 @@ int main(void)
         UNIT_TEST(both_sides_prove_it_at_once),
         UNIT_TEST(outside_may_come_first),
         UNIT_TEST(the_first_of_two_nats),
+        UNIT_TEST(one_endpoint_is_told_once),
         UNIT_TEST(what_is_no_pair),
         UNIT_TEST(pairs_in_order),
         UNIT_TEST(interleaving_proves_dependence),
@@ -773,6 +817,7 @@ int main(void)
         UNIT_TEST(a_restart_is_no_dependence),
         UNIT_TEST(a_forwarded_port_is_no_dependence),
         UNIT_TEST(made_up_ports_are_no_dependence),
+        UNIT_TEST(answers_keep_a_mapping),
         UNIT_TEST(a_cloned_id_is_no_dependence),
         UNIT_TEST(one_port_for_all),
         UNIT_TEST(strangers_get_through),

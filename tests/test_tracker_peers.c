@@ -216,25 +216,50 @@ static void the_client_that_speaks(void)
         {XX_ID, NULL, 0},
     };
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) { /* two bytes of the version are enough */
+        size_t v_len = i < sizeof rows / sizeof rows[0] ? 4 : 2;
         peerwire_offer o;
         scene s;
         tracker_advert a;
-        bool one = rows[i].port != 0;
+        bool one;
 
         memset(&o, 0, sizeof o);
-        o.v = rows[i].name;
-        o.v_len = rows[i].name == NULL ? 0 : strlen(rows[i].name);
+        o.v = rows[i % (sizeof rows / sizeof rows[0])].name;
+        o.v_len = o.v == NULL ? 0 : strlen(o.v);
         scene_begin(&s);
-        SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
-        SAY(&s, "203.0.113.9:40002", R1, PING, .id = 'u', .v = "UT", .t = "ab");
-        offer(&s, rows[i].peer_id, &o, 1000);
+        SAY(&s, X, R1, PING, .id = 'q', .v = "LT", .v_len = v_len);
+        SAY(&s, "203.0.113.9:40002", R1, PING, .id = 'u', .v = "UT", .v_len = v_len, .t = "ab");
+        offer(&s, rows[i % (sizeof rows / sizeof rows[0])].peer_id, &o, 1000);
         a = advert_of(&s, 0);
-        CU_ASSERT_EQUAL(a.dht_port, rows[i].port);
+        CU_ASSERT_EQUAL(a.dht_port, rows[i % (sizeof rows / sizeof rows[0])].port);
+        one = a.dht_port != 0;
         CU_ASSERT_EQUAL(a.verdict, one ? TRACKER_VERDICT_MISMATCH : TRACKER_VERDICT_UNKNOWN);
         CU_ASSERT_EQUAL(a.has_node_id, one);
-        CU_ASSERT_EQUAL(a.node_id[0], !one ? 0 : rows[i].port == 40001 ? 'q' : 'u');
-        CU_ASSERT_EQUAL(a.version_len, one ? 4 : 0);
+        CU_ASSERT_EQUAL(a.node_id[0], !one ? 0 : a.dht_port == 40001 ? 'q' : 'u');
+        CU_ASSERT_EQUAL(a.version_len, one ? v_len : 0);
+        scene_end(&s);
+    }
+}
+
+/* A node that does not say what it is may be Transmission, and none of those that always say it. */
+static void a_client_that_does_not_say(void)
+{
+    static const struct {
+        const char *peer_id;
+        uint16_t port;
+    } rows[] = {{"-TR2940-abcdefghijkl", 40001}, {LT_ID, 0}, {"-UT355S-abcdefghijkl", 40002}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        peerwire_offer o;
+        scene s;
+
+        memset(&o, 0, sizeof o);
+        scene_begin(&s);
+        SAY(&s, X, R1, PING, .id = 'q');
+        SAY(&s, "203.0.113.9:40002", R1, PING, .id = 'u', .v = "UT", .t = "ab");
+        offer(&s, rows[i].peer_id, &o, 1000);
+        CU_ASSERT_EQUAL(advert_of(&s, 0).dht_port, rows[i].port);
+        CU_ASSERT_EQUAL(advert_of(&s, 0).verdict, rows[i].port != 0 ? TRACKER_VERDICT_MISMATCH : TRACKER_VERDICT_UNKNOWN);
         scene_end(&s);
     }
 }
@@ -386,6 +411,7 @@ int main(void)
         UNIT_TEST(places_in_the_packet),
         UNIT_TEST(what_port_says),
         UNIT_TEST(the_client_that_speaks),
+        UNIT_TEST(a_client_that_does_not_say),
         UNIT_TEST(an_address_that_is_seen_elsewhere),
         UNIT_TEST(a_port_on_which_it_is_certain),
         UNIT_TEST(what_a_tracker_is_told),

@@ -126,10 +126,12 @@ typedef struct content {
     const char *t;      /* default "aa" */
     char id;            /* default 'a' of the sender */
     const char *v;      /* two letters */
+    size_t v_len;       /* default 4 */
     const char *ip;     /* top-level ip */
     const char *target; /* one letter, twenty times */
     const char *token;
     const char *values; /* bencoded */
+    size_t values_len;  /* default: as far as the first zero byte */
     const char *nodes;  /* one endpoint */
     int error;
     int port;
@@ -183,7 +185,7 @@ static inline void fill_response(krpc_builder *b, const content *c, const char *
         krpc_builder_bytes(b, len == 6 ? KRPC_R_NODES : KRPC_R_NODES6, node, 20 + len);
     }
     if (c->values != NULL) {
-        krpc_builder_raw(b, KRPC_R_VALUES, c->values, strlen(c->values));
+        krpc_builder_raw(b, KRPC_R_VALUES, c->values, c->values_len != 0 ? c->values_len : strlen(c->values));
     }
     if (c->r_p != 0) {
         krpc_builder_int(b, KRPC_R_P, c->r_p);
@@ -228,7 +230,7 @@ static inline uint32_t say(scene *s, const char *src, const char *dst, content c
     }
     if (c.v != NULL) {
         memcpy(v, c.v, 2);
-        krpc_builder_bytes(&b, KRPC_V, v, 4);
+        krpc_builder_bytes(&b, KRPC_V, v, c.v_len != 0 ? c.v_len : 4);
     }
     s->len = krpc_builder_encode(&b, s->packet, sizeof s->packet);
     CU_ASSERT_FATAL(s->len > 0 && s->len <= sizeof s->packet);

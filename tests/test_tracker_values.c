@@ -55,6 +55,8 @@ static void shapes_of_values(void)
         {"l18:\xfe\x80" "aaaaaaaaaaaaaa0Be", 1, "\xfe\x80", 18},  /* IPv6, link-local */
         {"l18: aaaaaaaaaaaaaaa0Be", 0, NULL, 0},
         {"l17:\xfe\x80" "aaaaaaaaaaaaaa0e", 0, NULL, 0},
+        {"l60:\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B"
+         "\n\1\1\1" "0Be", 1, "\n\1\1\1", 6},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -70,6 +72,20 @@ static void shapes_of_values(void)
         }
         scene_end(&s);
     }
+}
+
+/* Of several peers on port 1, the first one is told. */
+static void several_on_port_1(void)
+{
+    static const char values[] = "l6:\b\b\b\b\0\0016:\b\b\b\t\0\001e";
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, R2, R1, GET_PEERS, .target = "h");
+    SAY(&s, R1, R2, .id = 'b', .values = values, .values_len = sizeof values - 1);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_ZERO_ENTRY), 1);
+    CU_ASSERT_EQUAL(LAST(&s, PORT_ZERO_ENTRY).off, place_of(&s, "\b\b\b\b"));
+    scene_end(&s);
 }
 
 /* Each kind is told once for a message, and a port of 2 is a port. */
@@ -376,6 +392,7 @@ int main(void)
 {
     const unit_test tests[] = {
         UNIT_TEST(shapes_of_values),
+        UNIT_TEST(several_on_port_1),
         UNIT_TEST(what_is_told_of_nodes),
         UNIT_TEST(swapped_in_each_shape),
         UNIT_TEST(whose_announcement_it_is),

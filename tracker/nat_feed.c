@@ -417,7 +417,7 @@ static bool is_described(const tracker_nat *out, const krpc_endpoint *endpoint)
             return true;
         }
     }
-    return out->num_kept == TRACKER_MAX_EXTERNAL;
+    return false;
 }
 
 static void describe_externals(const nat *n, tracker_nat *out)
@@ -427,7 +427,7 @@ static void describe_externals(const nat *n, tracker_nat *out)
     out->num_external += n->num_external;
     for (unsigned k = 0; k < n->num_kept; k++) { /* in the order of their appearance */
         unsigned first = TRACKER_MAX_EXTERNAL;
-        tracker_external *e = &out->external[out->num_kept];
+        tracker_external *e;
 
         for (unsigned i = 0; i < n->num_kept; i++) {
             if (!used[i] && (first == TRACKER_MAX_EXTERNAL || n->externals[i].first_ns < n->externals[first].first_ns)) {
@@ -436,13 +436,14 @@ static void describe_externals(const nat *n, tracker_nat *out)
         }
         used[first] = true;
         if ((out->mapping == TRACKER_MAPPING_INDEPENDENT && nat_is_lone(n, first)) ||
-            nat_is_made_up(n, &n->externals[first])) {
+            nat_is_made_up(n, &n->externals[first]) || is_described(out, &n->externals[first].endpoint)) {
             out->num_external--;
             continue;
         }
-        if (is_described(out, &n->externals[first].endpoint)) {
+        if (out->num_kept == TRACKER_MAX_EXTERNAL) {
             continue;
         }
+        e = &out->external[out->num_kept];
         e->endpoint = n->externals[first].endpoint;
         e->observers = n->externals[first].observers;
         e->num_frames = MIN(n->externals[first].num_frames, TRACKER_MAX_FRAMES);

@@ -69,7 +69,6 @@ void stream_order_stop(stream_order *order, stream_pool *pool)
     order->last = NULL;
     pool->num_bytes -= order->num_bytes;
     order->num_bytes = 0;
-    order->num_waiting = 0;
     order->stopped = true;
 }
 
