@@ -253,7 +253,8 @@ static void check_samples(const checker *c)
 
     if (!there(c, KRPC_R_SAMPLES)) {
         report(c, KRPC_RULE_BEP51_MISSING, 0, 0);
-    } else if (has(c, KRPC_R_NUM) && has(c, KRPC_R_SAMPLES) && m->value[KRPC_R_SAMPLES].len / 20 > m->value[KRPC_R_NUM].num) {
+    } else if (has(c, KRPC_R_NUM) && m->value[KRPC_R_NUM].num >= 0 && has(c, KRPC_R_SAMPLES) &&
+               m->value[KRPC_R_SAMPLES].len / 20 > m->value[KRPC_R_NUM].num) {
         report_at(c, KRPC_RULE_BEP51_MORE, KRPC_R_SAMPLES, m->value[KRPC_R_SAMPLES].len / 20, m->value[KRPC_R_NUM].num);
     }
 }
