@@ -180,6 +180,34 @@ static void whose_announcement_it_is(void)
     }
 }
 
+/* Of several nodes behind one address, the one that was told, by whatever port it answers. */
+static void one_of_several_behind_an_address(void)
+{
+    static const struct {
+        char id;
+        const char *values;
+        tracker_verdict verdict;
+        tracker_later later;
+    } rows[] = {{'r', "l6:abcdB1e", TRACKER_VERDICT_SWAPPED, TRACKER_LATER_UNKNOWN},
+                {'s', "l6:abcdB1e", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN},
+                {'r', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED},
+                {'s', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN},
+                {'s', "l6:abcd0Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, R1, R2, PING, .id = 'r');
+        SAY(&s, PEER, R1, ANNOUNCE, .target = "h", .token = "t", .port = 0x3142);
+        SAY(&s, R2, "198.51.100.1:7009", GET_PEERS, .target = "h", .t = "gp", .id = 'x');
+        SAY(&s, "198.51.100.1:7009", R2, .t = "gp", .id = rows[i].id, .values = rows[i].values);
+        CU_ASSERT_EQUAL(FOUND(&s, PORT_SWAPPED), strstr(rows[i].values, "B1") != NULL);
+        expect_verdict(&s, 0, rows[i].verdict, rows[i].later);
+        scene_end(&s);
+    }
+}
+
 /* A DHT port beside it in the same packet was announced to nobody's torrent. */
 static void a_dht_port_is_not_announced(void)
 {
@@ -396,6 +424,7 @@ int main(void)
         UNIT_TEST(what_is_told_of_nodes),
         UNIT_TEST(swapped_in_each_shape),
         UNIT_TEST(whose_announcement_it_is),
+        UNIT_TEST(one_of_several_behind_an_address),
         UNIT_TEST(a_dht_port_is_not_announced),
         UNIT_TEST(a_number_that_is_no_port),
         UNIT_TEST(handed_out_again),

@@ -186,11 +186,23 @@ void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoin
     }
 }
 
+/* Who answers is who was told: from the same port, or with the same id. Behind one address may be several nodes. */
+static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who)
+{
+    uint32_t told = nodes_find(t, &a->said.receiver);
+    uint32_t answers = nodes_find(t, who);
+
+    return krpc_endpoint_equal(&a->said.receiver, who) ||
+           (krpc_endpoint_same_addr(&a->said.receiver, who) && told != NONE && answers != NONE &&
+            (node_at(&t->nodes, answers)->flags & NODE_HAS_ID) != 0 &&
+            node_had_id(t, node_at(&t->nodes, told), node_at(&t->nodes, answers)->id));
+}
+
 void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind)
 {
     advert *a = advert_at_low(t, serial);
 
-    if (a == NULL || a->said.frame != frame || !krpc_endpoint_same_addr(&a->said.receiver, &p->src)) {
+    if (a == NULL || a->said.frame != frame || !is_told(t, a, &p->src)) {
         return;
     }
     if (kind == RETURNED_SWAPPED) {
