@@ -185,6 +185,40 @@ static void many_nodes_behind_one_address(void)
     scene_end(&s);
 }
 
+/* One after the other, they may be one host; who was heard within ten minutes is there. */
+static void nodes_that_were_there_before(void)
+{
+    for (int late = 0; late < 2; late++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = 0;
+        SAY(&s, "198.51.100.1:1001", B, PING, .id = 'a', .v = "LT");
+        SAY(&s, "198.51.100.1:1002", B, PING, .id = 'b', .v = "UT");
+        s.now += 300 * SECONDS;
+        SAY(&s, "198.51.100.1:1002", B, PING, .id = 'b', .v = "UT", .t = "ab");
+        s.now += 300 * SECONDS + late;
+        SAY(&s, "198.51.100.1:1003", B, PING, .id = 'c', .v = "LT");
+        CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), late == 0);
+        scene_end(&s);
+    }
+}
+
+static void who_comes_back_is_there(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, "198.51.100.1:1003", B, PING, .id = 'c', .v = "LT");
+    s.now += 700 * SECONDS;
+    SAY(&s, "198.51.100.1:1001", B, PING, .id = 'a', .v = "LT");
+    SAY(&s, "198.51.100.1:1002", B, PING, .id = 'b', .v = "UT");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 0);
+    SAY(&s, "198.51.100.1:1003", B, PING, .id = 'd', .v = "LT");
+    CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 1);
+    scene_end(&s);
+}
+
 /* One node on many ports, or one program run many times. */
 static void what_is_no_crowd(void)
 {
@@ -409,6 +443,8 @@ int main(void)
         UNIT_TEST(one_id_on_two_addresses),
         UNIT_TEST(what_is_no_shared_id),
         UNIT_TEST(many_nodes_behind_one_address),
+        UNIT_TEST(nodes_that_were_there_before),
+        UNIT_TEST(who_comes_back_is_there),
         UNIT_TEST(what_is_no_crowd),
         UNIT_TEST(a_crowd_that_was_made_up),
         UNIT_TEST(ids_that_lie_together),

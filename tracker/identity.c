@@ -13,6 +13,7 @@
 #define MANY_NODES 3
 #define MANY_STEPS 8
 #define ID_PLACES 4
+#define TOGETHER_NS (600 * SECOND)
 
 /* ---- the ids of one endpoint ---- */
 
@@ -170,9 +171,9 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
 }
 
 /* Several nodes behind one address, each with its own port and id: a carrier's NAT, a household, an exit. Two clients at
- * least, since one host can run one client many times, and ids that are not made to lie together. Once for an address: the
- * newest node of it carries the mark. */
-static void count_neighbours(tracker *t, uint32_t index, const krpc_sink *sink)
+ * least, since one host can run one client many times, and ids that are not made to lie together. All of them were heard
+ * lately: one host can also run one client after the other. Once for an address: the newest node of it carries the mark. */
+static void count_neighbours(tracker *t, const tracker_packet *p, uint32_t index, const krpc_sink *sink)
 {
     node *mine = node_at(&t->nodes, index);
     const node *kept[MANY_STEPS];
@@ -184,7 +185,7 @@ static void count_neighbours(tracker *t, uint32_t index, const krpc_sink *sink)
     nodes_at_init(&walk, t, &mine->endpoint);
     while (num < MANY_STEPS && walk.steps < MANY_STEPS && (i = nodes_at_next(&walk, t, &mine->endpoint)) != NONE) {
         const node *n = node_at(&t->nodes, i);
-        bool is_new = (n->flags & NODE_HAS_ID) != 0;
+        bool is_new = (n->flags & NODE_HAS_ID) != 0 && (n == mine || p->time_ns - n->last_ns <= TOGETHER_NS);
 
         if ((n->flags & NODE_MANY_REPORTED) != 0) {
             mine->flags |= NODE_MANY_REPORTED;
@@ -226,7 +227,7 @@ static void changed(tracker *t, const tracker_packet *p, uint32_t index, const u
     }
     n->flags = (uint16_t)(n->flags & ~(NODE_ECHO_REPORTED | NODE_ID_CHECKED));
     register_id(t, p, index);
-    count_neighbours(t, index, sink);
+    count_neighbours(t, p, index, sink);
     clusters_take(t, n, off, sink);
 }
 
