@@ -217,14 +217,19 @@ static void next_item(text *out)
     text_puts(out, "\n                      ");
 }
 
+static void put_node(text *out, const uint8_t *bytes, uint32_t len)
+{
+    text_hex(out, bytes, 20);
+    text_char(out, ' ');
+    put_compact(out, bytes + 20, len - 20);
+}
+
 static void put_nodes(text *out, const uint8_t *bytes, uint32_t len, uint32_t size)
 {
     for (uint32_t i = 0; len - i >= size; i += size) {
         if (i > 0)
             next_item(out);
-        text_hex(out, bytes + i, 20);
-        text_char(out, ' ');
-        put_compact(out, bytes + i + 20, size - 20);
+        put_node(out, bytes + i, size);
     }
     if (len % size != 0)
         text_printf(out, " (and %u bytes that are no node)", len % size);
@@ -232,6 +237,7 @@ static void put_nodes(text *out, const uint8_t *bytes, uint32_t len, uint32_t si
 
 static void put_items(text *out, const krpc_message *message, const uint8_t *data, krpc_field field, krpc_kind kind)
 {
+    bool one_a_line = kind == KRPC_KIND_NODE_LIST;
     krpc_list list;
     bencode_token item;
     unsigned n = 0;
@@ -241,11 +247,13 @@ static void put_items(text *out, const krpc_message *message, const uint8_t *dat
         if (n >= NUM_SHOWN_ITEMS)
             continue;
         if (n > 0)
-            text_puts(out, n % 3 == 0 ? "\n                      " : "  ");
+            text_puts(out, one_a_line || n % 3 == 0 ? "\n                      " : "  ");
         if (item.type != BENCODE_STRING)
             text_hex(out, data + item.off, item.end - item.off);
         else if (kind == KRPC_KIND_PEERS)
             put_compact(out, data + item.body_off, item.body_len);
+        else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38))
+            put_node(out, data + item.body_off, item.body_len);
         else
             text_printable(out, data + item.body_off, item.body_len);
     }
