@@ -84,6 +84,7 @@ void ledger_add(ledger *book, const tracker_advert *advert)
             return;
         }
         entry = g_memdup2(&key, sizeof key);
+        entry->receiver = advert->receiver;
         g_ptr_array_add(book->entries, entry);
         g_hash_table_add(book->index, entry);
     }

@@ -14,6 +14,7 @@
 typedef struct ledger_entry {
     krpc_endpoint host; /* address, and the DHT's port where it is known, else 0 */
     krpc_endpoint observed; /* where others see the host, as far as anybody said; the latest */
+    krpc_endpoint receiver; /* who was told first */
     int32_t advertised_port;
     uint8_t channel;
     uint8_t service;

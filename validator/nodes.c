@@ -21,6 +21,7 @@ typedef struct nodes {
     const options *with;
     output *output;
     ledger *book;
+    participants *about; /* of --info-hash */
     const char *name;
     bool headed;
 } nodes;
@@ -32,6 +33,14 @@ static void nodes_begin(void *ctx, run *from, const char *name)
     (void)from;
     n->name = name;
     n->book = ledger_new();
+    n->about = participants_new(&n->with->selection);
+}
+
+static void nodes_message(void *ctx, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+{
+    nodes *n = ctx;
+
+    participants_note(n->about, packet, message, result);
 }
 
 static void nodes_advert(void *ctx, const tracker_advert *advert)
@@ -95,6 +104,11 @@ static void put_row(grid *rows, const tracker_node *node, bool verbose)
     put_external(grid_cell(rows), node);
 }
 
+static bool is_wanted(const nodes *n, const tracker_node *node)
+{
+    return select_node(&n->with->selection, node) && participants_has(n->about, node);
+}
+
 static void put_text(nodes *n, const run *from)
 {
     static const char *const headings[] = {"node", "client", "id", ">sent", "port", "outside", "seen by others at"};
@@ -112,13 +126,14 @@ static void put_text(nodes *n, const run *from)
     grid *rows = verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings))
                           : grid_new(headings, G_N_ELEMENTS(headings));
     for (uint32_t i = 0; i < num_nodes; i++)
-        if (run_node_get(from, i, &node) && select_node(&n->with->selection, &node))
+        if (run_node_get(from, i, &node) && is_wanted(n, &node))
             put_row(rows, &node, verbose);
     bool none = grid_num_rows(rows) == 0;
     grid_put(out, rows, n->with->color);
     if (none)
         text_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
-    story_put_all(out, from, n->book, &n->with->selection, NULL, UINT32_MAX);
+    const story_filter only = {participants_has, n->about};
+    story_put_all(out, from, n->book, &n->with->selection, &only, UINT32_MAX);
 }
 
 static void nodes_end(void *ctx, run *from)
@@ -131,20 +146,23 @@ static void nodes_end(void *ctx, run *from)
         put_text(n, from);
     } else {
         for (uint32_t i = 0; i < num_nodes; i++)
-            if (run_node_get(from, i, &node) && select_node(&n->with->selection, &node)) {
+            if (run_node_get(from, i, &node) && is_wanted(n, &node)) {
                 record_node(output_text(n->output), from, &node);
                 output_record(n->output);
             }
     }
     ledger_free(n->book);
+    participants_free(n->about);
     output_record(n->output);
 }
 
 int nodes_main(const options *with)
 {
     nodes n = {.with = with};
-    const run_visitor visitor = {.ctx = &n, .begin = nodes_begin, .advert = nodes_advert, .end = nodes_end};
+    run_visitor visitor = {.ctx = &n, .begin = nodes_begin, .advert = nodes_advert, .end = nodes_end};
 
+    if (with->selection.has_info_hash)
+        visitor.message = nodes_message;
     n.output = output_new(with->output);
     if (n.output == NULL)
         return EXIT_TROUBLE;

@@ -19,6 +19,7 @@ typedef struct ports {
     const run *run;
     output *output;
     ledger *book;
+    participants *about; /* of --info-hash */
     const char *name;
     bool headed;
 } ports;
@@ -30,6 +31,14 @@ static void ports_begin(void *ctx, run *from, const char *name)
     p->run = from;
     p->name = name;
     p->book = ledger_new();
+    p->about = participants_new(&p->with->selection);
+}
+
+static void ports_message(void *ctx, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+{
+    ports *p = ctx;
+
+    participants_note(p->about, packet, message, result);
 }
 
 static void ports_advert(void *ctx, const tracker_advert *advert)
@@ -113,6 +122,28 @@ static void put_row(const ports *p, grid *rows, const ledger_entry *entry)
     }
 }
 
+/* The verdict stands beside who announced the port, and the fault is another's. */
+static void put_swaps(const ports *p)
+{
+    text *out = output_text(p->output);
+    const ledger_entry *entry;
+    bool headed = false;
+
+    for (unsigned i = 0; (entry = ledger_get(p->book, i)) != NULL; i++) {
+        if (entry->verdict != TRACKER_VERDICT_SWAPPED)
+            continue;
+        text_puts(out, headed ? "" : "\nByte-swapped by who was told, not by who said it:\n");
+        headed = true;
+        text_puts(out, "  ");
+        text_endpoint(out, &entry->receiver);
+        text_printf(out, " hands on port %d of ", entry->advertised_port);
+        put_host(out, &entry->host);
+        text_puts(out, " (frame ");
+        run_put_frame(out, p->run, entry->proof_frame);
+        text_puts(out, ")\n");
+    }
+}
+
 static void ports_end(void *ctx, run *from)
 {
     static const char *const headings[] = {"node", "channel", ">says", ">seen at", "verdict", "then", ">times", "frames"};
@@ -137,17 +168,22 @@ static void ports_end(void *ctx, run *from)
         if (ledger_dropped(p->book) > 0)
             text_printf(out, "... and %" G_GUINT64_FORMAT " advertisements that found no room here; ndjson has them all.\n",
                         ledger_dropped(p->book));
-        story_put_all(out, p->run, p->book, &p->with->selection, NULL, UINT32_MAX);
+        put_swaps(p);
+        const story_filter only = {participants_has, p->about};
+        story_put_all(out, p->run, p->book, &p->with->selection, &only, UINT32_MAX);
     }
     ledger_free(p->book);
+    participants_free(p->about);
     output_record(p->output);
 }
 
 int ports_main(const options *with)
 {
     ports p = {.with = with};
-    const run_visitor visitor = {.ctx = &p, .begin = ports_begin, .advert = ports_advert, .end = ports_end};
+    run_visitor visitor = {.ctx = &p, .begin = ports_begin, .advert = ports_advert, .end = ports_end};
 
+    if (with->selection.has_info_hash)
+        visitor.message = ports_message;
     p.output = output_new(with->output);
     if (p.output == NULL)
         return EXIT_TROUBLE;

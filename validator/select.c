@@ -46,6 +46,13 @@ static bool names_port(const krpc_message *message, int32_t port)
     return false;
 }
 
+static bool is_about(const selection *which, const krpc_message *message, const uint8_t *data,
+                     const tracker_result *result)
+{
+    return is_id(krpc_message_target(message, data), which->info_hash) ||
+           (result->has_target && is_id(result->target, which->info_hash));
+}
+
 bool select_message(const selection *which, const run_packet *packet, const krpc_message *message,
                     const tracker_result *result)
 {
@@ -58,8 +65,7 @@ bool select_message(const selection *which, const run_packet *packet, const krpc
         return false;
     if (which->has_id && !is_id(krpc_message_id(message, data), which->id))
         return false;
-    if (which->has_info_hash && !is_id(krpc_message_target(message, data), which->info_hash) &&
-        !(result->has_target && is_id(result->target, which->info_hash)))
+    if (which->has_info_hash && !is_about(which, message, data, result))
         return false;
     if (which->port >= 0 && where->src.port != which->port && where->dst.port != which->port &&
         !names_port(message, which->port))
@@ -123,4 +129,61 @@ bool select_node(const selection *which, const tracker_node *node)
     if (which->port >= 0 && !node_has_port(node, which->port))
         return false;
     return which->client == NULL || is_client(which, node->version, node->version_len);
+}
+
+/* ---- who takes part in a torrent ---- */
+
+#define MAX_PARTICIPANTS 131072
+
+struct participants {
+    const selection *which;
+    GHashTable *endpoints;
+};
+
+static guint endpoint_hash(gconstpointer key)
+{
+    const krpc_endpoint *endpoint = key;
+    guint hash = endpoint->port;
+
+    for (uint32_t i = 0; i < endpoint->addr_len; i++)
+        hash = hash * 31 + endpoint->addr[i];
+    return hash;
+}
+
+static gboolean endpoint_equal(gconstpointer a, gconstpointer b)
+{
+    return krpc_endpoint_equal(a, b);
+}
+
+participants *participants_new(const selection *which)
+{
+    if (!which->has_info_hash)
+        return NULL;
+    participants *all = g_new(participants, 1);
+    *all = (participants){which, g_hash_table_new_full(endpoint_hash, endpoint_equal, g_free, NULL)};
+    return all;
+}
+
+void participants_free(participants *all)
+{
+    if (all != NULL)
+        g_hash_table_destroy(all->endpoints);
+    g_free(all);
+}
+
+void participants_note(participants *all, const run_packet *packet, const krpc_message *message,
+                       const tracker_result *result)
+{
+    const krpc_endpoint *from = &packet->where.src;
+
+    if (is_about(all->which, message, packet->data, result) && !g_hash_table_contains(all->endpoints, from) &&
+        g_hash_table_size(all->endpoints) < MAX_PARTICIPANTS)
+        g_hash_table_add(all->endpoints, g_memdup2(from, sizeof *from));
+}
+
+bool participants_has(void *all, const tracker_node *node)
+{
+    const participants *of = all;
+
+    return of == NULL || g_hash_table_contains(of->endpoints, &node->endpoint);
 }
