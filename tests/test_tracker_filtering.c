@@ -24,6 +24,21 @@ static void leave(scene *s, const char *remote)
     say_again(s, OUT1, remote);
 }
 
+/* Three answers come in: the capture shows this direction, too. */
+static void hear(scene *s)
+{
+    for (int i = 0; i < 3; i++) {
+        char remote[32];
+        char t[3] = {'h', (char)('a' + i), 0};
+
+        snprintf(remote, sizeof remote, "192.0.2.%d:7000", 1 + i);
+        SAY(s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
+        say_again(s, OUT1, remote);
+        SAY(s, remote, OUT1, .t = t, .id = 'r', .token = "t");
+        say_again(s, remote, L);
+    }
+}
+
 static void knock(scene *s, const char *remote, bool gets_in)
 {
     static uint32_t number;
@@ -44,15 +59,40 @@ static void strangers_are_kept_out(void)
     char remote[32];
 
     scene_begin(&s);
-    leave(&s, R1);
+    hear(&s);
     for (int i = 0; i < 5; i++) {
+        leave(&s, R1);
         expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
         snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
         knock(&s, remote, false);
         knock(&s, remote, false); /* once more is no more */
     }
+    expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN); /* as long as the inside may have ended */
+    leave(&s, R1);
     expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
     scene_end(&s);
+}
+
+/* Where nothing that comes in is shown inside, strangers are not either. */
+static void one_direction_shows_no_filter(void)
+{
+    for (int heard = 0; heard < 2; heard++) {
+        scene s;
+        char remote[32];
+
+        scene_begin(&s);
+        if (heard != 0) {
+            hear(&s);
+        }
+        leave(&s, R1);
+        for (int i = 0; i < 8; i++) {
+            snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+            knock(&s, remote, false);
+        }
+        leave(&s, R1);
+        expect_filtering(&s, L, heard != 0 ? TRACKER_FILTERING_DEPENDENT : TRACKER_FILTERING_UNKNOWN);
+        scene_end(&s);
+    }
 }
 
 /* Behind a carrier's NAT it is the first one that keeps them out. */
@@ -69,6 +109,12 @@ static void the_first_of_two_nats_keeps_out(void)
         snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
         SAY(&s, remote, "100.64.7.2:7777", PING, .t = "kn", .id = 'r');
     }
+    for (int i = 0; i < 3; i++) {
+        snprintf(remote, sizeof remote, "192.0.2.%d:7000", 1 + i);
+        SAY(&s, L, remote, GET_PEERS, .target = "h", .t = "ab", .id = 'q');
+        say_again(&s, "100.64.7.2:7777", remote);
+        SAY(&s, remote, L, .t = "ab", .id = 'r', .token = "t");
+    }
     expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
     CU_ASSERT_EQUAL(node_of(&s, L).nat.evidence, TRACKER_FROM_BOTH);
     CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_REWRITTEN);
@@ -82,12 +128,14 @@ static void other_ports_are_kept_out(void)
     char remote[32];
 
     scene_begin(&s);
+    hear(&s);
     leave(&s, R1);
     for (int i = 0; i < 5; i++) {
         expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
         snprintf(remote, sizeof remote, "198.51.100.1:%d", 8000 + i);
         knock(&s, remote, false);
     }
+    leave(&s, R1);
     expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
     scene_end(&s);
 }
@@ -101,6 +149,7 @@ static void what_is_no_filter(void)
         char remote[32];
 
         scene_begin(&s);
+        hear(&s);
         leave(&s, R1);
         for (int i = 0; i < (d == FOUR ? 4 : 8); i++) {
             snprintf(remote, sizeof remote, "%s.%d:7000", d == OWN_ADDRESS ? "203.0.113" : "198.51.100",
@@ -117,6 +166,7 @@ static void what_is_no_filter(void)
                 knock(&s, remote, d == SENT_TO || (d == SOME_GET_IN && i == 7));
             }
         }
+        leave(&s, R1);
         expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
         scene_end(&s);
     }
@@ -145,6 +195,28 @@ static tracker_filtering after_contacts(int contacts, int64_t seconds, bool stra
     found = node_of(&s, L).nat.filtering;
     scene_end(&s);
     return found;
+}
+
+/* Who is read-only is in nobody's table, and who hears no answer would not hear a question. */
+static void nobody_would_ask(void)
+{
+    for (int k = 0; k < 4; k++) {
+        scene s;
+        char remote[32];
+
+        scene_begin(&s);
+        for (int i = 0; i < 110; i++) {
+            snprintf(remote, sizeof remote, "198.51.%d.%d:7000", 101 + i / 100, 1 + i % 100);
+            SAY(&s, L, remote, GET_PEERS, .target = "h", .id = 'q', .ro = k == 1);
+            if (k < 2 || i < (k == 2 ? 3 : 2)) {
+                SAY(&s, remote, L, .id = 'r', .token = "t", .ip = OUT1);
+            }
+        }
+        s.now += 700 * SECONDS;
+        SAY(&s, L, R1, PING, .t = "zz", .id = 'q', .ro = k == 1);
+        expect_filtering(&s, L, k == 0 || k == 2 ? TRACKER_FILTERING_DEPENDENT : TRACKER_FILTERING_UNKNOWN);
+        scene_end(&s);
+    }
 }
 
 static void never_asked_by_strangers(void)
@@ -227,8 +299,10 @@ int main(void)
         UNIT_TEST(strangers_are_kept_out),
         UNIT_TEST(the_first_of_two_nats_keeps_out),
         UNIT_TEST(other_ports_are_kept_out),
+        UNIT_TEST(one_direction_shows_no_filter),
         UNIT_TEST(what_is_no_filter),
         UNIT_TEST(never_asked_by_strangers),
+        UNIT_TEST(nobody_would_ask),
         UNIT_TEST(an_address_of_a_carrier),
         UNIT_TEST(blocks_of_ports),
     };

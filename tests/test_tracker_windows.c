@@ -456,6 +456,11 @@ static void a_mapping_is_open_for_30_seconds(void)
         char remote[32];
 
         scene_at_zero(&s);
+        for (int i = 0; i < 3; i++) { /* what comes in is shown */
+            snprintf(remote, sizeof remote, "192.0.2.%d:7000", 1 + i);
+            SAY(&s, L, remote, PING, .id = 'q');
+            SAY(&s, remote, L, .id = 'r');
+        }
         SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "aa", .id = 'q');
         say_again(&s, OUT1, R1);
         at(&s, 30 * SECONDS + late);
@@ -463,6 +468,8 @@ static void a_mapping_is_open_for_30_seconds(void)
             snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
             SAY(&s, remote, OUT1, PING, .id = 'r');
         }
+        SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ab", .id = 'q');
+        say_again(&s, OUT1, R1);
         CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering,
                         late ? TRACKER_FILTERING_UNKNOWN : TRACKER_FILTERING_DEPENDENT);
         scene_end(&s);
@@ -482,6 +489,9 @@ static tracker_filtering after_contacts(int contacts, int64_t ns)
         snprintf(remote, sizeof remote, "198.51.101.%d:7000", 1 + i);
         SAY(&s, L, remote, PING, .id = 'q');
         SAY(&s, L, remote, PING, .id = 'q', .t = "ab"); /* once more is no more */
+        if (i < 2) {
+            SAY(&s, remote, L, .id = 'r', .t = "ab");
+        }
         at(&s, 2 * SECONDS);
     }
     at(&s, SECONDS + ns);

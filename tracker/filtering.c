@@ -1,7 +1,8 @@
 /* filtering.c: who gets in through a mapping (RFC 4787 section 5).
  *
  * From inside: somebody who asks many hosts for a long time and is never asked by a stranger is shut off from them. From
- * both sides: strangers knock at a mapping that is open, and are not seen inside.
+ * both sides: strangers knock at a mapping that is open, and are not seen inside, before something leaves through it again:
+ * the one capture may end before the other.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,12 +14,14 @@
 #define ENOUGH_CONTACTS 100
 #define LONG_NS (600 * SECOND)
 #define ENOUGH_PASSED 3
+#define ENOUGH_ANSWERS 3
 
 /* opening is a mapping that was seen on both sides. */
 typedef struct opening {
     krpc_endpoint outside;
     krpc_endpoint inside;
     int64_t sent_ns;
+    uint32_t knocks[2]; /* as in nat, since then: they count when the inside is seen again */
 } opening;
 
 void filtering_clear(tracker *t)
@@ -29,7 +32,7 @@ void filtering_clear(tracker *t)
     }
 }
 
-static const opening *opening_find(const tracker *t, const krpc_endpoint *outside)
+static opening *opening_find(const tracker *t, const krpc_endpoint *outside)
 {
     const openings *all = &t->openings;
     uint32_t slot = all->records == NULL ? NONE : ways_find(&all->ways, hash_endpoint(&t->key, outside));
@@ -37,9 +40,17 @@ static const opening *opening_find(const tracker *t, const krpc_endpoint *outsid
     return slot == NONE ? NULL : &all->records[slot];
 }
 
+static nat *nat_behind(const tracker *t, const krpc_endpoint *inside)
+{
+    nat *n = nat_find(t, hash_endpoint(&t->key, inside));
+
+    return n != NULL ? n : nat_find(t, place_key(t, inside));
+}
+
 void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoint *outside, int64_t ns)
 {
     openings *all = &t->openings;
+    nat *n = nat_behind(t, inside);
     bool made;
     opening *o;
 
@@ -48,6 +59,12 @@ void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoi
         all->records = table_alloc(&t->stats.memory, (size_t)all->ways.num_sets * 8, sizeof *all->records);
     }
     o = &all->records[ways_take(&all->ways, hash_endpoint(&t->key, outside), tracker_second(t), &made)];
+    for (unsigned i = 0; i < 2; i++) {
+        if (!made && n != NULL && krpc_endpoint_equal(&o->inside, inside)) {
+            n->knocks[i] += o->knocks[i];
+        }
+        o->knocks[i] = 0;
+    }
     o->outside = *outside;
     o->inside = *inside;
     o->sent_ns = ns;
@@ -55,25 +72,22 @@ void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoi
 
 void filtering_knocked(tracker *t, const tracker_packet *p)
 {
-    const opening *o = opening_find(t, &p->dst);
+    opening *o = opening_find(t, &p->dst);
     uint64_t key;
     uint32_t remote = (uint32_t)hash_addr(&t->key, &p->src) | 1;
     bool port_only;
-    nat *n;
 
     if (o == NULL || !krpc_endpoint_equal(&o->outside, &p->dst) || p->time_ns - o->sent_ns > OPEN_NS ||
         krpc_endpoint_same_addr(&p->src, &p->dst) || addr_is_private(&p->src)) {
         return;
     }
     key = hash_endpoint(&t->key, &o->inside);
-    n = nat_find(t, key);
-    n = n != NULL ? n : nat_find(t, place_key(t, &o->inside));
-    if (n == NULL || flow_find(t, key, &p->src) != NULL) {
+    if (nat_behind(t, &o->inside) == NULL || flow_find(t, key, &p->src) != NULL) {
         return;
     }
     port_only = vote_known(t, key, remote, VOTE_CONTACTED); /* another port of an address that was sent to */
     if (vote_new(t, key, (uint32_t)hash_endpoint(&t->key, &p->src) | 1, VOTE_KNOCKED)) {
-        n->knocks[port_only]++;
+        o->knocks[port_only]++;
     }
 }
 
@@ -90,7 +104,8 @@ void filtering_contacted(tracker *t, const tracker_packet *p)
 tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n)
 {
     bool knocked = n->knocks[false] >= ENOUGH_KNOCKS || n->knocks[true] >= ENOUGH_KNOCKS;
-    bool alone = n->contacts >= ENOUGH_CONTACTS && t->now_ns - n->contacts_ns >= LONG_NS;
+    bool alone = n->contacts >= ENOUGH_CONTACTS && t->now_ns - n->contacts_ns >= LONG_NS &&
+                 (local->flags & NODE_READ_ONLY) == 0; /* who says so is not asked */
 
     if (n->group) {
         return TRACKER_FILTERING_UNKNOWN;
@@ -98,6 +113,8 @@ tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n
     if (n->passed >= ENOUGH_PASSED) {
         return TRACKER_FILTERING_INDEPENDENT;
     }
-    return (local->flags & NODE_OPEN) == 0 && (knocked || alone) ? TRACKER_FILTERING_DEPENDENT
-                                                                 : TRACKER_FILTERING_UNKNOWN;
+    /* only where the capture shows what comes in */
+    return (local->flags & NODE_OPEN) == 0 && node_talked(local) >= ENOUGH_ANSWERS && (knocked || alone)
+               ? TRACKER_FILTERING_DEPENDENT
+               : TRACKER_FILTERING_UNKNOWN;
 }
