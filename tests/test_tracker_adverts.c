@@ -263,6 +263,19 @@ static void the_same_node_lives_there(void)
 {
     scene s;
 
+    for (int old = 0; old < 3; old++) { /* and has another id by now, on both ports or not yet on one of them */
+        scene_begin(&s);
+        SAY(&s, X, R1, PING, .p = 6881, .id = 'q', .v = "LT");
+        SAY(&s, X, R1, PING, .id = 'n', .v = "LT", .t = "nn");
+        if (old == 1) {
+            SAY(&s, "203.0.113.9:6881", R2, PING, .id = 'q', .v = "LT");
+        }
+        SAY(&s, "203.0.113.9:6881", R2, PING, .id = old == 2 ? 'o' : 'n', .v = "LT", .t = "nm");
+        SAY(&s, R1, "203.0.113.9:6881", PING, .t = "bb");
+        expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, old == 2 ? TRACKER_LATER_OTHER_NODE : TRACKER_LATER_HONOURED);
+        scene_end(&s);
+    }
+
     scene_begin(&s);
     SAY(&s, "203.0.113.9:6881", R2, PING, .id = 'q', .v = "LT");
     SAY(&s, X, R1, PING, .p = 6881, .id = 'q', .v = "LT");

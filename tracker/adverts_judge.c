@@ -435,12 +435,15 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
     if ((n->flags & NODE_HAS_ID) == 0) {
         return false;
     }
-    if (a->said.has_node_id != 0) {
-        return !node_had_id(t, n, a->said.node_id);
+    if (a->said.has_node_id != 0 && node_had_id(t, n, a->said.node_id)) {
+        return false;
     }
     source.port = a->said.dht_port;
     mine = a->said.dht_port == 0 ? NONE : nodes_find(t, &source);
-    return mine != NONE && mine != index && !node_had_id(t, n, node_at(&t->nodes, mine)->id);
+    if (mine != NONE && (node_had_id(t, n, node_at(&t->nodes, mine)->id) || node_had_id(t, node_at(&t->nodes, mine), n->id))) {
+        return false; /* it has another id now, on both ports */
+    }
+    return a->said.has_node_id != 0 || (mine != NONE && mine != index);
 }
 
 /* A port that was tried in vain, that never sent anything, while its address lives; or one of which an ICMP error came.
