@@ -5,15 +5,17 @@
 #include "plugin.h"
 
 #define BUILT_IN_HEURISTIC "bittorrent_dht_udp"
+#define LIMIT_TEXT "Where there are more, older ones make room. A larger number costs memory. 0 takes the default."
 
 int prefs_krpc_accept = PREFS_ACCEPT_NORMAL;
 int prefs_krpc_checks = PREFS_CHECKS_NOTE;
 ws_bool prefs_krpc_peerwire = true;
 ws_bool prefs_krpc_nat = true;
-unsigned prefs_krpc_max_nodes;
-unsigned prefs_krpc_max_transactions;
-unsigned prefs_krpc_max_adverts;
-unsigned prefs_krpc_max_streams;
+/* The tracker's own defaults. */
+unsigned prefs_krpc_max_nodes = 131072;
+unsigned prefs_krpc_max_transactions = 65536;
+unsigned prefs_krpc_max_adverts = 32768;
+unsigned prefs_krpc_max_streams = 4096;
 
 static ws_bool supersede = true;
 static bool switched_off; /* by this plugin, and not by the user */
@@ -74,12 +76,12 @@ void prefs_krpc_register(void)
                                    &prefs_krpc_peerwire);
     prefs_register_bool_preference(module, "nat", "Show the sender's NAT",
                                    "Show in each message what is known about the NAT in front of its sender.", &prefs_krpc_nat);
-    prefs_register_uint_preference(module, "max_nodes", "Nodes that are remembered", "0: 131072. More of them cost memory.", 10,
+    prefs_register_uint_preference(module, "max_nodes", "Nodes that are remembered", LIMIT_TEXT, 10,
                                    &prefs_krpc_max_nodes);
     prefs_register_uint_preference(module, "max_transactions", "Unanswered queries that are remembered",
-                                   "0: 65536. More of them cost memory.", 10, &prefs_krpc_max_transactions);
+                                   LIMIT_TEXT, 10, &prefs_krpc_max_transactions);
     prefs_register_uint_preference(module, "max_adverts", "Port advertisements that are followed",
-                                   "0: 32768. More of them cost memory.", 10, &prefs_krpc_max_adverts);
+                                   LIMIT_TEXT, 10, &prefs_krpc_max_adverts);
     prefs_register_uint_preference(module, "max_streams", "TCP and uTP streams that are followed",
-                                   "0: 4096. More of them cost memory.", 10, &prefs_krpc_max_streams);
+                                   LIMIT_TEXT, 10, &prefs_krpc_max_streams);
 }
