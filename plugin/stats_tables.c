@@ -4,6 +4,8 @@
  */
 #include "plugin.h"
 
+#include <epan/dissectors/packet-udp.h>
+
 static void srt_init(struct register_srt *srt _U_, GArray *tables)
 {
     srt_stat_table *table =
@@ -83,9 +85,13 @@ static tap_packet_status conversation_packet(void *context, packet_info *pinfo, 
     const tracker_packet *packet = &((const stats_packet *)data)->packet->packet;
     conv_hash_t *hash = context;
 
+    const struct udp_analysis *udp = pinfo->ptype == PT_UDP ? get_udp_conversation_data(NULL, pinfo) : NULL;
+
     hash->flags = flags;
-    add_conversation_table_data(hash, &pinfo->src, &pinfo->dst, packet->src.port, packet->dst.port, 1,
-                                (int)pinfo->fd->pkt_len, &pinfo->rel_ts, &pinfo->abs_ts, &info, CONVERSATION_UDP);
+    /* With the number that udp.stream has: what can be done with a UDP conversation can be done with this one. */
+    add_conversation_table_data_with_conv_id(hash, &pinfo->src, &pinfo->dst, packet->src.port, packet->dst.port,
+                                             udp != NULL ? udp->stream : CONV_ID_UNSET, 1, (int)pinfo->fd->pkt_len,
+                                             &pinfo->rel_ts, &pinfo->abs_ts, &info, CONVERSATION_UDP);
     return TAP_PACKET_REDRAW;
 }
 
