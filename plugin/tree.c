@@ -764,8 +764,11 @@ void tree_findings(packet_info *pinfo, const state_record *record, tree_context 
 {
     bool with_text = record->num_findings != 0 && is_text_wanted(top);
     const char *proto = pinfo->current_proto;
+    const bool in_error = pinfo->flags.in_error_pkt;
 
     pinfo->current_proto = "KRPC"; /* Expert Information says whose finding it is */
+    /* It leaves out what stands in a packet that an ICMP error quotes; these findings are about the error itself. */
+    pinfo->flags.in_error_pkt = false;
     for (unsigned i = 0; i < record->num_findings; i++) {
         const state_finding *kept = &record->findings[i];
         const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
@@ -781,4 +784,5 @@ void tree_findings(packet_info *pinfo, const state_record *record, tree_context 
         expert_add_info_format(pinfo, place_find(context, kept->off, kept->len, top), &ei_rule[kept->rule], "%s", text);
     }
     pinfo->current_proto = proto;
+    pinfo->flags.in_error_pkt = in_error;
 }
