@@ -20,6 +20,8 @@
 #include <epan/stats_tree.h>
 #include <epan/tap.h>
 #include <epan/tfs.h>
+#include <wsutil/buffer.h>
+#include <wsutil/filesystem.h>
 #include <wsutil/str_util.h>
 
 #ifdef __has_include
@@ -44,9 +46,11 @@ typedef gboolean ws_bool;
 #if COMPAT_AT_LEAST(4, 4)
 #define COMPAT_FILTER_ARGS(PINFO) packet_info *PINFO, void *compat_user_data _U_
 #define compat_register_filter(PROTO, NAME, IS_VALID, BUILD) register_conversation_filter(PROTO, NAME, IS_VALID, BUILD, NULL)
+#define COMPAT_FILTER_CALL(FILTER, CALLBACK, PINFO) (FILTER)->CALLBACK(PINFO, (FILTER)->user_data)
 #else
 #define COMPAT_FILTER_ARGS(PINFO) packet_info *PINFO
 #define compat_register_filter(PROTO, NAME, IS_VALID, BUILD) register_conversation_filter(PROTO, NAME, IS_VALID, BUILD)
+#define COMPAT_FILTER_CALL(FILTER, CALLBACK, PINFO) (FILTER)->CALLBACK(PINFO)
 #endif
 
 /* What a tap's init callback of register_stat_tap_ui returns. */
@@ -75,6 +79,27 @@ static inline bool compat_is_referenced(int hf)
 static inline bool compat_is_wanted(proto_tree *tree, int proto)
 {
     return compat_is_visible(tree) || (tree != NULL && compat_is_referenced(proto));
+}
+
+/* What a program needs that calls Wireshark's library, as a test does. */
+#if COMPAT_AT_LEAST(4, 6)
+#define compat_configure(ARG0) configuration_init(ARG0)
+#else
+#define compat_configure(ARG0) configuration_init(ARG0, NULL)
+#endif
+
+static inline void compat_dissect(epan_dissect_t *edt, wtap_rec *rec, const uint8_t *data, frame_data *frame)
+{
+    unsigned len = rec->rec_header.packet_header.caplen;
+
+#if COMPAT_AT_LEAST(4, 6)
+    ws_buffer_init(&rec->data, len);
+    ws_buffer_append(&rec->data, data, len);
+    epan_dissect_run_with_taps(edt, WTAP_FILE_TYPE_SUBTYPE_UNKNOWN, rec, frame, NULL);
+#else
+    epan_dissect_run_with_taps(edt, WTAP_FILE_TYPE_SUBTYPE_UNKNOWN, rec,
+                               tvb_new_real_data(data, len, (int)rec->rec_header.packet_header.len), frame, NULL);
+#endif
 }
 
 #ifndef WS_PLUGIN_DESC_DISSECTOR

@@ -4,7 +4,7 @@
  */
 #include "plugin.h"
 
-/* The selected packet's message; NULL when it has none. */
+/* The selected packet's message, which has a record; NULL when it has none. */
 static const state_packet *selected(packet_info *pinfo)
 {
     return p_get_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY);
@@ -12,7 +12,7 @@ static const state_packet *selected(packet_info *pinfo)
 
 static ws_bool is_valid(COMPAT_FILTER_ARGS(pinfo))
 {
-    return selected(pinfo) != NULL && selected(pinfo)->record != NULL;
+    return selected(pinfo) != NULL;
 }
 
 /* The query and what answers it. */

@@ -8,6 +8,9 @@
  */
 #include "plugin.h"
 
+#include <cfile.h>
+#include <epan/plugin_if.h>
+
 static tracker *state;
 static bool finished;
 
@@ -117,6 +120,19 @@ static void state_complete(void)
     tracker_finish(state);
 }
 
+static void *file_if_read(capture_file *file, void *unused _U_)
+{
+    return file->state == FILE_READ_DONE && !file->redissecting ? file : NULL;
+}
+
+/* Wireshark runs the routines for the end of a file when it has read one, but not when it has dissected the open file anew,
+ * for another preference or profile. Its window can be asked whether it is through. */
+static void complete_if_read(void)
+{
+    if (!finished && plugin_if_get_capture_file(file_if_read, NULL) != NULL)
+        state_complete();
+}
+
 void state_register(void)
 {
     register_init_routine(state_init);
@@ -179,6 +195,8 @@ static bool begin(packet_info *pinfo, state_packet *packet)
 {
     if (packet->given || state == NULL)
         return false;
+    if (PINFO_FD_VISITED(pinfo))
+        complete_if_read();
     if (PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
         packet->given = true;
         packet->record = store_get(pinfo, packet->packet.frame, packet->key);

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """test_plugin.py: the Wireshark plugin: what it takes and refuses, what it says, and that nothing on the wire hurts it.
 
-RUN_TSHARK runs tshark with the plugin of PLUGIN_DIR, SAMPLES has captures, SOURCE_DIR is the tree. RANDOM_PAYLOADS says how
-many random payloads are tried (default 30000).
+RUN_TSHARK runs tshark with the plugin of PLUGIN_DIR, SAMPLES has captures, SOURCE_DIR is the tree, BUILD_DIR has tests/window
+(window.c), KRPCSCOPE is the command. RANDOM_PAYLOADS says how many random payloads are tried (default 30000).
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import collections
+import json
 import os
 import pathlib
 import random
@@ -214,6 +216,21 @@ class Saying(unittest.TestCase):
         found = [line.split(None, 3) for line in lines if "advertises port" in line]
         self.assertEqual({words[2] for words in found}, {"KRPC"})
 
+    def test_expert_information_is_the_report(self):
+        for name in ("natc-inside", "malformed", "quoted-in-icmp", "peer-wire", "port-utp"):
+            path = SAMPLES / f"{name}.pcapng"
+            report = subprocess.run([os.environ["KRPCSCOPE"], "check", "--format", "ndjson", str(path)], stdout=subprocess.PIPE)
+            found = [json.loads(line) for line in report.stdout.splitlines()]
+            expected = collections.Counter(record["message"] for record in found if record["type"] == "finding")
+            self.assertNotEqual(expected, {})
+            shown = collections.Counter()
+            for line in tshark(path, "-q", "-z", "expert").splitlines():
+                words = line.split(None, 3)
+                if len(words) == 4 and words[2] == "KRPC":
+                    shown[words[3]] += int(words[0])
+            with self.subTest(name):
+                self.assertEqual(shown, expected)
+
     def test_peer_lists(self):
         path = SAMPLES / "peer-wire.pcapng"
         rows = table(path, "krpc.peerwire.pex.addr", "krpc.peerwire.pex.port", "krpc.peerwire.pex.dropped",
@@ -284,6 +301,68 @@ class Enduring(unittest.TestCase):
             with self.subTest(path.name):
                 ours = ["-Y", "krpc || krpc.peerwire"]
                 self.assertEqual(table(path, *fields, options=ours), table(path, *fields, options=["-2", *ours]))
+
+
+class Window(unittest.TestCase):
+    """What Wireshark's window does with a capture: see window.c."""
+
+    def parts(self, path):
+        program = pathlib.Path(os.environ["BUILD_DIR"]) / "tests" / "window"
+        run = subprocess.run([TSHARK, str(path)], stdout=subprocess.PIPE, env={**os.environ, "TSHARK": str(program)})
+        self.assertEqual(run.returncode, 0)
+        return dict(part.split("\n", 1) for part in re.split("^== ", run.stdout.decode("utf-8", "replace"), flags=re.M)[1:])
+
+    def filters(self, path):
+        """The filters of a name, by frame."""
+        found = collections.defaultdict(dict)
+        for line in self.parts(path)["filters"].splitlines():
+            frame, name, text = line.split("\t")
+            found[name][int(frame)] = text
+        return found
+
+    def test_same_items(self):
+        """Read, redissected, or redissected while packets still came in: the packets look the same, and as in tshark."""
+        for name in ("natc-inside", "quoted-in-icmp", "peer-wire", "token-broken"):
+            path = pathlib.Path(folder.name) / f"{name}.pcap"
+            subprocess.run(["editcap", "-F", "nsecpcap", str(SAMPLES / f"{name}.pcapng"), str(path)], check=True)
+            parts, expected = self.parts(path), tshark(path, "-2", "-V")
+            for part in ("read", "again", "live"):
+                with self.subTest(f"{name} {part}"):
+                    self.assertEqual(parts[part], expected)
+
+    def test_streams(self):
+        """The KRPC conversations have the numbers that the UDP ones have."""
+        dns = bytes.fromhex("1234010000010000000000000377777707657861") + b"mple\x03com\0\0\1\0\1"
+        packets = [udp((A[0], 5000), ("192.0.2.9", 53), dns), udp(A, B, PING), udp(B, A, PONG), udp(A, ("192.0.2.2", 7001), PING)]
+        rows = [line.split("\t") for line in self.parts(capture("streams.pcap", packets))["streams"].splitlines()]
+        self.assertEqual(rows, [["6881", "7000", "1", "2"], ["6881", "7001", "2", "1"]])
+
+    def test_transaction_filter(self):
+        lost = PING.replace(b"2:aa", b"2:bb")
+        packets = [udp(A, B, PING), udp(B, A, PONG), udp(A, B, lost), icmp_error(B[0], A[0], 3, 3, udp(A, B, lost)),
+                   udp(B, A, b"d4:dorem ipsum"), udp(B, A, PONG.replace(b"2:aa", b"2:zz"))]
+        path = capture("transactions.pcap", packets)
+        found = {frame: frames(path, text, "-2") for frame, text in self.filters(path)["KRPC transaction"].items()}
+        self.assertEqual(found, {1: [1, 2], 2: [1, 2], 3: [3, 4], 4: [3, 4], 6: [6]})
+
+    def test_node_filters(self):
+        other = ("192.0.2.2", 6881)
+        nodes = b"d1:rd2:id20:" + OTHER + b"5:nodes26:" + ID + b"\x0a\0\0\1\x1a\xe1" + b"e1:t2:aa1:y1:re"
+        packets = [udp(A, B, PING), udp(B, A, nodes), udp(other, B, PING.replace(ID, b"x" * 20)), udp(A, B, b"not KRPC"),
+                   udp(B, A, b"d1:eli203e3:bade1:t2:zz1:y1:ee")]
+        path = capture("nodes.pcap", packets)
+        filters = self.filters(path)
+        found = {frame: frames(path, text) for frame, text in filters["KRPC node (address)"].items()}
+        self.assertEqual(found, {1: [1, 2, 5], 2: [1, 2, 3, 5], 3: [3], 5: [1, 2, 3, 5]})
+        found = {frame: frames(path, text) for frame, text in filters["KRPC node (id)"].items()}
+        self.assertEqual(found, {1: [1, 2], 2: [2], 3: [3], 5: [5]})
+
+    def test_node_filter_ipv6(self):
+        path = pathlib.Path(folder.name) / "ipv6.pcap"
+        subprocess.run(["editcap", "-F", "nsecpcap", str(SAMPLES / "ipv6.pcapng"), str(path)], check=True)
+        src = dict((int(row[0]), row[1]) for row in table(path, "frame.number", "ipv6.src", options=["-Y", "krpc"]))
+        self.assertEqual(self.filters(path)["KRPC node (address)"],
+                         {frame: f"(krpc || krpc.peerwire) && ipv6.addr == {host}" for frame, host in src.items()})
 
 
 class Documented(unittest.TestCase):
