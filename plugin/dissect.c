@@ -19,7 +19,7 @@ static const char *node_text(packet_info *pinfo, const state_packet *packet)
 {
     const uint8_t *id = krpc_message_id(packet->message, packet->data);
 
-    return id != NULL ? tree_hex(pinfo, id, 20, 4) : NULL;
+    return id != NULL ? item_hex(pinfo, id, 20, 4) : NULL;
 }
 
 static const char *method_text(packet_info *pinfo, const state_packet *packet)
@@ -29,7 +29,7 @@ static const char *method_text(packet_info *pinfo, const state_packet *packet)
     if (m->method != KRPC_METHOD_NONE && m->method != KRPC_METHOD_UNKNOWN)
         return krpc_method_name((krpc_method)m->method);
     if (krpc_has(m, KRPC_Q) && m->value[KRPC_Q].len != 0)
-        return tree_text(pinfo, packet->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len, 40);
+        return item_text(pinfo, packet->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len, 40);
     return "query";
 }
 
@@ -45,16 +45,16 @@ static void query_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packe
 
     wmem_strbuf_append(out, method_text(pinfo, packet));
     if (target != NULL)
-        append_after(out, " ", tree_hex(pinfo, target, 20, 4));
+        append_after(out, " ", item_hex(pinfo, target, 20, 4));
 }
 
 static void count_text(wmem_strbuf_t *out, const char **separator, uint32_t count, const char *one, const char *many)
 {
-    char decimal[TREE_DECIMAL];
+    char decimal[ITEM_DECIMAL];
 
     if (count == 0)
         return;
-    append_after(out, *separator, tree_decimal(decimal, count));
+    append_after(out, *separator, item_decimal(decimal, count));
     append_after(out, " ", count == 1 ? one : many);
     *separator = ", ";
 }
@@ -92,7 +92,7 @@ static void error_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packe
     if (krpc_has(m, KRPC_E_CODE))
         wmem_strbuf_append_printf(out, " %" PRId64, m->value[KRPC_E_CODE].num);
     if (krpc_has(m, KRPC_E_MESSAGE))
-        wmem_strbuf_append_printf(out, " \"%s\"", tree_text(pinfo, packet->data + m->value[KRPC_E_MESSAGE].off,
+        wmem_strbuf_append_printf(out, " \"%s\"", item_text(pinfo, packet->data + m->value[KRPC_E_MESSAGE].off,
                                                             m->value[KRPC_E_MESSAGE].len, 80));
 }
 
@@ -188,32 +188,32 @@ static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb
     bool is_query = packet->message->type == KRPC_QUERY;
 
     if (is_query && record->method != KRPC_METHOD_NONE)
-        tree_hidden(tree, HF(METHOD), tvb, record->method);
+        item_hidden(tree, HF(METHOD), tvb, record->method);
     else if (record->method != KRPC_METHOD_NONE)
-        tree_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
+        item_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
     if (is_query) {
-        tree_frame(tree, HF(RESPONSE_IN), tvb, record->response_frame);
+        item_frame(tree, HF(RESPONSE_IN), tvb, record->response_frame);
         if (record->response_frame == 0 && PINFO_FD_VISITED(pinfo) && state_finished())
-            tree_flag(tree, HF(UNANSWERED), tvb, true);
+            item_flag(tree, HF(UNANSWERED), tvb, true);
     } else if (record->request_frame != 0) {
-        tree_frame(tree, HF(RESPONSE_TO), tvb, record->request_frame);
-        tree_time(tree, HF(TIME), tvb, record->rtt_ns);
+        item_frame(tree, HF(RESPONSE_TO), tvb, record->request_frame);
+        item_time(tree, HF(TIME), tvb, record->rtt_ns);
         if (record->asked_port != 0)
-            tree_uint(tree, HF(ASKED_PORT), tvb, record->asked_port);
+            item_uint(tree, HF(ASKED_PORT), tvb, record->asked_port);
     } else {
-        tree_flag(tree, HF(UNSOLICITED), tvb, true);
+        item_flag(tree, HF(UNSOLICITED), tvb, true);
     }
     if (record->repeats != 0) {
-        tree_flag(tree, HF(RETRANSMISSION), tvb, true);
-        tree_frame(tree, is_query ? HF(REPEATS_REQUEST) : HF(REPEATS_RESPONSE), tvb, record->repeats);
+        item_flag(tree, HF(RETRANSMISSION), tvb, true);
+        item_frame(tree, is_query ? HF(REPEATS_REQUEST) : HF(REPEATS_RESPONSE), tvb, record->repeats);
     }
 }
 
 static void draw_quote(proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
 {
-    tree_flag(tree, HF(QUOTED), tvb, true);
+    item_flag(tree, HF(QUOTED), tvb, true);
     if (packet->record != NULL)
-        tree_frame(tree, HF(QUOTED_QUERY), tvb, packet->record->request_frame);
+        item_frame(tree, HF(QUOTED_QUERY), tvb, packet->record->request_frame);
 }
 
 static void summary_set(packet_info *pinfo, proto_item *item, const state_packet *packet)
@@ -256,7 +256,7 @@ static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
         ports_adverts(pinfo, sub, tvb, packet);
         ports_nat(pinfo, sub, tvb, &packet->packet.src);
     }
-    tree_findings(pinfo, packet->record, context, item);
+    findings_draw(pinfo, packet->record, context, item);
 }
 
 static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
@@ -271,7 +271,7 @@ static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
     } else {
         proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
 
-        tree_findings(pinfo, packet->record, NULL, item);
+        findings_draw(pinfo, packet->record, NULL, item);
     }
     if (!packet->quoted)
         stats_tap(pinfo, packet);
@@ -284,7 +284,7 @@ void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pa
     packet->drawn = true;
     proto_item_append_text(item, ", quoted");
     draw_quote(proto_item_add_subtree(item, ETT(KRPC)), tvb, packet);
-    tree_findings(pinfo, packet->record, NULL, item);
+    findings_draw(pinfo, packet->record, NULL, item);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool forced)

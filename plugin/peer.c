@@ -76,7 +76,7 @@ static void draw_address(proto_tree *tree, piece at, uint32_t off, uint32_t len,
     if (len != 4 && len != 16)
         return;
     krpc_endpoint_set(&endpoint, bytes, len, 0);
-    tree_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
+    item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
 }
 
 static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const state_peer *peer, peerwire_key key,
@@ -94,15 +94,15 @@ static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const state
     switch (key) {
     case PEERWIRE_KEY_V:
         proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
-                                          tree_text(pinfo, bytes, len, 80));
+                                          item_text(pinfo, bytes, len, 80));
         item = proto_tree_add_string(tree, HF(PEER_CLIENT), at.tvb, (int)(at.off + off), (int)len,
-                                     tree_text(pinfo, bytes, len, 80));
+                                     item_text(pinfo, bytes, len, 80));
         proto_item_set_generated(item);
         proto_item_set_hidden(item);
         return;
     case PEERWIRE_KEY_M:
         proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
-                                          tree_bencode(pinfo, bytes, len));
+                                          item_bencode(pinfo, bytes, len));
         return;
     default:
         break;
@@ -136,14 +136,14 @@ static void draw_pex(proto_tree *tree, piece at, const state_peer *peer, const p
         proto_tree *sub = proto_item_add_subtree(item, ETT(NODE));
 
         proto_item_append_text(item, " %s%s", krpc_endpoint_text(text, &entry.endpoint), entry.dropped ? ", dropped" : "");
-        tree_addr(sub, HF(PEX_ADDR), HF(PEX_ADDR6), at.tvb, off, entry.endpoint.addr_len, &entry.endpoint);
+        item_addr(sub, HF(PEX_ADDR), HF(PEX_ADDR6), at.tvb, off, entry.endpoint.addr_len, &entry.endpoint);
         proto_tree_add_item(sub, HF(PEX_PORT), at.tvb, (int)(off + entry.len - 2), 2, ENC_BIG_ENDIAN);
         proto_item_set_generated(proto_tree_add_uint(sub, HF(PEX_FLAGS), at.tvb, 0, 0, entry.flags));
         if (entry.dropped)
-            tree_flag(sub, HF(PEX_DROPPED), at.tvb, true);
+            item_flag(sub, HF(PEX_DROPPED), at.tvb, true);
     }
     if (count > MAX_PEERS)
-        tree_uint(tree, HF(PEER_MORE), at.tvb, count - MAX_PEERS);
+        item_uint(tree, HF(PEER_MORE), at.tvb, count - MAX_PEERS);
 }
 
 static void draw_holepunch(proto_tree *tree, piece at, const peerwire_message *m)
@@ -154,7 +154,7 @@ static void draw_holepunch(proto_tree *tree, piece at, const peerwire_message *m
     if (!m->has_holepunch)
         return;
     proto_tree_add_uint(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1, m->holepunch);
-    tree_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
+    item_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
     proto_tree_add_uint(tree, HF(HOLEPUNCH_PORT), at.tvb, (int)(begin + 2 + addr_len), 2, m->endpoint.port);
     if (m->holepunch == PEERWIRE_HOLEPUNCH_ERROR)
         proto_item_set_generated(proto_tree_add_uint(tree, HF(HOLEPUNCH_ERROR), at.tvb, 0, 0, m->holepunch_error));
@@ -263,6 +263,6 @@ void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet
             summary_set(pinfo, item, packet);
         draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
     }
-    tree_findings(pinfo, packet->record, NULL, item);
+    findings_draw(pinfo, packet->record, NULL, item);
     stats_tap(pinfo, packet);
 }

@@ -8,6 +8,8 @@
  *     store.c         where that is kept
  *     dissect.c       one KRPC message: is it one, Info column, summary
  *     tree.c          its keys and values
+ *     findings.c      what there is to say against it
+ *     item.c          text and generated items for all of these
  *     ports.c         its port advertisements, and the NAT of its sender
  *     peer.c          the peer wire's part in it
  *     stats_*.c       statistics
@@ -226,27 +228,36 @@ typedef struct tree_context {
 } tree_context;
 
 void tree_message(tree_context *context, proto_tree *tree);
-/* tree_findings adds the expert items: to the item that shows the bytes where there is one, to top otherwise. */
-void tree_findings(packet_info *pinfo, const state_record *record, tree_context *context, proto_item *top);
 
-/* Text in pinfo->pool. tree_text is for people: what is not printable is escaped, at most max bytes are shown.
- * tree_bencode renders any bencoded value. tree_hex is lower-case hex, of at most max bytes. */
-char *tree_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
-char *tree_bencode(packet_info *pinfo, const uint8_t *data, size_t len);
-char *tree_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
-/* tree_decimal writes a number into the end of out and returns where it begins: printf takes ten times as long. */
-#define TREE_DECIMAL 11
-char *tree_decimal(char out[TREE_DECIMAL], uint32_t num);
+/* findings.c */
+
+/* findings_draw adds the expert items: to the item that shows the bytes where there is one, to top otherwise. */
+void findings_draw(packet_info *pinfo, const state_record *record, const tree_context *context, proto_item *top);
+
+/* item.c */
+
+#define ITEM_MAX_TEXT 200 /* bytes that are shown of a text */
+
+/* Text in pinfo->pool. item_text is for people: what is not printable is escaped, at most max bytes are shown. item_string
+ * is a bencoded string's value, in quotes or in hex; item_bencode renders any bencoded value. item_hex is lower-case hex, of
+ * at most max bytes. */
+char *item_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
+char *item_string(packet_info *pinfo, const uint8_t *data, size_t len);
+char *item_bencode(packet_info *pinfo, const uint8_t *data, size_t len);
+char *item_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
+/* item_decimal writes a number into the end of out and returns where it begins: printf takes ten times as long. */
+#define ITEM_DECIMAL 11
+char *item_decimal(char out[ITEM_DECIMAL], uint32_t num);
 
 /* Generated items: they have no bytes of their own. A frame of 0 adds nothing. */
-void tree_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
-void tree_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* for filters and columns alone */
-void tree_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
-void tree_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
-void tree_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
-void tree_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
-/* tree_addr adds an address to whichever field is for its family; len 0: a generated item. */
-void tree_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint);
+void item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
+void item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* for filters and columns alone */
+void item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
+void item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
+void item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
+void item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
+/* item_addr adds an address to whichever field is for its family; len 0: a generated item. */
+void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint);
 
 /* ports.c */
 

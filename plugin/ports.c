@@ -122,9 +122,9 @@ static void draw_observed(proto_tree *tree, tvbuff_t *tvb, const tracker_advert 
 {
     if (advert->observed.port == 0)
         return;
-    tree_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);
-    tree_addr(tree, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &advert->observed);
-    tree_frame(tree, HF(ADVERT_OBSERVED_FRAME), tvb, advert->observed_frame);
+    item_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);
+    item_addr(tree, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &advert->observed);
+    item_frame(tree, HF(ADVERT_OBSERVED_FRAME), tvb, advert->observed_frame);
 }
 
 static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
@@ -136,15 +136,15 @@ static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *
     item = proto_tree_add_uint_format_value(tree, HF(ADVERT_VERDICT), tvb, 0, 0, verdict, "%s (%s)",
                                             tracker_verdict_name(verdict), tracker_verdict_meaning(verdict));
     proto_item_set_generated(item);
-    tree_frame(tree, HF(ADVERT_VERDICT_FRAME), tvb, advert->verdict_frame != advert->frame ? advert->verdict_frame : 0);
+    item_frame(tree, HF(ADVERT_VERDICT_FRAME), tvb, advert->verdict_frame != advert->frame ? advert->verdict_frame : 0);
     if (is_flagged(advert))
-        tree_flag(tree, HF(ADVERT_MISMATCH), tvb, true);
+        item_flag(tree, HF(ADVERT_MISMATCH), tvb, true);
     item = proto_tree_add_uint_format_value(tree, HF(ADVERT_LATER), tvb, 0, 0, later, "%s (%s)", tracker_later_name(later),
                                             tracker_later_meaning(later));
     proto_item_set_generated(item);
     if (advert->later_frame != 0) {
-        tree_frame(tree, HF(ADVERT_LATER_FRAME), tvb, advert->later_frame);
-        tree_time(tree, HF(ADVERT_LATER_TIME), tvb, advert->later_ns);
+        item_frame(tree, HF(ADVERT_LATER_FRAME), tvb, advert->later_frame);
+        item_time(tree, HF(ADVERT_LATER_TIME), tvb, advert->later_ns);
     }
 }
 
@@ -159,8 +159,8 @@ static void draw_channel(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, 
                                             "%s (\"%s\", %s, %s)", info->name, info->meaning, krpc_basis_name(info->basis),
                                             info->spec);
     proto_item_set_generated(item);
-    tree_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
-    tree_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
+    item_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
+    item_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
 }
 
 void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off, uint32_t len)
@@ -181,13 +181,13 @@ void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const track
     if (advert->advertised_port >= 0 || !advert->implied_port)
         proto_item_set_generated(proto_tree_add_int(sub, HF(ADVERT_PORT), tvb, (int)off, (int)len, advert->advertised_port));
     if (advert->implied_port)
-        tree_flag(sub, HF(ADVERT_IMPLIED), tvb, true);
-    tree_uint(sub, HF(ADVERT_SOURCE), tvb, advert->sender.port);
+        item_flag(sub, HF(ADVERT_IMPLIED), tvb, true);
+    item_uint(sub, HF(ADVERT_SOURCE), tvb, advert->sender.port);
     if (advert->dht_port != 0 && advert->dht_port != advert->sender.port)
-        tree_uint(sub, HF(ADVERT_DHT), tvb, advert->dht_port);
+        item_uint(sub, HF(ADVERT_DHT), tvb, advert->dht_port);
     draw_observed(sub, tvb, advert);
     if (advert->effective_port != 0)
-        tree_uint(sub, HF(ADVERT_EFFECTIVE), tvb, advert->effective_port);
+        item_uint(sub, HF(ADVERT_EFFECTIVE), tvb, advert->effective_port);
     draw_verdict(sub, tvb, advert);
 }
 
@@ -211,12 +211,12 @@ static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const state_packet
     proto_item_set_generated(item);
     draw_channel(sub, tvb, said->channel, said->service);
     if (said->has_port && said->port >= 0 && said->port <= UINT16_MAX)
-        tree_uint(sub, HF(ADVERT_OBSERVED), tvb, (uint32_t)said->port);
+        item_uint(sub, HF(ADVERT_OBSERVED), tvb, (uint32_t)said->port);
     if (said->has_addr)
-        tree_addr(sub, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &said->endpoint);
-    tree_uint(sub, HF(ADVERT_DESTINATION), tvb, packet->packet.dst.port);
+        item_addr(sub, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &said->endpoint);
+    item_uint(sub, HF(ADVERT_DESTINATION), tvb, packet->packet.dst.port);
     if (flagged)
-        tree_flag(sub, HF(ADVERT_MISMATCH), tvb, true);
+        item_flag(sub, HF(ADVERT_MISMATCH), tvb, true);
 }
 
 /* Where in the message an advertisement's value stands. */
@@ -268,11 +268,11 @@ static void draw_external(proto_tree *tree, tvbuff_t *tvb, const tracker_externa
     proto_item_append_text(item, ": %s, by %u observer%s", krpc_endpoint_text(text, &external->endpoint), external->observers,
                            external->observers == 1 ? "" : "s");
     proto_item_set_generated(item);
-    tree_addr(sub, HF(NAT_ADDR), HF(NAT_ADDR6), tvb, 0, 0, &external->endpoint);
-    tree_uint(sub, HF(NAT_EXTERNAL_PORT), tvb, external->endpoint.port);
-    tree_uint(sub, HF(NAT_OBSERVERS), tvb, external->observers);
+    item_addr(sub, HF(NAT_ADDR), HF(NAT_ADDR6), tvb, 0, 0, &external->endpoint);
+    item_uint(sub, HF(NAT_EXTERNAL_PORT), tvb, external->endpoint.port);
+    item_uint(sub, HF(NAT_OBSERVERS), tvb, external->observers);
     for (unsigned i = 0; i < TRACKER_MAX_FRAMES; i++)
-        tree_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
+        item_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
 }
 
 bool ports_is_behind_nat(const tracker_node *node)
@@ -298,19 +298,19 @@ void ports_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const kr
 
     proto_item_append_text(item, ": port %s, mapping %s", tracker_port_name(nat->port), tracker_mapping_name(nat->mapping));
     proto_item_set_generated(item);
-    tree_named(sub, HF(NAT_PORT), tvb, nat->port, tracker_port_name(nat->port));
-    tree_named(sub, HF(NAT_MAPPING), tvb, nat->mapping, tracker_mapping_name(nat->mapping));
-    tree_named(sub, HF(NAT_FILTERING), tvb, nat->filtering, tracker_filtering_name(nat->filtering));
+    item_named(sub, HF(NAT_PORT), tvb, nat->port, tracker_port_name(nat->port));
+    item_named(sub, HF(NAT_MAPPING), tvb, nat->mapping, tracker_mapping_name(nat->mapping));
+    item_named(sub, HF(NAT_FILTERING), tvb, nat->filtering, tracker_filtering_name(nat->filtering));
     if (nat->remapped != 0)
-        tree_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
+        item_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
     if ((nat->evidence & TRACKER_FROM_INSIDE) != 0)
-        tree_flag(sub, HF(NAT_INSIDE), tvb, true);
+        item_flag(sub, HF(NAT_INSIDE), tvb, true);
     if ((nat->evidence & TRACKER_FROM_OUTSIDE) != 0)
-        tree_flag(sub, HF(NAT_OUTSIDE), tvb, true);
+        item_flag(sub, HF(NAT_OUTSIDE), tvb, true);
     if ((nat->evidence & TRACKER_FROM_BOTH) != 0)
-        tree_flag(sub, HF(NAT_BOTH), tvb, true);
+        item_flag(sub, HF(NAT_BOTH), tvb, true);
     for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++)
         draw_external(sub, tvb, &nat->external[i]);
     if (nat->num_external > nat->num_kept)
-        tree_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);
+        item_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);
 }

@@ -15,198 +15,7 @@
 #define NODE_LEN 26
 #define NODE6_LEN 38
 #define ID_LEN KRPC_NODE_ID_LEN
-#define MAX_TEXT 200
 #define MAX_UNKNOWN 64 /* unknown keys shown of one dictionary */
-
-/* Text. */
-
-char *tree_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t shown = MIN(len, max);
-    char *out = wmem_alloc(pinfo->pool, 2 * shown + 4);
-
-    for (size_t i = 0; i < shown; i++) {
-        out[2 * i] = digits[data[i] >> 4];
-        out[2 * i + 1] = digits[data[i] & 15];
-    }
-    memcpy(out + 2 * shown, shown < len ? "..." : "", shown < len ? 4 : 1);
-    return out;
-}
-
-char *tree_decimal(char out[TREE_DECIMAL], uint32_t num)
-{
-    char *digit = out + TREE_DECIMAL - 1;
-
-    *digit = '\0';
-    do
-        *--digit = (char)('0' + num % 10);
-    while ((num /= 10) != 0);
-    return digit;
-}
-
-static const char *common_text(packet_info *pinfo, unsigned bits)
-{
-    char decimal[TREE_DECIMAL];
-
-    return wmem_strconcat(pinfo->pool, ", ", tree_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
-                          " in common with the target", NULL);
-}
-
-static void text_append(wmem_strbuf_t *out, const uint8_t *data, size_t len, size_t max)
-{
-    size_t shown = MIN(len, max);
-    size_t i = 0;
-
-    while (i < shown) {
-        gunichar c = g_utf8_get_char_validated((const char *)data + i, (gssize)(len - i));
-
-        if (c == (gunichar)-1 || c == (gunichar)-2 || c == 0 || !g_unichar_isprint(c)) {
-            wmem_strbuf_append_printf(out, "\\x%02x", data[i]);
-            i++;
-        } else {
-            wmem_strbuf_append_unichar(out, c);
-            i += (size_t)g_unichar_to_utf8(c, NULL);
-        }
-    }
-    if (shown < len)
-        wmem_strbuf_append(out, "...");
-}
-
-char *tree_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
-{
-    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
-
-    text_append(out, data, len, max);
-    return wmem_strbuf_finalize(out);
-}
-
-static bool is_text(const uint8_t *data, size_t len)
-{
-    size_t i = 0;
-
-    while (i < len) {
-        gunichar c = g_utf8_get_char_validated((const char *)data + i, (gssize)(len - i));
-
-        if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c))
-            return false;
-        i += (size_t)g_unichar_to_utf8(c, NULL);
-    }
-    return true;
-}
-
-static void string_append(packet_info *pinfo, wmem_strbuf_t *out, const uint8_t *data, size_t len)
-{
-    if (is_text(data, len)) {
-        wmem_strbuf_append_c(out, '"');
-        text_append(out, data, len, MAX_TEXT);
-        wmem_strbuf_append_c(out, '"');
-    } else {
-        wmem_strbuf_append_printf(out, "0x%s", tree_hex(pinfo, data, len, 32));
-    }
-}
-
-/* What stands between a token and the one before it. */
-static const char *separator(bencode_type before, bool is_value, const bencode_token *token)
-{
-    if (is_value)
-        return ": ";
-    if (before == BENCODE_NONE || before == BENCODE_LIST || before == BENCODE_DICT || token->type == BENCODE_END)
-        return "";
-    return ", ";
-}
-
-char *tree_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
-{
-    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
-    bencode_type before = BENCODE_NONE;
-    bencode_reader reader;
-    bencode_token token;
-    bool was_key = false;
-
-    bencode_reader_init(&reader, data, len);
-    for (;;) {
-        bool in_dict = reader.depth > 0 && reader.depth <= BENCODE_MAX_DEPTH && (reader.dicts >> (reader.depth - 1) & 1) != 0;
-
-        if (wmem_strbuf_get_len(out) > 2 * MAX_TEXT) {
-            wmem_strbuf_append(out, " ...");
-            break;
-        }
-        if (bencode_next(&reader, &token) != BENCODE_OK)
-            break;
-        wmem_strbuf_append(out, separator(before, was_key, &token));
-        was_key = (token.flags & BENCODE_KEY) != 0;
-        before = token.type;
-        if (token.type == BENCODE_STRING)
-            string_append(pinfo, out, data + token.body_off, token.body_len);
-        else if (token.type == BENCODE_INT)
-            wmem_strbuf_append_printf(out, "%" PRId64, token.num);
-        else if (token.type == BENCODE_END)
-            wmem_strbuf_append(out, in_dict ? "}" : "]");
-        else
-            wmem_strbuf_append(out, token.type == BENCODE_DICT ? "{" : "[");
-    }
-    return wmem_strbuf_finalize(out);
-}
-
-/* Generated items. */
-
-void tree_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame)
-{
-    if (frame != 0)
-        proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, frame));
-}
-
-void tree_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
-{
-    proto_item *item = proto_tree_add_uint(tree, hf, tvb, 0, 0, num);
-
-    proto_item_set_generated(item);
-    proto_item_set_hidden(item);
-}
-
-void tree_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
-{
-    proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, num));
-}
-
-void tree_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text)
-{
-    proto_item_set_generated(proto_tree_add_uint_format_value(tree, hf, tvb, 0, 0, num, "%s", text != NULL ? text : "?"));
-}
-
-void tree_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag)
-{
-    proto_item_set_generated(proto_tree_add_boolean(tree, hf, tvb, 0, 0, flag));
-}
-
-void tree_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns)
-{
-    nstime_t time = {.secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000)};
-
-    proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
-}
-
-void tree_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint)
-{
-    proto_item *item = NULL;
-
-    if (endpoint->addr_len == 4) {
-        ws_in4_addr addr;
-
-        memcpy(&addr, endpoint->addr, sizeof addr);
-        item = proto_tree_add_ipv4(tree, hf4, tvb, (int)off, (int)len, addr);
-    } else if (endpoint->addr_len == 16) {
-        ws_in6_addr addr;
-
-        memcpy(&addr, endpoint->addr, sizeof addr);
-        item = proto_tree_add_ipv6(tree, hf6, tvb, (int)off, (int)len, &addr);
-    }
-    if (len == 0)
-        proto_item_set_generated(item);
-}
-
-/* The message. */
 
 static bool has_room(tree_context *c)
 {
@@ -236,7 +45,7 @@ static void place_add(tree_context *c, uint32_t off, uint32_t end, proto_item *i
 static void more_add(tree_context *c, proto_tree *tree, uint32_t count)
 {
     if (count != 0)
-        tree_uint(tree, HF(MORE), c->tvb, count);
+        item_uint(tree, HF(MORE), c->tvb, count);
 }
 
 static void draw_remainder(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
@@ -258,6 +67,14 @@ static void draw_distance(tree_context *c, proto_tree *tree, unsigned bits)
         hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
 }
 
+static const char *common_text(packet_info *pinfo, unsigned bits)
+{
+    char decimal[ITEM_DECIMAL];
+
+    return wmem_strconcat(pinfo->pool, ", ", item_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
+                          " in common with the target", NULL);
+}
+
 static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint, unsigned bits)
 {
     char text[KRPC_ENDPOINT_TEXT] = "";
@@ -265,7 +82,7 @@ static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, co
 
     if (!compat_is_visible(tree))
         return proto_tree_add_item(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, ENC_NA);
-    id = tree_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
+    id = item_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
     line = wmem_strconcat(c->pinfo->pool, "Node ", id, ", ", krpc_endpoint_text(text, endpoint),
                           c->target != NULL ? common_text(c->pinfo, bits) : "", NULL);
     return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "%s", line);
@@ -285,7 +102,7 @@ static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
     proto_tree_add_item(sub, HF(NODE_ID), c->tvb, (int)off, ID_LEN, ENC_NA);
-    tree_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
+    item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
     if (c->target != NULL)
         draw_distance(c, sub, bits);
@@ -339,7 +156,7 @@ static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
                           : proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
-    tree_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
+    item_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(PEER_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
     c->num_items += 2;
 }
@@ -392,7 +209,7 @@ static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field fiel
 
         if (token.type == BENCODE_STRING && has_room(c))
             item = proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
-                                         tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT));
+                                         item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT));
     }
     return item;
 }
@@ -416,7 +233,7 @@ static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field
     proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
 
     if (has_addr)
-        tree_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
+        item_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
     else
         draw_remainder(c, tree, span.off, span.len);
     if (has_port)
@@ -438,7 +255,7 @@ static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc
 
 static proto_item *draw_version(tree_context *c, proto_tree *tree, krpc_span span)
 {
-    const char *hex = tree_hex(c->pinfo, c->data + span.off, span.len, 20);
+    const char *hex = item_hex(c->pinfo, c->data + span.off, span.len, 20);
     char text[KRPC_CLIENT_TEXT];
 
     krpc_client_text(text, sizeof text, c->data + span.off, span.len);
@@ -501,16 +318,12 @@ static void draw_item(tree_context *c, proto_item *item, krpc_field field, const
     krpc_span span = value_span(c, value);
     char *text;
 
-    if (value->type == BENCODE_STRING) {
-        wmem_strbuf_t *out = wmem_strbuf_new(c->pinfo->pool, "");
-
-        string_append(c->pinfo, out, c->data + span.off, span.len);
-        text = wmem_strbuf_finalize(out);
-    } else if (value->type == BENCODE_INT) {
+    if (value->type == BENCODE_STRING)
+        text = item_string(c->pinfo, c->data + span.off, span.len);
+    else if (value->type == BENCODE_INT)
         text = wmem_strdup_printf(c->pinfo->pool, "%" PRId64, value->num);
-    } else {
-        text = tree_bencode(c->pinfo, c->data + span.off, span.len);
-    }
+    else
+        text = item_bencode(c->pinfo, c->data + span.off, span.len);
     proto_item_append_text(item, " (%s)", text);
     proto_item_set_generated(proto_tree_add_string(tree, HF(ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
     if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(ITEM_TARGET)))
@@ -520,12 +333,12 @@ static void draw_item(tree_context *c, proto_item *item, krpc_field field, const
 static proto_item *draw_string(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     return proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
-                                 tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT));
+                                 item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT));
 }
 
 static proto_item *draw_type(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
-    const char *text = tree_text(c->pinfo, c->data + span.off, span.len, MAX_TEXT);
+    const char *text = item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT);
 
     const char *name = krpc_type_name((krpc_type)c->message->type);
 
@@ -709,9 +522,9 @@ static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope)
         value = clamp(c, value.off, value.len);
 
         proto_item *item = proto_tree_add_string(tree, HF(UNKNOWN_KEY), c->tvb, (int)key.off, (int)key.len,
-                                                 tree_text(c->pinfo, c->data + key.off, key.len, MAX_TEXT));
+                                                 item_text(c->pinfo, c->data + key.off, key.len, ITEM_MAX_TEXT));
         if (compat_is_visible(tree))
-            proto_item_append_text(item, ": %s", tree_bencode(c->pinfo, c->data + value.off, value.len));
+            proto_item_append_text(item, ": %s", item_bencode(c->pinfo, c->data + value.off, value.len));
         proto_tree_add_item(proto_item_add_subtree(item, ETT(VALUE)), HF(UNKNOWN_VALUE), c->tvb, (int)value.off,
                             (int)value.len, ENC_NA);
         place_add(c, key.off, value.off + value.len, item);
@@ -731,58 +544,4 @@ void tree_message(tree_context *c, proto_tree *tree)
     draw_rest(c, tree, KRPC_SCOPE_TOP);
     if (end < c->len)
         proto_tree_add_item(tree, HF(TRAILING), c->tvb, (int)end, (int)(c->len - end), ENC_NA);
-}
-
-/* Findings. */
-
-static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len, proto_item *top)
-{
-    const tree_place *best = NULL;
-
-    for (unsigned i = 0; c != NULL && len != 0 && i < c->num_places; i++) {
-        const tree_place *place = &c->places[i];
-
-        if (off < place->off || off + len > place->off + place->len)
-            continue;
-        if (best == NULL || place->len < best->len)
-            best = place;
-    }
-    return best != NULL ? best->item : top;
-}
-
-/* Will anybody read the text of an expert item? */
-static bool is_text_wanted(proto_item *top)
-{
-    static int expert_tap;
-
-    if (expert_tap == 0)
-        expert_tap = find_tap_id("expert");
-    return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
-}
-
-void tree_findings(packet_info *pinfo, const state_record *record, tree_context *context, proto_item *top)
-{
-    bool with_text = record->num_findings != 0 && is_text_wanted(top);
-    const char *proto = pinfo->current_proto;
-    const bool in_error = pinfo->flags.in_error_pkt;
-
-    pinfo->current_proto = "KRPC"; /* Expert Information says whose finding it is */
-    /* It leaves out what stands in a packet that an ICMP error quotes; these findings are about the error itself. */
-    pinfo->flags.in_error_pkt = false;
-    for (unsigned i = 0; i < record->num_findings; i++) {
-        const state_finding *kept = &record->findings[i];
-        const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
-        char text[256];
-
-        if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule))
-            continue;
-        if (!with_text) {
-            expert_add_info(pinfo, top, &ei_rule[kept->rule]);
-            continue;
-        }
-        krpc_finding_text(text, sizeof text, &finding);
-        expert_add_info_format(pinfo, place_find(context, kept->off, kept->len, top), &ei_rule[kept->rule], "%s", text);
-    }
-    pinfo->current_proto = proto;
-    pinfo->flags.in_error_pkt = in_error;
 }
