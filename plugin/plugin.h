@@ -117,6 +117,7 @@ typedef struct state_record {
     uint16_t num_adverts;
     uint16_t asked_port;     /* where the query went that this answers; 0 when that is where the answer comes from */
     bool asked_elsewhere;    /* that was another address, too */
+    uint16_t mark;           /* tells the queries of one frame apart; not kept where there is one alone */
     uint32_t request_frame;  /* the query that this answers, or that is quoted */
     uint32_t response_frame; /* what answers this query */
     uint32_t repeats;
@@ -150,8 +151,8 @@ void store_clear(void);
 /* store_put keeps a record of a packet, store_get finds it again: NULL when there is none. */
 void store_put(const state_packet *packet, const state_record *record);
 state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key);
-/* store_link says to the query in a frame where its first response is. */
-void store_link(uint32_t query_frame, uint32_t response_frame);
+/* store_link says to the query with a mark in a frame where its first response is. */
+void store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame);
 
 /* state.c */
 

@@ -252,6 +252,17 @@ static bool admits(const state_packet *packet, bool forced)
     return probe == KRPC_PROBE_YES || (probe == KRPC_PROBE_MAYBE && prefs_krpc_accept == PREFS_ACCEPT_LENIENT);
 }
 
+/* The same for a query and what answers it: its transaction id, and where it went. */
+static uint16_t mark_of(const state_packet *packet, const krpc_endpoint *asked)
+{
+    const krpc_value *t = &packet->message->value[KRPC_T];
+    uint32_t hash = wmem_strong_hash(asked->addr, asked->addr_len) + asked->port;
+
+    if (krpc_has(packet->message, KRPC_T))
+        hash += wmem_strong_hash(packet->data + t->off, t->len);
+    return (uint16_t)(hash ^ hash >> 16);
+}
+
 void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
 {
     tracker_result result;
@@ -266,10 +277,12 @@ void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
     krpc_message_check(packet->message, packet->data, &sink);
     memset(&result, 0, sizeof result);
     tracker_message(state, &packet->packet, packet->message, packet->data, NULL, &result, &sink);
-    store_put(packet, keep(pinfo, packet, STATE_MESSAGE, &result));
+    keep(pinfo, packet, STATE_MESSAGE, &result);
+    packet->record->mark = mark_of(packet, &packet->packet.dst);
+    store_put(packet, packet->record);
     /* packet-dns does the same: the query is told of its response when that comes, and shows it from the second pass on. */
     if (result.request_frame != 0)
-        store_link(result.request_frame, packet->packet.frame);
+        store_link(result.request_frame, mark_of(packet, &result.asked), packet->packet.frame);
 }
 
 static void keep_other(packet_info *pinfo, state_packet *packet, const tracker_result *result)

@@ -27,7 +27,8 @@ enum {
     HAS_ASKED = 256,
     HAS_ADVERTS = 512,
     HAS_FINDINGS = 1024,
-    ASKED_ELSEWHERE = 2048
+    ASKED_ELSEWHERE = 2048,
+    HAS_MARK = 4096 /* a query that is not the first record of its frame */
 };
 
 /* A place is the number of a block and an offset in it, plus 1; 0 is nowhere. */
@@ -132,7 +133,7 @@ static unsigned flags_of(const state_record *record, bool has_next)
            (record->target != NULL ? HAS_TARGET : 0) | (record->request_frame != 0 ? HAS_REQUEST : 0) |
            (record->repeats != 0 ? HAS_REPEATS : 0) | (record->asked_port != 0 ? HAS_ASKED : 0) |
            (record->num_adverts != 0 ? HAS_ADVERTS : 0) | (record->num_findings != 0 ? HAS_FINDINGS : 0) |
-           (record->asked_elsewhere ? ASKED_ELSEWHERE : 0);
+           (record->asked_elsewhere ? ASKED_ELSEWHERE : 0) | (has_next && is_asked ? HAS_MARK : 0);
 }
 
 static size_t put_bytes(uint8_t *out, const void *bytes, size_t len)
@@ -172,6 +173,8 @@ static size_t put_record(uint8_t *out, const state_record *record, uint32_t key,
         len += put_bytes(out + len, &next, sizeof next);
     if ((flags & HAS_LINK) != 0)
         len += put_bytes(out + len, &record->response_frame, sizeof record->response_frame);
+    if ((flags & HAS_MARK) != 0)
+        len += put_bytes(out + len, &record->mark, sizeof record->mark);
     len += put_number(out + len, key);
     len += put_number(out + len, record->method);
     if ((flags & HAS_PEERS) != 0)
@@ -263,6 +266,7 @@ typedef struct head {
     unsigned flags;
     place next;
     uint8_t *link; /* where the response's frame stands; NULL where it is not kept */
+    uint16_t mark;
     uint32_t key;
     const uint8_t *rest;
 } head;
@@ -279,6 +283,8 @@ static head head_get(place here)
         out.link = begin + (in - begin);
         in += sizeof(uint32_t);
     }
+    if ((out.flags & HAS_MARK) != 0)
+        get_bytes(&out.mark, &in, sizeof out.mark);
     out.key = (uint32_t)get_number(&in);
     out.rest = in;
     return out;
@@ -304,18 +310,21 @@ state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key)
     return record;
 }
 
-void store_link(uint32_t query_frame, uint32_t response_frame)
+/* The oldest record, which the others lead to, has no mark: it is the one where none of them fits. */
+void store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame)
 {
     const place *where = slot(query_frame, false);
     head kept;
 
     for (place here = where != NULL ? *where : 0; here != 0; here = kept.next) {
-        uint32_t known = 1;
+        uint32_t known;
 
         kept = head_get(here);
-        if (kept.link != NULL)
-            memcpy(&known, kept.link, sizeof known);
+        if (kept.link == NULL || ((kept.flags & HAS_MARK) != 0 && kept.mark != mark))
+            continue;
+        memcpy(&known, kept.link, sizeof known);
         if (known == 0)
             memcpy(kept.link, &response_frame, sizeof response_frame);
+        return;
     }
 }

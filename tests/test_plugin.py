@@ -47,11 +47,19 @@ def icmp_error(src, dst, kind, code, quoted):
     return ipv4(src, dst, 1, struct.pack("!BBHI", kind, code, 0, 0) + quoted)
 
 
-def capture(name, packets, snap=65535):
-    """A pcap file of raw IP packets."""
+def aggregate(*packets):
+    """A frame of IEEE 802.11 with several IP packets in it (A-MSDU)."""
+    body = b""
+    for packet in packets:
+        body += bytes(-len(body) % 4) + bytes(12) + struct.pack("!H", 8 + len(packet)) + b"\xaa\xaa\x03\0\0\0\x08\0" + packet
+    return b"\x88\0\0\0" + bytes(18) + b"\0\0\x80\0" + body
+
+
+def capture(name, packets, snap=65535, link=101):
+    """A pcap file, of raw IP packets where link does not say otherwise."""
     path = pathlib.Path(folder.name) / name
     with open(path, "wb") as out:
-        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link))
         for i, packet in enumerate(packets):
             out.write(struct.pack("<IIII", 1700000000 + i // 100, i % 100 * 1000, min(len(packet), snap), len(packet)))
             out.write(packet[:snap])
@@ -167,6 +175,28 @@ class Saying(unittest.TestCase):
         fields = ("krpc.retransmission", "krpc.retransmit_request_in", "krpc.retransmit_response_in")
         for options in ([], ["-2"]):
             self.assertEqual(table(path, *fields, options=options), [["", "", ""], ["1", "1", ""], ["", "", ""], ["1", "", "3"]])
+
+    def test_several_in_a_frame(self):
+        """Each datagram of a frame has its own record, and each query of a frame its own response."""
+        hosts = [("192.0.2.1", 7000), ("192.0.2.2", 7000), ("192.0.2.3", 7000), ("192.0.2.1", 7001)]
+        other = PING.replace(b"2:aa", b"2:bb"), PONG.replace(b"2:aa", b"2:bb")
+        unknown = PONG.replace(b"2:aa", b"2:zz")
+        queries = [udp(A, hosts[0], PING), udp(A, hosts[1], PING.replace(b"4:ping", b"9:find_node")), udp(A, hosts[2], PING),
+                   udp(A, B, b"not KRPC"), udp(A, hosts[0], other[0]), udp(A, hosts[3], PING), udp(hosts[1], A, unknown)]
+        path = capture("several.pcap", link=105, packets=[
+            aggregate(*queries),
+            aggregate(udp(A, hosts[2], other[0]), udp(hosts[2], A, PONG), udp(hosts[1], A, unknown)),
+            aggregate(udp(hosts[0], A, PONG)),
+            aggregate(udp(hosts[1], A, PONG), udp(hosts[0], A, other[1])),
+            aggregate(udp(hosts[0], A, other[1])),
+            aggregate(udp(hosts[3], A, PONG), udp(hosts[2], A, other[1]))])
+        fields = ("krpc.response_in", "krpc.response_to", "krpc.unsolicited", "krpc.q", "krpc.method",
+                  "krpc.retransmit_response_in")
+        expected = [["3,4,2,4,6", "", "1", "ping,find_node,ping,ping,ping", "1,2,1,1,1", ""], ["6", "1", "1", "ping", "1,1", ""],
+                    ["", "1", "", "", "1", ""], ["", "1,1", "", "", "2,1", ""], ["", "1", "", "", "1", "4"],
+                    ["", "1,2", "", "", "1,1", ""]]
+        self.assertEqual(table(path, *fields, options=["-2"]), expected)
+        self.assertEqual(table(path, *fields), [["", *row[1:]] for row in expected])
 
     def test_port_that_differs(self):
         announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti6999e5:token2:xxe1:q13:announce_peer"
