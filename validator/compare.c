@@ -300,8 +300,9 @@ static void put_text(compare *c, const GPtrArray *all)
         num_tcp += m->protocol == FRAME_TCP;
         num_tcp_kept += m->protocol == FRAME_TCP && m->inside.port == m->outside.port;
     }
+    bool any = grid_num_rows(rows) > 0;
     grid_put(out, rows, c->with->color);
-    text_puts(out, "\n  ");
+    text_puts(out, any ? "\n  " : "  ");
     text_count(out, c->num_pairs);
     text_puts(out, " packets were found on both sides.\n  ");
     if (num_tcp + num_unchanged > 0) {

@@ -75,6 +75,10 @@ static void put_cell(text *out, const char *bytes, size_t len, size_t width, boo
 
 void grid_put(text *out, grid *of, bool color)
 {
+    if (grid_num_rows(of) == 0) {
+        grid_free(of);
+        return;
+    }
     size_t *widths = g_new0(size_t, of->num_columns);
 
     for (unsigned i = 0; i < of->num_columns; i++)

@@ -18,7 +18,7 @@ text *grid_cell(grid *of);
 /* grid_color gives the cell begun last an ANSI style. */
 void grid_color(grid *of, const char *style);
 unsigned grid_num_rows(const grid *of);
-/* grid_put writes it all, and frees the table; grid_free only does the second. */
+/* grid_put writes it all, nothing where there is no row, and frees the table; grid_free only does the second. */
 void grid_free(grid *of);
 void grid_put(text *out, grid *of, bool color);
 

@@ -97,6 +97,10 @@ void ledger_add(ledger *book, const tracker_advert *advert)
         entry->proof_frame = advert->verdict_frame;
     if (entry->later_frame == 0)
         entry->later_frame = advert->later_frame;
+    if (advert->has_node_id && !entry->has_node_id) {
+        entry->has_node_id = true;
+        memcpy(entry->node_id, advert->node_id, sizeof entry->node_id);
+    }
     if (advert->version_len > 0) {
         entry->version_len = advert->version_len;
         memcpy(entry->version, advert->version, 4);

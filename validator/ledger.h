@@ -23,6 +23,8 @@ typedef struct ledger_entry {
     uint8_t implied_port;
     uint8_t version_len;
     uint8_t version[4];
+    bool has_node_id;
+    uint8_t node_id[20]; /* the first one */
     uint32_t count;
     uint32_t num_frames;
     uint32_t frames[LEDGER_FRAMES];

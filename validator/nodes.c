@@ -15,7 +15,7 @@
 #include "style.h"
 #include "grid.h"
 
-#define SHORT_CLIENT 16
+#define SHORT_CLIENT 20
 
 typedef struct nodes {
     const options *with;
@@ -76,15 +76,25 @@ static void put_external(text *out, const tracker_node *node)
         text_printf(out, " +%u", nat->num_external - 1);
 }
 
+/* Whole words: a cut version is the name of another one. */
+static size_t short_len(const char *client)
+{
+    size_t len = strlen(client);
+
+    if (len > SHORT_CLIENT)
+        for (len = SHORT_CLIENT; len > 0 && client[len] != ' '; len--)
+            continue;
+    return len > 0 ? len : SHORT_CLIENT;
+}
+
 static void put_row(grid *rows, const tracker_node *node, bool verbose)
 {
     const tracker_nat *nat = &node->nat;
 
     text_endpoint(grid_cell(rows), &node->endpoint);
     const char *client = record_client(node->version, node->version_len);
+    text_put(grid_cell(rows), client, verbose ? strlen(client) : short_len(client));
     text *out = grid_cell(rows);
-    text_put(out, client, verbose ? strlen(client) : MIN(strlen(client), SHORT_CLIENT));
-    out = grid_cell(rows);
     if (node->num_ids > 0)
         message_text_id(out, node->ids[0]);
     else

@@ -104,7 +104,7 @@ static void put_row(const ports *p, grid *rows, const ledger_entry *entry)
         text_puts(grid_cell(rows), record_client(entry->version, entry->version_len));
     text_puts(grid_cell(rows), krpc_channel_get((krpc_channel)entry->channel)->name);
     text *out = grid_cell(rows);
-    if (entry->advertised_port >= 0)
+    if (entry->advertised_port >= 0 || entry->channel != KRPC_CHANNEL_IMPLIED_PORT)
         text_int(out, entry->advertised_port);
     else
         text_char(out, '-');

@@ -25,7 +25,8 @@ static void put_failure(check *c, const krpc_rule_info *info, const tally_rule *
 
     put_xml(out, "      <failure message=\"", rule->example);
     put_xml(out, "\" type=\"", krpc_severity_name(info->severity));
-    text_printf(out, "\">%" G_GUINT64_FORMAT " in %s ", rule->count, rule->count == 1 ? "frame" : "frames");
+    text_printf(out, "\">%" G_GUINT64_FORMAT " in %s ", rule->count,
+                rule->num_frames == 1 ? "frame" : "frames");
     text frames = {0};
     report_frames(&frames, c, rule);
     text_xml(out, frames.data, frames.len);
@@ -51,7 +52,8 @@ static void put_case(check *c, krpc_rule which)
     if (info->severity >= c->with->fail_on)
         put_failure(c, info, rule);
     else
-        text_printf(out, "      <system-out>%" G_GUINT64_FORMAT " times</system-out>\n", rule->count);
+        text_printf(out, "      <system-out>%" G_GUINT64_FORMAT " time%s</system-out>\n", rule->count,
+                    rule->count == 1 ? "" : "s");
     text_puts(out, "    </testcase>\n");
 }
 

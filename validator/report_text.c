@@ -36,7 +36,7 @@ void report_frames(text *out, const check *c, const tally_rule *rule)
         }
         text_uint(out, frame.frame);
     }
-    if (rule->count > rule->num_frames)
+    if (rule->more_frames)
         text_puts(out, ", ...");
 }
 
@@ -120,7 +120,7 @@ static void put_rule(check *c, krpc_rule which)
     text_count(out, rule->count);
     text_printf(out, rule->count == 1 ? " time   %s\n" : " times  %s\n", info->spec);
     text_printf(out, "      %s%s\n", rule->count > 1 ? "such as: " : "", rule->example);
-    text_puts(out, rule->count == 1 ? "      frame " : "      frames ");
+    text_puts(out, rule->num_frames == 1 ? "      frame " : "      frames ");
     report_frames(out, c, rule);
     if (report_knows_clients(rule)) {
         if (rule->num_clients > 1)

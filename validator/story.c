@@ -30,40 +30,47 @@ typedef struct dht_claims {
     bool more;
 } dht_claims;
 
+static void collect_entry(dht_claims *out, const ledger_entry *entry)
+{
+    unsigned n = 0;
+
+    if (entry->service != KRPC_SERVICE_DHT)
+        return;
+    while (n < out->num_claims && (out->claims[n].port != entry->advertised_port ||
+                                   out->claims[n].channel != entry->channel))
+        n++;
+    if (n == SHOWN_PORTS) {
+        out->more = true;
+        return;
+    }
+    if (n == out->num_claims) {
+        out->num_claims++;
+        out->claims[n].port = entry->advertised_port;
+        out->claims[n].channel = entry->channel;
+        out->claims[n].frame = entry->frames[0];
+    }
+    out->claims[n].count += entry->count;
+    out->claims[n].frame = MIN(out->claims[n].frame, entry->frames[0]);
+    if (entry->later < TRACKER_NUM_LATER) {
+        uint32_t *frame = &out->claims[n].later[entry->later].frame;
+        if (*frame == 0 || (entry->later_frame != 0 && entry->later_frame < *frame))
+            *frame = entry->later_frame;
+        out->claims[n].later[entry->later].count += entry->count;
+    }
+}
+
 static void collect_from(dht_claims *out, const ledger *book, const krpc_endpoint *host)
 {
     const ledger_entry *entry;
 
     for (unsigned i = ledger_find(book, host); (entry = ledger_get(book, i)) != NULL; i++) {
-        unsigned n = 0;
         if (!krpc_endpoint_equal(&entry->host, host))
             break;
-        if (entry->service != KRPC_SERVICE_DHT)
-            continue;
-        while (n < out->num_claims && (out->claims[n].port != entry->advertised_port ||
-                                       out->claims[n].channel != entry->channel))
-            n++;
-        if (n == SHOWN_PORTS) {
-            out->more = true;
-            continue;
-        }
-        if (n == out->num_claims) {
-            out->num_claims++;
-            out->claims[n].port = entry->advertised_port;
-            out->claims[n].channel = entry->channel;
-            out->claims[n].frame = entry->frames[0];
-        }
-        out->claims[n].count += entry->count;
-        out->claims[n].frame = MIN(out->claims[n].frame, entry->frames[0]);
-        if (entry->later < TRACKER_NUM_LATER) {
-            if (out->claims[n].later[entry->later].count == 0)
-                out->claims[n].later[entry->later].frame = entry->later_frame;
-            out->claims[n].later[entry->later].count += entry->count;
-        }
+        collect_entry(out, entry);
     }
 }
 
-/* What a node says on any of the ports that it is seen on. */
+/* What a node says on the ports that it is seen on, as far as these were kept. */
 static void collect(dht_claims *out, const ledger *book, const tracker_node *node)
 {
     *out = (dht_claims){0};
@@ -72,6 +79,61 @@ static void collect(dht_claims *out, const ledger *book, const tracker_node *nod
         const krpc_endpoint *outside = &node->nat.external[i].endpoint;
         if (krpc_endpoint_same_addr(outside, &node->endpoint) && outside->port != node->endpoint.port)
             collect_from(out, book, outside);
+    }
+}
+
+static bool is_collected(const tracker_node *node, const krpc_endpoint *host)
+{
+    bool found = krpc_endpoint_equal(host, &node->endpoint);
+
+    for (uint32_t i = 0; i < node->nat.num_kept; i++)
+        found = found || krpc_endpoint_equal(host, &node->nat.external[i].endpoint);
+    return found;
+}
+
+/* Seen from outside, one node behind a NAT is many endpoints of one address with one id. */
+static GBytes *identity(const krpc_endpoint *endpoint, const uint8_t id[20])
+{
+    uint8_t key[36];
+
+    memcpy(key, endpoint->addr, 16);
+    memcpy(key + 16, id, 20);
+    return g_bytes_new(key, sizeof key);
+}
+
+/* And what it says on those that were not kept: the entries of the book, by identity. */
+static GHashTable *by_identity(const ledger *book)
+{
+    GHashTable *said = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
+                                             (GDestroyNotify)g_ptr_array_unref);
+    const ledger_entry *entry;
+
+    for (unsigned i = 0; (entry = ledger_get(book, i)) != NULL; i++) {
+        if (!entry->has_node_id)
+            continue;
+        GBytes *key = identity(&entry->host, entry->node_id);
+        GPtrArray *entries = g_hash_table_lookup(said, key);
+        if (entries == NULL) {
+            entries = g_ptr_array_new();
+            g_hash_table_insert(said, g_bytes_ref(key), entries);
+        }
+        g_bytes_unref(key);
+        g_ptr_array_add(entries, (gpointer)entry);
+    }
+    return said;
+}
+
+static void collect_elsewhere(dht_claims *out, GHashTable *said, const tracker_node *node)
+{
+    if (node->num_ids == 0)
+        return;
+    GBytes *key = identity(&node->endpoint, node->ids[0]);
+    const GPtrArray *entries = g_hash_table_lookup(said, key);
+    g_bytes_unref(key);
+    for (guint i = 0; entries != NULL && i < entries->len; i++) {
+        const ledger_entry *entry = g_ptr_array_index(entries, i);
+        if (!is_collected(node, &entry->host))
+            collect_entry(out, entry);
     }
 }
 
@@ -331,12 +393,13 @@ static void wrap(text *out, size_t start, const char *indent)
     g_free(copy);
 }
 
-static void put_story(text *out, const run *from, const ledger *book, const tracker_node *node)
+static void put_story(text *out, const run *from, const ledger *book, GHashTable *said, const tracker_node *node)
 {
     size_t start = out->len;
     dht_claims claims;
 
     collect(&claims, book, node);
+    collect_elsewhere(&claims, said, node);
     put_who(out, node);
     put_seen(out, from, node);
     put_behaviour(out, node);
@@ -345,23 +408,16 @@ static void put_story(text *out, const run *from, const ledger *book, const trac
     wrap(out, start, "  ");
 }
 
-/* Seen from outside, one node behind a NAT is many endpoints of one address with one id. */
 static bool is_told(GHashTable *told, const tracker_node *node)
 {
-    uint8_t key[36];
-
-    if (node->num_ids == 0)
-        return false;
-    memcpy(key, node->endpoint.addr, 16);
-    memcpy(key + 16, node->ids[0], 20);
-    GBytes *bytes = g_bytes_new(key, sizeof key);
-    return !g_hash_table_add(told, bytes);
+    return node->num_ids > 0 && !g_hash_table_add(told, identity(&node->endpoint, node->ids[0]));
 }
 
 uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which,
                        const story_filter *only, uint32_t max_stories)
 {
     GHashTable *told = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+    GHashTable *said = by_identity(book);
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
     uint64_t num_stories = 0;
     tracker_node node;
@@ -373,8 +429,9 @@ uint64_t story_put_all(text *out, const run *from, const ledger *book, const sel
         if (num_stories == 0 && max_stories > 0)
             text_puts(out, "\nNodes that are not where they seem:\n");
         if (num_stories++ < max_stories)
-            put_story(out, from, book, &node);
+            put_story(out, from, book, said, &node);
     }
     g_hash_table_destroy(told);
+    g_hash_table_destroy(said);
     return num_stories;
 }

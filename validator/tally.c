@@ -77,6 +77,20 @@ static void count_client(tally_rule *rule, tally_client client)
     rule->clients[rule->num_clients++] = client;
 }
 
+static void add_frame(tally_rule *rule, const run *from, uint32_t number)
+{
+    tally_frame frame;
+
+    frame.frame = run_frame(from, number, &frame.file);
+    for (unsigned i = 0; i < rule->num_frames; i++) /* a packet can break a rule twice; once is enough here */
+        if (rule->frames[i].frame == frame.frame && rule->frames[i].file == frame.file)
+            return;
+    if (rule->num_frames < TALLY_FRAMES)
+        rule->frames[rule->num_frames++] = frame;
+    else
+        rule->more_frames = true;
+}
+
 void tally_finding(tally *sum, const run *from, const run_packet *packet, const krpc_message *message,
                    const krpc_finding *finding)
 {
@@ -90,13 +104,7 @@ void tally_finding(tally *sum, const run *from, const run_packet *packet, const 
     rule->count++;
     tally_client client = client_of(packet, message);
     count_client(rule, client);
-    if (rule->num_frames < TALLY_FRAMES) {
-        tally_frame *frame = &rule->frames[rule->num_frames];
-        frame->frame = run_frame(from, packet->where.frame, &frame->file);
-        /* A packet can break a rule twice; once is enough here. */
-        if (rule->num_frames == 0 || frame->frame != frame[-1].frame || frame->file != frame[-1].file)
-            rule->num_frames++;
-    }
+    add_frame(rule, from, packet->where.frame);
 }
 
 void tally_advert(tally *sum, const tracker_advert *advert)

@@ -32,6 +32,7 @@ typedef struct tally_rule {
     uint64_t count;
     unsigned num_frames;
     tally_frame frames[TALLY_FRAMES];
+    bool more_frames; /* than these */
     char example[RUN_FINDING_TEXT]; /* the text of the first one */
     unsigned num_clients;
     tally_client clients[TALLY_CLIENTS];
