@@ -3,6 +3,7 @@
 KRPCSCOPE is the command, SAMPLES the folder of captures, KRPCSCOPE_CAPTURES one with more.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import collections
 import contextlib
 import importlib.util
 import json
@@ -39,6 +40,18 @@ def records(*words):
 
 def findings(*words):
     return [r for r in records("check", "--format", "ndjson", *words) if r["type"] == "finding"]
+
+
+def sent_by(found, messages):
+    """The clients that sent what the findings are about, as reports name them; None where nobody is known."""
+    by_frame, senders = {m["frame"]: m for m in messages}, collections.Counter()
+    for f in found:
+        message = by_frame.get(f["frame"], {})
+        known = len(message.get("v", "")) == 8
+        senders[(message["v"], message["client"]) if known else ("", "unknown")] += 1
+    shown = [f"{client} ({count})" for (_, client), count in list(senders.items())[:8]]
+    others = sum(list(senders.values())[8:])
+    return None if set(senders) == {("", "unknown")} else ", ".join(shown + ([f"others ({others})"] if others else []))
 
 
 def sample(name):

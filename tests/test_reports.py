@@ -13,7 +13,7 @@ import sys
 import unittest
 import xml.etree.ElementTree
 
-from command import CAPTURES, Checker, dump, findings, folder, links, out, records, run, sample
+from command import CAPTURES, Checker, dump, findings, folder, links, out, records, run, sample, sent_by
 
 
 def closed(required, **properties):
@@ -66,11 +66,27 @@ class Sarif(unittest.TestCase):
                 for result in log["results"]:
                     self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
                 self.assertIs(log["invocations"][0]["executionSuccessful"], True)
-                found = [(r["properties"]["frame"], r["ruleId"]) for r in log["results"]]
-                self.assertEqual(found, [(f["frame"], f["rule"]) for f in findings(capture)])
+                self.assertEqual([self.said(r) for r in log["results"]], [self.expected(f) for f in findings(capture)])
                 (artifact,) = log["artifacts"]
                 for result in log["results"]:
                     self.assertEqual(result["locations"][0]["physicalLocation"]["artifactLocation"], artifact["location"])
+
+    def said(self, result):
+        return result["ruleId"], result["level"], result["message"]["text"], result["properties"]
+
+    def expected(self, f):
+        end = lambda side: ("[%s]:%d" if ":" in f[side + "_ip"] else "%s:%d") % (f[side + "_ip"], f[side + "_port"])
+        level = {"warn": "warning"}.get(f["severity"], f["severity"])
+        return f["rule"], level, f"frame {f['frame']}: {f['message']}", {
+            "frame": f["frame"], "offset": f["offset"], "length": f["length"], "src": end("src"), "dest": end("dest")}
+
+    def test_rules(self):
+        levels = {"note": "note", "warn": "warning", "error": "error"}
+        texts = [re.split(" {2,}", line) for line in out("rules").decode().splitlines()[1:]]
+        self.assertEqual([(r["id"], r["shortDescription"]["text"], r["help"]["text"], r["defaultConfiguration"]["level"],
+                           r["properties"]["specification"]) for r in self.log(CAPTURES[0])["tool"]["driver"]["rules"]],
+                         [(r["rule"], text[-1], r["explanation"], levels[r["severity"]], r["spec"])
+                          for r, text in zip(records("rules", "--format", "ndjson"), texts, strict=True)])
 
     def bytes_of(self, capture):
         """How many results name bytes of the file, and those are the ones that the finding is about; and how many do not."""
@@ -153,6 +169,28 @@ class JUnit(unittest.TestCase):
             self.assertIn(child.tag, self.CHILDREN[element.tag])
             self.fits(child)
 
+    def said(self, case):
+        failure = case.find("failure")
+        return (case.get("classname"), case.get("name"), None if failure is None else (failure.get("message"), failure.get("type"), failure.text),
+                case.findtext("system-out"))
+
+    def expected(self, capture, counted):
+        """Every rule is a case, in the order of the rules."""
+        for_rule, cases = {}, []
+        for f in findings(capture):
+            for_rule.setdefault(f["rule"], []).append(f)
+        for rule in records("rules", "--format", "ndjson"):
+            found, failure, passed = for_rule.get(rule["rule"], []), None, None
+            frames = list(dict.fromkeys(f["frame"] for f in found))
+            if found and found[0]["severity"] in counted:
+                where = ", ".join(map(str, frames[:6])) + (", ..." if len(frames) > 6 else "")
+                failure = (found[0]["message"], found[0]["severity"],
+                           f"{len(found)} in {'frame' if len(frames) == 1 else 'frames'} {where} ({found[0]['spec']})")
+            elif found:
+                passed = f"{len(found)} {'time' if len(found) == 1 else 'times'}"
+            cases.append(("krpcscope." + rule["rule"].split(".")[0], rule["rule"], failure, passed))
+        return cases
+
     def test_schema(self):
         for capture in CAPTURES:
             for fail_on, counted in (("note", ("note", "warn", "error")), ("warn", ("warn", "error")), ("error", ("error",))):
@@ -161,14 +199,12 @@ class JUnit(unittest.TestCase):
                         out("check", "--format", "junit", "--fail-on", fail_on, capture))
                     self.fits(root)
                     (suite,) = root
-                    cases = suite.findall("testcase")
-                    failed = {c.get("name") for c in cases if c.find("failure") is not None}
-                    passed = {c.get("name") for c in cases if c.find("system-out") is not None}
-                    found = {(f["rule"], f["severity"] in counted) for f in findings(capture)}
-                    self.assertEqual([int(suite.get("tests")), int(suite.get("failures")), suite.get("errors")],
-                                     [len(cases), len(failed), "0"])
-                    self.assertEqual(failed, {rule for rule, counts in found if counts})
-                    self.assertEqual(passed, {rule for rule, counts in found if not counts})
+                    cases = [self.said(case) for case in suite]
+                    self.assertEqual(cases, self.expected(capture, counted))
+                    failed = sum(failure is not None for _, _, failure, _ in cases)
+                    self.assertEqual([suite.get(name) for name in ("tests", "failures", "errors")], [str(len(cases)), str(failed), "0"])
+                    summary = records("check", "--format", "ndjson", capture)[-1]
+                    self.assertEqual((suite.get("name"), suite.get("time")), (str(capture), f"{summary['duration_s']:.3f}"))
                     for name in ("tests", "failures", "errors"):
                         self.assertEqual(root.get(name), suite.get(name))
 
@@ -208,11 +244,16 @@ class Eve(unittest.TestCase):
                 for message, event in zip(messages, events):
                     Checker(EVENT).check(event, EVENT, "event")
                     self.holds(message, event["bittorrent_dht"])
+                    for name in ("timestamp", "src_ip", "src_port", "dest_ip", "dest_port", "proto"):
+                        self.assertEqual(event[name], message[name], name)
                     ends = frozenset(((event["src_ip"], event["src_port"]), (event["dest_ip"], event["dest_port"])))
                     self.assertEqual(flows.setdefault(ends, event["flow_id"]), event["flow_id"])
                 self.assertEqual(len(set(flows.values())), len(flows))
 
     def holds(self, message, dht):
+        self.assertEqual(dht.get("request_type"), message.get("q", dht.get("request_type")))
+        self.assertEqual("error" in dht, "code" in message.get("e", {}))
+        self.assertEqual("values" in dht.get("response", {}), "values" in message.get("r", {}))
         self.assertEqual(dht["transaction_id"], message.get("t", ""))
         self.assertEqual(dht.get("client_version"), message.get("v"))
         for eve, own, names in (("request", "a", ("id", "target", "info_hash", "token", "implied_port", "port")),
@@ -241,20 +282,32 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.texts = [], [], []
+        self.open, self.tags, self.texts, self.rows, self.pre = [], [], [], [], ""
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+        elif tag in ("p", "summary") and "td" in self.open:
+            self.rows[-1][-1] += "|"
         if tag not in self.VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open and self.open.pop() == tag, (tag, self.getpos())
+        if tag == "summary":
+            self.rows[-1][-1] += "|"
 
     def handle_data(self, data):
         self.texts.append(data)
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+        elif self.open and self.open[-1] == "pre":
+            self.pre += data
 
 
 class Html(unittest.TestCase):
@@ -274,10 +327,43 @@ class Html(unittest.TestCase):
     def test_every_capture(self):
         for capture in CAPTURES:
             with self.subTest(capture=capture.name):
-                texts = "".join(self.page(capture).texts)
-                for finding in findings(capture):
-                    self.assertIn(finding["rule"], texts)
-                self.assertIn(capture.name, texts)
+                page = self.page(capture)
+                self.assertEqual(page.rows, self.overview(capture) + self.rules(capture) + self.adverts(capture, page.rows))
+                told = out("check", capture).decode().partition("Nodes that are not where they seem:\n")
+                self.assertEqual(page.pre, "\n" + "".join(told[1:]) if told[1] else "")
+                self.assertEqual([t for t in page.texts if t == str(capture)], [str(capture)])  # and in the title
+                self.assertIn(f"{capture} - krpcscope", page.texts)
+
+    def overview(self, capture):
+        s = records("check", "--format", "ndjson", capture)[-1]
+        m, n = s["messages"], s["nodes"]
+        rows = [("packets", s["packets"]["total"]), ("DHT messages", m["total"]), ("queries", m["queries"]),
+                ("responses", m["responses"]), ("errors", m["errors"]), ("queries without an answer", m["unanswered"]),
+                ("nodes", n["total"]), ("nodes that are not where they seem", n["natted"]),
+                ("PORT messages over TCP", m["port_messages_tcp"]), ("PORT messages over uTP", m["port_messages_utp"]),
+                ("dropped for lack of memory", sum(s["dropped"].values()) - s["dropped"]["fragmented"])]
+        return [[label, f"{count:,}"] for label, count in rows if count]
+
+    def rules(self, capture):
+        for_rule, messages = {}, records("decode", "--format", "ndjson", capture)
+        explanations = {r["rule"]: r["explanation"] for r in records("rules", "--format", "ndjson")}
+        for f in findings(capture):
+            for_rule.setdefault(f["rule"], []).append(f)
+        rows = [["", "Rule", "Specification", "Times", "Frames"]] if for_rule else []
+        for rule in records("check", "--format", "ndjson", capture)[-1]["findings"]:
+            found = for_rule[rule]
+            frames, who = list(dict.fromkeys(f["frame"] for f in found)), sent_by(found, messages)
+            rows.append([found[0]["severity"], f"|{rule} {found[0]['message']}|{explanations[rule]}" + (f"|Sent by {who}" if who else ""),
+                         found[0]["spec"], f"{len(found):,}", ", ".join(map(str, frames[:6])) + (", ..." if len(frames) > 6 else "")])
+        return rows
+
+    def adverts(self, capture, rows):
+        """The columns are named in the heading: each verdict once."""
+        said = records("check", "--format", "ndjson", capture)[-1]["adverts"]
+        heading = next(r for r in rows if r[0] == "Channel")
+        verdicts = {verdict for counts in said.values() for verdict in counts}
+        self.assertTrue(verdicts <= set(heading[1:]) and len(set(heading)) == len(heading), heading)
+        return [heading] + [[channel] + [f"{counts.get(v, 0):,}" for v in heading[1:]] for channel, counts in said.items()]
 
 
 class Hostile(unittest.TestCase):

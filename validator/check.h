@@ -45,4 +45,7 @@ bool report_knows_clients(const tally_rule *rule);
 /* report_clients writes who did it: "libtorrent 2.0.8 (12), unknown (3)". */
 void report_clients(text *out, const tally_rule *rule);
 
+/* report_stories tells the first ones of the nodes that are not where they seem, and how many more there are. */
+void report_stories(text *out, const check *c);
+
 #endif

@@ -159,11 +159,14 @@ static void html_end(check *c)
     put_overview(c);
     put_findings(c);
     put_adverts(c);
-    if (c->sum.stories.len > 0) {
+    text stories = {0};
+    report_stories(&stories, c);
+    if (stories.len > 0) {
         text_puts(out, "<h2>Nodes</h2>\n<pre>");
-        text_xml(out, c->sum.stories.data, c->sum.stories.len);
+        text_xml(out, stories.data, stories.len);
         text_puts(out, "</pre>\n");
     }
+    text_free(&stories);
     text_puts(out, "<p>krpcscope " KRPCSCOPE_VERSION "</p>\n</body>\n</html>\n");
 }
 

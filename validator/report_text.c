@@ -347,10 +347,8 @@ static void put_found(check *c)
     text_puts(out, first ? "none\n" : "\n");
 }
 
-static void put_stories(check *c)
+void report_stories(text *out, const check *c)
 {
-    text *out = output_text(c->output);
-
     if (c->sum.stories.len == 0)
         return;
     text_put(out, c->sum.stories.data, c->sum.stories.len);
@@ -382,7 +380,7 @@ static void text_end(check *c)
     put_adverts(c);
     put_dropped(c);
     put_found(c);
-    put_stories(c);
+    report_stories(output_text(c->output), c);
 }
 
 const report report_text = {.end = text_end};

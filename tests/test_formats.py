@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+"""test_formats.py: of every sample, what people read says what the records say: all of it, in the same order, and no more.
+
+The lines and tables of check, decode, ports and nodes, and Wireshark's packet list, are made again here, out of the NDJSON
+of the same commands. golden.py holds the short ones to files that were read; the long ones stand on this. test_reports.py
+does the same for SARIF, JUnit, HTML and EVE. SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import collections
+import concurrent.futures
+import functools
+import ipaddress
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+from command import KRPCSCOPE, SAMPLES, SOURCE, sent_by
+
+DAMAGED = {"bencode.bad-length", "bencode.bad-byte"}  # decoding stops there
+NAMES = sorted(p.stem for p in SAMPLES.glob("*.pcapng"))
+COMMANDS = [("check",), ("check", "--each"), ("decode",), ("ports",), ("nodes",)] + [
+    (command, "--format", "ndjson") for command in ("check", "decode", "ports", "nodes")]
+
+
+@functools.lru_cache(None)
+def out(name, *words):
+    env = dict(os.environ, NO_COLOR="1")
+    result = subprocess.run([KRPCSCOPE, *words, f"{name}.pcapng"], cwd=SAMPLES, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert result.returncode in (0, 1) and result.stderr == b"", (name, words, result)
+    return result.stdout.decode()
+
+
+@functools.lru_cache(None)
+def records(name, command):
+    return [json.loads(line) for line in out(name, command, "--format", "ndjson").splitlines()]
+
+
+def findings(name):
+    return records(name, "check")[:-1]
+
+
+def summary(name):
+    return records(name, "check")[-1]
+
+
+def endpoint(ip, port):
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def source(record):
+    return endpoint(record["src_ip"], record["src_port"])
+
+
+def destination(record):
+    return endpoint(record["dest_ip"], record["dest_port"])
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def plural(count, word):
+    """As in "1 query", "2 queries"; names of queries and words without a plural stay what they are."""
+    first, rest = (word.split(" ", 1) + [""])[:2]
+    if count == 1 and "_" not in first and len(first) > 3:
+        first = first[:-3] + "y" if first.endswith("ies") else first[:-1] if re.search("[^s]s$", first) else first
+    return f"{count:,} {first} {rest}".strip()
+
+
+def parts(*counts):
+    return ", ".join(plural(count, word) for count, word in counts if count)
+
+
+def table(text):
+    """The heading and the rows of a table, as cells, up to the text below it."""
+    return [re.split(" {2,}", line.strip()) for line in text.partition("\n\n")[0].splitlines()]
+
+
+def stories(text):
+    """What is told of each node that is not where it seems."""
+    told = text.partition("Nodes that are not where they seem:\n")[2]
+    begins = r"^  (?=(?:\S+:\d+|Node [0-9a-f]{8} at \S+) (?:\((?!frame)|is |sends )|\.\.\. and)"
+    return [one_line(t) for t in re.split(begins, told, flags=re.M)[1:]]
+
+
+def every_sample(test):
+    def all_of_them(self):
+        for name in NAMES:
+            with self.subTest(sample=name):
+                test(self, name)
+    return all_of_them
+
+
+class Formats(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda job: out(*job), [(name, *words) for words in COMMANDS for name in NAMES]))
+
+
+class Check(Formats):
+    @every_sample
+    def test_a_line_a_finding(self, name):
+        expected = [f"{name}.pcapng:{f['frame']}:{f['offset']}: {f['severity']}: {f['rule']}: {f['message']}" for f in findings(name)]
+        self.assertEqual(out(name, "check", "--each").splitlines(), expected)
+
+    def rule(self, name, found):
+        """What is said of one rule: how often, the first one, the first six frames, who sent it."""
+        first, count = found[0], len(found)
+        frames = list(dict.fromkeys(f["frame"] for f in found))
+        who = sent_by(found, records(name, "decode"))
+        text = f"{first['severity']} {first['rule']} {count:,} {'time' if count == 1 else 'times'} {first['spec']} "
+        text += ("such as: " if count > 1 else "") + first["message"]
+        text += f" {'frame' if len(frames) == 1 else 'frames'} {', '.join(map(str, frames[:6]))}" + (", ..." if len(frames) > 6 else "")
+        if who:
+            text += (" " if ", " in who else "; ") + f"sent by {who}"
+        return text
+
+    def head(self, name):
+        s = summary(name)
+        p, m, n = s["packets"], s["messages"], s["nodes"]
+        yield f"Summary of {name}.pcapng"
+        yield f"packets {p['total']:,}" + (f" in {s['duration_s']:.1f} s" if s["duration_s"] else "") + ": " + (parts(
+            (p["udp"], "UDP"), (p["tcp"], "TCP"), (p["icmp"], "ICMP"), (p["fragments"], "fragments"), (p["other"], "other")) or "none")
+        yield f"DHT {plural(m['total'], 'messages')}: " + (parts(
+            (m["queries"], "queries"), (m["responses"], "responses"), (m["errors"], "errors"), (m["others"], "of no type"),
+            (m["unanswered"], "queries unanswered")) or "none")
+        if m["queries"]:
+            yield "queries " + parts(*((count, q if q != "none" else "without a name") for q, count in s["queries"].items()))
+        if m["peerwire"]:
+            yield "peers " + parts((m["peerwire"], "peer wire messages"), (m["port_messages_tcp"], "PORT over TCP"),
+                                   (m["port_messages_utp"], "PORT over uTP"))
+        if s["clients"]:
+            shown = [f"{client} ({count:,})" for client, count in list(s["clients"].items())[:6]]
+            more = len(s["clients"]) - len(shown)
+            yield "clients messages from " + ", ".join(shown) + (f" and {more} more" if more else "")
+        natted = "" if not n["natted"] else f", of which {n['natted']} " + (
+            "is not where it seems" if n["natted"] == 1 else "are not where they seem")
+        known = n["port"]["unknown"] < n["total"]
+        yield f"nodes {n['total']:,}{natted}" + ("; source port " + parts(
+            *((n["port"][kind], kind) for kind in ("preserved", "rewritten", "mixed", "unknown"))) if known else "")
+        for number, (channel, verdicts) in enumerate(s["adverts"].items()):
+            yield ("ports said " if number == 0 else "") + f"{channel} {sum(verdicts.values()):,} " + parts(
+                *((count, verdict) for verdict, count in verdicts.items()))
+        later = s["honoured"]
+        if s["adverts"]:
+            yield "and then " + parts((later["honoured"], "honoured"), (later["not-honoured"], "not honoured"),
+                                      (later["dead"], "led to a dead port"), (later["other-node"], "led to another node"),
+                                      (later["unknown"], "not seen in use"))
+        yield "findings " + (parts((s["severities"]["error"], "errors"), (s["severities"]["warn"], "warnings"),
+                                   (s["severities"]["note"], "notes")) or "none")
+
+    @every_sample
+    def test_rules_and_summary(self, name):
+        by_rule = collections.defaultdict(list)
+        for f in findings(name):
+            by_rule[f["rule"]].append(f)
+        said = [self.rule(name, by_rule.pop(rule)) for rule in summary(name)["findings"]]
+        self.assertEqual(by_rule, {})
+        text = out(name, "check").partition("\nNodes that are not where they seem:\n")[0]
+        self.assertEqual(one_line(text), " ".join(said + list(self.head(name))))
+
+    @every_sample
+    def test_summary_counts_the_records(self, name):
+        s, found, said, nodes = summary(name), findings(name), records(name, "decode"), records(name, "nodes")
+        adverts = records(name, "ports")
+        count = lambda values: dict(collections.Counter(values))
+        without_zeros = lambda counts: {k: v for k, v in counts.items() if v}
+        self.assertEqual(s["findings"], count(f["rule"] for f in found))
+        self.assertEqual(without_zeros(s["severities"]), count(f["severity"] for f in found))
+        self.assertEqual(s["messages"]["total"], len(said))
+        self.assertEqual(s["messages"]["matched"], sum("request_frame" in m for m in said))
+        kinds = count(m.get("y") for m in said)
+        self.assertEqual([s["messages"][k] for k in ("queries", "responses", "errors")], [kinds.get(k, 0) for k in "qre"])
+        self.assertEqual(s["messages"]["others"], len(said) - sum(kinds.get(k, 0) for k in "qre"))
+        self.assertEqual(s["clients"], count(m.get("client", "unknown") for m in said))
+        self.assertEqual(sum(s["queries"].values()), s["messages"]["queries"])
+        for q in set(s["queries"]) - {"none", "unknown"}:
+            self.assertEqual(s["queries"][q], sum((m.get("y"), m.get("q")) == ("q", q) for m in said), q)
+        self.assertEqual({(c, v): n for c, counts in s["adverts"].items() for v, n in counts.items()},
+                         count((a["channel"], a["verdict"]) for a in adverts))
+        self.assertEqual(without_zeros(s["honoured"]), count(a["honoured"] for a in adverts))
+        self.assertEqual(s["nodes"]["total"], len(nodes))
+        for what in "port", "mapping":
+            self.assertEqual(without_zeros(s["nodes"][what]), count(n["nat"][what] for n in nodes))
+        self.assertEqual(set(s["dropped"].values()), {0})
+
+    @every_sample
+    def test_stories(self, name):
+        """check tells the first three of those that nodes tells, and how many there are."""
+        all_told, natted = stories(out(name, "nodes")), summary(name)["nodes"]["natted"]
+        self.assertEqual(len(all_told), natted)
+        more = [f"... and {natted - 3} more: krpcscope nodes"] if natted > 3 else []
+        self.assertEqual(stories(out(name, "check")), all_told[:3] + more)
+        self.assertEqual(stories(out(name, "ports")), all_told)
+
+
+class Decode(Formats):
+    def query(self, m):
+        a, announce = m.get("a", {}), m.get("q") == "announce_peer"
+        for key in "target", "info_hash":
+            if len(a.get(key, "")) == 40:
+                yield f"{key} {a[key][:8]}"
+        if "port" in a:
+            yield ("peer port " if announce else "port ") + self.port(a["port"], m)
+        if a.get("implied_port", 0):
+            yield "implied_port"
+
+    def response(self, m):
+        r = m.get("r", {})
+        for key, size, one, many in (("values", 0, "peer", "peers"), ("nodes", 52, "node", "nodes"),
+                                     ("nodes6", 76, "IPv6 node", "IPv6 nodes"), ("samples", 40, "sample", "samples")):
+            count = len(r[key]) if key in r else len(r[key + "_hex"]) // size if key + "_hex" in r else None
+            if count is not None:
+                yield f"{count} {one if count == 1 else many}"
+        yield from (word for key, word in (("v", "item"), ("token", "token")) if key in r)
+
+    def port(self, port, m):
+        return f"{port}" + (f" (sent from {m['src_port']})" if port != m["src_port"] else "")
+
+    def seen(self, m):
+        ip, r = m.get("ip", {}), m.get("r", {})
+        if "port" in ip:
+            same_port, same = ip["port"] == m["dest_port"], ip == {"ip": m["dest_ip"], "port": m["dest_port"]}
+            yield f"sees you at {endpoint(**ip)}" + ("" if same else " (another address)" if same_port else " (another port)")
+        elif "p" in r:
+            yield f"sees you at port {r['p']}"
+
+    def kind(self, m):
+        kind = {"q": "query", "r": "response", "e": "error"}.get(m.get("y"), "unknown")
+        if kind == "query" and "q" in m:
+            kind = m["q"][:60] + "?"
+        e = m.get("e", {})
+        if kind == "error":
+            kind += (f" {e['code']}" if "code" in e else "") + (f" \"{e['message'][:60]}\"" if "message" in e else "")
+        if "request_frame" in m:
+            kind += f" to {m['request_q']} of frame {m['request_frame']} after {m['rtt_ms']:.1f} ms"
+        return kind
+
+    def line(self, m, found):
+        words = [f"{m['frame']}", m["timestamp"][11:26], f"{source(m)} -> {destination(m)}", self.kind(m)]
+        words += self.query(m) if m.get("y") == "q" else self.response(m) if m.get("y") == "r" else []
+        words += [f"contact port {self.port(m['p'], m)}"] if "p" in m else []
+        words += self.seen(m)
+        ids = [m[body]["id"] for body in "ar" if len(m.get(body, {}).get("id", "")) == 40]
+        words += [f"id {ids[0][:8]}"] if ids else []
+        words += [m["client"]] if "client" in m else []
+        words += ["read-only"] if m.get("ro", 0) else []
+        words += ["[cut]"] if {"bencode.cut", "bencode.snapped"} & found else ["[damaged]"] if DAMAGED & found else []
+        return one_line(" ".join(words))
+
+    @every_sample
+    def test_a_line_a_message(self, name):
+        found = collections.defaultdict(set)
+        for f in findings(name):
+            found[f["frame"]].add(f["rule"])
+        self.assertEqual([one_line(x) for x in out(name, "decode").splitlines()],
+                         [self.line(m, found[m["frame"]]) for m in records(name, "decode")])
+
+
+class Ports(Formats):
+    CHANNELS = re.findall(r'^CHANNEL\(\w+, *"(\w+)"', (SOURCE / "codec/include/krpc/channels.def").read_text(), re.M)
+
+    def rows(self, name):
+        """A row is what a host said in the same way with the same outcome: by host, purpose, channel, port and frame."""
+        groups = collections.defaultdict(list)
+        for a in records(name, "ports"):
+            host = ipaddress.ip_address(a["src_ip"])
+            groups[(host.version, host, a.get("dht_port", 0), a["service"], self.CHANNELS.index(a["channel"]), a.get("advertised_port", -1)),
+                   a["verdict"], a["honoured"], a["implied_port"]].append(a)
+        for key, group in sorted(groups.items(), key=lambda item: (item[0][0], item[1][0]["frame"])):
+            (_, ip, port, _, channel, says), verdict, later, _ = key
+            seen = [a["observed_port"] for a in group if "observed_port" in a]
+            yield [endpoint(str(ip), port) if port else str(ip), self.CHANNELS[channel],
+                   f"{says}" if "advertised_port" in group[0] else "-", f"{seen[-1]}" if seen else "-", verdict,
+                   "-" if later == "unknown" else later, f"{len(group)}", ", ".join(str(a["frame"]) for a in group[:2])]
+
+    @every_sample
+    def test_a_row_a_host_and_port(self, name):
+        expected = list(self.rows(name))
+        heading = ["node", "channel", "says", "seen at", "verdict", "then", "times", "frames"]
+        self.assertEqual(table(out(name, "ports")), [heading] + expected if expected else [["Nobody advertised a port."]])
+
+
+class Nodes(Formats):
+    MAPPING = {"endpoint_independent": "one", "endpoint_dependent": "many", "unknown": "-"}
+
+    def short(self, client):
+        return client if len(client) <= 20 else client[:21].rpartition(" ")[0]
+
+    def row(self, node):
+        ids, nat, sent = node["node_ids"], node["nat"], node["messages"]
+        outside = nat["external"]
+        more = lambda count: f" +{count - 1}" if count > 1 else ""
+        return [endpoint(node["ip"], node["port"]), self.short(node.get("client", "unknown")),
+                ids[0][:8] + more(node["num_node_ids"]) if ids else "-",
+                str(sent["queries"] + sent["responses"] + sent["errors"]), "-" if nat["port"] == "unknown" else nat["port"],
+                self.MAPPING[nat["mapping"]],
+                endpoint(outside[0]["ip"], outside[0]["port"]) + more(nat["num_external"]) if outside else "-"]
+
+    @every_sample
+    def test_a_row_a_node(self, name):
+        expected = [self.row(n) for n in records(name, "nodes")]
+        heading = ["node", "client", "id", "sent", "port", "outside", "seen by others at"]
+        self.assertEqual(table(out(name, "nodes")), [heading] + expected if expected else [["No DHT node."]])
+
+
+@unittest.skipUnless(os.environ.get("PLUGIN_DIR"), "without the plugin")
+class Packets(Formats):
+    """Wireshark's packet list. It speaks of what was quoted in ICMP too, and there as any Wireshark does."""
+    LINE = re.compile(r" *(\d+) +([\d.]+) +(\S+) → (\S+) +(\S+) (\d+) (.*)")
+
+    @staticmethod
+    @functools.lru_cache(None)
+    def lines(name):
+        result = subprocess.run([os.environ["RUN_TSHARK"], "-2", "-r", f"{name}.pcapng", "-Y", "krpc"], cwd=SAMPLES, stdout=subprocess.PIPE)
+        return [Packets.LINE.fullmatch(line).groups() for line in result.stdout.decode().splitlines()]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(cls.lines, NAMES))
+
+    def kind(self, m):
+        a, r, e = m.get("a"), m.get("r"), m.get("e")
+        method = "" if m.get("request_q", "unknown") == "unknown" else m["request_q"] + " "
+        if m.get("y") == "q" or (m.get("y") not in ("r", "e") and (a is not None or "q" in m)):
+            target = [x for x in ((a or {}).get("target", ""), (a or {}).get("info_hash", "")) if len(x) == 40]
+            return m.get("q", "query") + (f" {target[0][:8]}..." if target else "")
+        if m.get("y") == "r" or (m.get("y") != "e" and r is not None):
+            return method + "response"
+        if m.get("y") == "e" or e is not None:
+            return method + "error" + (f" {e['code']}" if "code" in e else "") + (f" \"{e['message']}\"" if "message" in e else "")
+        return "message without a type"
+
+    def brings(self, m):
+        r = m.get("r", {})
+        count = lambda key, size: len(r.get(key, [])) + len(r.get(key + "_hex", "")) // size
+        counts = [(count("nodes", 52) + count("nodes6", 76), "node"), (count("values", 1), "peer"), (count("samples", 40), "info-hash")]
+        words = [f"{n} {word}" + ("" if n == 1 else "es" if word == "info-hash" else "s") for n, word in counts if n]
+        words += [word for key, word in (("token", "token"), ("v", "item"), ("BFsd", "BFsd"), ("BFpe", "BFpe")) if key in r]
+        return ": " + ", ".join(words) if words else ""
+
+    def advert(self, a):
+        says, verdict = a.get("advertised_port"), a["verdict"]
+        implied = "implied" + (f" {a['effective_port']}" if "effective_port" in a else "")
+        if says is None:
+            return f"port {implied}"
+        seen = a.get("observed_port", a.get("dht_port", says))
+        more = {"mismatch": f", seen as {seen}" if seen != says else "", "implied": f", {implied}", "match": "", "unknown": ""}
+        flag = "⚑ " if verdict in ("mismatch", "invalid", "byte-swapped", "contradicts") else ""
+        return flag + f"port {says}" + more.get(verdict, f", {verdict}")
+
+    def ports(self, m, adverts, found):
+        said = []
+        for a in adverts:
+            same = [b for b in said if b["service"] == a["service"]]
+            if not same or (a["channel"] != "implied_port" and all(b["advertised_port"] != a["advertised_port"] for b in same)):
+                said.append(a)
+                yield self.advert(a)
+        if "nat.reply-from-other-port" in found:
+            yield "⚑ query went to " + found["nat.reply-from-other-port"].split("sent to ")[1]
+        if "nat.reply-from-other-address" in found:
+            yield f"⚑ query went to another address, port {m['src_port']}"
+        ports = [p for p in (m.get("ip", {}).get("port"), m.get("r", {}).get("p")) if p not in (None, m["dest_port"])]
+        if ports:
+            yield f"⚑ sees port {m['dest_port']} as {ports[0]}"
+
+    def info(self, m, adverts, found):
+        ids = [m[body]["id"] for body in "ar" if len(m.get(body, {}).get("id", "")) == 40]
+        kind = "two bytes: punch" if "krpc.punch-probe" in found else self.kind(m)
+        text = kind + (f" from {ids[0][:8]}..." if ids else "") + (self.brings(m) if m.get("y") == "r" else "")
+        text = " ".join([text, *self.ports(m, adverts, found)])
+        if "bencode.cut" in found:
+            return text + " [cut]"
+        if "bencode.snapped" in found:
+            return text + " [cut by the capture]"
+        return text + (" [malformed]" if DAMAGED & set(found) else "")
+
+    @every_sample
+    def test_a_line_a_message(self, name):
+        adverts, found = collections.defaultdict(list), collections.defaultdict(dict)
+        for a in records(name, "ports"):
+            adverts[a["frame"]].append(a)
+        for f in findings(name):
+            found[f["frame"]][f["rule"]] = f["message"]
+        expected = [(str(m["frame"]), m["src_ip"], m["dest_ip"], self.info(m, adverts[m["frame"]], found[m["frame"]]))
+                    for m in records(name, "decode")]
+        said = [(number, src, dst, re.sub(r"(\[malformed) at byte \d+", r"\1", info))
+                for number, _, src, dst, protocol, _, info in self.lines(name) if protocol == "KRPC"]
+        self.assertEqual(said, expected)
+        others = {protocol for _, _, _, _, protocol, _, _ in self.lines(name)} - {"KRPC"}
+        self.assertLessEqual(others, {"ICMP", "ICMPv6"} if summary(name)["messages"]["quoted"] else set())
+
+
+if __name__ == "__main__":
+    if not NAMES:
+        sys.exit("no samples to test with")
+    unittest.main()
