@@ -133,16 +133,12 @@ static void put_values(krpc_builder *b, const uint8_t *info_hash)
 static int fault(const krpc_message *m, const uint8_t *data, const krpc_endpoint *from, const uint8_t *target,
                  const char **text)
 {
-    bool target_missing = target == NULL && m->method != KRPC_METHOD_PING && m->method != KRPC_METHOD_CONTACT;
+    bool known = m->method == KRPC_METHOD_FIND_NODE || m->method == KRPC_METHOD_GET_PEERS ||
+                 m->method == KRPC_METHOD_ANNOUNCE_PEER;
 
-    if (target_missing && m->method != KRPC_METHOD_FIND_NODE && m->method != KRPC_METHOD_GET_PEERS &&
-        m->method != KRPC_METHOD_ANNOUNCE_PEER) {
-        *text = "Method Unknown";
-        return 204;
-    }
-    if (target_missing) {
-        *text = "No target";
-        return 203;
+    if (target == NULL && m->method != KRPC_METHOD_PING && m->method != KRPC_METHOD_CONTACT) {
+        *text = known ? "No target" : "Method Unknown";
+        return known ? 203 : 204;
     }
     if (m->method == KRPC_METHOD_ANNOUNCE_PEER && !token_fits(m, data, from)) {
         *text = "Bad token";
@@ -195,13 +191,11 @@ void answer(const krpc_message *m, const uint8_t *data, const krpc_endpoint *fro
     add_p(&b);
     if (code != 0) {
         krpc_builder_error(&b, code, text);
-        self.count.refused++;
     } else {
         if (m->method == KRPC_METHOD_ANNOUNCE_PEER) {
             store_peer(m, target, from);
         }
         put_results(&b, m, target, from);
-        self.count.answers++;
     }
     net_send(&b, from);
 }

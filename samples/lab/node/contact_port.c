@@ -33,8 +33,13 @@ static uint64_t num_claims;
 static vote votes[MAX_VOTES]; /* a ring as well */
 static uint64_t num_votes;
 static bool unreachable; /* not on the port that others see: time to say p */
-static int64_t unsolicited_ms, contact_window, contact_next;
+static int64_t contact_window, contact_next;
 static int contact_count;
+
+static bool same_prefix(const krpc_endpoint *a, const krpc_endpoint *b, unsigned v4_bytes, unsigned v6_bytes)
+{
+    return a->addr_len == b->addr_len && memcmp(a->addr, b->addr, a->addr_len == 4 ? v4_bytes : v6_bytes) == 0;
+}
 
 /* ---- receiving: what others say about their ports ---- */
 
@@ -68,7 +73,7 @@ static void verify(const krpc_endpoint *from, int64_t port, const uint8_t *id)
     krpc_addr_scope scope = krpc_endpoint_scope(from);
     const node *known = table_find(id);
 
-    if (!self.opt.honour || port < VERIFY_LOWEST || port > 65535 || port == from->port ||
+    if (self.opt.ignore || port < VERIFY_LOWEST || port > 65535 || port == from->port ||
         (scope != KRPC_ADDR_GLOBAL && scope != krpc_endpoint_scope(&self.opt.bind))) {
         return;
     }
@@ -144,14 +149,9 @@ void read_adverts(const krpc_message *m, const uint8_t *data, const krpc_endpoin
 
 void add_p(krpc_builder *b)
 {
-    if (unreachable && self.opt.say_p) {
+    if (unreachable && !self.opt.no_p) {
         krpc_builder_int(b, KRPC_P, self.opt.contact_port);
     }
-}
-
-void heard_unsolicited(int64_t now)
-{
-    unsolicited_ms = now;
 }
 
 static bool asked_to_help(const node *n, int64_t now)
@@ -209,8 +209,7 @@ static void send_contacts(int64_t now)
  * reason to stop: a NAT may use it for what we send to those who came in by it. */
 void notice(int64_t now)
 {
-    int64_t since = unsolicited_ms > self.start_ms ? unsolicited_ms : self.start_ms;
-    bool silence = table_size() >= 4 && now - since >= self.opt.silence * INT64_C(1000);
+    bool silence = table_size() >= 4 && now - self.unsolicited_ms >= self.opt.silence * INT64_C(1000);
 
     if (self.opt.contact_port == 0 || now - self.start_ms < self.opt.after * INT64_C(1000)) {
         return;
@@ -219,7 +218,7 @@ void notice(int64_t now)
         unreachable = true;
         say("self", &self.opt.bind, silence ? " nobody asks us anything" : " is seen on another port");
     }
-    if (self.opt.say_contact && silence) {
+    if (!self.opt.no_contact && silence) {
         send_contacts(now);
     }
 }

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,8 +13,7 @@
 
 #define AT_ONCE 64 /* datagrams, before the clock is looked at again */
 
-struct self self = {
-    .opt = {.say_p = true, .say_contact = true, .honour = true, .report = 10, .silence = 600, .speed = 1}};
+struct self self = {.opt = {.silence = 600, .speed = 1}};
 
 static volatile sig_atomic_t stopped;
 
@@ -32,7 +32,7 @@ static void on_query(const krpc_message *m, const uint8_t *data, const krpc_endp
     self.count.queries++;
     if (!solicited(from, now)) {
         self.count.unsolicited++;
-        heard_unsolicited(now);
+        self.unsolicited_ms = now;
     }
     answer(m, data, from);
     if (!krpc_has(m, KRPC_RO) || m->value[KRPC_RO].num == 0) {
@@ -43,14 +43,11 @@ static void on_query(const krpc_message *m, const uint8_t *data, const krpc_endp
 
 static void on_answer(const krpc_message *m, const uint8_t *data, const krpc_endpoint *from, const uint8_t *id)
 {
-    pending *p = asked(m, data, from);
     pending was;
 
-    if (p == NULL) {
+    if (!asked(&was, m, data, from)) {
         return;
     }
-    was = *p;
-    p->purpose = FREE;
     if (m->type == KRPC_RESPONSE && id != NULL) {
         if (was.purpose != VERIFY) {
             table_note(id, from, ANSWERED);
@@ -112,28 +109,16 @@ static void tick(unsigned turn)
     notice(now);
 }
 
-static void report(void)
-{
-    const counters *c = &self.count;
-
-    printf("%" PRId64 " nodes %u queries %" PRIu64 " unsolicited %" PRIu64 " answers %" PRIu64 " verified %" PRIu64
-           " failed %" PRIu64 " contacts %" PRIu64 " refused %" PRIu64 "\n",
-           now_ms(), table_size(), c->queries, c->unsolicited, c->answers, c->verified, c->failed, c->contacts,
-           c->refused);
-    fflush(stdout);
-}
-
 static void run(void)
 {
-    const options *o = &self.opt;
-    int64_t next_tick = self.start_ms, next_report = self.start_ms + o->report * INT64_C(1000);
+    const counters *c = &self.count;
+    int64_t next_tick = self.start_ms;
     uint8_t data[2048];
     krpc_endpoint from;
-    unsigned turn = 0;
     size_t len;
 
-    while (!stopped && (o->seconds == 0 || now_ms() - self.start_ms < o->seconds * INT64_C(1000))) {
-        if (net_wait(o->speed < 100 ? 100 / o->speed : 1)) {
+    for (unsigned turn = 0; !stopped;) {
+        if (net_wait(self.opt.speed < 100 ? 100 / self.opt.speed : 1)) {
             for (int i = 0; i < AT_ONCE && net_receive(data, sizeof data, &len, &from); i++) {
                 on_datagram(data, len, &from);
             }
@@ -142,12 +127,10 @@ static void run(void)
             next_tick = now_ms() + 1000;
             tick(turn++);
         }
-        if (now_ms() >= next_report) {
-            next_report += o->report * INT64_C(1000);
-            report();
-        }
     }
-    report();
+    printf("%" PRId64 " nodes %u queries %" PRIu64 " unsolicited %" PRIu64 " verified %" PRIu64 " failed %" PRIu64
+           " contacts %" PRIu64 "\n",
+           now_ms(), table_size(), c->queries, c->unsolicited, c->verified, c->failed, c->contacts);
 }
 
 static int usage(void)
@@ -160,7 +143,6 @@ static int usage(void)
           "--silence N          after how many seconds without queries, default 600\n"
           "--after N            neither of the two in the first N seconds, to see the difference\n"
           "--ignore             do not follow the p and contact of others\n"
-          "--seconds N          end by itself;  --report N: seconds between two lines of counters, default 10\n"
           "--speed N            all times pass N times as fast, for a test\n",
           stderr);
     return 2;
@@ -180,56 +162,37 @@ static bool parse_boot(char *list)
     return true;
 }
 
-static bool parse_options(char **argv)
+static bool parse_options(int argc, char **argv)
 {
     options *o = &self.opt;
-    const struct {
-        const char *name;
-        int *number;
-        int most;
-    } numbers[] = {{"--contact-port", &o->contact_port, 65535},
-                   {"--seconds", &o->seconds, 1000000},
-                   {"--report", &o->report, 1000000},
-                   {"--silence", &o->silence, 1000000},
-                   {"--after", &o->after, 1000000},
-                   {"--speed", &o->speed, 1000}};
-    const struct {
-        const char *name;
-        bool *flag;
-    } flags[] = {{"--no-p", &o->say_p}, {"--no-contact", &o->say_contact}, {"--ignore", &o->honour}};
+    const struct option known[] = {{"bind", required_argument, NULL, 'b'},
+                                   {"boot", required_argument, NULL, 'o'},
+                                   {"contact-port", required_argument, NULL, 'c'},
+                                   {"silence", required_argument, NULL, 's'},
+                                   {"after", required_argument, NULL, 'a'},
+                                   {"speed", required_argument, NULL, 'f'},
+                                   {"no-p", no_argument, &o->no_p, 1},
+                                   {"no-contact", no_argument, &o->no_contact, 1},
+                                   {"ignore", no_argument, &o->ignore, 1},
+                                   {0}};
+    bool good = true;
+    int which;
 
-    while (*++argv != NULL) {
-        bool good = false;
-
-        for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-            if (strcmp(*argv, flags[i].name) == 0) {
-                *flags[i].flag = false;
-                good = true;
-            }
-        }
-        if (good) {
-            continue;
-        }
-        if (argv[1] == NULL) {
-            return false;
-        }
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-            good |= strcmp(*argv, numbers[i].name) == 0 && take_number(numbers[i].number, argv[1], numbers[i].most);
-        }
-        good |= strcmp(*argv, "--bind") == 0 && parse_endpoint(&o->bind, argv[1]);
-        good = good || (strcmp(*argv, "--boot") == 0 && parse_boot(argv[1]));
-        if (!good) {
-            return false;
-        }
-        argv++;
+    opterr = 0;
+    while (good && (which = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        good = which == 0 || (which == 'b' && parse_endpoint(&o->bind, optarg)) ||
+               (which == 'o' && parse_boot(optarg)) ||
+               (which == 'c' && take_number(&o->contact_port, optarg, 65535)) ||
+               (which == 's' && take_number(&o->silence, optarg, 1000000)) ||
+               (which == 'a' && take_number(&o->after, optarg, 1000000)) ||
+               (which == 'f' && take_number(&o->speed, optarg, 1000));
     }
-    return o->bind.addr_len != 0 && o->num_boot > 0;
+    return good && optind == argc && o->bind.addr_len != 0 && o->num_boot > 0;
 }
 
 int main(int argc, char **argv)
 {
-    (void)argc;
-    if (!parse_options(argv)) {
+    if (!parse_options(argc, argv)) {
         return usage();
     }
     signal(SIGINT, on_signal);
@@ -239,7 +202,7 @@ int main(int argc, char **argv)
         perror("krpc-node: bind");
         return 2;
     }
-    self.start_ms = now_ms();
+    self.start_ms = self.unsolicited_ms = now_ms();
     say("node", &self.opt.bind, "");
     run();
     return 0;

@@ -71,11 +71,6 @@ bool parse_endpoint(krpc_endpoint *out, const char *text)
     return true;
 }
 
-bool same_prefix(const krpc_endpoint *a, const krpc_endpoint *b, unsigned v4_bytes, unsigned v6_bytes)
-{
-    return a->addr_len == b->addr_len && memcmp(a->addr, b->addr, a->addr_len == 4 ? v4_bytes : v6_bytes) == 0;
-}
-
 static socklen_t to_sockaddr(struct sockaddr_storage *out, const krpc_endpoint *e)
 {
     memset(out, 0, sizeof *out);

@@ -4,8 +4,8 @@
  *
  * It answers ping, find_node, get_peers and announce_peer. What the draft adds is in contact_port.c: when it says p and
  * sends contact, and how it follows the p and contact of others. One process is one node with one socket; each file keeps
- * its own state, all of it bounded, and nothing is allocated. Every --report seconds a line of counters goes to standard
- * output.
+ * its own state, all of it bounded, and nothing is allocated. What it does is told on standard output, and at the end a
+ * line of counters.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,20 +25,20 @@ typedef struct options {
     krpc_endpoint boot[MAX_BOOT];
     int num_boot;
     int contact_port; /* 0: none */
-    bool say_p, say_contact, honour;
-    int silence, after, seconds, report; /* in seconds */
+    int no_p, no_contact, ignore;
+    int silence, after; /* in seconds */
     int speed;
 } options;
 
 typedef struct counters {
-    uint64_t queries, unsolicited, answers, verified, failed, contacts, refused;
+    uint64_t queries, unsolicited, verified, failed, contacts;
 } counters;
 
 /* What every part may read; main.c sets it up. */
 extern struct self {
     options opt;
     uint8_t id[20];
-    int64_t start_ms;
+    int64_t start_ms, unsolicited_ms; /* the last query that nothing of ours had opened the way for */
     counters count;
 } self;
 
@@ -49,7 +49,6 @@ void fill_random(void *out, size_t len);
 void say(const char *what, const krpc_endpoint *who, const char *more); /* a line on standard output */
 bool take_number(int *out, const char *value, int most);
 bool parse_endpoint(krpc_endpoint *out, const char *text); /* 192.0.2.1:6881 or [2001:db8::1]:6881 */
-bool same_prefix(const krpc_endpoint *a, const krpc_endpoint *b, unsigned v4_bytes, unsigned v6_bytes);
 bool net_open(void);
 bool net_wait(int ms); /* whether something has come in */
 bool net_receive(uint8_t *data, size_t cap, size_t *len, krpc_endpoint *from);
@@ -84,15 +83,14 @@ typedef enum purpose { FREE, LOOKUP, REFRESH, VERIFY, CONTACT } purpose;
 
 typedef struct pending {
     purpose purpose;
-    uint16_t t;
+    uint8_t t[2];
     krpc_endpoint to;
     uint8_t id[20]; /* the node that must answer, but not of LOOKUP */
     int64_t sent_ms;
 } pending;
 
 void ask(purpose why, const krpc_endpoint *to, krpc_method method, const uint8_t *id, const uint8_t *target);
-pending *asked(const krpc_message *m, const uint8_t *data,
-               const krpc_endpoint *from); /* NULL: answers no question of ours */
+bool asked(pending *out, const krpc_message *m, const uint8_t *data, const krpc_endpoint *from); /* and no longer is */
 void expire(int64_t now);
 void wrote_to(const krpc_endpoint *to);
 bool solicited(const krpc_endpoint *from, int64_t now);
@@ -104,7 +102,6 @@ void add_p(krpc_builder *b);
 void read_adverts(const krpc_message *m, const uint8_t *data, const krpc_endpoint *from, const uint8_t *id,
                   bool is_answer);
 void port_verified(const krpc_endpoint *from, const uint8_t *id);
-void heard_unsolicited(int64_t now);
 void notice(int64_t now); /* once a second: whether to say p, and whom to send contact */
 
 /* ---- answers.c ---- */

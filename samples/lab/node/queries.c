@@ -6,7 +6,7 @@
 
 #include "node.h"
 
-#define MAX_PENDING  256
+#define MAX_PENDING  512 /* more than can be asked in ANSWER_MS */
 #define MAX_SENT     512
 #define SOLICITED_MS 60000 /* a query from an endpoint that we wrote to in this time may use our mapping */
 
@@ -15,7 +15,8 @@ typedef struct sent {
     int64_t at_ms;
 } sent;
 
-static pending pendings[MAX_PENDING];
+static pending pendings[MAX_PENDING]; /* a ring */
+static uint64_t num_asked;
 static sent sents[MAX_SENT];
 
 static sent *find_sent(const krpc_endpoint *to)
@@ -50,32 +51,18 @@ bool solicited(const krpc_endpoint *from, int64_t now)
     return s != NULL && now - s->at_ms < SOLICITED_MS;
 }
 
-/* A query's record; the oldest is given up when all are in use. */
-static pending *remember(purpose why, const krpc_endpoint *to)
-{
-    pending *p = &pendings[0];
-
-    for (int i = 0; i < MAX_PENDING && p->purpose != FREE; i++) {
-        if (pendings[i].purpose == FREE || pendings[i].sent_ms < p->sent_ms) {
-            p = &pendings[i];
-        }
-    }
-    *p = (pending){.purpose = why, .to = *to, .sent_ms = now_ms()};
-    fill_random(&p->t, sizeof p->t); /* nobody may guess it */
-    return p;
-}
-
 void ask(purpose why, const krpc_endpoint *to, krpc_method method, const uint8_t *id, const uint8_t *target)
 {
     uint8_t room[256];
     krpc_builder b;
-    pending *p = remember(why, to);
-    uint8_t t[2] = {(uint8_t)(p->t >> 8), (uint8_t)p->t};
+    pending *p = &pendings[num_asked++ % MAX_PENDING];
 
+    *p = (pending){.purpose = why, .to = *to, .sent_ms = now_ms()};
+    fill_random(p->t, sizeof p->t); /* nobody may guess it */
     if (id != NULL) {
         memcpy(p->id, id, 20);
     }
-    krpc_builder_init(&b, room, sizeof room, KRPC_QUERY, t, sizeof t);
+    krpc_builder_init(&b, room, sizeof room, KRPC_QUERY, p->t, sizeof p->t);
     krpc_builder_method(&b, method);
     krpc_builder_bytes(&b, KRPC_A_ID, self.id, 20);
     if (target != NULL) {
@@ -90,21 +77,20 @@ void ask(purpose why, const krpc_endpoint *to, krpc_method method, const uint8_t
 }
 
 /* The answer must come from the address that was asked; its port may differ, that is what this is all about. */
-pending *asked(const krpc_message *m, const uint8_t *data, const krpc_endpoint *from)
+bool asked(pending *out, const krpc_message *m, const uint8_t *data, const krpc_endpoint *from)
 {
-    const uint8_t *t = data + m->value[KRPC_T].off;
+    const krpc_value *t = &m->value[KRPC_T];
 
-    if (!krpc_has(m, KRPC_T) || m->value[KRPC_T].len != 2) {
-        return NULL;
-    }
-    for (int i = 0; i < MAX_PENDING; i++) {
+    for (int i = 0; krpc_has(m, KRPC_T) && t->len == sizeof out->t && i < MAX_PENDING; i++) {
         pending *p = &pendings[i];
 
-        if (p->purpose != FREE && p->t == (t[0] << 8 | t[1]) && krpc_endpoint_same_addr(&p->to, from)) {
-            return p;
+        if (p->purpose != FREE && memcmp(p->t, data + t->off, t->len) == 0 && krpc_endpoint_same_addr(&p->to, from)) {
+            *out = *p;
+            p->purpose = FREE;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 void expire(int64_t now)
