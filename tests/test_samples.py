@@ -3,7 +3,7 @@
 
 samples/NAME.expected names every finding of NAME.pcapng: a rule, and the frames that it is found in. parity.py holds the
 plugin to the same. `test_samples.py --update` writes these files again; read the difference before it is committed.
-samples.list holds the frames that the README files and the captures' comments speak of.
+samples.list holds the frames that the README files and the captures' comments speak of, every one of them.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import collections
@@ -79,7 +79,7 @@ def holds(word, known):
 
 
 def look_at_frames():
-    bad, count, cache = 0, 0, {}
+    bad, looked_at, cache = 0, collections.defaultdict(set), {}
     for line in (HERE / "samples.list").read_text().splitlines():
         if not line.strip() or line.startswith("#"):
             continue
@@ -87,12 +87,31 @@ def look_at_frames():
         if sample not in cache:
             cache[sample] = frames_of(sample)
         for frame in map(int, frames.split(",")):
-            count += 1
+            looked_at[sample].add(frame)
             yes, no = {w for w in wanted if w[0] != "!"}, {w[1:] for w in wanted if w[0] == "!"}
-            if not any(all(holds(w, known) for w in yes) and not any(holds(w, known) for w in no) for known in cache[sample][frame]):
+            known = cache[sample][frame]
+            if (yes and not any(all(holds(w, k) for w in yes) for k in known)) or any(holds(w, k) for w in no for k in known):
                 bad += 1
                 print(f"{sample}, frame {frame}: not so: {' '.join(wanted)}")
-    return bad, count
+    return bad, looked_at
+
+
+def named(text):
+    """The frames that a line of README.md or a comment speaks of: "frames 2, 9 and 12", "in 14", "(17, 20)"."""
+    some = r"\d+(?:(?:, | and )\d+)*"
+    found = re.finditer(rf"(?:\bframes?|\bin) ({some})\b(?!\.\d)|\(({some})\)", text, re.I)
+    return {int(n) for match in found for n in re.findall(r"\d+", match[1] or match[2])}
+
+
+def not_looked_at(names, readme, looked_at):
+    """Each of these frames has a line in samples.list."""
+    for name in names:
+        for frame in sorted(named(comment(SAMPLES / f"{name}.pcapng") or "") - looked_at[name]):
+            yield f"{name}: its comment speaks of frame {frame}"
+    for cell, text in re.findall(r"^\|([^|]*)\|.*\|([^|]*)\|$", readme, re.M):
+        of_row = [looked_at[name] for name in cell.strip().split(", ") if name in names]
+        for frame in sorted(named(text) - set().union(*of_row)) if of_row else []:
+            yield f"README.md: {cell.strip()}: frame {frame}"
 
 
 def main():
@@ -120,7 +139,11 @@ def main():
     for orphan in {p.stem for p in SAMPLES.glob("*.expected")} - set(names):
         bad += 1
         print(f"{orphan}.expected: no such sample")
-    wrong, frames = look_at_frames()
+    wrong, looked_at = look_at_frames()
+    frames = sum(map(len, looked_at.values()))
+    for what in not_looked_at(names, readme, looked_at):
+        bad += 1
+        print(f"{what}, samples.list does not")
     print(f"{len(names)} samples, {frames} frames looked at: {bad + wrong} faults")
     sys.exit(1 if bad or wrong or not names or not frames else 0)
 
