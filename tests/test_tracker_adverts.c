@@ -368,11 +368,33 @@ static void port_message_of_one_of_two(void)
     SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
     SAY(&s, "203.0.113.9:8999", R1, PING, .id = 'p', .v = "LT", .t = "ab");
     speak(&s, X_TCP, R1_TCP, "-qB4520-abcdefghijkl", 8999, 0, 1000);
-    expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
+    expect_verdict(&s, 0, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN); /* the other may be behind the same port */
+    speak(&s, "203.0.113.9:55557", R1_TCP, "-LT20B0-abcdefghijkl", 40001, 0, 1000);
+    expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN); /* it has a port of its own */
+    expect_verdict(&s, 1, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
     speak(&s, "203.0.113.9:55556", R1_TCP, "-LT20B0-abcdefghijkl", 6881, 0, 1000);
-    expect_verdict(&s, 1, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
-    CU_ASSERT_EQUAL(advert_of(&s, 1).dht_port, 0);
+    expect_verdict(&s, 2, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+    CU_ASSERT_EQUAL(advert_of(&s, 2).dht_port, 0);
     scene_end(&s);
+}
+
+/* Two hosts with the same client, and the same port, of which the NAT kept one: what both of them say is right for one. */
+static void port_message_of_two_that_chose_alike(void)
+{
+    static const char *const clients[] = {"LT", "UT"};
+
+    for (int i = 0; i < 2; i++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, "203.0.113.9:6881", R1, PING, .id = 'p', .v = "LT");
+        SAY(&s, X, R1, PING, .id = 'q', .v = clients[i], .t = "ab");
+        speak(&s, X_TCP, R1_TCP, "-LT20B0-abcdefghijkl", 6881, 0, 1000);
+        speak(&s, "203.0.113.9:55556", R1_TCP, "-LT20B0-lkjihgfedcba", 6881, 0, 1000);
+        expect_verdict(&s, 0, i == 0 ? TRACKER_VERDICT_UNKNOWN : TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
+        expect_verdict(&s, 1, i == 0 ? TRACKER_VERDICT_UNKNOWN : TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
+        scene_end(&s);
+    }
 }
 
 static void nobody_there_nothing_known(void)
@@ -496,6 +518,7 @@ int main(void)
         UNIT_TEST(port_message_of_the_same_host),
         UNIT_TEST(port_message_naming_another_client),
         UNIT_TEST(port_message_of_one_of_two),
+        UNIT_TEST(port_message_of_two_that_chose_alike),
         UNIT_TEST(nobody_there_nothing_known),
         UNIT_TEST(channels_that_contradict),
         UNIT_TEST(local_discovery),

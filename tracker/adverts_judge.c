@@ -9,6 +9,7 @@
 #include "tracker_private.h"
 
 #define HOST_NODES 16
+#define MAX_CLAIMS 64
 
 /* ---- which node is that? ---- */
 
@@ -242,6 +243,42 @@ static bool has_several(const tracker *t, const node *n)
     return false;
 }
 
+/* Does somebody on its address name the port of that node for his DHT? */
+static bool is_claimed(const tracker *t, const node *n)
+{
+    uint32_t low = *adverts_head(t, CHAIN_NAMED, &n->endpoint, &n->endpoint);
+    const advert *a;
+
+    for (unsigned i = 0; low != 0 && i < MAX_CLAIMS && (a = advert_at_low(t, low - 1)) != NULL; i++) {
+        krpc_endpoint named = advert_named(a);
+
+        if (krpc_endpoint_equal(&named, &n->endpoint)) {
+            return true;
+        }
+        low = a->next[CHAIN_NAMED];
+    }
+    return false;
+}
+
+/* Where the client could be another node than n, whose port nobody names: behind one NAT two hosts may have chosen the same
+ * port, of which one is rewritten. */
+static bool may_be_another(const tracker *t, const advert *a, const node *n)
+{
+    addr_walk walk;
+    uint32_t index;
+
+    nodes_at_init(&walk, t, &n->endpoint);
+    while ((index = nodes_at_next(&walk, t, &n->endpoint)) != NONE) {
+        const node *other = node_at(&t->nodes, index);
+
+        if (other != n && may_be(other, a->family) && (other->flags & NODE_HAS_ID) != 0 && !node_had_id(t, n, other->id) &&
+            !is_claimed(t, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The node on the sender's address that a stream is of: found by the port that it names where several could be meant. */
 static const node *stream_node(const tracker *t, const advert *a, bool *several_out)
 {
@@ -314,6 +351,10 @@ static sighting stream_seen(const tracker *t, const advert *a, tracker_advert *o
         local.port = out->dht_port = n->endpoint.port;
         s = where_seen(t, a, &local);
         s.frame = s.frame == out->frame ? n->last_frame : s.frame;
+    }
+    if (s.how == SEEN_AT && s.endpoint.port == out->advertised_port && (a->flags & ADVERT_UTP) == 0 &&
+        may_be_another(t, a, n)) {
+        s.how = SEEN_NOWHERE;
     }
     return s;
 }
