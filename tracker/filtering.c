@@ -1,8 +1,8 @@
 /* filtering.c: who gets in through a mapping (RFC 4787 section 5).
  *
  * From inside: somebody who asks many hosts for a long time and is never asked by a stranger is shut off from them. From
- * both sides: strangers knock at a mapping that is open, and are not seen inside, before something leaves through it again:
- * the one capture may end before the other.
+ * both sides: strangers knock at a mapping that is open, and are not seen inside, where the node is seen afterwards: the one
+ * capture may end before the other.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,6 @@ typedef struct opening {
     krpc_endpoint outside;
     krpc_endpoint inside;
     int64_t sent_ns;
-    uint32_t knocks[2]; /* as in nat, since then: they count when the inside is seen again */
 } opening;
 
 void filtering_clear(tracker *t)
@@ -32,7 +31,7 @@ void filtering_clear(tracker *t)
     }
 }
 
-static opening *opening_find(const tracker *t, const krpc_endpoint *outside)
+static const opening *opening_find(const tracker *t, const krpc_endpoint *outside)
 {
     const openings *all = &t->openings;
     uint32_t slot = all->records == NULL ? NONE : ways_find(&all->ways, hash_endpoint(&t->key, outside));
@@ -40,17 +39,9 @@ static opening *opening_find(const tracker *t, const krpc_endpoint *outside)
     return slot == NONE ? NULL : &all->records[slot];
 }
 
-static nat *nat_behind(const tracker *t, const krpc_endpoint *inside)
-{
-    nat *n = nat_find(t, hash_endpoint(&t->key, inside));
-
-    return n != NULL ? n : nat_find(t, place_key(t, inside));
-}
-
 void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoint *outside, int64_t ns)
 {
     openings *all = &t->openings;
-    nat *n = nat_behind(t, inside);
     bool made;
     opening *o;
 
@@ -59,12 +50,6 @@ void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoi
         all->records = table_alloc(&t->stats.memory, (size_t)all->ways.num_sets * 8, sizeof *all->records);
     }
     o = &all->records[ways_take(&all->ways, hash_endpoint(&t->key, outside), tracker_second(t), &made)];
-    for (unsigned i = 0; i < 2; i++) {
-        if (!made && n != NULL && krpc_endpoint_equal(&o->inside, inside)) {
-            n->knocks[i] += o->knocks[i];
-        }
-        o->knocks[i] = 0;
-    }
     o->outside = *outside;
     o->inside = *inside;
     o->sent_ns = ns;
@@ -72,22 +57,33 @@ void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoi
 
 void filtering_knocked(tracker *t, const tracker_packet *p)
 {
-    opening *o = opening_find(t, &p->dst);
+    const opening *o = opening_find(t, &p->dst);
     uint64_t key;
     uint32_t remote = (uint32_t)hash_addr(&t->key, &p->src) | 1;
+    uint32_t index;
     bool port_only;
+    nat *n;
 
     if (o == NULL || !krpc_endpoint_equal(&o->outside, &p->dst) || p->time_ns - o->sent_ns > OPEN_NS ||
         krpc_endpoint_same_addr(&p->src, &p->dst) || addr_is_private(&p->src)) {
         return;
     }
     key = hash_endpoint(&t->key, &o->inside);
-    if (nat_behind(t, &o->inside) == NULL || flow_find(t, key, &p->src) != NULL) {
+    n = nat_find(t, key);
+    n = n != NULL ? n : nat_find(t, place_key(t, &o->inside));
+    index = nodes_find(t, &o->inside);
+    if (n == NULL || index == NONE || flow_find(t, key, &p->src) != NULL) {
         return;
+    }
+    if (node_at(&t->nodes, index)->last_ns > n->knock_ns) {
+        n->knocks[0] += n->late_knocks[0];
+        n->knocks[1] += n->late_knocks[1];
+        n->late_knocks[0] = n->late_knocks[1] = 0;
     }
     port_only = vote_known(t, key, remote, VOTE_CONTACTED); /* another port of an address that was sent to */
     if (vote_new(t, key, (uint32_t)hash_endpoint(&t->key, &p->src) | 1, VOTE_KNOCKED)) {
-        o->knocks[port_only]++;
+        n->late_knocks[port_only]++;
+        n->knock_ns = p->time_ns;
     }
 }
 
@@ -101,9 +97,15 @@ void filtering_contacted(tracker *t, const tracker_packet *p)
     }
 }
 
+/* The inside was seen since the knocks, so it would have shown them. */
+static uint32_t num_knocks(const node *local, const nat *n, unsigned i)
+{
+    return n->knocks[i] + (local->last_ns > n->knock_ns ? n->late_knocks[i] : 0);
+}
+
 tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n)
 {
-    bool knocked = n->knocks[false] >= ENOUGH_KNOCKS || n->knocks[true] >= ENOUGH_KNOCKS;
+    bool knocked = num_knocks(local, n, false) >= ENOUGH_KNOCKS || num_knocks(local, n, true) >= ENOUGH_KNOCKS;
     bool alone = n->contacts >= ENOUGH_CONTACTS && t->now_ns - n->contacts_ns >= LONG_NS &&
                  (local->flags & NODE_READ_ONLY) == 0; /* who says so is not asked */
 

@@ -361,6 +361,8 @@ typedef struct nat {
     uint32_t frames_eq;
     uint32_t passed;       /* remote addresses that got through without being sent to before */
     uint32_t knocks[2];    /* remote endpoints that knocked at an open mapping: whose address was not sent to; was */
+    uint32_t late_knocks[2]; /* those since the node was last seen inside, before knock_ns */
+    int64_t knock_ns;
     uint32_t contacts;     /* remote addresses that it sent queries to, since contacts_ns */
     int64_t contacts_ns;
     external externals[TRACKER_MAX_EXTERNAL];
