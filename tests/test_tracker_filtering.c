@@ -227,6 +227,30 @@ static void never_asked_by_strangers(void)
     CU_ASSERT_EQUAL(after_contacts(100, 600, true), TRACKER_FILTERING_UNKNOWN);
 }
 
+/* Of a node that talks to more hosts than can be remembered, some that it has just sent to look like strangers. */
+static void too_many_to_remember(void)
+{
+    for (int k = 0; k < 3; k++) { /* at once, when it is over, and of fewer */
+        scene s;
+        char remote[32];
+
+        scene_begin(&s);
+        ping_seen(&s, L, R1, OUT1);
+        s.step = MS;
+        for (int i = 0; i < (k == 2 ? 4000 : 80000); i++) {
+            snprintf(remote, sizeof remote, "198.%d.%d.%d:7000", 20 + i / 40000, i / 200 % 200, 1 + i % 200);
+            SAY(&s, L, remote, PING, .id = 'q');
+        }
+        s.now += (k == 1 ? 301 : 121) * SECONDS;
+        for (int i = 0; i < 5; i++) {
+            snprintf(remote, sizeof remote, "%s.%d:7000", k == 0 ? "198.20.0" : "192.0.2", 1 + i);
+            SAY(&s, remote, L, PING, .t = "in", .id = 'r');
+        }
+        expect_filtering(&s, L, k == 0 ? TRACKER_FILTERING_UNKNOWN : TRACKER_FILTERING_INDEPENDENT);
+        scene_end(&s);
+    }
+}
+
 /* ---- carriers ---- */
 
 static void an_address_of_a_carrier(void)
@@ -303,6 +327,7 @@ int main(void)
         UNIT_TEST(what_is_no_filter),
         UNIT_TEST(never_asked_by_strangers),
         UNIT_TEST(nobody_would_ask),
+        UNIT_TEST(too_many_to_remember),
         UNIT_TEST(an_address_of_a_carrier),
         UNIT_TEST(blocks_of_ports),
     };

@@ -104,6 +104,26 @@ bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t valu
     return t->flows.records != NULL && ways_find(&t->flows.votes, vote_key(t, local, remote, value)) != NONE;
 }
 
+static void note_crowd(tracker *t, uint64_t key)
+{
+    flows *f = &t->flows;
+    const way_set *s = &f->votes.sets[ways_set(&f->votes, key)];
+    uint32_t now = tracker_second(t);
+    uint32_t oldest = now;
+
+    for (uint32_t i = 0; i < 8; i++) { /* that of a free place is 0 */
+        oldest = MIN(oldest, s->time[i]);
+    }
+    if (oldest != 0 && now - oldest < VOTES_KEPT) {
+        f->crowded = now;
+    }
+}
+
+bool votes_are_complete(const tracker *t)
+{
+    return t->flows.crowded == 0 || tracker_second(t) - t->flows.crowded >= VOTES_KEPT;
+}
+
 bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value)
 {
     flows *f = &t->flows;
@@ -118,6 +138,7 @@ bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value)
         f->votes.sets[slot / 8].time[slot % 8] = tracker_second(t);
         return false;
     }
+    note_crowd(t, key);
     ways_insert(&f->votes, key, tracker_second(t));
     return true;
 }

@@ -181,7 +181,7 @@ static void note_passed(tracker *t, const tracker_packet *p, uint32_t dst)
     nat *n;
 
     if (p->time_ns - t->begin_ns <= WARM_UP_NS || (node_at(&t->nodes, dst)->flags & NODE_TRANSLATED) == 0 ||
-        addr_is_private(&p->src) || vote_known(t, key, remote, VOTE_CONTACTED)) {
+        addr_is_private(&p->src) || vote_known(t, key, remote, VOTE_CONTACTED) || !votes_are_complete(t)) {
         return;
     }
     n = nat_find(t, key);

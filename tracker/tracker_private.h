@@ -292,6 +292,7 @@ typedef struct flows {
     ways ways;
     flow *records; /* NULL until somebody behind a NAT may be there */
     ways votes;    /* (nat, remote address, value): who said what */
+    uint32_t crowded; /* when a vote gave way that was younger than VOTES_KEPT: seconds, 0 for never */
     payload_seen *seen; /* queries of the last seconds, for the same bytes on the other side */
     gint has_private; /* somebody with a private address sent a query; see flows_has_private */
 } flows;
@@ -307,6 +308,9 @@ void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *rem
 enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED, VOTE_KNOCKED,
                   VOTE_NET_EQUAL, VOTE_NET_OTHER };
 bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
+/* votes_are_complete: all of the last VOTES_KEPT seconds are still there. */
+#define VOTES_KEPT 300
+bool votes_are_complete(const tracker *t);
 bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 /* payload_key is of the whole payload, and of where it goes, whose hash is given. */
 uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t dst_hash);
