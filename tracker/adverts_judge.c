@@ -10,6 +10,7 @@
 
 #define HOST_NODES 16
 #define MAX_CLAIMS 64
+#define SILENCE_NS (25 * SECOND)
 
 /* ---- which node is that? ---- */
 
@@ -78,21 +79,32 @@ typedef struct sighting {
     uint32_t frame;
 } sighting;
 
+/* The outside endpoint at that moment, where one holds for all remotes at a time: what was seen before and after, else before
+ * or after. Between two of them, in a silence that a mapping may not outlive, nobody knows: NULL. */
 static const external *external_at(const nat *n, int64_t ns)
 {
-    const external *best = nat_current(n);
+    const external *before = NULL;
+    const external *after = NULL;
 
     for (unsigned i = 0; i < n->num_kept; i++) {
         const external *e = &n->externals[i];
 
-        if (e->observers >= 2 && ns >= e->first_ns && ns <= e->last_ns) {
+        if (e->observers < 2) {
+            continue;
+        }
+        if (ns >= e->first_ns && ns <= e->last_ns) {
             return e;
         }
-        if (e->observers >= 2 && e->last_ns <= ns && (best->first_ns > ns || best->last_ns < e->last_ns)) {
-            best = e;
+        if (e->last_ns < ns) {
+            before = before == NULL || e->last_ns > before->last_ns ? e : before;
+        } else {
+            after = after == NULL || e->first_ns < after->first_ns ? e : after;
         }
     }
-    return best;
+    if (before != NULL && after != NULL) {
+        return ns - before->last_ns <= SILENCE_NS ? before : NULL;
+    }
+    return before != NULL ? before : after != NULL ? after : nat_current(n);
 }
 
 static const external *external_with(const nat *n, uint32_t value)
@@ -105,10 +117,23 @@ static const external *external_with(const nat *n, uint32_t value)
     return NULL;
 }
 
+/* Since that moment the outside endpoint has taken the place of one that was seen by then. */
+static bool came_later(const nat *n, const external *e, int64_t ns)
+{
+    for (unsigned k = 0; k < n->num_kept; k++) {
+        if ((e->after >> k & 1) != 0 && n->externals[k].first_ns <= ns && e->first_ns > ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What the receiver said of that local endpoint; over a stream, any of the nodes on his address. *came_in: one of them
  * spoke first, by a port that is not seen from inside. */
-static bool said_by(const tracker *t, const nat *n, const krpc_endpoint *receiver, bool stream, sighting *out, bool *came_in)
+static bool said_by(const tracker *t, const nat *n, const advert *a, sighting *out, bool *came_in)
 {
+    const krpc_endpoint *receiver = &a->said.receiver;
+    bool stream = (a->flags & ADVERT_STREAM) != 0;
     addr_walk walk;
     uint32_t index = NONE;
     unsigned steps = 0;
@@ -128,7 +153,7 @@ static bool said_by(const tracker *t, const nat *n, const krpc_endpoint *receive
         f = flow_find(t, n->key, who);
         *came_in |= f != NULL && f->inbound == FLOW_CAME_IN;
         e = f == NULL || f->value == 0 || f->inbound != 0 ? NULL : external_with(n, f->value);
-        if (e != NULL && !nat_is_made_up(n, e)) {
+        if (e != NULL && !nat_is_made_up(n, e) && !came_later(n, e, a->said.time_ns)) {
             out->how = SEEN_AT;
             out->told = true;
             out->endpoint = e->endpoint;
@@ -152,14 +177,13 @@ static sighting where_seen(const tracker *t, const advert *a, const krpc_endpoin
     }
     if (r != NULL && r->num_kept > 0) {
         bool came_in = false;
+        const external *e;
 
-        if (said_by(t, r, &a->said.receiver, (a->flags & ADVERT_STREAM) != 0, &s, &came_in) ||
-            (came_in && (n->flags & NODE_OPEN) != 0)) {
+        if (said_by(t, r, a, &s, &came_in) || (came_in && (n->flags & NODE_OPEN) != 0)) {
             return s;
         }
-        if (nat_mapping(r) == TRACKER_MAPPING_INDEPENDENT && !nat_is_made_up(r, external_at(r, a->said.time_ns))) {
-            const external *e = external_at(r, a->said.time_ns);
-
+        e = nat_mapping(r) == TRACKER_MAPPING_INDEPENDENT ? external_at(r, a->said.time_ns) : NULL;
+        if (e != NULL && !nat_is_made_up(r, e)) {
             s.how = SEEN_AT;
             s.told = true;
             s.endpoint = e->endpoint;
