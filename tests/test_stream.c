@@ -206,7 +206,10 @@ static void test_far_away(void)
     CU_ASSERT(got.last_missing == 0); /* nobody knows */
     send(0, 103 + (UINT32_C(1) << 28), "ghi");
     expect(1, "<abc#defghi");
+    send(0, 113 + (UINT32_C(1) << 28), "qrs");
     finish();
+    expect(1, "<abc#defghi#qrs");
+    CU_ASSERT(got.last_missing == 7); /* which is known again */
     start(); /* what waits comes first */
     send(SYN, 99, "");
     send(0, 100, "abc");
@@ -396,7 +399,7 @@ static void test_given_up(void)
 /* Who has had enough misses nothing, and what he leaves is free for others. */
 static void test_given_up_leaves_nothing(void)
 {
-    start_with((stream_limits){.max_bytes = 180});
+    start_with((stream_limits){.max_bytes = 100}); /* one small segment */
     send(SYN, 99, "");
     got.verdict = STREAM_SIDE_DONE;
     send(0, 110, "xyz");
@@ -479,6 +482,20 @@ static void test_overflow(void)
     CU_ASSERT(got.num_calls == 5);
     finish();
     expect(1, "#b#c#d#ef");
+
+    /* What was waiting and has been given out leaves its place to others. */
+    start_with((stream_limits){.max_waiting = 180});
+    send(SYN, 99, "");
+    for (uint32_t seq = 100; seq < 100 + 4 * 1100; seq += 4) {
+        send(0, seq + 3, "d");
+        send(0, seq + 2, "c");
+        send(0, seq, "a"); /* one byte is missing, and what waits behind it goes on waiting */
+        send(0, seq + 1, "b");
+        CU_ASSERT(strcmp(got.sides[1].text, seq == 100 ? "<abcd" : "abcd") == 0);
+        got.sides[1] = (side_state){.len = 0};
+    }
+    CU_ASSERT(stream_table_stats(table)->overflows == 0);
+    finish();
 
     /* What overflows may be what comes next then, or a byte later, or long known. */
     for (uint32_t i = 0; i < 3; i++) {

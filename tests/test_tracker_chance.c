@@ -98,6 +98,39 @@ static void an_id_on_many_ports(void)
     CU_ASSERT_EQUAL(shared, 50);
 }
 
+/* Half of its set is for the ids of others, whatever comes first. */
+static void ids_beside_one_on_many_ports(void)
+{
+    int shared = 0;
+
+    for (int key = 0; key < 200; key++) {
+        tracker_options o;
+        scene s;
+        char other[32];
+
+        memset(&o, 0, sizeof o);
+        o.max_nodes = 16; /* two sets of eight ids */
+        begin(&s, &o, key);
+        s.step = SECONDS;
+        for (int i = 0; i < 4; i++) {
+            snprintf(other, sizeof other, "198.51.100.%d:6881", 1 + i);
+            SAY(&s, other, R1, PING, .id = (char)('a' + i));
+        }
+        for (int i = 0; i < 7; i++) {
+            snprintf(other, sizeof other, "198.18.0.1:%d", 1000 + i);
+            SAY(&s, other, R1, PING, .id = 'o');
+        }
+        for (int i = 0; i < 8; i++) {
+            snprintf(other, sizeof other, "198.51.100.%d:6881", i < 4 ? 11 + i : 1 + i - 4);
+            SAY(&s, other, R1, PING, .id = (char)('a' + i % 4), .t = "ag");
+        }
+        CU_ASSERT_EQUAL(stats_of(&s).dropped_nodes, 0);
+        shared += (int)FOUND(&s, ID_SHARED);
+        scene_end(&s);
+    }
+    CU_ASSERT_EQUAL(shared, 4 * 200);
+}
+
 /* Of those that answer a node, and of those that see it where it is, three are told from one another, in any order. */
 static void who_answers_and_who_sees(void)
 {
@@ -136,6 +169,7 @@ int main(void)
         UNIT_TEST(old_advertisements_of_others),
         UNIT_TEST(nodes_of_another_address),
         UNIT_TEST(an_id_on_many_ports),
+        UNIT_TEST(ids_beside_one_on_many_ports),
         UNIT_TEST(who_answers_and_who_sees),
     };
 

@@ -391,6 +391,31 @@ static void one_endpoint_is_told_once(void)
     scene_end(&s);
 }
 
+/* There is room for eight, of both; all of them are counted. */
+static void more_endpoints_than_are_told(void)
+{
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "aa", .id = 'q');
+    say_again(&s, "100.64.7.2:6881", R1);
+    for (int i = 0; i < 8; i++) {
+        char remote[32];
+        char seen[32];
+
+        snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+        snprintf(seen, sizeof seen, "203.0.113.9:%d", 40001 + i);
+        ping_seen(&s, L, remote, seen);
+    }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.num_kept, 8);
+    CU_ASSERT_EQUAL(n.nat.num_external, 9);
+    CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
+    CU_ASSERT_EQUAL(n.nat.external[7].endpoint.port, 40007);
+    scene_end(&s);
+}
+
 /* A NAT that forgets soon: where strangers get in, who speaks after some seconds may see the forwarded port. */
 static void forwarded_port_and_short_mappings(void)
 {
@@ -804,6 +829,7 @@ int main(void)
         UNIT_TEST(outside_may_come_first),
         UNIT_TEST(the_first_of_two_nats),
         UNIT_TEST(one_endpoint_is_told_once),
+        UNIT_TEST(more_endpoints_than_are_told),
         UNIT_TEST(what_is_no_pair),
         UNIT_TEST(pairs_in_order),
         UNIT_TEST(interleaving_proves_dependence),
