@@ -96,8 +96,10 @@ static void put_observed(text *out, const krpc_message *message, const uint8_t *
 {
     krpc_endpoint seen;
 
-    if (krpc_message_ip(&seen, message, data)) {
-        bool differs = dst->addr_len != 0 && !krpc_endpoint_equal(&seen, dst);
+    if (krpc_message_ip(&seen, message, data) && krpc_endpoint_equal(&seen, dst)) {
+        text_puts(out, "  sees you there");
+    } else if (krpc_message_ip(&seen, message, data)) {
+        bool differs = dst->addr_len != 0;
         text_puts(out, "  sees you at ");
         style_begin(out, color && differs, STYLE_RED);
         text_endpoint(out, &seen);
@@ -129,7 +131,7 @@ static void put_kind(text *out, const run *from, const krpc_message *message, co
     if (message->type == KRPC_ERROR)
         put_error(out, message, data);
     if (result != NULL && result->request_frame != 0)
-        text_printf(out, " to %s of frame %u after %.1f ms", krpc_method_name(result->method),
+        text_printf(out, " to %s of %u, %.1f ms", krpc_method_name(result->method),
                     run_frame(from, result->request_frame, NULL), (double)result->rtt_ns / 1e6);
 }
 
