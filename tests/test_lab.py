@@ -22,7 +22,7 @@ STATE = pathlib.Path("/run/krpcscope-lab")
 INSIDE = "172.16.0.21"  # the node behind NAT c
 NAT_C, NAT_D, NAT_F, DEAF = "192.0.2.103", "203.0.113.104", "192.0.2.107", "192.0.2.83"
 runs = []
-WAIT = 60  # seconds; far more than anything here takes
+WAIT = 120  # seconds; far more than anything here takes, on a busy machine too
 
 
 def check(good, what):
@@ -34,6 +34,13 @@ def begin(out, seconds):
     command = [LAB, "run", "--scenario", "nodes", "--seconds", str(seconds), "--node", NODE, "--out", str(out)]
     runs.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
     return runs[-1]
+
+
+def begun(run):
+    """What a run says first: its number, or why there is none."""
+    said = run.stderr.readline()
+    check(said == f"lab: run {run.pid}\n" or run.wait(WAIT) == 2, f"begins with: {said}")
+    return said
 
 
 def no_namespaces():
@@ -59,11 +66,17 @@ def left_of(folder):
 
 
 def end_at(folder, name, moment, *signals, run=None):
-    """A run, a new one unless it is given, that is ended after so many seconds."""
-    run = run or begin(folder / name, 600)
+    """A run, a new one unless it is given, that is ended so many seconds after it has said its number, or after its start."""
+    if run is None:
+        run = begin(folder / name, 600)
+        if name != "at-once":
+            begun(run)
     time.sleep(moment)
     if signals == ("down",):
-        done = subprocess.run([LAB, "down", str(run.pid)], stderr=subprocess.PIPE, text=True, timeout=WAIT)
+        deadline, said = time.monotonic() + WAIT, "only begins"
+        while "only begins" in said and time.monotonic() < deadline:
+            done = subprocess.run([LAB, "down", str(run.pid)], stderr=subprocess.PIPE, text=True, timeout=WAIT)
+            said = done.stderr
         check(done.returncode == 0 and f"ended {run.pid}\n" in done.stderr, f"{name}: lab down: {done.stderr}")
     for s in signals:
         if s != "down":
@@ -77,8 +90,8 @@ def ended(name, run, signals):
     if signals == (signal.SIGKILL,):
         check(run.returncode == -signal.SIGKILL, f"{name}: {run.returncode}")
         return
-    if name == "at-once" and run.returncode == -signal.SIGINT:
-        return  # the shell had read nothing yet
+    if name == "at-once" and run.returncode == -signal.SIGTERM:
+        return  # the shell had read nothing yet; a SIGINT it might forget in that state
     check(run.returncode != 0, f"{name}: an interrupted run ends with 0: {said}")
     if len(signals) == 1:
         check(run.returncode == 130 and "interrupted" in said, f"{name}: {run.returncode}: {said}")
@@ -142,12 +155,12 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name).resolve()
         whole = begin(folder / "whole", 600)
-        others = [end_at(folder, "at-once", 0.1, signal.SIGINT)]
-        if whole.poll() == 2:
-            said = whole.communicate()[1]
+        said = begun(whole)
+        if whole.poll() is not None:
             print("skipped:", said.strip())
             sys.exit(77 if "missing:" in said else 1)
-        others += [end_at(folder, "building", 1, signal.SIGTERM), end_at(folder, "twice", 1, signal.SIGINT, signal.SIGINT),
+        others = [end_at(folder, "at-once", 0.1, signal.SIGTERM)]
+        others += [end_at(folder, "building", 1, signal.SIGINT), end_at(folder, "twice", 1, signal.SIGINT, signal.SIGINT),
                    end_at(folder, "killed", 1, signal.SIGKILL), end_at(folder, "down", 2, "down")]
         for other in others:
             ended(*other)

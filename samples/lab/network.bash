@@ -188,8 +188,9 @@ build_network() {
   namespace inet && make_bridge inet br0 || return 1
   for ((i = 0; i < boots; i++)); do pairs+=("${boot_v4[i]}" "$(boot_v6 "$i")"); done
   ((boots == 0)) || public_host boot "${pairs[@]}" || return 1
-  for n in "${nats[@]}"; do build_nat "$n" || { say "NAT $n could not be built"; return 1; }; done
+  for n in "${nats[@]}"; do going || return 1; build_nat "$n" || { say "NAT $n could not be built"; return 1; }; done
   for h in "${hosts[@]}"; do
+    going || return 1
     if [[ ${place[$h]} == pub ]]; then public_host "$h" "${v4[$h]}" "${v6[$h]}"; else lan_host "$h"; fi || return 1
   done
   ((loss == 0)) || ip netns exec inet nft -f - <<R
