@@ -303,6 +303,15 @@ class Nodes(Formats):
                 endpoint(outside[0]["ip"], outside[0]["port"]) + more(nat["num_external"]) if outside else "-"]
 
     @every_sample
+    def test_nodes_count_the_messages(self, name):
+        said = collections.Counter((m["src_ip"], m["src_port"], m.get("y")) for m in records(name, "decode"))
+        asked = collections.Counter((m["dest_ip"], m["dest_port"]) for m in records(name, "decode") if m.get("y") == "q")
+        for node in records(name, "nodes"):
+            counts, place = node["messages"], (node["ip"], node["port"])
+            self.assertEqual([counts[kind] for kind in ("queries", "responses", "errors")], [said[*place, y] for y in "qre"], place)
+            self.assertLessEqual(counts["queries_received"], asked[place], place)  # from its first own message on
+
+    @every_sample
     def test_a_row_a_node(self, name):
         expected = [self.row(n) for n in records(name, "nodes")]
         heading = ["node", "client", "id", "sent", "port", "outside", "seen by others at"]
