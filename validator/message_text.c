@@ -131,7 +131,7 @@ static void put_kind(text *out, const run *from, const krpc_message *message, co
     if (message->type == KRPC_ERROR)
         put_error(out, message, data);
     if (result != NULL && result->request_frame != 0)
-        text_printf(out, " to %s of %u, %.1f ms", krpc_method_name(result->method),
+        text_printf(out, " to %s of frame %u, %.1f ms", krpc_method_name(result->method),
                     run_frame(from, result->request_frame, NULL), (double)result->rtt_ns / 1e6);
 }
 
