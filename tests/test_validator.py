@@ -141,6 +141,18 @@ class Reports(unittest.TestCase):
             more = ", ..." if len(frames) > 6 else ""
             self.assertRegex(text, rf"{re.escape(rule)} {len(frames)} times? .*?frames? {re.escape(', '.join(parts) + more)}")
 
+    def test_versions_of_one_name(self):
+        """rTorrent writes 0.13.8 in two ways."""
+        make = links()
+        ping = lambda v: b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:v4:" + v + b"1:y1:qe"
+        with folder() as where:
+            messages = [ping(b"lt\x0d\x80")] * 2 + [ping(b"lt\x0d\x08")] * 3 + [ping(b"LT\2\0")]
+            (where / "x.pcap").write_bytes(make.pcap(make.ETHERNET, [
+                make.ethernet(make.message(make.A4, make.B4, 1000, 2000 + n, m)) for n, m in enumerate(messages)]))
+            summary = records("check", "--format", "ndjson", where / "x.pcap")[-1]
+            self.assertEqual(summary["clients"], {"rTorrent libTorrent 0.13.8": 5, "libtorrent 2.0.0": 1})
+            self.assertIn(b"messages from rTorrent libTorrent 0.13.8 (5), libtorrent 2.0.0 (1)\n", out("check", where / "x.pcap"))
+
     def test_fail_on(self):
         for capture in CAPTURES:
             severities = {f["severity"] for f in self.findings(capture)}

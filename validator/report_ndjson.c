@@ -4,8 +4,6 @@
  */
 #include "check.h"
 
-#include <glib.h>
-
 #include "record.h"
 
 static void ndjson_finding(check *c, const run_packet *packet, const krpc_finding *finding)
@@ -70,24 +68,18 @@ static void put_messages(text *out, const tally *sum)
     text_char(out, '}');
 }
 
-/* Two versions can have one name; a member of an object must not come twice. */
 static void put_clients(text *out, const tally *sum)
 {
     tally_client clients[TALLY_VERSIONS];
     unsigned num_clients = tally_clients(sum, clients);
-    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     bool first = true;
 
     text_puts(out, ",\"clients\":{");
-    for (unsigned i = 0; i < num_clients; i++) {
-        const char *name = record_client(clients[i].version, clients[i].len);
-        if (g_hash_table_add(names, g_strdup(name)))
-            put_count(out, &first, name, clients[i].count);
-    }
+    for (unsigned i = 0; i < num_clients; i++)
+        put_count(out, &first, record_client(clients[i].version, clients[i].len), clients[i].count);
     if (sum->other_messages > 0)
         put_count(out, &first, "others", sum->other_messages);
     text_char(out, '}');
-    g_hash_table_destroy(names);
 }
 
 static void put_findings(text *out, const tally *sum)

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "record.h"
 #include "story.h"
 
 void tally_init(tally *sum)
@@ -225,11 +226,23 @@ static int client_compare(const void *a, const void *b)
 
 unsigned tally_clients(const tally *sum, tally_client out[TALLY_VERSIONS])
 {
+    GHashTable *indices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL); /* by name: some have two versions */
     unsigned n = 0;
 
-    for (unsigned i = 0; i < TALLY_VERSIONS; i++)
-        if (sum->messages[i].used)
-            out[n++] = sum->messages[i];
+    for (unsigned i = 0; i < TALLY_VERSIONS; i++) {
+        const tally_client *client = &sum->messages[i];
+        gpointer index;
+        if (!client->used)
+            continue;
+        const char *name = record_client(client->version, client->len);
+        if (g_hash_table_lookup_extended(indices, name, NULL, &index)) {
+            out[GPOINTER_TO_UINT(index)].count += client->count;
+        } else {
+            g_hash_table_insert(indices, g_strdup(name), GUINT_TO_POINTER(n));
+            out[n++] = *client;
+        }
+    }
+    g_hash_table_destroy(indices);
     qsort(out, n, sizeof *out, client_compare);
     return n;
 }

@@ -71,7 +71,8 @@ void tally_end(tally *sum, const run *from);
 /* tally_order fills out with the rules that were found, the worst and most frequent first, and returns how many. */
 unsigned tally_order(const tally *sum, krpc_rule out[KRPC_NUM_RULES]);
 
-/* tally_clients fills out with the versions that sent most messages, and returns how many there are. */
+/* tally_clients fills out with the clients, those with most messages first, and returns how many there are: one a name,
+ * whatever its versions. */
 unsigned tally_clients(const tally *sum, tally_client out[TALLY_VERSIONS]);
 
 #endif
