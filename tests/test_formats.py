@@ -7,6 +7,7 @@ does the same for SARIF, JUnit, HTML and EVE. SPDX-License-Identifier: GPL-2.0-o
 """
 import collections
 import concurrent.futures
+import datetime
 import functools
 import ipaddress
 import json
@@ -284,6 +285,31 @@ class Ports(Formats):
         expected = list(self.rows(name))
         heading = ["node", "channel", "says", "seen at", "verdict", "then", "times", "frames"]
         self.assertEqual(table(out(name, "ports")), [heading] + expected if expected else [["Nobody advertised a port."]])
+
+
+    @every_sample
+    def test_what_a_record_says(self, name):
+        messages = {m["frame"]: m for m in records(name, "decode")}
+        time = lambda r: datetime.datetime.strptime(r["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z")
+        for a in records(name, "ports"):
+            m, effective = messages.get(a["frame"], {}), a.get("effective_port")
+            self.assertEqual(a["source_port"], a["src_port"])
+            if a["verdict"] == "implied":
+                self.assertIn(effective, (None, a["src_port"], a.get("observed_port")), a)
+            else:
+                self.assertEqual(effective, None if a["verdict"] == "invalid" else a["advertised_port"], a)
+            if a["channel"] in ("p", "contact", "announce_peer"):
+                body = m.get("a", m.get("r", {}))
+                self.assertEqual(a["advertised_port"], m["p"] if a["channel"] == "p" else body["port"], a)
+                for key, value in (("node_id", body.get("id")), ("info_hash", body.get("info_hash")), ("client", m.get("client"))):
+                    self.assertIn(a.get(key), (None, value), a)
+            if "observed_port" in a:
+                m = messages[a["observed_frame"]]
+                seen = [m.get("ip"), {"ip": a["observed_ip"], "port": m.get("r", {}).get("p")}]
+                self.assertIn({"ip": a["observed_ip"], "port": a["observed_port"]}, seen, a)
+            if a.get("honoured_frame") in messages:
+                later = (time(messages[a["honoured_frame"]]) - time(a)).total_seconds() * 1000
+                self.assertAlmostEqual(a["honoured_ms"], max(0, later), places=2, msg=a)  # 0: it was seen before
 
 
 class Nodes(Formats):
