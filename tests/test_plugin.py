@@ -39,6 +39,11 @@ def ipv4(src, dst, protocol, body):
     return head + body
 
 
+def ipv6(src, dst, following, body):
+    """From ::src to ::dst."""
+    return struct.pack("!IHBB", 6 << 28, len(body), following, 64) + bytes(15) + bytes([src]) + bytes(15) + bytes([dst]) + body
+
+
 def udp(src, dst, payload):
     return ipv4(src[0], dst[0], 17, struct.pack("!HHHH", src[1], dst[1], 8 + len(payload), 0) + payload)
 
@@ -133,6 +138,7 @@ class Taking(unittest.TestCase):
     def test_decode_as_of_another(self):
         path = capture("assigned.pcap", [udp(A, B, PING)])
         self.assertEqual(frames(path, "krpc", "-d", "udp.port==7000,data"), [])
+        self.assertEqual(frames(path, "krpc", "-d", "udp.port==6881,data"), [])
 
     def test_decode_as_krpc(self):
         odd = b"d1:ad2:id20:" + ID + b"e1:x1:ye"
@@ -145,6 +151,10 @@ class Taking(unittest.TestCase):
         self.assertEqual(frames(path, "bt-dht"), [])
         self.assertEqual(frames(path, "bt-dht", "--disable-heuristic", "krpc_udp"), [])
         self.assertEqual(frames(path, "bt-dht", "--disable-heuristic", "krpc_udp", "-o", "krpc.supersede:FALSE"), [1])
+
+    def test_length_left_to_the_network_card(self):
+        path = capture("offload.pcap", [ipv6(1, 2, 17, struct.pack("!HHHH", A[1], B[1], 0, 0) + PING)])
+        self.assertEqual(frames(path, "krpc.y"), [1])
 
     def test_no_false_positives(self):
         rng = random.Random(7)
@@ -225,7 +235,22 @@ class Saying(unittest.TestCase):
         path = capture("icmp.pcap", packets)
         self.assertEqual(frames(path, "krpc && !krpc.quoted"), [1])
         self.assertEqual(frames(path, "krpc.quoted.query == 1 && krpc.rule.nat.port-unreachable", "-2")[:1], [2])
+        self.assertEqual(frames(path, "krpc.quoted"), [2, 4])
         self.assertRegex(tshark(path, "-q", "-z", "krpc,tree"), r"Messages +1 ")
+
+    def test_icmpv6(self):
+        query = ipv6(1, 2, 17, struct.pack("!HHHH", A[1], B[1], 8 + len(PING), 0) + PING)
+        packets = [query] + [ipv6(2, 1, 58, struct.pack("!BBHI", 1, code, 0, 0) + query) for code in (4, 3)]
+        path = capture("icmpv6.pcap", packets)
+        self.assertEqual(frames(path, "krpc.quoted.query == 1"), [2, 3])
+        self.assertEqual(frames(path, "krpc.rule.nat.port-unreachable"), [2])
+
+    def test_forgotten_adverts(self):
+        """What the tracker had no room for any more is still shown with its packet."""
+        announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti%de5:token2:xxe1:q13:announce_peer1:t2:%02d1:y1:qe")
+        path = capture("forgotten.pcap", [udp(A, B, PING)] + [udp(A, B, announce % (7000 + i, i)) for i in range(60)])
+        rows = table(path, "krpc.advert.port", options=["-2", "-o", "krpc.max_adverts:16"])
+        self.assertEqual(rows, [[""]] + [[str(7000 + i)] for i in range(60)])
 
     def test_statistics(self):
         path = SAMPLES / "bep5.pcapng"
@@ -359,6 +384,7 @@ class Window(unittest.TestCase):
             for part in ("read", "again", "live"):
                 with self.subTest(f"{name} {part}"):
                     self.assertEqual(parts[part], expected)
+            self.assertNotIn("Unanswered", parts["capturing"])
 
     def test_streams(self):
         """The KRPC conversations have the numbers that the UDP ones have."""

@@ -1,11 +1,12 @@
 /* window.c: does with a capture what Wireshark's window does, without a window: it reads the file, looks at its packets in
  * any order, dissects all of them anew as after a change of preferences, and asks for conversation filters.
  *
- * window CAPTURE (a little-endian pcap file of raw IP or Ethernet) prints five parts, each after a line "== NAME":
+ * window CAPTURE (a little-endian pcap file of raw IP or Ethernet) prints six parts, each after a line "== NAME":
  *
  *     read      the packets after the file was read, as tshark -V prints them
  *     again     the same after a redissection; Wireshark calls no postseq cleanup routine after one
- *     live      the same, where the redissection came in the middle of a live capture
+ *     capturing the first half of them, while a live capture goes on; again after a redissection
+ *     live      the same as the first, where the redissection came in the middle of a live capture
  *     filters   a line "frame TAB name TAB filter" for each of KRPC's conversation filters
  *     streams   a line "port TAB port TAB stream TAB packets" for each line of Statistics > Conversations > KRPC
  *
@@ -139,7 +140,7 @@ static void print_frames(const char *name, bool print)
     for (uint32_t i = w.num_frames; i-- > 0;)
         if (w.frames[i].visited)
             epan_dissect_free(dissect(i, true));
-    for (uint32_t i = 0; print && i < w.num_frames; i++) {
+    for (uint32_t i = 0; print && i < w.num_frames && w.frames[i].visited; i++) {
         epan_dissect_t *edt = dissect(i, true);
 
         proto_tree_print(print_dissections_expanded, false, edt, NULL, stream);
@@ -221,7 +222,7 @@ int main(int argc, char **argv)
     w.file.state = FILE_READ_IN_PROGRESS;
     begin();
     read_frames(0, w.num_frames / 2);
-    print_frames("", false);
+    print_frames("capturing", true);
     read_frames(w.num_frames / 2, w.num_frames);
     postseq_cleanup_all_protocols();
     w.file.state = FILE_READ_DONE;
