@@ -20,6 +20,7 @@
 #include <epan/stats_tree.h>
 #include <epan/tap.h>
 #include <epan/tfs.h>
+#include <wiretap/wtap.h>
 #include <wsutil/buffer.h>
 #include <wsutil/filesystem.h>
 #include <wsutil/str_util.h>

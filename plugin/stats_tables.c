@@ -19,12 +19,11 @@ static tap_packet_status srt_packet(void *context, packet_info *pinfo, epan_diss
                                     tap_flags_t flags _U_)
 {
     const srt_data_t *srt = context;
-    const state_packet *packet = ((const stats_packet *)data)->packet;
-    const state_record *record = packet->record;
+    const state_record *record = ((const stats_packet *)data)->packet->record;
     srt_stat_table *table = g_array_index(srt->srt_array, srt_stat_table *, 0);
     nstime_t asked;
 
-    if (packet->message->type == KRPC_QUERY || record->request_frame == 0 || record->method >= KRPC_NUM_METHODS)
+    if (record->request_frame == 0 || record->method >= KRPC_NUM_METHODS)
         return TAP_PACKET_DONT_REDRAW;
     asked = pinfo->abs_ts;
     nstime_t took = {.secs = (time_t)(record->rtt_ns / 1000000000), .nsecs = (int)(record->rtt_ns % 1000000000)};
