@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 TSHARK = os.environ.get("RUN_TSHARK", "tshark")
 SAMPLES = pathlib.Path(os.environ.get("SAMPLES", pathlib.Path(__file__).parent.parent / "samples"))
@@ -260,6 +261,39 @@ class Saying(unittest.TestCase):
                                ("krpc,ports,ip.src==203.0.113.5", "filter")]:
             with self.subTest(name):
                 self.assertIn(expected, tshark(path, "-q", "-z", name))
+
+    def test_kept(self):
+        """What is kept with a packet comes back as it was: negative numbers, and another address that answers."""
+        path = capture("negative.pcap", [udp(A, B, b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti-5e5:token2:xxe"
+                                               b"1:q13:announce_peer1:t2:aa1:y1:qe")])
+        self.assertIn("advertises port -5,", table(path, "_ws.expert.message", options=["-2"])[0][0])
+        path = capture("elsewhere.pcap", [udp(A, B, PING), udp(("192.0.2.7", 7001), A, PONG)])
+        self.assertEqual(frames(path, "krpc.response_to == 1", "-2"), [2])
+        self.assertIn("query went to another address, port 7000", tshark(path, "-2"))
+
+    def test_response_times(self):
+        """The sample's responses come 30 milliseconds after the queries."""
+        text = tshark(SAMPLES / "bep5.pcapng", "-q", "-z", "krpc,srt")
+        self.assertRegex(text, r"ping +2 +0\.030000 +0\.030000 +0\.030000 +0\.060000")
+
+    def test_places(self):
+        """Bits of a handshake select their byte, and a finding stands at the innermost value that it is about."""
+        tree = xml.etree.ElementTree.fromstring(tshark(SAMPLES / "peer-wire.pcapng", "-T", "pdml", "-Y", "frame.number == 6"))
+        prefix = "krpc.peerwire.reserved"
+        pos = {field.get("name"): int(field.get("pos")) for field in tree.iter("field") if field.get("name").startswith(prefix)}
+        self.assertEqual({name: place - pos[prefix] for name, place in pos.items()},
+                         {prefix: 0, f"{prefix}.dht": 7, f"{prefix}.extended": 5, f"{prefix}.fast": 7, f"{prefix}.v2": 7})
+        announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti70000e5:token2:xxe1:q13:announce_peer1:t2:aa1:y1:qe")
+        tree = xml.etree.ElementTree.fromstring(tshark(capture("places.pcap", [udp(A, B, announce)]), "-T", "pdml"))
+        parent = {child: node for node in tree.iter() for child in node}
+        found = [field for field in tree.iter("field") if field.get("name") == "krpc.rule.port.invalid"]
+        self.assertEqual([parent[parent[field]].get("name") for field in found], ["krpc.port"])
+
+    def test_peers_of_both_families(self):
+        values = b"6:valuesl6:\x0a\0\0\1\x1a\xe1" + b"18:" + bytes(15) + b"\1\x1a\xe2" + b"12:" + b"\x0a\0\0\2\0\7\x0a\0\0\3\0\x08" + b"e"
+        path = capture("values.pcap", [udp(B, A, b"d1:rd2:id20:" + OTHER + values + b"e1:t2:aa1:y1:re")])
+        self.assertEqual(table(path, "krpc.values.addr", "krpc.values.addr6", "krpc.values.port"),
+                         [["10.0.0.1,10.0.0.2,10.0.0.3", "::1", "6881,6882,7,8"]])
 
     def test_expert_information(self):
         """Its lines are grouped by protocol and by the rule's text, in which no place holder is left."""
