@@ -321,9 +321,11 @@ static void full_sets_spill(void)
     CU_ASSERT_EQUAL(lost, 1);
 }
 
-/* Answered queries are kept for their duplicates alone: they give way before those that wait. */
+/* Answered queries are kept for their duplicates alone: they give way before those that wait, also where one that waits
+ * has taken the place of an answered one. */
 static void waiting_ones_stay(void)
 {
+    uint32_t frames[16];
     tracker_options o;
     scene s;
 
@@ -331,18 +333,24 @@ static void waiting_ones_stay(void)
     o.max_transactions = 64;
     memset(o.hash_key, 7, sizeof o.hash_key);
     scene_begin_with(&s, &o);
-    for (int i = 0; i < 16; i++) {
-        SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = (char[]){'w', (char)('0' + i), 0}, .id = 'q');
-    }
-    for (int i = 0; i < 200; i++) {
-        char t[] = {'x', (char)('0' + i / 20), (char)('0' + i % 20), 0};
+    for (int wave = 0; wave < 2; wave++) {
+        for (int i = 0; i < 16; i++) {
+            char t[] = {'w', (char)('0' + wave), (char)('0' + i), 0};
 
-        SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = t, .id = 'q');
-        SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = t, .id = 'r');
-    }
-    for (int i = 0; i < 16; i++) {
-        SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = (char[]){'w', (char)('0' + i), 0}, .id = 'r');
-        CU_ASSERT_EQUAL(s.result.request_frame, (uint32_t)i + 1);
+            frames[i] = SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = t, .id = 'q');
+        }
+        for (int i = 0; i < 200; i++) {
+            char t[] = {'x', (char)('0' + wave), (char)('0' + i / 20), (char)('0' + i % 20), 0};
+
+            SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = t, .id = 'q');
+            SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = t, .id = 'r');
+        }
+        for (int i = 0; i < 16; i++) {
+            char t[] = {'w', (char)('0' + wave), (char)('0' + i), 0};
+
+            SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = t, .id = 'r');
+            CU_ASSERT_EQUAL(s.result.request_frame, frames[i]);
+        }
     }
     CU_ASSERT_EQUAL(stats_of(&s).dropped_transactions, 0);
     scene_end(&s);

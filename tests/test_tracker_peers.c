@@ -144,6 +144,34 @@ static void places_in_the_packet(void)
     scene_end(&s);
 }
 
+/* What the capture misses inside of a piece is passed over, and the next message is read where it begins. */
+static void bytes_that_are_missing(void)
+{
+    static const uint8_t piece[] = {0, 0, 0x40, 9, 7}; /* 16,392 bytes more */
+    uint8_t bytes[20000] = {0};
+    scene s;
+    size_t hand = handshake(bytes, sizeof bytes, LT_ID);
+    size_t end = hand + sizeof piece + 16392;
+    size_t len = end + peerwire_port_put(bytes + end, sizeof bytes - end, 6881);
+    tracker_packet p;
+
+    memcpy(bytes + hand, piece, sizeof piece);
+    scene_begin(&s);
+    SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
+    segment(&s, X_TCP, R1_TCP, 99, SYN, NULL, 0);
+    segment(&s, R1_TCP, X_TCP, 499, SYN | ACK, NULL, 0);
+    segment(&s, X_TCP, R1_TCP, 100, ACK, bytes, hand + 105);
+    segment(&s, X_TCP, R1_TCP, (uint32_t)(100 + hand + 9000), ACK, bytes + hand + 9000, len - hand - 505);
+    CU_ASSERT_EQUAL(stats_of(&s).port_messages_tcp, 0);
+    s.now += 30 * MS;
+    p = scene_packet(&s, R1_TCP, X_TCP); /* all of it has arrived */
+    tracker_segment(s.t, &p, 500, (uint32_t)(100 + len), ACK, NULL, 0, 0, &s.result, &s.sink);
+    CU_ASSERT_EQUAL(stats_of(&s).port_messages_tcp, 1);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).advertised_port, 6881);
+    CU_ASSERT_EQUAL(FOUND(&s, PEERWIRE_LOST), 0);
+    scene_end(&s);
+}
+
 /* What a PORT message's advertisement holds. */
 static void what_port_says(void)
 {
@@ -409,6 +437,7 @@ int main(void)
         UNIT_TEST(the_receiver_connects_over_utp),
         UNIT_TEST(queries_to_a_peer_port),
         UNIT_TEST(places_in_the_packet),
+        UNIT_TEST(bytes_that_are_missing),
         UNIT_TEST(what_port_says),
         UNIT_TEST(the_client_that_speaks),
         UNIT_TEST(a_client_that_does_not_say),
