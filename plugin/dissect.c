@@ -138,6 +138,21 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet
         response_text(out, packet);
 }
 
+/* Where decoding stopped, as the finding about it says. */
+static uint32_t stopped_at(const state_packet *packet)
+{
+    const state_record *record = packet->record;
+    uint32_t at = packet->message->len;
+
+    for (uint16_t i = 0; record != NULL && i < record->num_findings; i++) {
+        const state_finding *f = &record->findings[i];
+
+        if (f->rule == KRPC_RULE_BENCODE_BAD_BYTE || f->rule == KRPC_RULE_BENCODE_BAD_LENGTH)
+            at = f->off;
+    }
+    return at;
+}
+
 static void status_text(wmem_strbuf_t *out, const state_packet *packet)
 {
     const krpc_message *m = packet->message;
@@ -149,7 +164,7 @@ static void status_text(wmem_strbuf_t *out, const state_packet *packet)
         wmem_strbuf_append(out, packet->len < packet->wire_len || packet->quoted ? " [cut by the capture]" : " [cut]");
         break;
     default:
-        wmem_strbuf_append_printf(out, " [malformed at byte %u]", m->len);
+        wmem_strbuf_append_printf(out, " [malformed at byte %u]", stopped_at(packet));
         break;
     }
 }
