@@ -69,6 +69,38 @@ static void an_error_is_said_once(void)
     scene_end(&s);
 }
 
+/* Behind the receiver's address is another node, who was not told: what he does has other reasons. The receiver himself may
+ * come by another port of his NAT. */
+static void another_node_of_the_receiver_was_not_told(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, R1, NAMED, PING, .t = "a1", .id = 'r');
+    SAY(&s, X, R1, PING, .p = 6881, .t = "a2", .id = 'x');
+    SAY(&s, "198.51.100.1:7009", NAMED, PING, .t = "b1", .id = 'o');
+    SAY(&s, "198.51.100.1:7009", X, PING, .t = "b2", .id = 'o');
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_HONOURED), 0);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_NOT_HONOURED), 0);
+    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+    SAY(&s, "198.51.100.1:7010", NAMED, PING, .t = "c1", .id = 'r');
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_HONOURED), 1);
+    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).later_frame, 5);
+    scene_end(&s);
+}
+
+static void who_was_told_without_an_id_may_be_any(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, X, R1, PING, .p = 6881, .t = "a2", .id = 'x');
+    SAY(&s, "198.51.100.1:7009", NAMED, PING, .t = "b1", .id = 'o');
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_HONOURED), 1);
+    scene_end(&s);
+}
+
 /* Who tries his own port in vain proves nothing. */
 static void his_own_port(void)
 {
@@ -364,6 +396,8 @@ static void what_contradicts(void)
 int main(void)
 {
     const unit_test tests[] = {
+        UNIT_TEST(another_node_of_the_receiver_was_not_told),
+        UNIT_TEST(who_was_told_without_an_id_may_be_any),
         UNIT_TEST(silence_is_said_once),
         UNIT_TEST(an_error_is_said_once),
         UNIT_TEST(his_own_port),

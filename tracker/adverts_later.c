@@ -5,6 +5,7 @@
 #include "tracker_private.h"
 
 #define MAX_OTHERS 64
+#define STRANGER 8 /* to tell one costs as much as to pass over so many others */
 #define FOLLOW_NS (30 * SECOND)
 
 void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame)
@@ -37,6 +38,22 @@ static void say_once(later *l, krpc_rule rule, const advert *a)
     }
 }
 
+/* Another node of the receiver's address: he was not told. Where a stream was told, any of them may be the one. */
+static bool is_stranger(const tracker *t, const advert *a, const krpc_endpoint *who)
+{
+    uint32_t told, asks;
+
+    if ((a->flags & ADVERT_STREAM) != 0 || krpc_endpoint_equal(&a->said.receiver, who)) {
+        return false;
+    }
+    told = nodes_find(t, &a->said.receiver);
+    asks = nodes_find(t, who);
+    return told != NONE && asks != NONE && (node_at(&t->nodes, told)->flags & NODE_HAS_ID) != 0 &&
+           (node_at(&t->nodes, asks)->flags & NODE_HAS_ID) != 0 &&
+           !node_had_id(t, node_at(&t->nodes, told), node_at(&t->nodes, asks)->id) &&
+           !node_had_id(t, node_at(&t->nodes, asks), node_at(&t->nodes, told)->id);
+}
+
 /* Visits the advertisements of a chain that the packet concerns, until visit says that it has been at the older ones
  * already. So each is visited a few times in all; of others that share the chain only some are passed over. */
 static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(tracker *t, later *l, advert *a))
@@ -52,6 +69,8 @@ static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(
         if (!krpc_endpoint_equal(&endpoint, l->where) ||
             (chain != CHAIN_NAMED && !krpc_endpoint_same_addr(&a->said.receiver, &l->p->src))) {
             others++; /* however old: which ones share the chain is chance */
+        } else if (chain != CHAIN_NAMED && is_stranger(t, a, &l->p->src)) {
+            others += STRANGER;
         } else if (age > WINDOW_NS || (age >= 0 && !visit(t, l, a))) {
             return;
         }
