@@ -9,66 +9,7 @@
 #include "tracker_private.h"
 
 #define HOST_NODES 16
-#define MAX_CLAIMS 64
 #define SILENCE_NS (25 * SECOND)
-
-/* ---- which node is that? ---- */
-
-/* Transmission stopped sending v; these always send it. */
-static bool always_says(const uint8_t family[2])
-{
-    static const char codes[][3] = {"LT", "UT", "A2", "lt", "ml"};
-
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        if (memcmp(family, codes[i], 2) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* version is what somebody says in v, zero when he says nothing. */
-static bool is_client(const uint8_t version[2], const uint8_t family[2])
-{
-    if (family[0] == 0) {
-        return true;
-    }
-    return version[0] == 0 ? !always_says(family) : memcmp(version, family, 2) == 0;
-}
-
-static bool may_be(const node *n, const uint8_t family[2])
-{
-    static const uint8_t nothing[2];
-
-    return is_client(node_version_len(n) < 2 ? nothing : n->version, family);
-}
-
-unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
-                           uint32_t *out)
-{
-    const node *kept[HOST_NODES];
-    unsigned num = 0;
-    addr_walk walk;
-    uint32_t index;
-
-    *out = NONE;
-    nodes_at_init(&walk, t, addr);
-    while (num < HOST_NODES && (index = nodes_at_next(&walk, t, addr)) != NONE) {
-        const node *n = node_at(&t->nodes, index);
-        bool is_new = may_be(n, family);
-
-        for (unsigned i = 0; is_new && i < num; i++) {
-            is_new = (n->flags & NODE_HAS_ID) == 0 || !node_had_id(t, kept[i], n->id);
-        }
-        if (is_new) {
-            kept[num++] = n;
-        }
-        if (may_be(n, family) && (*out == NONE || n->endpoint.port == port)) {
-            *out = index;
-        }
-    }
-    return num;
-}
 
 /* ---- where is it seen? ---- */
 
@@ -241,7 +182,7 @@ static const sent_from *source_for(const tracker *t, const advert *a, const node
     for (unsigned i = 0; i < MIN(ids.num_ids, TRACKER_MAX_IDS); i++) {
         const sent_from *s = sources_find(t, &a->said.sender, ids.ids[i], &a->said.receiver);
 
-        if (s != NULL && is_client(s->family, a->family) &&
+        if (s != NULL && advert_is_client(s->family, a->family) &&
             (found == NULL || s->asks > found->asks || (s->asks == found->asks && s->frame > found->frame))) {
             found = s;
             memcpy(id_out, ids.ids[i], sizeof ids.ids[i]);
@@ -261,42 +202,6 @@ static bool has_several(const tracker *t, const node *n)
         const node *other = node_at(&t->nodes, index);
 
         if (other != n && (n->flags & NODE_HAS_ID) != 0 && node_had_id(t, other, n->id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Does somebody on its address name the port of that node for his DHT? */
-static bool is_claimed(const tracker *t, const node *n)
-{
-    uint32_t low = *adverts_head(t, CHAIN_NAMED, &n->endpoint, &n->endpoint);
-    const advert *a;
-
-    for (unsigned i = 0; low != 0 && i < MAX_CLAIMS && (a = advert_at_low(t, low - 1)) != NULL; i++) {
-        krpc_endpoint named = advert_named(a);
-
-        if (krpc_endpoint_equal(&named, &n->endpoint)) {
-            return true;
-        }
-        low = a->next[CHAIN_NAMED];
-    }
-    return false;
-}
-
-/* Where the client could be another node than n, whose port nobody names: behind one NAT two hosts may have chosen the same
- * port, of which one is rewritten. */
-static bool may_be_another(const tracker *t, const advert *a, const node *n)
-{
-    addr_walk walk;
-    uint32_t index;
-
-    nodes_at_init(&walk, t, &n->endpoint);
-    while ((index = nodes_at_next(&walk, t, &n->endpoint)) != NONE) {
-        const node *other = node_at(&t->nodes, index);
-
-        if (other != n && may_be(other, a->family) && (other->flags & NODE_HAS_ID) != 0 && !node_had_id(t, n, other->id) &&
-            !is_claimed(t, other)) {
             return true;
         }
     }
@@ -377,7 +282,7 @@ static sighting stream_seen(const tracker *t, const advert *a, tracker_advert *o
         s.frame = s.frame == out->frame ? n->last_frame : s.frame;
     }
     if (s.how == SEEN_AT && s.endpoint.port == out->advertised_port && (a->flags & ADVERT_UTP) == 0 &&
-        may_be_another(t, a, n)) {
+        advert_may_be_another(t, a, n)) {
         s.how = SEEN_NOWHERE;
     }
     return s;
@@ -494,7 +399,7 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
     }
     n = node_at(&t->nodes, index);
     *frame_out = n->last_frame;
-    if (a->family[0] != 0 && node_version_len(n) >= 2 && !may_be(n, a->family)) {
+    if (a->family[0] != 0 && node_version_len(n) >= 2 && !advert_may_be(n, a->family)) {
         return true;
     }
     if ((n->flags & NODE_HAS_ID) == 0) {

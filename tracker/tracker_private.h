@@ -549,7 +549,7 @@ void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port);
 void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port,
                     const krpc_sink *sink);
 
-/* ---- adverts.c, adverts_judge.c, adverts_later.c ---- */
+/* ---- adverts.c, adverts_host.c, adverts_judge.c, adverts_later.c ---- */
 
 /* Chains of advertisements, newest first: about a DHT port by the endpoint that they name, by that and the receiver, and by
  * the endpoint that the sender has and the receiver; about a peer port by the endpoint that they name and the receiver. */
@@ -606,6 +606,12 @@ krpc_endpoint advert_source(const advert *a); /* the sender's DHT endpoint, as t
 void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off, uint32_t len,
                 tracker_result *out, const krpc_sink *sink);
 void advert_judge(const tracker *t, const advert *a, tracker_advert *out);
+/* advert_is_client: can who says version in v, zero when he says nothing, be of that family? advert_may_be asks it of a node. */
+bool advert_is_client(const uint8_t version[2], const uint8_t family[2]);
+bool advert_may_be(const node *n, const uint8_t family[2]);
+/* advert_may_be_another: the stream could as well be of another node than n, whose port nobody names: behind one NAT two
+ * hosts may have chosen the same port, of which one is rewritten. */
+bool advert_may_be_another(const tracker *t, const advert *a, const node *n);
 /* advert_host_nodes counts the nodes of different ids on an address that could be the client of that family; *out is one
  * of them, that with the port when there is one. */
 unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,

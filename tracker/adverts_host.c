@@ -1,0 +1,100 @@
+/* adverts_host.c: which node on an address it is that a stream is of.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tracker_private.h"
+
+#define HOST_NODES 16
+#define MAX_CLAIMS 64
+
+/* Transmission stopped sending v; these always send it. */
+static bool always_says(const uint8_t family[2])
+{
+    static const char codes[][3] = {"LT", "UT", "A2", "lt", "ml"};
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (memcmp(family, codes[i], 2) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* version is what somebody says in v, zero when he says nothing. */
+bool advert_is_client(const uint8_t version[2], const uint8_t family[2])
+{
+    if (family[0] == 0) {
+        return true;
+    }
+    return version[0] == 0 ? !always_says(family) : memcmp(version, family, 2) == 0;
+}
+
+bool advert_may_be(const node *n, const uint8_t family[2])
+{
+    static const uint8_t nothing[2];
+
+    return advert_is_client(node_version_len(n) < 2 ? nothing : n->version, family);
+}
+
+unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
+                           uint32_t *out)
+{
+    const node *kept[HOST_NODES];
+    unsigned num = 0;
+    addr_walk walk;
+    uint32_t index;
+
+    *out = NONE;
+    nodes_at_init(&walk, t, addr);
+    while (num < HOST_NODES && (index = nodes_at_next(&walk, t, addr)) != NONE) {
+        const node *n = node_at(&t->nodes, index);
+        bool is_new = advert_may_be(n, family);
+
+        for (unsigned i = 0; is_new && i < num; i++) {
+            is_new = (n->flags & NODE_HAS_ID) == 0 || !node_had_id(t, kept[i], n->id);
+        }
+        if (is_new) {
+            kept[num++] = n;
+        }
+        if (advert_may_be(n, family) && (*out == NONE || n->endpoint.port == port)) {
+            *out = index;
+        }
+    }
+    return num;
+}
+
+/* Does somebody on its address name the port of that node for his DHT? */
+static bool is_claimed(const tracker *t, const node *n)
+{
+    uint32_t low = *adverts_head(t, CHAIN_NAMED, &n->endpoint, &n->endpoint);
+    const advert *a;
+
+    for (unsigned i = 0; low != 0 && i < MAX_CLAIMS && (a = advert_at_low(t, low - 1)) != NULL; i++) {
+        krpc_endpoint named = advert_named(a);
+
+        if (krpc_endpoint_equal(&named, &n->endpoint)) {
+            return true;
+        }
+        low = a->next[CHAIN_NAMED];
+    }
+    return false;
+}
+
+/* Where the client could be another node than n, whose port nobody names: behind one NAT two hosts may have chosen the same
+ * port, of which one is rewritten. */
+bool advert_may_be_another(const tracker *t, const advert *a, const node *n)
+{
+    addr_walk walk;
+    uint32_t index;
+
+    nodes_at_init(&walk, t, &n->endpoint);
+    while ((index = nodes_at_next(&walk, t, &n->endpoint)) != NONE) {
+        const node *other = node_at(&t->nodes, index);
+
+        if (other != n && advert_may_be(other, a->family) && (other->flags & NODE_HAS_ID) != 0 && !node_had_id(t, n, other->id) &&
+            !is_claimed(t, other)) {
+            return true;
+        }
+    }
+    return false;
+}
