@@ -161,7 +161,7 @@ static void bytes_that_are_missing(void)
     segment(&s, X_TCP, R1_TCP, 99, SYN, NULL, 0);
     segment(&s, R1_TCP, X_TCP, 499, SYN | ACK, NULL, 0);
     segment(&s, X_TCP, R1_TCP, 100, ACK, bytes, hand + 105);
-    segment(&s, X_TCP, R1_TCP, (uint32_t)(100 + hand + 9000), ACK, bytes + hand + 9000, len - hand - 505);
+    segment(&s, X_TCP, R1_TCP, (uint32_t)(100 + hand + 9000), ACK, bytes + hand + 9000, len - hand - 9000);
     CU_ASSERT_EQUAL(stats_of(&s).port_messages_tcp, 0);
     s.now += 30 * MS;
     p = scene_packet(&s, R1_TCP, X_TCP); /* all of it has arrived */
