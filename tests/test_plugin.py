@@ -271,6 +271,19 @@ class Saying(unittest.TestCase):
         self.assertEqual(frames(path, "krpc.response_to == 1", "-2"), [2])
         self.assertIn("query went to another address, port 7000", tshark(path, "-2"))
 
+    def test_ends(self):
+        """What was sent cut is told from what the capture cut, and what follows a message is shown."""
+        packets = [udp(A, B, PING), udp(A, B, PING[:40]), udp(A, B, PING + b"xx")]
+        path = capture("ends.pcap", packets)
+        self.assertEqual(table(path, "krpc.trailing"), [[""], [""], ["7878"]])
+        self.assertRegex(tshark(path).splitlines()[1], r"\[cut\]$")
+        path = capture("snapped.pcap", packets, 28 + 40)
+        self.assertRegex(tshark(path).splitlines()[0], r"\[cut by the capture\]$")
+        lines = [line.split(None, 3) for line in tshark(SAMPLES / "malformed.pcapng", "-q", "-z", "expert").splitlines()]
+        groups = {words[3]: words[1] for words in lines if len(words) == 4 and words[2] == "KRPC"}
+        self.assertEqual(groups["integer without digits"], "Malformed")
+        self.assertEqual(groups["no client version v"], "Protocol")
+
     def test_response_times(self):
         """The sample's responses come 30 milliseconds after the queries."""
         text = tshark(SAMPLES / "bep5.pcapng", "-q", "-z", "krpc,srt")
