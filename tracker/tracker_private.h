@@ -73,7 +73,7 @@ static inline uint64_t hash_endpoint(const hash_key *key, const krpc_endpoint *e
 uint64_t hash_bytes(const hash_key *key, const void *bytes, size_t len, uint64_t seed);
 
 /* A chunked array of records that are all zero at first: it grows by chunks, nothing moves. */
-#define POOL_SHIFT 14
+#define POOL_SHIFT 12
 #define POOL_CHUNK (UINT32_C(1) << POOL_SHIFT)
 typedef struct pool {
     uint8_t **chunks;
