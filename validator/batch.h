@@ -43,7 +43,7 @@ typedef struct batch {
     uint32_t num_findings;
     uint32_t cap_findings;
     tracker *tracker; /* that gets them; set by who reads */
-    bool is_foreign; /* another thread filled it */
+    bool is_foreign; /* another thread fills it */
     bool ends_file; /* the last of a tracker's packets */
     bool is_live;   /* the next packet is not there yet */
     unsigned file;

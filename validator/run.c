@@ -1,7 +1,7 @@
 /* run.c: see run.h.
  *
- * Reading, frames and decoding belong to the reader; the tracker and the visitor to the judge. With one thread the two
- * take turns, batch by batch.
+ * Reading, frames and decoding belong to the reader; the tracker and the visitor to the judge. relay.c lets them take
+ * turns, or work in two threads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,13 +18,10 @@
 #include "batch.h"
 #include "progress.h"
 #include "reader.h"
+#include "relay.h"
 
-#define BATCH 256 /* each step keeps its code in the cache for so long */
 #define FETCH 64      /* so many packets ahead their records are fetched, in two steps of FETCH_AFTER packets */
 #define FETCH_AFTER 6
-#define CRATE 2 /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
-#define NUM_CRATES 4
-#define TRIES 500 /* of a microsecond or less */
 #define MAX_FINDINGS 64 /* kept for one packet before they grow */
 
 struct run {
@@ -48,16 +45,7 @@ struct run {
     text anonymous_bytes;
     uint64_t num_packets; /* of all files */
     bool shows_progress;
-    /* two threads */
-    GAsyncQueue *empty;
-    GAsyncQueue *full;
 };
-
-typedef struct crate {
-    batch *batches[CRATE];
-    unsigned num; /* of them that are full */
-    bool is_last;
-} crate;
 
 static volatile sig_atomic_t interrupted;
 
@@ -361,8 +349,10 @@ static void fetch(run *r, batch *b, uint32_t index)
 }
 
 /* False: the output cannot take any more. */
-static bool judge_batch(run *r, batch *b)
+static bool judge_batch(void *ctx, batch *b)
 {
+    run *r = ctx;
+
     r->file = b->file;
     if (r->tracker == NULL)
         begin_tracker(r, b);
@@ -386,11 +376,12 @@ static bool judge_batch(run *r, batch *b)
     return output_ok(r->output) && !r->stopped;
 }
 
-/* --- one thread or two --- */
+/* --- the way there, in a thread of its own where there are two --- */
 
-/* A batch on its way: read, decoded, with the tracker that it goes to. False: there are no more. */
-static bool fill_batch(run *r, batch *b)
+static bool fill_batch(void *ctx, batch *b)
 {
+    run *r = ctx;
+
     if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b))
         return false;
     if (r->next_tracker == NULL)
@@ -399,119 +390,31 @@ static bool fill_batch(run *r, batch *b)
     if (b->ends_file)
         r->next_tracker = NULL;
     batch_decode(b);
+    if (b->is_foreign && r->visitor->body != NULL && r->anonymizer == NULL)
+        batch_write_bodies(b, r->visitor);
     return true;
 }
 
-static void run_alone(run *r)
+static void stop_filling(void *ctx)
 {
-    batch *b = batch_new(BATCH);
+    run *r = ctx;
 
-    while (fill_batch(r, b) && judge_batch(r, b))
-        ;
-    batch_free(b);
+    reader_stop(r->reader);
 }
 
-static crate *crate_new(void)
+/* Its tracker goes with the last of its batches. */
+static void discard_batch(void *ctx, const batch *b)
 {
-    crate *c = g_new0(crate, 1);
+    const run *r = ctx;
 
-    for (unsigned i = 0; i < CRATE; i++)
-        c->batches[i] = batch_new(BATCH);
-    return c;
-}
-
-static void crate_free(crate *c)
-{
-    for (unsigned i = 0; i < CRATE; i++)
-        batch_free(c->batches[i]);
-    g_free(c);
-}
-
-/* Nobody is kept waiting for a packet that has come. */
-static void fill_crate(run *r, crate *c)
-{
-    bool is_live = false;
-
-    c->is_last = false;
-    for (c->num = 0; c->num < CRATE && !is_live; c->num++) {
-        batch *b = c->batches[c->num];
-
-        if (!fill_batch(r, b)) {
-            c->is_last = true;
-            return;
-        }
-        b->is_foreign = true;
-        if (r->visitor->body != NULL && r->anonymizer == NULL)
-            batch_write_bodies(b, r->visitor);
-        is_live = b->is_live;
-    }
-}
-
-/* To look a few hundred times costs this thread's time alone; to be woken up costs the other one's. */
-static crate *wait_for(GAsyncQueue *queue)
-{
-    crate *c = g_async_queue_try_pop(queue);
-
-    for (int i = 0; c == NULL && i < TRIES; i++) {
-        g_thread_yield();
-        c = g_async_queue_try_pop(queue);
-    }
-    return c != NULL ? c : g_async_queue_pop(queue);
-}
-
-static gpointer reader_main(gpointer data)
-{
-    run *r = data;
-    bool is_last;
-
-    do {
-        crate *c = wait_for(r->empty);
-        fill_crate(r, c);
-        is_last = c->is_last;
-        g_async_queue_push(r->full, c);
-    } while (!is_last);
-    return NULL;
-}
-
-/* Nobody is going to judge it: its tracker goes with the last of its batches. */
-static void discard_batch(run *r, const batch *b)
-{
     if (b->ends_file && b->tracker != r->tracker)
         tracker_free(b->tracker);
-}
-
-static void run_threaded(run *r)
-{
-    r->empty = g_async_queue_new();
-    r->full = g_async_queue_new();
-    for (unsigned i = 0; i < NUM_CRATES; i++)
-        g_async_queue_push(r->empty, crate_new());
-    GThread *other = g_thread_new("reader", reader_main, r);
-    bool going = true;
-    bool is_last;
-    do {
-        crate *c = wait_for(r->full);
-        for (unsigned i = 0; i < c->num; i++) {
-            if (going)
-                going = judge_batch(r, c->batches[i]);
-            else
-                discard_batch(r, c->batches[i]);
-        }
-        if (!going)
-            reader_stop(r->reader);
-        is_last = c->is_last;
-        g_async_queue_push(r->empty, c);
-    } while (!is_last);
-    g_thread_join(other);
-    for (crate *c; (c = g_async_queue_try_pop(r->empty)) != NULL;)
-        crate_free(c);
-    g_async_queue_unref(r->empty);
-    g_async_queue_unref(r->full);
 }
 
 bool run_captures(const options *with, const run_visitor *visitor, output *to)
 {
     run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args};
+    const relay_ends ends = {fill_batch, judge_batch, stop_filling, discard_batch, &r};
 
     watch_interrupt();
     r.merged = with->merge && with->num_args > 1;
@@ -520,10 +423,7 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
     if (with->anonymize != NULL)
         r.anonymizer = anonymizer_new(with->anonymize);
     progress_begin();
-    if (with->threads > 1)
-        run_threaded(&r);
-    else
-        run_alone(&r);
+    relay_run(&ends, with->threads > 1);
     if (r.next_tracker != r.tracker)
         tracker_free(r.next_tracker);
     if (r.tracker != NULL)
