@@ -81,9 +81,10 @@ def tshark(path, *options):
 
 
 def table(path, *fields, options=()):
-    """A row for each frame."""
+    """A row for each frame. 4.4 writes True where 4.0 writes 1."""
     wanted = [part for field in fields for part in ("-e", field)]
-    return [line.split("\t") for line in tshark(path, *options, "-T", "fields", *wanted).splitlines()]
+    text = re.sub(r"(?<![^\t\n,])True(?![^\t\n,])", "1", tshark(path, *options, "-T", "fields", *wanted))
+    return [line.split("\t") for line in text.splitlines()]
 
 
 def frames(path, display_filter, *options):
