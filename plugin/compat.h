@@ -94,6 +94,7 @@ static inline void compat_dissect(epan_dissect_t *edt, wtap_rec *rec, const uint
     unsigned len = rec->rec_header.packet_header.caplen;
 
 #if COMPAT_AT_LEAST(4, 6)
+    rec->rec_type_name = "Packet";
     ws_buffer_init(&rec->data, len);
     ws_buffer_append(&rec->data, data, len);
     epan_dissect_run_with_taps(edt, WTAP_FILE_TYPE_SUBTYPE_UNKNOWN, rec, frame, NULL);
