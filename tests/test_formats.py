@@ -227,7 +227,7 @@ class Decode(Formats):
         ip, r = m.get("ip", {}), m.get("r", {})
         if "port" in ip:
             same_port, same = ip["port"] == m["dest_port"], ip == {"ip": m["dest_ip"], "port": m["dest_port"]}
-            yield f"sees you at {endpoint(**ip)}" + ("" if same else " (another address)" if same_port else " (another port)")
+            yield "sees you there" if same else f"sees you at {endpoint(**ip)} (another {'address' if same_port else 'port'})"
         elif "p" in r:
             yield f"sees you at port {r['p']}"
 
@@ -239,7 +239,7 @@ class Decode(Formats):
         if kind == "error":
             kind += (f" {e['code']}" if "code" in e else "") + (f" \"{e['message'][:60]}\"" if "message" in e else "")
         if "request_frame" in m:
-            kind += f" to {m['request_q']} of frame {m['request_frame']} after {m['rtt_ms']:.1f} ms"
+            kind += f" to {m['request_q']} of frame {m['request_frame']}, {m['rtt_ms']:.1f} ms"
         return kind
 
     def line(self, m, found):

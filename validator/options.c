@@ -84,7 +84,7 @@ static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
         {TAKES_FRAMES, {"decode-as", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &raw->decode_as,
              "udp.port==N: this port is KRPC's; tcp.port==N: the peer wire's", "RULE"}},
         {READS, {"merge", 0, 0, G_OPTION_ARG_NONE, &raw->merge, "Take all captures as one, by time", NULL}},
-        {READS | BIT(COMMAND_COMPARE), {"threads", 0, 0, G_OPTION_ARG_INT, &raw->threads, "1, or 2: read in one thread and judge in another (as many as there are processors)", "N"}},
+        {READS | BIT(COMMAND_COMPARE), {"threads", 0, 0, G_OPTION_ARG_INT, &raw->threads, "1, or 2: one that reads; as many as there are processors", "N"}},
         {TAKES_FRAMES, {"max-nodes", 0, 0, G_OPTION_ARG_INT, &raw->max_nodes, "Remember at most N endpoints (131072)", "N"}},
         {BIT(COMMAND_CHECK), {"fail-on", 0, 0, G_OPTION_ARG_STRING, &raw->fail_on,
              "Exit with 1 on findings from this severity on: note, warn, error (error)", "SEVERITY"}},
