@@ -77,7 +77,7 @@ static state_packet *read_udp(packet_info *pinfo, tvbuff_t *tvb)
     uint32_t len = tvb_get_ntohs(tvb, 4);
     uint32_t there = tvb_reported_length(tvb);
 
-    if (len == 0) /* a jumbogram (RFC 2675), or left to the network card */
+    if (len == 0 && pinfo->src.type == AT_IPv6) /* a jumbogram (RFC 2675) */
         len = there;
     if (len < UDP_HEADER_LEN || (len > there && !pinfo->flags.in_error_pkt))
         return NULL;

@@ -78,8 +78,8 @@ static frame_layer step_udp(frame_cursor *c)
     if (!cursor_has(c, UDP_HEADER_LEN))
         return cursor_short(c, UDP_HEADER_LEN);
     uint32_t len = frame_get16(p + 4);
-    /* 0 is a jumbogram (RFC 2675), or left to the network card. */
-    if (len != 0) {
+    /* 0 is a jumbogram of IPv6 (RFC 2675); Wireshark takes it for nothing else either. */
+    if (len != 0 || out->src.addr_len != 16) {
         if (len < UDP_HEADER_LEN || len > c->wire_end - c->off)
             return cursor_done(c, FRAME_MALFORMED);
         cursor_limit(c, len);
