@@ -328,7 +328,7 @@ class Html(unittest.TestCase):
         for capture in CAPTURES:
             with self.subTest(capture=capture.name):
                 page = self.page(capture)
-                self.assertEqual(page.rows, self.overview(capture) + self.rules(capture) + self.adverts(capture, page.rows))
+                self.assertEqual(page.rows, self.overview(capture) + self.adverts(capture, page.rows) + self.rules(capture))
                 told = out("check", capture).decode().partition("Nodes that are not where they seem:\n")
                 self.assertEqual(page.pre, "\n" + "".join(told[1:]) if told[1] else "")
                 self.assertEqual([t for t in page.texts if t == str(capture)], [str(capture)])  # and in the title

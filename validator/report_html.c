@@ -141,6 +141,20 @@ static void put_adverts(check *c)
     text_puts(out, "</table>\n");
 }
 
+static void put_nodes(check *c)
+{
+    text *out = output_text(c->output);
+    text stories = {0};
+
+    report_stories(&stories, c);
+    if (stories.len > 0) {
+        text_puts(out, "<h2>Nodes</h2>\n<pre>");
+        text_xml(out, stories.data, stories.len);
+        text_puts(out, "</pre>\n");
+    }
+    text_free(&stories);
+}
+
 static void html_end(check *c)
 {
     text *out = output_text(c->output);
@@ -157,16 +171,9 @@ static void html_end(check *c)
     if (c->sum.num_files < (c->with->merge ? 1 : c->with->num_args))
         text_puts(out, "<p class=\"error\">Not every capture could be read.</p>\n");
     put_overview(c);
-    put_findings(c);
+    put_nodes(c);
     put_adverts(c);
-    text stories = {0};
-    report_stories(&stories, c);
-    if (stories.len > 0) {
-        text_puts(out, "<h2>Nodes</h2>\n<pre>");
-        text_xml(out, stories.data, stories.len);
-        text_puts(out, "</pre>\n");
-    }
-    text_free(&stories);
+    put_findings(c);
     text_puts(out, "<p>krpcscope " KRPCSCOPE_VERSION "</p>\n</body>\n</html>\n");
 }
 
