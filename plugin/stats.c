@@ -39,7 +39,7 @@ static void messages_init(stats_tree *st)
     node_answers = stats_tree_create_pivot(st, "Responses to", 0);
     node_errors = stats_tree_create_pivot(st, "Errors", 0);
     node_clients = stats_tree_create_pivot(st, "Clients", 0);
-    node_rules = stats_tree_create_pivot(st, "Findings", 0);
+    node_rules = stats_tree_create_pivot(st, "Findings in messages", 0);
 }
 
 static void tick_error(stats_tree *st, packet_info *pinfo, const krpc_message *m)

@@ -353,7 +353,7 @@ class Saying(unittest.TestCase):
 
     def test_checks_preference(self):
         path = SAMPLES / "malformed.pcapng"
-        counts = [int(re.search(r"Findings +(\d+)", tshark(path, "-o", f"krpc.checks:{least}", "-q", "-z", "krpc,tree"))[1])
+        counts = [int(re.search(r"Findings in messages +(\d+)", tshark(path, "-o", f"krpc.checks:{least}", "-q", "-z", "krpc,tree"))[1])
                   for least in ("none", "error", "warn", "note")]
         self.assertEqual(counts[0], 0)
         self.assertEqual(counts, sorted(counts))
