@@ -83,7 +83,7 @@ static void run(const uint8_t *data, size_t len, unsigned long copies)
 {
     uint64_t before = allocated();
     tracker *t = tracker_new(NULL);
-    tracker_packet p = {0, 0, {{0}, 0, 0}, {{0}, 0, 0}};
+    tracker_packet p = {.frame = 0};
     tracker_stats empty, stats;
     int64_t first = time_of(data + FILE_HEADER);
     int64_t last = first;
@@ -139,7 +139,7 @@ static void run_endpoints(uint32_t num)
 {
     static const uint8_t to[4] = {192, 0, 2, 1};
     tracker *t = tracker_new(NULL);
-    tracker_packet p = {0, 0, {{0}, 0, 0}, {{0}, 0, 0}};
+    tracker_packet p = {.frame = 0};
     uint64_t lead = held_at_first(0) - held_at_first(16);
     tracker_stats empty, stats;
 
