@@ -153,6 +153,22 @@ static void hashes_depend_on_everything(void)
     }
 }
 
+/* The quick look at an address's first byte lets no special one pass. */
+static void a_quick_look_is_enough(void)
+{
+    static const uint8_t lens[] = {4, 16};
+    unsigned wrong = 0;
+
+    for (size_t family = 0; family < sizeof lens; family++) {
+        for (uint32_t i = 0; i < 1u << 16; i++) {
+            krpc_endpoint e = {.addr = {(uint8_t)(i >> 8), (uint8_t)i, 0, 1}, .addr_len = lens[family]};
+
+            wrong += addr_is_private(&e) != (krpc_endpoint_scope(&e) != KRPC_ADDR_GLOBAL);
+        }
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -162,6 +178,7 @@ int main(void)
         UNIT_TEST(the_longest_unused_gives_way),
         UNIT_TEST(sets_for_so_many),
         UNIT_TEST(hashes_depend_on_everything),
+        UNIT_TEST(a_quick_look_is_enough),
     };
 
     return UNIT_RUN("tracker table", tests);

@@ -38,20 +38,31 @@ static void say_once(later *l, krpc_rule rule, const advert *a)
     }
 }
 
-/* Another node of the receiver's address: he was not told. Where a stream was told, any of them may be the one. */
+/* Is that who was told: on the same port, or on another of his address with an id of his? Behind one address may be several
+ * nodes. unknown is the answer where one of the two has said no id. */
+static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who, bool unknown)
+{
+    const node *told, *other;
+    uint32_t i, j;
+
+    if (!krpc_endpoint_same_addr(&a->said.receiver, who) || a->said.receiver.port == who->port) {
+        return krpc_endpoint_equal(&a->said.receiver, who);
+    }
+    i = nodes_find(t, &a->said.receiver);
+    j = nodes_find(t, who);
+    if (i == NONE || j == NONE) {
+        return unknown;
+    }
+    told = node_at(&t->nodes, i);
+    other = node_at(&t->nodes, j);
+    return (told->flags & other->flags & NODE_HAS_ID) == 0 ? unknown
+                                                           : node_had_id(t, told, other->id) || node_had_id(t, other, told->id);
+}
+
+/* Where a stream was told, any node of the receiver's address may be the one. */
 static bool is_stranger(const tracker *t, const advert *a, const krpc_endpoint *who)
 {
-    uint32_t told, asks;
-
-    if ((a->flags & ADVERT_STREAM) != 0 || krpc_endpoint_equal(&a->said.receiver, who)) {
-        return false;
-    }
-    told = nodes_find(t, &a->said.receiver);
-    asks = nodes_find(t, who);
-    return told != NONE && asks != NONE && (node_at(&t->nodes, told)->flags & NODE_HAS_ID) != 0 &&
-           (node_at(&t->nodes, asks)->flags & NODE_HAS_ID) != 0 &&
-           !node_had_id(t, node_at(&t->nodes, told), node_at(&t->nodes, asks)->id) &&
-           !node_had_id(t, node_at(&t->nodes, asks), node_at(&t->nodes, told)->id);
+    return (a->flags & ADVERT_STREAM) == 0 && !is_told(t, a, who, true);
 }
 
 /* Visits the advertisements of a chain that the packet concerns, until visit says that it has been at the older ones
@@ -205,23 +216,11 @@ void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoin
     }
 }
 
-/* Who answers is who was told: from the same port, or with the same id. Behind one address may be several nodes. */
-static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who)
-{
-    uint32_t told = nodes_find(t, &a->said.receiver);
-    uint32_t answers = nodes_find(t, who);
-
-    return krpc_endpoint_equal(&a->said.receiver, who) ||
-           (krpc_endpoint_same_addr(&a->said.receiver, who) && told != NONE && answers != NONE &&
-            (node_at(&t->nodes, answers)->flags & NODE_HAS_ID) != 0 &&
-            node_had_id(t, node_at(&t->nodes, told), node_at(&t->nodes, answers)->id));
-}
-
 void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind)
 {
     advert *a = advert_at_low(t, serial);
 
-    if (a == NULL || a->said.frame != frame || !is_told(t, a, &p->src)) {
+    if (a == NULL || a->said.frame != frame || !is_told(t, a, &p->src, false)) {
         return;
     }
     if (kind == RETURNED_SWAPPED) {
