@@ -429,7 +429,7 @@ static void fetching_changes_nothing(void)
         memcpy(kept, s.packet, s.len);
         krpc_message_decode(&m, kept, s.len, s.len, NULL);
         tracker_keys_make(s.t, &p, &m, kept, &keys);
-        tracker_fetch_indexes(s.t, &m, kept, &keys);
+        tracker_fetch_indexes(s.t, &keys);
         tracker_fetch_records(s.t, &p, &m, &keys);
         tracker_fetch_datagram(s.t, &p);
     }
@@ -445,7 +445,7 @@ static tracker_keys keys_of(scene *s, const tracker_packet *p, krpc_message *m)
 
     krpc_message_decode(m, s->packet, s->len, s->len, NULL);
     tracker_keys_make(s->t, p, m, s->packet, &keys);
-    tracker_fetch_indexes(s->t, m, s->packet, &keys);
+    tracker_fetch_indexes(s->t, &keys);
     tracker_fetch_records(s->t, p, m, &keys);
     return keys;
 }

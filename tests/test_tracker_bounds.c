@@ -322,7 +322,7 @@ static void full_sets_spill(void)
 }
 
 /* Answered queries are kept for their duplicates alone: they give way before those that wait, also where one that waits
- * has taken the place of an answered one. */
+ * has taken the place of an answered one, and where an answer would be late. */
 static void waiting_ones_stay(void)
 {
     uint32_t frames[16];
@@ -334,6 +334,7 @@ static void waiting_ones_stay(void)
     memset(o.hash_key, 7, sizeof o.hash_key);
     scene_begin_with(&s, &o);
     for (int wave = 0; wave < 2; wave++) {
+        s.step = wave == 0 ? 10 * MS : 120 * MS;
         for (int i = 0; i < 16; i++) {
             char t[] = {'w', (char)('0' + wave), (char)('0' + i), 0};
 
@@ -352,6 +353,7 @@ static void waiting_ones_stay(void)
             CU_ASSERT_EQUAL(s.result.request_frame, frames[i]);
         }
     }
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_LATE_RESPONSE), 16);
     CU_ASSERT_EQUAL(stats_of(&s).dropped_transactions, 0);
     scene_end(&s);
 }

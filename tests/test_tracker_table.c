@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "lanes.h"
 #include "tracker_private.h"
 
 #include "unit.h"
@@ -14,6 +15,62 @@ static void rounding_up(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         CU_ASSERT_EQUAL(power_of_two(rows[i][0]), rows[i][1]);
+    }
+}
+
+/* What the processor finds at once is what a loop finds: every place, every pattern of equal ones, signs and all. */
+static void places_of_a_set(void)
+{
+    static const uint32_t values[] = {0, 1, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xff000000, UINT32_MAX};
+    static const uint32_t masks[] = {UINT32_MAX, 0xff000000, 0x00ffffff};
+    _Alignas(16) uint32_t wide[16];
+    _Alignas(16) uint16_t narrow[8];
+
+    for (size_t v = 0; v < G_N_ELEMENTS(values); v++) {
+        for (uint32_t pattern = 0; pattern < 1u << 16; pattern++) {
+            for (unsigned i = 0; i < 16; i++) {
+                uint32_t other = values[(v + 1 + i) % G_N_ELEMENTS(values)];
+
+                wide[i] = (pattern >> i & 1) != 0 ? values[v] : other;
+                narrow[i % 8] = (uint16_t)wide[i];
+            }
+            if (pattern < 256) {
+                CU_ASSERT_EQUAL(lanes_8x16(narrow, (uint16_t)values[v]), lanes_8x16_plain(narrow, (uint16_t)values[v]));
+                CU_ASSERT_EQUAL(lanes_8x32(wide, values[v]), lanes_8x32_plain(wide, values[v]));
+            }
+            for (size_t m = 0; m < G_N_ELEMENTS(masks); m++) {
+                uint32_t wanted = values[v] & masks[m];
+
+                if (lanes_16x32(wide, masks[m], wanted) != lanes_16x32_plain(wide, masks[m], wanted) ||
+                    (lanes_16x32(wide, UINT32_MAX, values[v]) & pattern) != pattern) {
+                    CU_FAIL("a place of sixteen");
+                    return;
+                }
+            }
+        }
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        memset(wide, 0, sizeof wide);
+        wide[i] = 7;
+        CU_ASSERT_EQUAL(lanes_16x32(wide, UINT32_MAX, 7), 1u << i);
+        CU_ASSERT_EQUAL(lanes_first(1u << i | 1u << 15), i);
+    }
+}
+
+static void the_least_of_a_set(void)
+{
+    static const struct {
+        uint32_t set[8];
+        uint32_t least;
+    } rows[] = {{{0}, 0},
+                {{5, 4, 3, 2, 1, 2, 3, 4}, 4},
+                {{5, 5, 3, 9, 3, 9, 9, 3}, 2},
+                {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX - 1}, 7},
+                {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, 0},
+                {{1, 2, 3, 0, 0, 4, 5, 6}, 3}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        CU_ASSERT_EQUAL(lanes_least(rows[i].set), rows[i].least);
     }
 }
 
@@ -173,6 +230,8 @@ int main(void)
 {
     const unit_test tests[] = {
         UNIT_TEST(rounding_up),
+        UNIT_TEST(places_of_a_set),
+        UNIT_TEST(the_least_of_a_set),
         UNIT_TEST(tables_are_aligned),
         UNIT_TEST(pools_grow_by_chunks),
         UNIT_TEST(the_longest_unused_gives_way),

@@ -151,29 +151,29 @@ uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *dat
 }
 
 /* Those of one key have a few places, so that two pairs seldom meet. */
-static payload_seen *payload_group(tracker *t, uint64_t key)
+static payload_seen *payload_group(const tracker *t, uint64_t key)
 {
-    flows *f = &t->flows;
-
-    if (f->seen == NULL) {
-        f->seen = table_alloc(&t->stats.memory, NUM_PAYLOADS, sizeof *f->seen);
-    }
-    return &f->seen[(uint32_t)(key >> 32) & (NUM_PAYLOADS - PAYLOAD_GROUP)];
+    return &t->flows.seen[(uint32_t)(key >> 32) & (NUM_PAYLOADS - PAYLOAD_GROUP)];
 }
 
-void payload_fetch(tracker *t, uint64_t key)
+void payload_fetch(const tracker *t, uint64_t key)
 {
-    const payload_seen *group = payload_group(t, key);
+    if (t->flows.seen != NULL) {
+        const payload_seen *group = payload_group(t, key);
 
-    __builtin_prefetch(&group[0], 1);
-    __builtin_prefetch(&group[PAYLOAD_GROUP / 2], 1);
+        __builtin_prefetch(&group[0], 1);
+        __builtin_prefetch(&group[PAYLOAD_GROUP / 2], 1);
+    }
 }
 
 payload_seen *payload_seen_at(tracker *t, uint64_t key)
 {
-    payload_seen *group = payload_group(t, key);
-    payload_seen *best = group;
+    payload_seen *group, *best;
 
+    if (t->flows.seen == NULL) {
+        t->flows.seen = table_alloc(&t->stats.memory, NUM_PAYLOADS, sizeof *t->flows.seen);
+    }
+    group = best = payload_group(t, key);
     for (unsigned i = 0; i < PAYLOAD_GROUP; i++) {
         if (group[i].key == key) {
             return &group[i];

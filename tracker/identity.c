@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "lanes.h"
 #include "tracker_private.h"
 
 #include <krpc/node_id.h>
@@ -136,10 +137,10 @@ static uint32_t place_of_id(ways *ids, uint64_t key, uint32_t now)
     uint32_t oldest = 0;
     unsigned num = 0;
 
-    for (uint32_t i = 0; i < 8; i++) {
-        if (s->tag[i] == ways_tag(key)) {
-            oldest = num++ == 0 || s->time[i] < s->time[oldest] ? i : oldest;
-        }
+    for (uint32_t left = lanes_8x32(s->tag, ways_tag(key)); left != 0; left &= left - 1) {
+        uint32_t i = lanes_first(left);
+
+        oldest = num++ == 0 || s->time[i] < s->time[oldest] ? i : oldest;
     }
     if (num < ID_PLACES) {
         return ways_insert(ids, key, now);
@@ -154,12 +155,12 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
     node *mine = node_at(n, index);
     uint64_t key = hash_bytes(&t->key, mine->id, ID_LEN, 1);
     uint32_t set = ways_set(&n->ids, key);
-    uint32_t tag = ways_tag(key);
+    uint32_t same = lanes_8x32(n->ids.sets[set].tag, ways_tag(key));
 
-    for (uint32_t i = 0; i < 8 && (mine->flags & NODE_GROUPED) == 0; i++) {
-        uint32_t slot = set * 8 + i;
+    for (; same != 0 && (mine->flags & NODE_GROUPED) == 0; same &= same - 1) {
+        uint32_t slot = set * 8 + lanes_first(same);
 
-        if (n->ids.sets[set].tag[i] == tag && n->id_nodes[slot] != index && n->id_nodes[slot] < n->records.used) {
+        if (n->id_nodes[slot] != index && n->id_nodes[slot] < n->records.used) {
             node *other = node_at(n, n->id_nodes[slot]);
 
             if (node_had_id(t, other, mine->id)) {

@@ -5,12 +5,15 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "lanes.h"
 #include "tracker_private.h"
 
 #include <krpc/node_id.h>
 
 #define WAYS 16
 #define MAX_NODES ((UINT32_C(1) << 24) - 2)
+#define NUMBER_BITS UINT32_C(0x00ffffff) /* of an entry of the index: the number of a record, + 1 */
+#define HASH_BITS UINT32_C(0xff000000)
 
 void nodes_init(tracker *t)
 {
@@ -49,20 +52,25 @@ static uint32_t *set_of(const nodes *n, uint32_t hash)
 
 static uint32_t entry_of(uint32_t hash, uint32_t index)
 {
-    return (hash & UINT32_C(0xff000000)) | (index + 1);
+    return (hash & HASH_BITS) | (index + 1);
+}
+
+/* The places whose entries may be of that hash; free ones are among them when its bits are all zero. */
+static uint32_t candidates(const uint32_t *set, uint32_t hash)
+{
+    return lanes_16x32(set, HASH_BITS, hash & HASH_BITS);
 }
 
 static uint32_t find(const nodes *n, const krpc_endpoint *endpoint, uint32_t hash)
 {
     const uint32_t *set = set_of(n, hash);
 
-    for (uint32_t i = 0; i < WAYS && set[i] != 0; i++) {
-        if (((set[i] ^ hash) & UINT32_C(0xff000000)) == 0) {
-            uint32_t index = (set[i] & UINT32_C(0xffffff)) - 1;
+    for (uint32_t left = candidates(set, hash); left != 0; left &= left - 1) {
+        uint32_t entry = set[lanes_first(left)];
+        uint32_t index = (entry & NUMBER_BITS) - 1;
 
-            if (memcmp(&node_at(n, index)->endpoint, endpoint, sizeof *endpoint) == 0) {
-                return index;
-            }
+        if (entry != 0 && memcmp(&node_at(n, index)->endpoint, endpoint, sizeof *endpoint) == 0) {
+            return index;
         }
     }
     return NONE;
@@ -149,9 +157,11 @@ uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t h
     const uint32_t *set = set_of(n, (uint32_t)hash);
     uint32_t found = NONE;
 
-    for (uint32_t i = 0; i < WAYS && set[i] != 0; i++) {
-        if (((set[i] ^ (uint32_t)hash) & UINT32_C(0xff000000)) == 0) {
-            found = (set[i] & UINT32_C(0xffffff)) - 1;
+    for (uint32_t left = candidates(set, (uint32_t)hash); left != 0; left &= left - 1) {
+        uint32_t entry = set[lanes_first(left)];
+
+        if (entry != 0) {
+            found = (entry & NUMBER_BITS) - 1;
             fetch_record(node_at(n, found));
         }
     }
@@ -192,23 +202,23 @@ static uint32_t *make_room(tracker *t, uint32_t *set, uint32_t *index_out)
 {
     nodes *n = &t->nodes;
     uint32_t *oldest = NULL;
-    uint32_t used = 0;
+    uint32_t free = lanes_16x32(set, UINT32_MAX, 0);
 
-    for (; used < WAYS && set[used] != 0; used++) {
-        if (oldest == NULL || node_at(n, (set[used] & UINT32_C(0xffffff)) - 1)->last_ns <
-                                  node_at(n, (*oldest & UINT32_C(0xffffff)) - 1)->last_ns) {
-            oldest = &set[used];
-        }
-    }
-    if (used < WAYS && n->records.used < n->records.max) {
+    if (free != 0 && n->records.used < n->records.max) {
         *index_out = n->records.used;
         pool_grow(&n->records, *index_out);
-        return &set[used];
+        return &set[lanes_first(free)];
+    }
+    for (uint32_t i = 0; i < WAYS && set[i] != 0; i++) {
+        if (oldest == NULL || node_at(n, (set[i] & NUMBER_BITS) - 1)->last_ns <
+                                  node_at(n, (*oldest & NUMBER_BITS) - 1)->last_ns) {
+            oldest = &set[i];
+        }
     }
     if (oldest == NULL) {
         return NULL;
     }
-    *index_out = (*oldest & UINT32_C(0xffffff)) - 1;
+    *index_out = (*oldest & NUMBER_BITS) - 1;
     chain_remove(t, *index_out);
     t->stats.dropped_nodes++;
     return oldest;

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "lanes.h"
 #include "tracker_private.h"
 
 void hash_key_init(hash_key *out, const uint8_t bytes[16])
@@ -24,13 +25,19 @@ uint64_t hash_bytes(const hash_key *key, const void *bytes, size_t len, uint64_t
     const uint8_t *p = bytes;
     uint64_t h = seed ^ hash_fold((uint64_t)len ^ key->k[0], key->k[1]);
     uint64_t w[2] = {0, 0};
+    size_t left = len;
 
-    for (; len > 16; p += 16, len -= 16) {
+    for (; left > 16; p += 16, left -= 16) {
         memcpy(w, p, 16);
         h = hash_fold(w[0] ^ key->k[2] ^ h, w[1] ^ key->k[3]);
     }
-    w[0] = w[1] = 0;
-    memcpy(w, p, len);
+    if (len >= 8) { /* the last sixteen bytes, or the first eight and the last */
+        memcpy(&w[0], len >= 16 ? p + left - 16 : p, 8);
+        memcpy(&w[1], p + left - 8, 8);
+    } else {
+        w[0] = w[1] = 0;
+        memcpy(w, p, left);
+    }
     return hash_fold(hash_fold(w[0] ^ key->k[2] ^ h, w[1] ^ key->k[3]) ^ key->k[0], h ^ key->k[1]);
 }
 
@@ -124,14 +131,9 @@ void ways_clear(ways *w)
 uint32_t ways_find(const ways *w, uint64_t key)
 {
     uint32_t set = ways_set(w, key);
-    uint32_t tag = ways_tag(key);
+    uint32_t found = lanes_8x32(w->sets[set].tag, ways_tag(key));
 
-    for (uint32_t i = 0; i < 8; i++) {
-        if (w->sets[set].tag[i] == tag) {
-            return set * 8 + i;
-        }
-    }
-    return NONE;
+    return found == 0 ? NONE : set * 8 + lanes_first(found);
 }
 
 uint32_t ways_take(ways *w, uint64_t key, uint32_t now, bool *made)
@@ -150,17 +152,8 @@ uint32_t ways_insert(ways *w, uint64_t key, uint32_t now)
 {
     uint32_t set = ways_set(w, key);
     way_set *s = &w->sets[set];
-    uint32_t best = 0;
+    uint32_t best = lanes_least(s->time); /* that of a free place is 0 */
 
-    for (uint32_t i = 0; i < 8; i++) {
-        if (s->tag[i] == 0) {
-            best = i;
-            break;
-        }
-        if (s->time[i] < s->time[best]) {
-            best = i;
-        }
-    }
     s->tag[best] = ways_tag(key);
     s->time[best] = now;
     return set * 8 + best;

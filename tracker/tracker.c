@@ -199,20 +199,16 @@ void tracker_keys_make(const tracker *t, const tracker_packet *packet, const krp
     }
 }
 
-void tracker_fetch_indexes(tracker *t, const krpc_message *message, const uint8_t *data, tracker_keys *keys)
+void tracker_fetch_indexes(const tracker *t, const tracker_keys *keys)
 {
     nodes_fetch_index(t, keys->src);
     nodes_fetch_index(t, keys->dst);
     if (keys->has_t) {
         transactions_fetch_set(t, keys);
     }
-    if (wants_payload(t, message)) {
-        keys->payload = keys->payload != 0 ? keys->payload : payload_key(t, message, data, keys->dst);
-        payload_fetch(t, keys->payload);
-    }
-    if (keys->token != 0) {
-        tokens_fetch(t, keys->token);
-    }
+    /* without one it is for nothing, but whether there is one cannot be foretold */
+    payload_fetch(t, keys->payload);
+    tokens_fetch(t, keys->token);
 }
 
 void tracker_fetch_records(const tracker *t, const tracker_packet *packet, const krpc_message *message,

@@ -314,7 +314,7 @@ bool votes_are_complete(const tracker *t);
 bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 /* payload_key is of the whole payload, and of where it goes, whose hash is given. */
 uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t dst_hash);
-void payload_fetch(tracker *t, uint64_t key);
+void payload_fetch(const tracker *t, uint64_t key);
 payload_seen *payload_seen_at(tracker *t, uint64_t key); /* of this key, or else the one to give way */
 void flows_clear(tracker *t);
 
@@ -485,10 +485,9 @@ enum transaction_flags {
 /* The heads of a set lie in one line of the cache. */
 typedef struct transaction_set {
     uint16_t tag[8];
-    uint32_t time[8]; /* seconds */
-    uint32_t spilled; /* when a query had to go to the other set of its key: seconds, 0 for never */
-    uint8_t answered; /* a bit each */
-    uint8_t unused[11];
+    uint32_t until[8]; /* seconds: its answer is waited for; of an answered one they are over. The least gives way */
+    uint32_t spilled;  /* when a query had to go to the other set of its key: seconds, 0 for never */
+    uint8_t unused[12];
 } transaction_set;
 
 typedef struct alt_query {

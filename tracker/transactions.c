@@ -6,10 +6,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "lanes.h"
 #include "tracker_private.h"
 
 #define WAYS 8
 #define ALT_GROUP 4 /* a power of two */
+#define WAITED ((uint32_t)(FORGET_NS / SECOND)) /* for an answer, in seconds */
 
 void transactions_init(tracker *t)
 {
@@ -80,19 +82,15 @@ static transaction *record_of(const transactions *x, const transaction_set *set,
 static transaction *lookup_in(const transactions *x, const transaction_set *set, uint64_t key, uint16_t port,
                               transaction **other, unsigned *num_others)
 {
-    uint16_t tag = tag_of(key);
+    for (uint32_t left = lanes_8x16(set->tag, tag_of(key)); left != 0; left &= left - 1) {
+        transaction *r = record_of(x, set, lanes_first(left));
 
-    for (uint32_t i = 0; i < WAYS; i++) {
-        if (set->tag[i] == tag && record_of(x, set, i)->key == key) {
-            transaction *r = record_of(x, set, i);
-
-            if (r->port == port) {
-                return r;
-            }
-            if (r->answered == 0) {
-                *other = r;
-                ++*num_others;
-            }
+        if (r->key == key && r->port == port) {
+            return r;
+        }
+        if (r->key == key && r->answered == 0) {
+            *other = r;
+            ++*num_others;
         }
     }
     return NULL;
@@ -139,32 +137,9 @@ static void forget(tracker *t, const transaction *r, bool for_room)
     }
 }
 
-static uint32_t victim(const transaction_set *set, uint32_t second)
-{
-    uint32_t best = 0;
-    uint32_t best_age = 0;
-
-    for (uint32_t i = 0; i < WAYS; i++) {
-        uint32_t age = second - MIN(set->time[i], second);
-
-        if (set->tag[i] == 0) {
-            return i;
-        }
-        if ((set->answered >> i & 1) != 0) {
-            age += 16; /* an answered one is kept for its duplicates alone */
-        }
-        if (age >= best_age) {
-            best = i;
-            best_age = age;
-        }
-    }
-    return best;
-}
-
 static bool is_waiting(const transaction_set *set, uint32_t way, uint32_t second)
 {
-    return set->tag[way] != 0 && (set->answered >> way & 1) == 0 &&
-           second - MIN(set->time[way], second) <= FORGET_NS / SECOND;
+    return set->until[way] >= second;
 }
 
 /* A record for a new query: that of the one longest unused, from both sets where this one is full of waiting ones. */
@@ -173,13 +148,13 @@ static transaction *make_room(tracker *t, uint64_t key)
     transactions *x = &t->transactions;
     uint32_t second = tracker_second(t);
     transaction_set *set = set_of(x, key);
-    uint32_t way = victim(set, second);
+    uint32_t way = lanes_least(set->until);
 
     if (is_waiting(set, way, second)) {
         transaction_set *spill = other_set(x, key);
-        uint32_t spill_way = victim(spill, second);
+        uint32_t spill_way = lanes_least(spill->until);
 
-        if (!is_waiting(spill, spill_way, second) || spill->time[spill_way] < set->time[way]) {
+        if (!is_waiting(spill, spill_way, second) || spill->until[spill_way] < set->until[way]) {
             set->spilled = second;
             set = spill;
             way = spill_way;
@@ -297,8 +272,7 @@ transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_
     slot = (size_t)(r - x->records);
     set = &x->sets[slot / WAYS];
     set->tag[slot % WAYS] = tag_of(keys->transaction);
-    set->time[slot % WAYS] = tracker_second(t);
-    set->answered = (uint8_t)(set->answered & ~(1u << slot % WAYS));
+    set->until[slot % WAYS] = tracker_second(t) + WAITED;
     x->live++;
     note_alt(t, keys->alt, r, &p->dst);
     return r;
@@ -346,6 +320,7 @@ static void settle(tracker *t, transaction *r, const tracker_packet *p, tracker_
 {
     int64_t age = p->time_ns - r->time_ns;
     size_t slot = (size_t)(r - t->transactions.records);
+    transaction_set *set = &t->transactions.sets[slot / WAYS];
 
     if (r->answered != 0) {
         out->repeats = r->answered;
@@ -353,7 +328,7 @@ static void settle(tracker *t, transaction *r, const tracker_packet *p, tracker_
         return;
     }
     r->answered = p->frame;
-    t->transactions.sets[slot / WAYS].answered |= (uint8_t)(1u << slot % WAYS);
+    set->until[slot % WAYS] -= WAITED + 1; /* from now on it is kept for duplicates alone */
     if (age > ANSWER_NS) {
         krpc_emit(sink, KRPC_RULE_KRPC_LATE_RESPONSE, 0, 0, age / 1000000, r->frame);
     } else {
@@ -437,7 +412,7 @@ void transactions_fetch(const tracker *t, tracker_keys *keys, bool asks)
     const transaction_set *set = set_of(x, keys->transaction);
 
     if (asks) {
-        const char *record = (const char *)record_of(x, set, victim(set, t->begun ? tracker_second(t) : 1));
+        const char *record = (const char *)record_of(x, set, lanes_least(set->until));
         const alt_query *alts = &x->alts[(uint32_t)(keys->alt >> 32) & (x->num_alts - ALT_GROUP)];
 
         __builtin_prefetch(record, 1);
@@ -445,11 +420,9 @@ void transactions_fetch(const tracker *t, tracker_keys *keys, bool asks)
         __builtin_prefetch(alts + ALT_GROUP / 2, 1);
         return;
     }
-    for (uint32_t i = 0; i < WAYS; i++) {
-        if (set->tag[i] == tag_of(keys->transaction)) {
-            keys->query = (uint32_t)(record_of(x, set, i) - x->records);
-            __builtin_prefetch(&x->records[keys->query], 1);
-        }
+    for (uint32_t left = lanes_8x16(set->tag, tag_of(keys->transaction)); left != 0; left &= left - 1) {
+        keys->query = (uint32_t)(record_of(x, set, lanes_first(left)) - x->records);
+        __builtin_prefetch(&x->records[keys->query], 1);
     }
 }
 

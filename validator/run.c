@@ -338,7 +338,7 @@ static void fetch(run *r, batch *b, uint32_t index)
     if (index < b->num_items) {
         batch_item *item = &b->items[index];
         if (item->maybe_krpc)
-            tracker_fetch_indexes(r->tracker, &b->messages[index], item->packet.data, &item->keys);
+            tracker_fetch_indexes(r->tracker, &item->keys);
         else if (item->packet.protocol == FRAME_UDP)
             tracker_fetch_datagram(r->tracker, &item->packet.where);
     }

@@ -219,7 +219,7 @@ void tracker_keys_make(const tracker *tracker, const tracker_packet *packet, con
 /* tracker_fetch_indexes and tracker_fetch_records may be called some packets ahead of tracker_message: they bring what will
  * be needed into the cache, and change nothing else. The second needs, some packets later, what the first has brought; it
  * is best called for a batch of some dozens. tracker_fetch_datagram is for what tracker_datagram will get. */
-void tracker_fetch_indexes(tracker *tracker, const krpc_message *message, const uint8_t *data, tracker_keys *keys);
+void tracker_fetch_indexes(const tracker *tracker, const tracker_keys *keys);
 void tracker_fetch_records(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                            tracker_keys *keys);
 void tracker_fetch_datagram(const tracker *tracker, const tracker_packet *packet);
