@@ -39,7 +39,7 @@ static void each_message_counts_for_its_sender(void)
     CU_ASSERT_EQUAL(n.queries, 1);
     CU_ASSERT_EQUAL(n.responses, 2);
     CU_ASSERT_EQUAL(n.errors, 1);
-    CU_ASSERT_EQUAL(n.queries_received, 2); /* at the first it had not said anything yet */
+    CU_ASSERT_EQUAL(n.queries_received, 3); /* at the first it had not said anything yet */
     CU_ASSERT_EQUAL(n.first_frame, 2);
     CU_ASSERT_EQUAL(n.last_frame, 7);
     CU_ASSERT_EQUAL(n.last_ns, last);
@@ -54,6 +54,49 @@ static void each_message_counts_for_its_sender(void)
     CU_ASSERT_EQUAL(stats.others, 0);
     CU_ASSERT_EQUAL(stats.matched, 3);
     CU_ASSERT_EQUAL(stats.dropped_nodes, 0);
+    scene_end(&s);
+}
+
+/* What came before it said anything is counted too, for each endpoint apart. */
+static void asked_before_it_speaks(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, "192.0.2.1:6881", "198.51.100.7:6881", PING, .t = "a1");
+    SAY(&s, "192.0.2.1:6881", "198.51.100.7:6882", PING, .t = "a2");
+    SAY(&s, "192.0.2.2:6881", "198.51.100.7:6881", PING, .t = "a3", .id = 'b');
+    SAY(&s, "192.0.2.1:6881", "198.51.100.7:6881", PING, .t = "a1"); /* again */
+    SAY(&s, "198.51.100.7:6881", "192.0.2.1:6881", .t = "a1", .id = 'c');
+    CU_ASSERT_EQUAL(node_of(&s, "198.51.100.7:6881").queries_received, 3);
+    SAY(&s, "192.0.2.2:6881", "198.51.100.7:6881", PING, .t = "a4", .id = 'b');
+    SAY(&s, "198.51.100.7:6882", "192.0.2.1:6881", PING, .t = "d1", .id = 'd');
+    CU_ASSERT_EQUAL(node_of(&s, "198.51.100.7:6881").queries_received, 4);
+    CU_ASSERT_EQUAL(node_of(&s, "198.51.100.7:6882").queries_received, 1);
+    CU_ASSERT_EQUAL(node_of(&s, "192.0.2.1:6881").queries_received, 1);
+    CU_ASSERT_EQUAL(node_of(&s, "192.0.2.2:6881").queries_received, 0);
+    scene_end(&s);
+}
+
+/* A node that was pushed out and comes back begins anew. */
+static void who_comes_back_begins_anew(void)
+{
+    tracker_options o;
+    scene s;
+    char endpoint[32];
+
+    memset(&o, 0, sizeof o);
+    o.max_nodes = 16;
+    scene_begin_with(&s, &o);
+    SAY(&s, "192.0.2.1:6881", "198.51.100.7:6881", PING, .t = "a1");
+    SAY(&s, "198.51.100.7:6881", "192.0.2.1:6881", .t = "a1", .id = 'c');
+    for (int i = 1; i <= 200; i++) {
+        snprintf(endpoint, sizeof endpoint, "203.0.113.%d:6881", i);
+        SAY(&s, endpoint, "192.0.2.99:1", PING, .t = "x1", .id = 'x');
+    }
+    SAY(&s, "198.51.100.7:6881", "192.0.2.99:1", PING, .t = "b1", .id = 'c');
+    CU_ASSERT_EQUAL(node_of(&s, "198.51.100.7:6881").queries, 1);
+    CU_ASSERT_EQUAL(node_of(&s, "198.51.100.7:6881").queries_received, 0);
     scene_end(&s);
 }
 
@@ -170,6 +213,8 @@ int main(void)
 {
     const unit_test tests[] = {
         UNIT_TEST(each_message_counts_for_its_sender),
+        UNIT_TEST(asked_before_it_speaks),
+        UNIT_TEST(who_comes_back_begins_anew),
         UNIT_TEST(nodes_are_given_in_order),
         UNIT_TEST(whoever_is_longest_silent_gives_way),
         UNIT_TEST(a_version_that_changes),

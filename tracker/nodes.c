@@ -11,6 +11,7 @@
 #include <krpc/node_id.h>
 
 #define WAYS 16
+#define NUM_ASKED 16384
 #define MAX_NODES ((UINT32_C(1) << 24) - 2)
 #define NUMBER_BITS UINT32_C(0x00ffffff) /* of an entry of the index: the number of a record, + 1 */
 #define HASH_BITS UINT32_C(0xff000000)
@@ -30,6 +31,8 @@ void nodes_init(tracker *t)
     pool_init(&n->histories, MAX(max / 32, 16), sizeof(history), memory);
     ways_init(&n->ids, max, memory);
     n->id_nodes = table_alloc(memory, (size_t)n->ids.num_sets * 8, sizeof *n->id_nodes);
+    ways_init(&n->asked, NUM_ASKED, memory);
+    n->num_asked = table_alloc(memory, (size_t)n->asked.num_sets * 8, sizeof *n->num_asked);
 }
 
 void nodes_clear(tracker *t)
@@ -39,6 +42,8 @@ void nodes_clear(tracker *t)
     pool_clear(&n->records);
     pool_clear(&n->histories);
     ways_clear(&n->ids);
+    ways_clear(&n->asked);
+    table_free(n->num_asked);
     table_free(n->index);
     table_free(n->addr_heads);
     table_free(n->id_nodes);
@@ -247,18 +252,38 @@ static uint32_t take_any(tracker *t)
     return index;
 }
 
-static uint32_t make(tracker *t, const krpc_endpoint *endpoint, uint32_t hash, const tracker_packet *p)
+void nodes_asked(tracker *t, uint64_t hash)
+{
+    bool made;
+    uint32_t slot = ways_take(&t->nodes.asked, hash, tracker_second(t), &made);
+
+    t->nodes.num_asked[slot] = made ? 1 : t->nodes.num_asked[slot] + 1;
+}
+
+/* How many queries a new node got before; from now on it counts them itself. */
+static uint32_t asked_before(tracker *t, uint64_t hash)
+{
+    uint32_t slot = ways_find(&t->nodes.asked, hash);
+    uint32_t num = slot == NONE ? 0 : t->nodes.num_asked[slot];
+
+    if (slot != NONE) {
+        t->nodes.num_asked[slot] = 0;
+    }
+    return num;
+}
+
+static uint32_t make(tracker *t, const krpc_endpoint *endpoint, uint64_t hash, const tracker_packet *p)
 {
     nodes *n = &t->nodes;
     uint32_t index = 0;
-    uint32_t *place = make_room(t, set_of(n, hash), &index);
+    uint32_t *place = make_room(t, set_of(n, (uint32_t)hash), &index);
     node *made;
 
     if (place == NULL) {
         index = take_any(t);
-        place = set_of(n, hash);
+        place = set_of(n, (uint32_t)hash);
     }
-    *place = entry_of(hash, index);
+    *place = entry_of((uint32_t)hash, index);
     made = node_at(n, index);
     memset(made, 0, sizeof *made);
     made->endpoint = *endpoint;
@@ -267,6 +292,7 @@ static uint32_t make(tracker *t, const krpc_endpoint *endpoint, uint32_t hash, c
     made->last_ns = p->time_ns;
     made->first_frame = p->frame;
     made->flags = addr_is_private(endpoint) ? NODE_PRIVATE : 0;
+    made->queries_received = asked_before(t, hash);
     chain_add(t, index);
     n->is_sorted = false;
     return index;
@@ -277,7 +303,7 @@ uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash, ui
     uint32_t index = nodes_find_hashed(t, &packet->src, hash, hint);
 
     if (index == NONE) {
-        index = make(t, &packet->src, (uint32_t)hash, packet);
+        index = make(t, &packet->src, hash, packet);
     }
     return index;
 }

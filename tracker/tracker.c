@@ -274,6 +274,8 @@ static void take_query(const taking *k)
     node_at(&t->nodes, k->src)->queries++;
     if (k->dst != NONE) {
         node_at(&t->nodes, k->dst)->queries_received++;
+    } else {
+        nodes_asked(t, k->keys->dst);
     }
     k->out->method = (krpc_method)k->m->method;
     query = transactions_query(t, k->p, k->m, k->data, k->keys, k->src, k->out, k->sink);

@@ -213,6 +213,8 @@ typedef struct nodes {
     uint32_t history_hand;
     ways ids; /* which endpoints have an id */
     uint32_t *id_nodes;
+    ways asked; /* endpoints that were asked and have not sent anything yet */
+    uint32_t *num_asked;
     uint32_t *sorted;
     uint32_t num_sorted;
     bool is_sorted;
@@ -229,6 +231,8 @@ uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint);
 /* With the hash of the endpoint, and where it will probably be found, or NONE. */
 uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash, uint32_t hint);
 uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash, uint32_t hint); /* the sender; made when new */
+/* nodes_asked counts a query to an endpoint that is no node yet. */
+void nodes_asked(tracker *t, uint64_t hash);
 void nodes_fetch_index(const tracker *t, uint64_t hash);
 uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash); /* where it may be, or NONE */
 /* The nodes of one address, newest first; NONE ends. At most NODES_AT_ADDRESS are given, and NODES_BETWEEN of others that
