@@ -1,225 +1,17 @@
 /* message_decode.c: one pass over a datagram, from bytes to a typed message.
  *
  * The dictionaries that the tables know (the message, a, r) are walked here, one loop for all of them; every other
- * container is passed over by pass_container, which looks at its encoding only.
+ * container is passed over by message_values.c, which looks at its encoding only.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "message_decode.h"
 #include "bencode_scan.h"
 #include "field_lookup.h"
-#include "message_private.h"
 
 /* libtorrent's limits for a DHT message (bdecode of dht_tracker.cpp): what is beyond is refused by most of the network. */
 #define LT_MAX_DEPTH  10
 #define LT_MAX_TOKENS 500
-
-typedef struct key_state {
-    uint64_t word;
-    krpc_span key;
-    bool any;
-} key_state;
-
-typedef struct decoder {
-    const uint8_t *data;
-    uint32_t len;
-    uint32_t pos;
-    const krpc_sink *sink;
-    krpc_message *out;
-    krpc_scope scope; /* of the dictionary that is walked */
-    krpc_span key;    /* the last one that took a closer look, and its field */
-    krpc_field field;
-    bool no_key; /* it was no string */
-    uint32_t tokens;
-    uint32_t depth; /* the deepest that was seen */
-    uint32_t deep_off;
-    bool list_even; /* the last list held strings of 6 and 18 bytes only */
-} decoder;
-
-static void report(decoder *d, krpc_rule rule, uint32_t off, uint32_t len, int64_t a, int64_t b)
-{
-    krpc_emit(d->sink, rule, off, len, a, b);
-}
-
-/* ---- encoding ---- */
-
-/* What the scanner noticed about a token. */
-static void report_flags(decoder *d, uint32_t flags, uint32_t off, uint32_t end, int64_t num, bool is_string)
-{
-    static const struct {
-        uint32_t flag;
-        krpc_rule rule;
-    } rules[] = {{BENCODE_MINUS_ZERO, KRPC_RULE_BENCODE_MINUS_ZERO},
-                 {BENCODE_OVERFLOW, KRPC_RULE_BENCODE_OVERFLOW},
-                 {BENCODE_EMPTY_INT, KRPC_RULE_BENCODE_EMPTY_INT},
-                 {BENCODE_BAD_INT, KRPC_RULE_BENCODE_BAD_INT},
-                 {BENCODE_KEY_NOT_STRING, KRPC_RULE_BENCODE_KEY_NOT_STRING},
-                 {BENCODE_MISSING_VALUE, KRPC_RULE_BENCODE_MISSING_VALUE}};
-
-    if ((flags & ~((uint32_t)BENCODE_KEY | BENCODE_DEEP)) == 0) {
-        return;
-    }
-    d->out->canonical = 0;
-    if ((flags & BENCODE_LEADING_ZERO) != 0) {
-        report(d, is_string ? KRPC_RULE_BENCODE_LENGTH_ZERO : KRPC_RULE_BENCODE_LEADING_ZERO, off, end - off, num, 0);
-    }
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if ((flags & rules[i].flag) != 0) {
-            report(d, rules[i].rule, off, end - off, num, 0);
-        }
-    }
-}
-
-/* A key against the one in front of it. */
-static RARE void report_order(decoder *d, krpc_span last, krpc_span key)
-{
-    uint32_t shorter = last.len < key.len ? last.len : key.len;
-    int order = memcmp(d->data + last.off, d->data + key.off, shorter);
-
-    if (order == 0 && last.len == key.len) {
-        d->out->canonical = 0;
-        report(d, KRPC_RULE_BENCODE_DUPLICATE, key.off, key.len, 0, 0);
-    } else if (order > 0 || (order == 0 && last.len > key.len)) {
-        d->out->canonical = 0;
-        report(d, KRPC_RULE_BENCODE_UNSORTED, key.off, key.len, 0, 0);
-    }
-}
-
-static RARE void report_empty_key(decoder *d, uint32_t off)
-{
-    report(d, KRPC_RULE_BENCODE_EMPTY_KEY, off, 0, 0, 0);
-}
-
-/* Their words tell, but for equal beginnings. */
-static inline void check_order(decoder *d, key_state *last, uint64_t word, uint32_t off, uint32_t len)
-{
-    if (len == 0) {
-        report_empty_key(d, off);
-    }
-    if (last->any && word <= last->word) { /* or both are the first eight bytes of longer ones */
-        report_order(d, last->key, (krpc_span){off, len});
-    }
-    last->word = word;
-    last->key = (krpc_span){off, len};
-    last->any = true;
-}
-
-static void note_depth(decoder *d, uint32_t depth, uint32_t off)
-{
-    if (depth > d->depth) {
-        d->depth = depth;
-        d->deep_off = off;
-    }
-}
-
-/* ---- containers that the tables do not look into ---- */
-
-static void pass_token(decoder *d, const bencode_token *t, key_state *keys, uint32_t base, uint32_t depth)
-{
-    uint32_t level = depth - 1;
-
-    d->tokens++;
-    report_flags(d, t->flags, t->off, t->end, t->type == BENCODE_STRING ? t->body_len : t->num,
-                 t->type == BENCODE_STRING);
-    if (t->type == BENCODE_LIST || t->type == BENCODE_DICT) {
-        note_depth(d, depth + base, t->off);
-        if (level < BENCODE_MAX_DEPTH) {
-            keys[level] = (key_state){.any = false};
-        }
-    } else if (t->type == BENCODE_STRING && (t->flags & BENCODE_KEY) != 0 && level < BENCODE_MAX_DEPTH) {
-        check_order(d, &keys[level], text_word(d->data, d->len, t->body_off, t->body_len), t->body_off, t->body_len);
-    }
-}
-
-/* Any container, whole: its tokens' own faults and its dictionaries' order. Counts the items of a list. */
-static bencode_status pass_nested(decoder *d, uint32_t base, int64_t *items_out)
-{
-    key_state keys[BENCODE_MAX_DEPTH];
-    bencode_reader reader;
-    bencode_token t;
-    bencode_status status;
-    int64_t items = 0;
-
-    bencode_reader_init(&reader, d->data, d->len);
-    reader.pos = d->pos;
-    while ((status = bencode_next(&reader, &t)) == BENCODE_OK) {
-        if (reader.depth == 1 && t.type != BENCODE_LIST && t.type != BENCODE_DICT) {
-            items++; /* a scalar item, or the END of a container item */
-        }
-        pass_token(d, &t, keys, base, reader.depth);
-    }
-    d->pos = reader.pos;
-    *items_out = items;
-    return status == BENCODE_DONE ? BENCODE_OK : status;
-}
-
-/* A list of strings and integers, the usual case, is walked without a stack; anything else is left to pass_nested. */
-static bencode_status pass_container(decoder *d, uint32_t base, int64_t *items_out)
-{
-    const uint8_t *data = d->data;
-    uint32_t pos = d->pos + 1;
-    uint32_t items = 0;
-    bool even = true;
-
-    d->list_even = false;
-    if (data[d->pos] != 'l') {
-        return pass_nested(d, base, items_out);
-    }
-    while (pos < d->len && data[pos] != 'e') {
-        bencode_scanned s;
-
-        if (data[pos] == '6' && d->len - pos >= 8 && data[pos + 1] == ':') {
-            pos += 8; /* a peer */
-        } else if ((unsigned)(data[pos] - '0') <= 9 && bencode_scan_string(&s, data, d->len, pos) == BENCODE_OK &&
-                   s.flags == 0) {
-            even = even && (s.body_len == 6 || s.body_len == 18);
-            pos = s.end;
-        } else if (data[pos] == 'i' && bencode_scan_int(&s, data, d->len, pos) == BENCODE_OK && s.flags == 0) {
-            even = false;
-            pos = s.end;
-        } else {
-            return pass_nested(d, base, items_out);
-        }
-        items++;
-    }
-    if (pos >= d->len) {
-        return pass_nested(d, base, items_out);
-    }
-    d->tokens += items + 2;
-    note_depth(d, base + 1, d->pos);
-    d->pos = pos + 1;
-    d->list_even = even;
-    *items_out = items;
-    return BENCODE_OK;
-}
-
-/* ---- values ---- */
-
-/* What each field is on the wire. */
-#define S (1 << BENCODE_STRING)
-#define I (1 << BENCODE_INT)
-#define L (1 << BENCODE_LIST)
-#define D (1 << BENCODE_DICT)
-enum kind_types {
-    TYPES_INT = I,
-    TYPES_FLAG = I,
-    TYPES_PORT = I,
-    TYPES_BYTES = S,
-    TYPES_TEXT = S,
-    TYPES_METHOD = S,
-    TYPES_TYPE = S,
-    TYPES_VERSION = S,
-    TYPES_ENDPOINT = S,
-    TYPES_NODES = S,
-    TYPES_NODES6 = S,
-    TYPES_HASHES = S,
-    TYPES_BLOOM = S,
-    TYPES_PEERS = L,
-    TYPES_NODE_LIST = L,
-    TYPES_TEXTS = L,
-    TYPES_ERROR = L,
-    TYPES_DICT = D,
-    TYPES_ANY = S | I | L | D
-};
 
 /* A string whose length is in [low, low + range], and a multiple of what the field holds many of, is right without a
  * second look; anything else is looked at again. Where no string is wanted low is beyond any length. */
@@ -227,7 +19,6 @@ static const struct shape {
     uint64_t inverse; /* n is a multiple of m when n * (2^64 / m, rounded up) mod 2^64 is less than that; 0 for 1 */
     uint32_t low;
     uint16_t range;
-    uint8_t types; /* bit per bencode_type */
 } shapes[] = {
 #define INVERSE(m) (UINT64_MAX / (m) + 1)
 #define MULTIPLE(KIND)                                                                                                 \
@@ -238,194 +29,15 @@ static const struct shape {
 #define LOW(KIND, MIN)  (KIND == KRPC_KIND_ENDPOINT ? 6 : (MIN)&UINT16_MAX)
 #define HIGH(KIND, MAX) (KIND == KRPC_KIND_ENDPOINT ? 6 : (MAX)&UINT16_MAX)
 #define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
-    {MULTIPLE(KRPC_KIND_##KIND), TYPES_##KIND != S ? UINT32_MAX - UINT16_MAX : LOW(KRPC_KIND_##KIND, MIN),             \
-     TYPES_##KIND != S ? 0 : HIGH(KRPC_KIND_##KIND, MAX) - LOW(KRPC_KIND_##KIND, MIN), TYPES_##KIND},
+    {MULTIPLE(KRPC_KIND_##KIND), TYPES_##KIND != TYPES_BYTES ? UINT32_MAX - UINT16_MAX : LOW(KRPC_KIND_##KIND, MIN),   \
+     TYPES_##KIND != TYPES_BYTES ? 0 : HIGH(KRPC_KIND_##KIND, MAX) - LOW(KRPC_KIND_##KIND, MIN)},
 #include <krpc/fields.def>
-    {0, UINT32_MAX - UINT16_MAX, 0, 0}, /* a key that is not known */
+    {0, UINT32_MAX - UINT16_MAX, 0}, /* a key that is not known */
 };
-#undef S
-#undef I
-#undef L
-#undef D
-
-static void check_multiple(decoder *d, const krpc_value *v, krpc_rule rule, uint32_t size)
-{
-    if (v->len % size != 0) {
-        report(d, rule, v->off, v->len, v->len, size);
-    }
-}
-
-static void check_values(decoder *d, krpc_field field, krpc_rule rule, uint32_t v4, uint32_t v6)
-{
-    krpc_list list;
-    bencode_token item;
-    const krpc_value *value = &d->out->value[field];
-
-    krpc_list_init(&list, d->out, d->data, field);
-    while (krpc_list_next(&list, &item)) {
-        if (item.type == BENCODE_STRING && (item.body_len == v4 || item.body_len == v6)) {
-            continue;
-        }
-        if (field == KRPC_R_VALUES && value->num == 1 && item.type == BENCODE_STRING && item.body_len > 0 &&
-            item.body_len % v4 == 0) {
-            report(d, KRPC_RULE_KRPC_VALUES_JOINED, item.body_off, item.body_len, item.body_len / v4, 0);
-            continue;
-        }
-        report(d, rule, item.off, item.end - item.off, item.type == BENCODE_STRING ? item.body_len : 0, v4);
-    }
-}
-
-/* The two items of an error; whatever else the list holds is a finding. */
-static void read_error(decoder *d, const krpc_value *value)
-{
-    krpc_list list;
-    bencode_token item;
-    uint32_t n = 0;
-    bool good = true;
-
-    krpc_list_init(&list, d->out, d->data, KRPC_E);
-    for (; krpc_list_next(&list, &item); n++) {
-        krpc_field field = item.type == BENCODE_INT && n == 0      ? KRPC_E_CODE
-                           : item.type == BENCODE_STRING && n == 1 ? KRPC_E_MESSAGE
-                                                                   : KRPC_NUM_FIELDS;
-
-        if (field == KRPC_NUM_FIELDS) {
-            good = false;
-            continue;
-        }
-        d->out->present |= KRPC_BIT(field);
-        d->out->value[field] = (krpc_value){.key_off = item.off,
-                                            .off = item.body_off,
-                                            .len = item.body_len,
-                                            .type = (uint8_t)item.type,
-                                            .flags = (uint8_t)item.flags,
-                                            .num = item.num};
-    }
-    if (!good || n != 2) {
-        report(d, KRPC_RULE_KRPC_ERROR_FORM, value->off, value->len, n, 0);
-    }
-}
-
-static void check_string(decoder *d, krpc_field field, const krpc_field_info *info, const krpc_value *v)
-{
-    switch (info->kind) {
-    case KRPC_KIND_ENDPOINT:
-        if (v->len == 6 || (v->len == 18 && info->max >= 18)) {
-            return;
-        }
-        report(d, v->len == 4 || v->len == 16 ? KRPC_RULE_KRPC_IP_WITHOUT_PORT : KRPC_RULE_KRPC_WRONG_LENGTH, v->off,
-               v->len, v->len, 0);
-        return;
-    case KRPC_KIND_NODES:
-        check_multiple(d, v, KRPC_RULE_KRPC_NODES_REMAINDER, 26);
-        return;
-    case KRPC_KIND_NODES6:
-        check_multiple(d, v, KRPC_RULE_KRPC_NODES_REMAINDER, 38);
-        return;
-    case KRPC_KIND_HASHES:
-        check_multiple(d, v, KRPC_RULE_BEP51_REMAINDER, 20);
-        return;
-    default:
-        if ((v->len < info->min || v->len > info->max) && field != KRPC_A_V && field != KRPC_R_V) {
-            report(d, KRPC_RULE_KRPC_WRONG_LENGTH, v->off, v->len, v->len, info->min);
-        }
-    }
-}
-
-static void check_value(decoder *d, krpc_field field, const krpc_field_info *info, const krpc_value *v)
-{
-    if (v->type == BENCODE_STRING) {
-        check_string(d, field, info, v);
-    } else if (v->type == BENCODE_INT) {
-        if (info->kind != KRPC_KIND_ANY && info->kind != KRPC_KIND_PORT && (v->num < info->min || v->num > info->max)) {
-            report(d, KRPC_RULE_KRPC_OUT_OF_RANGE, v->off, v->len, v->num, 0);
-        }
-    } else if (field == KRPC_R_VALUES) {
-        if (!d->list_even) {
-            check_values(d, field, KRPC_RULE_KRPC_VALUES_LENGTH, 6, 18);
-        }
-    } else if (field == KRPC_R_NODES2) {
-        check_values(d, field, KRPC_RULE_KRPC_NODES_REMAINDER, 26, 38);
-    } else if (field == KRPC_E) {
-        read_error(d, v);
-    }
-}
-
-/* The wrong type, but a meaning that several programs give it. */
-static void accept_wrong(decoder *d, krpc_field field, const krpc_value *v)
-{
-    if (field == KRPC_E && v->type == BENCODE_STRING) {
-        d->out->present |= KRPC_BIT(KRPC_E_MESSAGE);
-        d->out->value[KRPC_E_MESSAGE] = *v;
-        report(d, KRPC_RULE_KRPC_ERROR_STRING, v->off, v->len, 0, 0);
-    } else if (field == KRPC_R_VALUES && v->type == BENCODE_STRING && v->len % 6 == 0) {
-        report(d, KRPC_RULE_KRPC_VALUES_JOINED, v->off, v->len, v->len / 6, 0);
-    } else {
-        report(d, KRPC_RULE_KRPC_WRONG_TYPE, v->off, v->len, 0, 0);
-    }
-}
-
-static void judge_value(decoder *d, krpc_field field, const krpc_value *v)
-{
-    if ((shapes[field].types & (1u << v->type)) != 0) {
-        d->out->present |= KRPC_BIT(field);
-        check_value(d, field, krpc_field_get(field), v);
-    } else {
-        d->out->wrong |= KRPC_BIT(field);
-        accept_wrong(d, field, v);
-    }
-}
-
-/* One value, whatever it is, from pos on; a dictionary that the tables look into is opened and not passed. */
-static bencode_status read_value(decoder *d, krpc_value *v, uint32_t base)
-{
-    bencode_scanned s;
-    bencode_status status;
-    uint32_t pos = d->pos;
-    uint8_t byte;
-
-    if (pos >= d->len) {
-        return BENCODE_CUT;
-    }
-    byte = d->data[pos];
-    v->num = 0;
-    v->reserved = 0;
-    if ((unsigned)(byte - '0') <= 9) {
-        status = bencode_scan_string(&s, d->data, d->len, pos);
-        v->type = BENCODE_STRING;
-    } else if (byte == 'i') {
-        status = bencode_scan_int(&s, d->data, d->len, pos);
-        v->type = BENCODE_INT;
-    } else if (byte == 'l' || byte == 'd') {
-        v->type = byte == 'l' ? BENCODE_LIST : BENCODE_DICT;
-        v->flags = 0;
-        v->off = pos;
-        status = pass_container(d, base, &v->num);
-        v->len = d->pos - pos;
-        return status;
-    } else {
-        return BENCODE_BAD_BYTE;
-    }
-    if (status != BENCODE_OK) {
-        return status;
-    }
-    d->tokens++;
-    v->flags = (uint8_t)s.flags;
-    v->off = s.body_off;
-    v->len = s.body_len;
-    if (v->type == BENCODE_INT) {
-        v->num = s.num;
-    }
-    if (s.flags != 0) {
-        report_flags(d, s.flags, pos, s.end, v->type == BENCODE_STRING ? s.body_len : s.num, v->type == BENCODE_STRING);
-    }
-    d->pos = s.end;
-    return BENCODE_OK;
-}
 
 /* ---- the dictionaries of the tables ---- */
 
-static void count_unknown(decoder *d, krpc_scope scope)
+static void count_unknown(krpc_decoder *d, krpc_scope scope)
 {
     if (d->out->num_unknown[scope] < UINT16_MAX) {
         d->out->num_unknown[scope]++;
@@ -438,27 +50,27 @@ static uint32_t depth_of(krpc_scope scope)
 }
 
 /* A key that is no string: passed over together with its value. */
-static bencode_status pass_odd_key(decoder *d)
+static bencode_status pass_odd_key(krpc_decoder *d)
 {
     krpc_value key, value;
     uint32_t off = d->pos;
-    bencode_status status = read_value(d, &key, depth_of(d->scope));
+    bencode_status status = krpc_decoder_read_value(d, &key, depth_of(d->scope));
 
     if (status != BENCODE_OK) {
         return status;
     }
-    report_flags(d, BENCODE_KEY_NOT_STRING, off, d->pos, 0, false);
+    krpc_decoder_report_flags(d, BENCODE_KEY_NOT_STRING, off, d->pos, 0, false);
     count_unknown(d, d->scope);
     if (d->pos < d->len && d->data[d->pos] == 'e') {
-        report_flags(d, BENCODE_MISSING_VALUE, off, d->pos + 1, 0, false);
+        krpc_decoder_report_flags(d, BENCODE_MISSING_VALUE, off, d->pos + 1, 0, false);
         return BENCODE_OK;
     }
-    return read_value(d, &value, depth_of(d->scope));
+    return krpc_decoder_read_value(d, &value, depth_of(d->scope));
 }
 
 /* A key that usual_key does not know: with an unusual length, out of order, not in the table, or no string at all, and
  * then it is passed over together with its value. last_off is the entry in front of it, 0 for none. */
-static RARE bencode_status read_odd_key(decoder *d, uint32_t last_off)
+static RARE bencode_status read_odd_key(krpc_decoder *d, uint32_t last_off)
 {
     bencode_scanned s, last;
     uint8_t byte = d->data[d->pos];
@@ -475,13 +87,13 @@ static RARE bencode_status read_odd_key(decoder *d, uint32_t last_off)
     if (status != BENCODE_OK) {
         return status;
     }
-    report_flags(d, s.flags, d->pos, s.end, s.body_len, true);
+    krpc_decoder_report_flags(d, s.flags, d->pos, s.end, s.body_len, true);
     if (s.body_len == 0) {
-        report_empty_key(d, s.body_off);
+        krpc_decoder_report_empty_key(d, s.body_off);
     }
     d->key = (krpc_span){s.body_off, s.body_len};
     if (last_off != 0 && bencode_scan_string(&last, d->data, d->len, last_off) == BENCODE_OK) {
-        report_order(d, (krpc_span){last.body_off, last.body_len}, d->key);
+        krpc_decoder_report_order(d, (krpc_span){last.body_off, last.body_len}, d->key);
     }
     d->field = krpc_field_find(d->scope, d->data + s.body_off, s.body_len);
     d->pos = s.end;
@@ -489,7 +101,7 @@ static RARE bencode_status read_odd_key(decoder *d, uint32_t last_off)
 }
 
 /* A value that is not just a string of the right length. */
-static bencode_status read_other_value(decoder *d, krpc_field field, uint32_t key_off)
+static bencode_status read_other_value(krpc_decoder *d, krpc_field field, uint32_t key_off)
 {
     krpc_value unused;
     /* of a key that comes twice the first counts */
@@ -498,19 +110,19 @@ static bencode_status read_other_value(decoder *d, krpc_field field, uint32_t ke
     bencode_status status;
 
     if (d->pos < d->len && d->data[d->pos] == 'e') {
-        report_flags(d, BENCODE_MISSING_VALUE, key_off, d->pos + 1, 0, false);
+        krpc_decoder_report_flags(d, BENCODE_MISSING_VALUE, key_off, d->pos + 1, 0, false);
         return BENCODE_OK;
     }
     v->key_off = key_off;
-    status = read_value(d, v, depth_of(d->scope));
+    status = krpc_decoder_read_value(d, v, depth_of(d->scope));
     if (status != BENCODE_OK) {
         return status;
     }
     if (fresh) {
-        judge_value(d, field, v);
+        krpc_decoder_judge_value(d, field, v);
     } else if (field == KRPC_NUM_FIELDS) {
         count_unknown(d, d->scope);
-        report(d, KRPC_RULE_KRPC_UNKNOWN_KEY, d->key.off, d->key.len, 0, 0);
+        krpc_decoder_report(d, KRPC_RULE_KRPC_UNKNOWN_KEY, d->key.off, d->key.len, 0, 0);
     }
     return BENCODE_OK;
 }
@@ -591,7 +203,7 @@ typedef struct walk {
     uint32_t outer_tokens;
 } walk;
 
-static inline void open_scope(walk *w, decoder *d, krpc_scope scope)
+static inline void open_scope(walk *w, krpc_decoder *d, krpc_scope scope)
 {
     d->scope = scope;
     d->out->body[scope].off = w->pos;
@@ -604,13 +216,13 @@ static inline void open_scope(walk *w, decoder *d, krpc_scope scope)
 }
 
 /* The dictionary of a or of r. Every one should begin with the sender's id. */
-static inline void open_body(walk *w, decoder *d, uint32_t field, uint32_t key_off)
+static inline void open_body(walk *w, krpc_decoder *d, uint32_t field, uint32_t key_off)
 {
     static const uint64_t id = KEY_WORD("id", 0) >> 8 | TEXT_WORD("20:", 0) >> 40;
     uint32_t id_field = field == KRPC_A ? KRPC_A_ID : KRPC_R_ID;
 
     take_value(d->out, field, BENCODE_DICT, key_off, w->pos, d->len - w->pos);
-    note_depth(d, 2, w->pos);
+    krpc_decoder_note_depth(d, 2, w->pos);
     d->tokens++;
     w->pos++;
     open_scope(w, d, field == KRPC_A ? KRPC_SCOPE_A : KRPC_SCOPE_R);
@@ -624,7 +236,7 @@ static inline void open_body(walk *w, decoder *d, uint32_t field, uint32_t key_o
 }
 
 /* At its e. True when that was the message's own. */
-static inline bool close_scope(walk *w, decoder *d)
+static inline bool close_scope(walk *w, krpc_decoder *d)
 {
     krpc_scope scope = d->scope;
     krpc_value *v = &d->out->value[scope == KRPC_SCOPE_A ? KRPC_A : KRPC_R];
@@ -645,7 +257,7 @@ static inline bool close_scope(walk *w, decoder *d)
 }
 
 /* Every message should end with y: "1:y1:q" and its e are the last seven bytes. */
-static inline bool take_last(walk *w, const decoder *d)
+static inline bool take_last(walk *w, const krpc_decoder *d)
 {
     static const uint64_t y = KEY_WORD("y", 0) >> 8 | TEXT_WORD("1:", 0) >> 32 | 'e';
 
@@ -661,7 +273,7 @@ static inline bool take_last(walk *w, const decoder *d)
 
 /* The message's dictionary, and those of a and r in it, from behind its d to behind its e: one loop, in which what is
  * usual is done at once, and whatever is not goes through *d. */
-static bencode_status walk_entries(decoder *d)
+static bencode_status walk_entries(krpc_decoder *d)
 {
     const uint8_t *const data = d->data;
     const uint32_t len = d->len;
@@ -725,7 +337,7 @@ static bencode_status walk_entries(decoder *d)
 
 /* ---- the whole datagram ---- */
 
-static void report_stop(decoder *d, size_t wire_len)
+static void report_stop(krpc_decoder *d, size_t wire_len)
 {
     uint32_t pos = d->pos;
 
@@ -733,32 +345,33 @@ static void report_stop(decoder *d, size_t wire_len)
     switch (d->out->status) {
     case BENCODE_CUT:
         if (wire_len > d->len) {
-            report(d, KRPC_RULE_BENCODE_SNAPPED, pos, d->len - pos, d->len, (int64_t)wire_len);
+            krpc_decoder_report(d, KRPC_RULE_BENCODE_SNAPPED, pos, d->len - pos, d->len, (int64_t)wire_len);
         } else {
-            report(d, KRPC_RULE_BENCODE_CUT, pos, d->len - pos, pos, 0);
+            krpc_decoder_report(d, KRPC_RULE_BENCODE_CUT, pos, d->len - pos, pos, 0);
         }
         break;
     case BENCODE_BAD_LENGTH:
-        report(d, KRPC_RULE_BENCODE_BAD_LENGTH, pos, d->len - pos, pos, 0);
+        krpc_decoder_report(d, KRPC_RULE_BENCODE_BAD_LENGTH, pos, d->len - pos, pos, 0);
         break;
     default:
-        report(d, KRPC_RULE_BENCODE_BAD_BYTE, pos, pos < d->len ? 1 : 0, pos, pos < d->len ? d->data[pos] : -1);
+        krpc_decoder_report(d, KRPC_RULE_BENCODE_BAD_BYTE, pos, pos < d->len ? 1 : 0, pos,
+                            pos < d->len ? d->data[pos] : -1);
     }
 }
 
-static void report_trailing(decoder *d, size_t wire_len)
+static void report_trailing(krpc_decoder *d, size_t wire_len)
 {
     bool padding = true;
 
     if (d->pos == d->len) { /* what follows was not captured */
-        report(d, KRPC_RULE_BENCODE_SNAPPED, d->pos, 0, d->len, (int64_t)wire_len);
+        krpc_decoder_report(d, KRPC_RULE_BENCODE_SNAPPED, d->pos, 0, d->len, (int64_t)wire_len);
         return;
     }
     for (uint32_t i = d->pos; i < d->len && padding; i++) {
         padding = d->data[i] == 0 || d->data[i] == '\r' || d->data[i] == '\n' || d->data[i] == ' ';
     }
-    report(d, padding ? KRPC_RULE_BENCODE_PADDING : KRPC_RULE_BENCODE_TRAILING, d->pos, d->len - d->pos,
-           (int64_t)wire_len - d->pos, 0);
+    krpc_decoder_report(d, padding ? KRPC_RULE_BENCODE_PADDING : KRPC_RULE_BENCODE_TRAILING, d->pos, d->len - d->pos,
+                        (int64_t)wire_len - d->pos, 0);
 }
 
 static krpc_type type_of(const krpc_message *m, const uint8_t *data)
@@ -778,7 +391,7 @@ static krpc_type type_of(const krpc_message *m, const uint8_t *data)
     }
 }
 
-static void finish(decoder *d, size_t wire_len)
+static void finish(krpc_decoder *d, size_t wire_len)
 {
     krpc_message *m = d->out;
 
@@ -790,10 +403,10 @@ static void finish(decoder *d, size_t wire_len)
         report_trailing(d, wire_len);
     }
     if (d->depth > LT_MAX_DEPTH) {
-        report(d, KRPC_RULE_BENCODE_DEEP, d->deep_off, 1, d->depth, 0);
+        krpc_decoder_report(d, KRPC_RULE_BENCODE_DEEP, d->deep_off, 1, d->depth, 0);
     }
     if (d->tokens > LT_MAX_TOKENS) {
-        report(d, KRPC_RULE_BENCODE_MANY, 0, 0, d->tokens, 0);
+        krpc_decoder_report(d, KRPC_RULE_BENCODE_MANY, 0, 0, d->tokens, 0);
     }
     m->type = (uint8_t)type_of(m, d->data);
     m->method = (uint8_t)(krpc_has(m, KRPC_Q) ? method_at(d->data, d->len, m->value[KRPC_Q].off, m->value[KRPC_Q].len)
@@ -802,7 +415,7 @@ static void finish(decoder *d, size_t wire_len)
 
 void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, size_t wire_len, const krpc_sink *sink)
 {
-    decoder d = {.data = data, .len = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len, .sink = sink, .out = out};
+    krpc_decoder d = {.data = data, .len = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len, .sink = sink, .out = out};
 
     out->present = 0;
     out->wrong = 0;

@@ -1,0 +1,85 @@
+/* message_decode.h: what the two halves of the decoder share: message_decode.c walks the dictionaries that the tables know,
+ * message_values.c looks closely at whatever is not the usual.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MESSAGE_DECODE_H
+#define MESSAGE_DECODE_H
+
+#include "message_private.h"
+
+typedef struct krpc_decoder {
+    const uint8_t *data;
+    uint32_t len;
+    uint32_t pos;
+    const krpc_sink *sink;
+    krpc_message *out;
+    krpc_scope scope; /* of the dictionary that is walked */
+    krpc_span key;    /* the last one that took a closer look, and its field */
+    krpc_field field;
+    bool no_key; /* it was no string */
+    uint32_t tokens;
+    uint32_t depth; /* the deepest that was seen */
+    uint32_t deep_off;
+    bool list_even; /* the last list held strings of 6 and 18 bytes only */
+} krpc_decoder;
+
+/* What each kind of field is on the wire: a bit per bencode_type. */
+#define S (1 << BENCODE_STRING)
+#define I (1 << BENCODE_INT)
+#define L (1 << BENCODE_LIST)
+#define D (1 << BENCODE_DICT)
+enum kind_types {
+    TYPES_INT = I,
+    TYPES_FLAG = I,
+    TYPES_PORT = I,
+    TYPES_BYTES = S,
+    TYPES_TEXT = S,
+    TYPES_METHOD = S,
+    TYPES_TYPE = S,
+    TYPES_VERSION = S,
+    TYPES_ENDPOINT = S,
+    TYPES_NODES = S,
+    TYPES_NODES6 = S,
+    TYPES_HASHES = S,
+    TYPES_BLOOM = S,
+    TYPES_PEERS = L,
+    TYPES_NODE_LIST = L,
+    TYPES_TEXTS = L,
+    TYPES_ERROR = L,
+    TYPES_DICT = D,
+    TYPES_ANY = S | I | L | D
+};
+
+#undef S
+#undef I
+#undef L
+#undef D
+
+static inline void krpc_decoder_report(krpc_decoder *d, krpc_rule rule, uint32_t off, uint32_t len, int64_t a,
+                                       int64_t b)
+{
+    krpc_emit(d->sink, rule, off, len, a, b);
+}
+
+static inline void krpc_decoder_note_depth(krpc_decoder *d, uint32_t depth, uint32_t off)
+{
+    if (depth > d->depth) {
+        d->depth = depth;
+        d->deep_off = off;
+    }
+}
+
+/* krpc_decoder_report_flags: what the scanner noticed about a token; num is its value, or a string's length.
+ * krpc_decoder_report_order: a key against the one in front of it. */
+void krpc_decoder_report_flags(krpc_decoder *d, uint32_t flags, uint32_t off, uint32_t end, int64_t num,
+                               bool is_string);
+void krpc_decoder_report_order(krpc_decoder *d, krpc_span last, krpc_span key);
+void krpc_decoder_report_empty_key(krpc_decoder *d, uint32_t off);
+
+/* krpc_decoder_read_value reads one value, whatever it is, from pos on; base is the depth of its dictionary.
+ * krpc_decoder_judge_value holds it against its field. */
+bencode_status krpc_decoder_read_value(krpc_decoder *d, krpc_value *v, uint32_t base);
+void krpc_decoder_judge_value(krpc_decoder *d, krpc_field field, const krpc_value *v);
+
+#endif
