@@ -72,6 +72,25 @@ static void each_port_answers_its_own_query(void)
     scene_end(&s);
 }
 
+/* Of two with one id and one address, the one that is answered is out of the question. */
+static void another_port_answers_the_open_query(void)
+{
+    scene s;
+    uint32_t second;
+
+    scene_begin(&s);
+    SAY(&s, A, "198.51.100.2:7000", PING);
+    second = SAY(&s, A, "198.51.100.2:7001", PING);
+    SAY(&s, "198.51.100.2:7009", A, .id = 'd');
+    CU_ASSERT_EQUAL(s.result.request_frame, 0); /* either could be meant */
+    SAY(&s, "198.51.100.2:7000", A, .id = 'b');
+    SAY(&s, "198.51.100.2:7009", A, .id = 'd');
+    CU_ASSERT_EQUAL(s.result.request_frame, second);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_PORT), 1);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REPLY_OTHER_PORT).b, 7001);
+    scene_end(&s);
+}
+
 static void reply_from_another_address(void)
 {
     scene s;
@@ -439,6 +458,30 @@ static void fetching_changes_nothing(void)
     scene_end(&s);
 }
 
+/* Whatever the hashes are, and also where nothing is kept yet. */
+static void fetching_what_is_not_there(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, A, B, PING);
+    for (uint32_t i = 0; i < 4000; i++) {
+        krpc_message m;
+        tracker_packet p = {7, 0, ep(A), ep(B)};
+        tracker_keys keys;
+
+        memcpy(p.src.addr, &i, sizeof i);
+        memcpy(p.dst.addr + 2, &i, 2);
+        krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
+        tracker_keys_make(s.t, &p, &m, s.packet, &keys);
+        tracker_fetch_indexes(s.t, &keys);
+        tracker_fetch_records(s.t, &p, &m, &keys);
+        CU_ASSERT(keys.src_node == UINT32_MAX || keys.src_node == 0);
+        CU_ASSERT(keys.dst_node == UINT32_MAX || keys.dst_node == 0);
+    }
+    scene_end(&s);
+}
+
 static tracker_keys keys_of(scene *s, const tracker_packet *p, krpc_message *m)
 {
     tracker_keys keys;
@@ -483,6 +526,7 @@ int main(void)
         UNIT_TEST(reply_from_another_port),
         UNIT_TEST(one_byte_proves_no_other_port),
         UNIT_TEST(each_port_answers_its_own_query),
+        UNIT_TEST(another_port_answers_the_open_query),
         UNIT_TEST(reply_from_another_address),
         UNIT_TEST(another_address_must_be_unique),
         UNIT_TEST(repetitions),
@@ -501,6 +545,7 @@ int main(void)
         UNIT_TEST(time_goes_back),
         UNIT_TEST(damaged_ones_only_among_nodes),
         UNIT_TEST(fetching_changes_nothing),
+        UNIT_TEST(fetching_what_is_not_there),
         UNIT_TEST(keys_may_be_stale),
     };
 

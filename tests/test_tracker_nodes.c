@@ -78,6 +78,41 @@ static void asked_before_it_speaks(void)
     scene_end(&s);
 }
 
+/* Of more than can be kept some are forgotten, but none gets what another one was asked. */
+static void asked_are_very_many(void)
+{
+    const uint32_t num = 50000;
+    unsigned kept = 0, wrong = 0;
+    scene s;
+    krpc_message m;
+
+    scene_begin(&s);
+    SAY(&s, "192.0.2.1:6881", "198.51.100.7:6881", PING);
+    krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = round * (num - 2000); i < num; i++) {
+            tracker_packet p = scene_packet(&s, "192.0.2.1:6881", "203.0.0.0:6881");
+            krpc_endpoint *other = round == 0 ? &p.dst : &p.src;
+
+            p.src.addr[0] = round == 0 ? 192 : 203;
+            other->addr[1] = (uint8_t)(i >> 16);
+            other->addr[2] = (uint8_t)(i >> 8);
+            other->addr[3] = (uint8_t)i;
+            tracker_message(s.t, &p, &m, s.packet, NULL, NULL, NULL);
+            if (round == 1) {
+                tracker_node n;
+
+                CU_ASSERT_TRUE(tracker_node_find(s.t, &p.src, &n));
+                kept += n.queries_received == 1;
+                wrong += n.queries_received > 1;
+            }
+        }
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT(kept > 1500);
+    scene_end(&s);
+}
+
 /* A node that was pushed out and comes back begins anew. */
 static void who_comes_back_begins_anew(void)
 {
@@ -214,6 +249,7 @@ int main(void)
     const unit_test tests[] = {
         UNIT_TEST(each_message_counts_for_its_sender),
         UNIT_TEST(asked_before_it_speaks),
+        UNIT_TEST(asked_are_very_many),
         UNIT_TEST(who_comes_back_begins_anew),
         UNIT_TEST(nodes_are_given_in_order),
         UNIT_TEST(whoever_is_longest_silent_gives_way),

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "guard.h"
+
 #include "lanes.h"
 #include "tracker_private.h"
 
@@ -210,6 +212,30 @@ static void hashes_depend_on_everything(void)
     }
 }
 
+/* Of every length every byte, and none behind it. */
+static void hashes_read_every_byte(void)
+{
+    static const uint8_t secret[16] = {7};
+    uint8_t bytes[100] = {0};
+    unsigned equal = 0;
+    hash_key key;
+    guard g;
+
+    hash_key_init(&key, secret);
+    guard_init(&g, sizeof bytes);
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        uint64_t plain = hash_bytes(&key, guard_copy(&g, bytes, len), len, 1);
+
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = 1;
+            equal += hash_bytes(&key, guard_copy(&g, bytes, len), len, 1) == plain;
+            bytes[i] = 0;
+        }
+    }
+    CU_ASSERT_EQUAL(equal, 0);
+    guard_free(&g);
+}
+
 /* The quick look at an address's first byte lets no special one pass. */
 static void a_quick_look_is_enough(void)
 {
@@ -237,6 +263,7 @@ int main(void)
         UNIT_TEST(the_longest_unused_gives_way),
         UNIT_TEST(sets_for_so_many),
         UNIT_TEST(hashes_depend_on_everything),
+        UNIT_TEST(hashes_read_every_byte),
         UNIT_TEST(a_quick_look_is_enough),
     };
 
