@@ -244,6 +244,143 @@ static void a_read_only_node_that_answers_is_told_once(void)
     scene_end(&s);
 }
 
+/* ---- who gives way ---- */
+
+#define ROOM 20 /* nodes: four sets of sixteen places */
+#define TO "203.0.113.1:6881"
+
+static void begin_with_room(scene *s, int key, uint32_t max)
+{
+    tracker_options options;
+
+    memset(&options, 0, sizeof options);
+    memset(options.hash_key, key, sizeof options.hash_key);
+    options.max_nodes = max;
+    scene_begin_with(s, &options);
+}
+
+static const char *numbered(int n)
+{
+    static char text[32];
+
+    snprintf(text, sizeof text, "198.18.%d.%d:1000", n / 250, 1 + n % 250);
+    return text;
+}
+
+static bool is_there(const scene *s, const char *endpoint)
+{
+    krpc_endpoint e = ep(endpoint);
+    tracker_node found;
+
+    return tracker_node_find(s->t, &e, &found);
+}
+
+/* Do two share a set? Then the second pushes out the first, which is the one longest silent. */
+static bool share_a_set(int a, int b)
+{
+    scene s;
+    bool gone;
+
+    begin_with_room(&s, 7, ROOM);
+    SAY(&s, numbered(a), TO, PING);
+    for (int i = 1; i < ROOM; i++) {
+        SAY(&s, numbered(1000 + i), TO, PING);
+    }
+    SAY(&s, numbered(b), TO, PING);
+    gone = !is_there(&s, numbered(a));
+    scene_end(&s);
+    return gone;
+}
+
+/* Whose set is empty takes the place of some node of another one. When that was the only one of its set and comes back,
+ * its set is empty again: nobody of it could give way, least of all the one who came instead. */
+static void a_set_whose_only_node_gave_way(void)
+{
+    enum { FIRST = 1 };
+    int second = FIRST;
+    int others[ROOM - 1];
+    int num = 0;
+    scene s;
+
+    while (second == FIRST || share_a_set(FIRST, second)) {
+        second++;
+    }
+    for (int n = second + 1; num < ROOM - 1; n++) {
+        if (!share_a_set(FIRST, n) && !share_a_set(second, n)) {
+            others[num++] = n;
+        }
+    }
+    begin_with_room(&s, 7, ROOM);
+    SAY(&s, numbered(FIRST), TO, PING);
+    for (int i = 0; i < ROOM - 1; i++) {
+        SAY(&s, numbered(others[i]), TO, PING);
+    }
+    SAY(&s, numbered(second), TO, PING);
+    CU_ASSERT(is_there(&s, numbered(second)) && !is_there(&s, numbered(FIRST)));
+    SAY(&s, numbered(FIRST), TO, PING);
+    CU_ASSERT(is_there(&s, numbered(FIRST)) && is_there(&s, numbered(second)));
+    CU_ASSERT_FALSE(is_there(&s, numbered(others[0])));
+    CU_ASSERT_EQUAL(stats_of(&s).dropped_nodes, 2);
+    CU_ASSERT_EQUAL(tracker_num_nodes(s.t), ROOM);
+    scene_end(&s);
+}
+
+#define HOMES 20
+#define NEIGHBOURS 6 /* of each home */
+
+static const char *at_home(int home, int neighbour)
+{
+    static char text[32];
+
+    snprintf(text, sizeof text, "198.51.100.%d:%d", 1 + home, 1001 + neighbour);
+    return text;
+}
+
+/* Of one home: those that are still there are all found as neighbours. Returns how many these are. */
+static unsigned expect_neighbours(scene *s, int home)
+{
+    unsigned found = FOUND(s, ID_MANY_AT_ADDRESS);
+    unsigned left = 0;
+    int last = 0;
+
+    for (int i = 0; i < NEIGHBOURS; i++) {
+        if (is_there(s, at_home(home, i))) {
+            last = i;
+            left++;
+        }
+    }
+    if (left >= 3) { /* of two clients, once this one is another */
+        SAY(s, at_home(home, last), TO, PING, .id = 'Y', .v = "UT", .t = "ab");
+        CU_ASSERT_EQUAL(FOUND(s, ID_MANY_AT_ADDRESS), found + 1);
+        CU_ASSERT_EQUAL(LAST(s, ID_MANY_AT_ADDRESS).a, left);
+    }
+    return left;
+}
+
+/* However many strangers come, and whoever has to give way to them: of the same set, or of another one. */
+static void neighbours_are_found_whoever_gave_way(void)
+{
+    unsigned seen[NEIGHBOURS + 1] = {0};
+
+    for (int key = 1; key <= 40; key++) {
+        scene s;
+
+        begin_with_room(&s, key, 257);
+        for (int i = 0; i < NEIGHBOURS * HOMES; i++) {
+            SAY(&s, at_home(i % HOMES, i / HOMES), TO, PING, .id = (char)('a' + i / HOMES), .v = "LT");
+        }
+        for (int i = 0; i < 257 - NEIGHBOURS * HOMES + 60; i++) {
+            SAY(&s, numbered(i), TO, PING, .id = 'z', .v = "LT");
+        }
+        CU_ASSERT_EQUAL(stats_of(&s).dropped_nodes, 60);
+        for (int i = 0; i < HOMES; i++) {
+            seen[expect_neighbours(&s, i)]++;
+        }
+        scene_end(&s);
+    }
+    CU_ASSERT(seen[3] > 0 && seen[4] > 0 && seen[5] > 0 && seen[6] > 0);
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -255,6 +392,8 @@ int main(void)
         UNIT_TEST(whoever_is_longest_silent_gives_way),
         UNIT_TEST(a_version_that_changes),
         UNIT_TEST(a_read_only_node_that_answers_is_told_once),
+        UNIT_TEST(a_set_whose_only_node_gave_way),
+        UNIT_TEST(neighbours_are_found_whoever_gave_way),
     };
 
     return UNIT_RUN("tracker nodes", tests);
