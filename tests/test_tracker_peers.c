@@ -269,13 +269,18 @@ static void the_client_that_speaks(void)
     }
 }
 
-/* A node that does not say what it is may be Transmission, and none of those that always say it. */
+/* A node that does not say what it is may be Transmission, and none of those that always say it. Who says one letter and a
+ * zero says something. */
 static void a_client_that_does_not_say(void)
 {
     static const struct {
         const char *peer_id;
+        const char *v;
         uint16_t port;
-    } rows[] = {{"-TR2940-abcdefghijkl", 40001}, {LT_ID, 0}, {"-UT355S-abcdefghijkl", 40002}};
+    } rows[] = {{"-TR2940-abcdefghijkl", NULL, 40001},
+                {LT_ID, NULL, 0},
+                {"-UT355S-abcdefghijkl", NULL, 40002},
+                {"-TR2940-abcdefghijkl", "T", 0}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         peerwire_offer o;
@@ -283,11 +288,33 @@ static void a_client_that_does_not_say(void)
 
         memset(&o, 0, sizeof o);
         scene_begin(&s);
-        SAY(&s, X, R1, PING, .id = 'q');
+        SAY(&s, X, R1, PING, .id = 'q', .v = rows[i].v);
         SAY(&s, "203.0.113.9:40002", R1, PING, .id = 'u', .v = "UT", .t = "ab");
         offer(&s, rows[i].peer_id, &o, 1000);
         CU_ASSERT_EQUAL(advert_of(&s, 0).dht_port, rows[i].port);
         CU_ASSERT_EQUAL(advert_of(&s, 0).verdict, rows[i].port != 0 ? TRACKER_VERDICT_MISMATCH : TRACKER_VERDICT_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+/* Of an address where very many live, only the newest are looked at: whoever opens ports makes nothing slow. */
+static void a_client_among_very_many(void)
+{
+    for (int newer = 63; newer <= 64; newer++) {
+        peerwire_offer o;
+        scene s;
+
+        memset(&o, 0, sizeof o);
+        scene_begin(&s);
+        SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
+        for (int i = 0; i < newer; i++) {
+            char other[32];
+
+            snprintf(other, sizeof other, "203.0.113.9:%d", 50001 + i);
+            SAY(&s, other, R1, PING, .id = 'u', .v = "UT");
+        }
+        offer(&s, LT_ID, &o, 1000);
+        CU_ASSERT_EQUAL(advert_of(&s, 0).dht_port, newer == 63 ? 40001 : 0);
         scene_end(&s);
     }
 }
@@ -441,6 +468,7 @@ int main(void)
         UNIT_TEST(what_port_says),
         UNIT_TEST(the_client_that_speaks),
         UNIT_TEST(a_client_that_does_not_say),
+        UNIT_TEST(a_client_among_very_many),
         UNIT_TEST(an_address_that_is_seen_elsewhere),
         UNIT_TEST(a_port_on_which_it_is_certain),
         UNIT_TEST(what_a_tracker_is_told),
