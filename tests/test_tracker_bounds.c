@@ -292,72 +292,6 @@ static void transactions_are_dropped_and_counted(void)
     tracker_free(t);
 }
 
-/* A query goes to a second set where the first is full of waiting ones: of the two hundred
- * keys some would have a set hold nine of 28, and only one has both sets full. */
-static void full_sets_spill(void)
-{
-    unsigned dropped = 0;
-    unsigned lost = 0;
-
-    for (unsigned key = 1; key <= 200; key++) {
-        tracker_options o;
-        scene s;
-
-        memset(&o, 0, sizeof o);
-        o.max_transactions = 64;
-        memset(o.hash_key, (int)key, sizeof o.hash_key);
-        scene_begin_with(&s, &o);
-        for (int i = 0; i < 28; i++) {
-            SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = (char[]){'a', (char)('0' + i), 0}, .id = 'q');
-        }
-        dropped += (unsigned)stats_of(&s).dropped_transactions;
-        for (int i = 0; i < 28; i++) {
-            SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = (char[]){'a', (char)('0' + i), 0}, .id = 'r');
-            lost += s.result.request_frame != (uint32_t)i + 1;
-        }
-        scene_end(&s);
-    }
-    CU_ASSERT_EQUAL(dropped, 1);
-    CU_ASSERT_EQUAL(lost, 1);
-}
-
-/* Answered queries are kept for their duplicates alone: they give way before those that wait, also where one that waits
- * has taken the place of an answered one, and where an answer would be late. */
-static void waiting_ones_stay(void)
-{
-    uint32_t frames[16];
-    tracker_options o;
-    scene s;
-
-    memset(&o, 0, sizeof o);
-    o.max_transactions = 64;
-    memset(o.hash_key, 7, sizeof o.hash_key);
-    scene_begin_with(&s, &o);
-    for (int wave = 0; wave < 2; wave++) {
-        s.step = wave == 0 ? 10 * MS : 120 * MS;
-        for (int i = 0; i < 16; i++) {
-            char t[] = {'w', (char)('0' + wave), (char)('0' + i), 0};
-
-            frames[i] = SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = t, .id = 'q');
-        }
-        for (int i = 0; i < 200; i++) {
-            char t[] = {'x', (char)('0' + wave), (char)('0' + i / 20), (char)('0' + i % 20), 0};
-
-            SAY(&s, "192.0.2.1:1000", "198.51.100.1:7001", PING, .t = t, .id = 'q');
-            SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = t, .id = 'r');
-        }
-        for (int i = 0; i < 16; i++) {
-            char t[] = {'w', (char)('0' + wave), (char)('0' + i), 0};
-
-            SAY(&s, "198.51.100.1:7001", "192.0.2.1:1000", .t = t, .id = 'r');
-            CU_ASSERT_EQUAL(s.result.request_frame, frames[i]);
-        }
-    }
-    CU_ASSERT_EQUAL(FOUND(&s, KRPC_LATE_RESPONSE), 16);
-    CU_ASSERT_EQUAL(stats_of(&s).dropped_transactions, 0);
-    scene_end(&s);
-}
-
 /* ---- who gives way ---- */
 
 #define ROOM 20 /* nodes: four sets of sixteen places */
@@ -512,8 +446,6 @@ int main(void)
         UNIT_TEST(one_transaction_id),
         UNIT_TEST(memory_for_each_endpoint),
         UNIT_TEST(transactions_are_dropped_and_counted),
-        UNIT_TEST(full_sets_spill),
-        UNIT_TEST(waiting_ones_stay),
         UNIT_TEST(another_set_gives_way),
         UNIT_TEST(the_rest_of_an_address_stays),
     };
