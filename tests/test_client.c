@@ -31,6 +31,7 @@ static const vector vectors[] = {
     {"lt\x0d\x70", 4, "0.13.7", "rTorrent libTorrent 0.13.7"},
     {"lt\x0d\x80", 4, "0.13.8", "rTorrent libTorrent 0.13.8"},
     {"lt\x0f\x04", 4, "0.15.4", "rTorrent libTorrent 0.15.4"},
+    {"lt\x0f\x10", 4, "0.15.16", "rTorrent libTorrent 0.15.16"},
     {"lt\x10\x14", 4, "0.16.20", "rTorrent libTorrent 0.16.20"},
     {"TR#\x9d", 4, "r9117", "Transmission r9117"},
     {"TR%=", 4, "r9533", "Transmission r9533"},
