@@ -56,6 +56,11 @@ static void tick_error(stats_tree *st, packet_info *pinfo, const krpc_message *m
     stats_tree_tick_pivot(st, node_errors, wmem_strdup_printf(pinfo->pool, "%" PRId64 " %s", code, meaning != NULL ? meaning : ""));
 }
 
+static const char *query_name(krpc_method method)
+{
+    return method == KRPC_METHOD_NONE ? "without a name" : krpc_method_name(method);
+}
+
 static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epan_dissect_t *edt _U_, const void *data,
                                          tap_flags_t flags _U_)
 {
@@ -65,9 +70,9 @@ static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epa
 
     stats_tree_tick_pivot(st, node_types, krpc_type_name((krpc_type)m->type));
     if (m->type == KRPC_QUERY)
-        stats_tree_tick_pivot(st, node_queries, krpc_method_name((krpc_method)m->method));
+        stats_tree_tick_pivot(st, node_queries, query_name((krpc_method)m->method));
     if (m->type == KRPC_RESPONSE)
-        stats_tree_tick_pivot(st, node_answers, record->request_frame != 0 ? krpc_method_name((krpc_method)record->method) : "nothing that was captured");
+        stats_tree_tick_pivot(st, node_answers, record->request_frame != 0 ? query_name((krpc_method)record->method) : "nothing that was captured");
     if (m->type == KRPC_ERROR)
         tick_error(st, pinfo, m);
     stats_tree_tick_pivot(st, node_clients, tapped->client != NULL ? tapped->client : "unknown");
