@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""test_plugin_stats.py: what Wireshark's statistics count is what the command counts in the same capture.
+
+The environment is that of test_plugin.py.
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import collections
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from test_plugin import SAMPLES, table, tshark
+
+NAMES = ("natc-inside", "natb-inside", "natd-outside", "bep5", "errors", "port-utp", "contact-lab", "malformed")
+PATHS = [SAMPLES / f"{name}.pcapng" for name in NAMES]
+
+
+def records(command, path):
+    run = subprocess.run([os.environ["KRPCSCOPE"], command, "--format", "ndjson", str(path)], stdout=subprocess.PIPE)
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def messages(path):
+    return [r for r in records("decode", path) if r["type"] == "message"]
+
+
+def nodes(path):
+    return [r for r in records("nodes", path) if r["type"] == "node"]
+
+
+def summary(path):
+    return records("check", path)[-1]
+
+
+def endpoint(record):
+    return f"[{record['ip']}]:{record['port']}" if ":" in record["ip"] else f"{record['ip']}:{record['port']}"
+
+
+def counted(values):
+    return {key: count for key, count in values.items() if count != 0}
+
+
+def statistics(path, name, *options):
+    return tshark(path, "-q", "-z", name, *options).splitlines()
+
+
+def tree(path, name, *options):
+    """The counts of a statistics tree, by the names from the root to the leaf."""
+    found, above = {}, []
+    for line in statistics(path, name, *options):
+        row = re.match(r"( *)(\S.*?) {2,}(\d+) {6,}", line)
+        if row:
+            above = above[:len(row[1])] + [row[2]]
+            found[tuple(above)] = int(row[3])
+    return found
+
+
+def under(found, *above):
+    """What is counted one level below."""
+    return counted({key[-1]: count for key, count in found.items() if key[:-1] == above})
+
+
+class Trees(unittest.TestCase):
+    def test_messages(self):
+        for path in PATHS:
+            with self.subTest(path.name):
+                found, said, heard = tree(path, "krpc,tree"), summary(path), messages(path)
+                asked = {m["frame"]: m["q"] for m in heard if "q" in m}
+                answered = [asked.get(m.get("request_frame"), "nothing that was captured") for m in heard if m.get("y") == "r"]
+                kinds = {"q": "query", "r": "response", "e": "error"}
+                self.assertEqual(under(found, "Messages"), collections.Counter(kinds.get(m.get("y"), "unknown") for m in heard))
+                self.assertEqual(found[("Messages",)], said["messages"]["total"])
+                named = {"without a name" if name == "none" else name: n for name, n in said["queries"].items()}
+                self.assertEqual(under(found, "Queries"), named)
+                self.assertEqual(under(found, "Responses to"), collections.Counter(answered))
+                self.assertEqual(under(found, "Clients"), said["clients"])
+                self.assertEqual(found[("Errors",)], said["messages"]["errors"])
+
+    def test_errors(self):
+        path = SAMPLES / "errors.pcapng"
+        said = collections.Counter(m["e"]["code"] for m in messages(path) if "code" in m.get("e", {}))
+        found = under(tree(path, "krpc,tree"), "Errors")
+        self.assertEqual(collections.Counter({int(name.split()[0]): n for name, n in found.items() if name[0] in "-0123456789"}), said)
+        self.assertIn("201 generic error", found)
+
+    def test_findings(self):
+        for path in PATHS:
+            with self.subTest(path.name):
+                frames = {m["frame"] for m in messages(path)}
+                found = [r for r in records("check", path) if r["type"] == "finding" and r["frame"] in frames]
+                self.assertEqual(under(tree(path, "krpc,tree"), "Findings in messages"), collections.Counter(f["rule"] for f in found))
+                warned = collections.Counter(f["rule"] for f in found if f["severity"] != "note")
+                self.assertEqual(under(tree(path, "krpc,tree", "-o", "krpc.checks:warn"), "Findings in messages"), warned)
+
+    def test_adverts(self):
+        for path in PATHS:
+            with self.subTest(path.name):
+                found, said = tree(path, "krpc_ports,tree", "-2"), summary(path)
+                channels = {name: sum(verdicts.values()) for name, verdicts in said["adverts"].items()}
+                self.assertEqual(under(found, "Advertisements"), channels)
+                self.assertEqual(found[("Advertisements",)], sum(channels.values()))
+                for name, verdicts in said["adverts"].items():
+                    self.assertEqual(under(found, "Advertisements", name), verdicts)
+                self.assertEqual(under(found, "What became of them"), counted(said["honoured"]))
+
+    def test_senders(self):
+        for path in PATHS:
+            with self.subTest(path.name):
+                known = {endpoint(node): node["nat"] for node in nodes(path)}
+                senders = [endpoint({"ip": m["src_ip"], "port": m["src_port"]}) for m in messages(path)]
+                ports = collections.Counter(known[sender]["port"] for sender in senders)
+                mappings = collections.Counter(known[sender]["mapping"] for sender in senders)
+                judged = collections.Counter((known[sender]["port"], sender) for sender in senders if known[sender]["port"] != "unknown")
+                found = tree(path, "krpc_nat,tree", "-2")
+                self.assertEqual(under(found, "Source port"), ports)
+                self.assertEqual(under(found, "Mapping"), mappings)
+                self.assertEqual(found[("Source port",)], sum(ports.values()))
+                self.assertEqual({key[1:]: n for key, n in found.items() if len(key) == 3}, judged)
+
+
+class Tables(unittest.TestCase):
+    def test_ports(self):
+        for path in PATHS:
+            with self.subTest(path.name):
+                said, found, became = summary(path), {}, collections.Counter()
+                for line in statistics(path, "krpc,ports"):
+                    row = re.match(r"(\S+) +(\d+)  (.*);(.*)", line)
+                    if row:
+                        found[row[1]] = {name: int(n) for name, n in re.findall(r"(\S+) (\d+)", row[3])}
+                        became.update({name: int(n) for name, n in re.findall(r"(\S+) (\d+)", row[4])})
+                        self.assertEqual(sum(found[row[1]].values()), int(row[2]))
+                self.assertEqual(found, said["adverts"])
+                self.assertEqual(became, {name: n for name, n in counted(said["honoured"]).items() if name != "unknown"})
+
+    def test_nats(self):
+        """All that are behind a NAT, with where they are seen and the frames that prove it; and how many of each kind."""
+        for path in PATHS:
+            with self.subTest(path.name):
+                said, shown, seen = nodes(path), [], []
+                for line in statistics(path, "krpc,nat"):
+                    if line.startswith("    seen as"):
+                        row = re.match(r"    seen as (\S+) by (\d+), frames((?: \d+)*)$", line)
+                        seen.append((shown[-1][0], row[1], int(row[2]), [int(n) for n in row[3].split()]))
+                    elif re.match(r"\S+:\d+ ", line):
+                        words = re.split(r" {2,}| (?=rewritten|preserved|unknown |mixed)", line.strip())
+                        shown.append((words[0], words[1], *" ".join(words[2:]).split()))
+                    elif line.startswith("nodes:"):
+                        counts = {name: int(n) for name, n in re.findall(r"(\w+) (\d+)", line)}
+                by_name = {endpoint(n): n for n in said}
+                for name, client, port, mapping, filtering in shown:
+                    nat = by_name[name]["nat"]
+                    self.assertEqual((port, mapping, filtering), (nat["port"], nat["mapping"], nat["filtering"]))
+                    self.assertEqual(client, by_name[name].get("client", "unknown client"))
+                wanted = [(name, endpoint(e), e["observers"], e["frames"])
+                          for name, *_ in shown for e in by_name[name]["nat"].get("external", [])]
+                self.assertEqual(seen, wanted)
+                self.assertEqual(counts, {**dict.fromkeys(counts, 0), **collections.Counter(n["nat"]["port"] for n in said)})
+                self.assertEqual({n for n, *_ in shown} >= {endpoint(n) for n in said if n["nat"]["port"] != "unknown"}, True)
+
+    def test_response_times(self):
+        for path in PATHS:
+            with self.subTest(path.name):
+                heard = messages(path)
+                asked = {m["frame"]: m["q"] for m in heard if "q" in m}
+                times = collections.defaultdict(list)
+                for m in heard:
+                    if "rtt_ms" in m:
+                        times[asked[m["request_frame"]]].append(m["rtt_ms"] / 1000)
+                rows = [re.match(r" +\d+  (\w+) +(\d+) +(\S+) +(\S+) ", line) for line in statistics(path, "krpc,srt")]
+                found = {row[1]: (int(row[2]), float(row[3]), float(row[4])) for row in rows if row}
+                self.assertEqual(found.keys(), times.keys())
+                for name, (calls, least, most) in found.items():
+                    self.assertEqual(calls, len(times[name]))
+                    self.assertAlmostEqual(least, min(times[name]), places=5)
+                    self.assertAlmostEqual(most, max(times[name]), places=5)
+
+    def test_conversations(self):
+        """Who talked with whom: frames and bytes of both directions, as text shows them without the ports."""
+        path = SAMPLES / "bep5.pcapng"
+        size = {int(n): int(length) for n, length in table(path, "frame.number", "frame.len")}
+        talks, ends = collections.defaultdict(lambda: [0, 0, 0, 0]), collections.defaultdict(lambda: [0] * 6)
+        for m in messages(path):
+            src, dst, length = (m["src_ip"], m["src_port"]), (m["dest_ip"], m["dest_port"]), size[m["frame"]]
+            key, way = ((src, dst), 2) if (dst, src) not in talks else ((dst, src), 0)
+            talks[key][way] += 1
+            talks[key][way + 1] += length
+            for who, at in ((src, 2), (dst, 4)):
+                ends[who][0] += 1
+                ends[who][1] += length
+                ends[who][at] += 1
+                ends[who][at + 1] += length
+        rows = [re.match(r"(\S+) +<-> (\S+) +(\d+) (\d+) bytes +(\d+) (\d+) bytes", line) for line in statistics(path, "conv,krpc")]
+        found = sorted((row[1], row[2], *map(int, row.groups()[2:])) for row in rows if row)
+        self.assertEqual(found, sorted((a[0], b[0], *numbers) for (a, b), numbers in talks.items()))
+        rows = [line.split() for line in statistics(path, "endpoints,krpc") if re.match(r"\d+\.\d+\.", line)]
+        self.assertEqual(sorted((row[0], *map(int, row[1:])) for row in rows), sorted((who[0], *n) for who, n in ends.items()))
+
+
+if __name__ == "__main__":
+    unittest.main()
