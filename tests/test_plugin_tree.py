@@ -19,6 +19,21 @@ def tcp(src, dst, seq, flags, payload=b""):
     return ipv4(src[0], dst[0], 6, struct.pack("!HHIIBBHHH", src[1], dst[1], seq, 1, 0x50, flags, 65535, 0, 0) + payload)
 
 
+def extended(number, body):
+    return struct.pack("!IBB", 2 + len(body), 20, number) + body
+
+
+def both_speak(segments):
+    """A connection on which both take ut_pex as number 1, and the first then sends these segments."""
+    hello = HANDSHAKE + extended(0, b"d1:md6:ut_pexi1eee")
+    packets = [tcp(A, B, 99, SYN), tcp(B, A, 99, SYN | ACK), tcp(B, A, 100, ACK, hello), tcp(A, B, 100, ACK, hello)]
+    seq = 100 + len(hello)
+    for segment in segments:
+        packets.append(tcp(A, B, seq, ACK, segment))
+        seq += len(segment)
+    return packets
+
+
 def pong_that_sees(endpoint, t=b"aa"):
     packed = bytes(map(int, endpoint[0].split("."))) + struct.pack("!H", endpoint[1])
     return b"d2:ip6:" + packed + PONG[1:].replace(b"2:aa", b"2:" + t)
@@ -48,6 +63,31 @@ class PeerWire(unittest.TestCase):
         path = capture("twice.pcap", [tcp(A, B, 99, SYN), tcp(A, B, 100, ACK, HANDSHAKE + PORT + PORT)])
         found = [(pos - 40, value) for name, pos, value in fields(path) if name == "krpc.peerwire.port"]
         self.assertEqual(found, [(len(HANDSHAKE) + 5, "6881"), (len(HANDSHAKE) + 12, "6881")])
+
+
+    def test_entries_of_a_long_list(self):
+        """Two hundred peers are shown, and how many more there are."""
+        for num, more in ((200, ""), (201, "1"), (333, "133")):
+            path = capture("pex.pcap", both_speak([extended(1, b"d5:added%d:" % (6 * num) + b"".join(
+                b"\x0b\0" + struct.pack("!HH", i, 1000 + i) for i in range(num)) + b"e")]))
+            row = table(path, "krpc.peerwire.pex.port", "krpc.peerwire.more", options=["-Y", "krpc.peerwire.extension == \"ut_pex\""])[0]
+            self.assertEqual(row, [",".join(str(1000 + i) for i in range(200)), more])
+
+    def test_messages_of_one_packet(self):
+        """Sixty-four are shown, in their order."""
+        ports = [struct.pack("!IBH", 3, 9, 1000 + i) for i in range(70)]
+        path = capture("many.pcap", both_speak([b"".join(ports)]))
+        self.assertEqual(table(path, "krpc.peerwire.port")[-1], [",".join(str(1000 + i) for i in range(64))])
+
+    def test_where_a_message_lies(self):
+        """In the packet that completes it, as far as it is there in one piece; else in a source of its own."""
+        other = struct.pack("!IBH", 3, 9, 6882)
+        path = capture("pieces.pcap", both_speak([PORT + PORT[:3], PORT[3:] + other]))
+        tree = xml.etree.ElementTree.fromstring(tshark(path, "-T", "pdml"))
+        found = [[(int(f.get("pos")), f.get("show")) for f in packet.iter("field") if f.get("name") == "krpc.peerwire.port"]
+                 for packet in tree.iter("packet")]
+        self.assertEqual(found[-2:], [[(40 + 5, "6881")], [(5, "6881"), (40 + 4 + 5, "6882")]])
+        self.assertEqual(tshark(path, "-V", "-x").count("Peer wire message ("), 1)
 
 
 class Nats(unittest.TestCase):
