@@ -24,8 +24,8 @@ def extended(number, body):
 
 
 def both_speak(segments):
-    """A connection on which both take ut_pex as number 1, and the first then sends these segments."""
-    hello = HANDSHAKE + extended(0, b"d1:md6:ut_pexi1eee")
+    """A connection on which both take ut_pex as number 1 and ut_holepunch as 2, and the first then sends these segments."""
+    hello = HANDSHAKE + extended(0, b"d1:md12:ut_holepunchi2e6:ut_pexi1eee")
     packets = [tcp(A, B, 99, SYN), tcp(B, A, 99, SYN | ACK), tcp(B, A, 100, ACK, hello), tcp(A, B, 100, ACK, hello)]
     seq = 100 + len(hello)
     for segment in segments:
@@ -64,6 +64,38 @@ class PeerWire(unittest.TestCase):
         found = [(pos - 40, value) for name, pos, value in fields(path) if name == "krpc.peerwire.port"]
         self.assertEqual(found, [(len(HANDSHAKE) + 5, "6881"), (len(HANDSHAKE) + 12, "6881")])
 
+
+    def shown(self, message, *names):
+        """What these fields hold in the packet with that message."""
+        return table(capture("one.pcap", both_speak([message])), *(f"krpc.peerwire.{name}" for name in names))[-1]
+
+    def test_holepunch(self):
+        names = [f"holepunch{name}" for name in ("", ".addr", ".addr6", ".port", ".error")]
+        v4, v6 = b"\0\xc0\0\2\x09\xc8\xd5", b"\1" + bytes(15) + b"\7\x1a\xe1"
+        self.assertEqual(self.shown(extended(2, b"\0" + v4), *names), ["0", "192.0.2.9", "", "51413", ""])
+        self.assertEqual(self.shown(extended(2, b"\1" + v6 + bytes(4)), *names), ["1", "", "::7", "6881", ""])
+        self.assertEqual(self.shown(extended(2, b"\2" + v4 + b"\0\0\0\3"), *names), ["2", "192.0.2.9", "", "51413", "3"])
+        self.assertEqual(self.shown(extended(2, b"\2" + v4[:3]), *names), [""] * 5)
+
+    def test_peers_that_came_and_went(self):
+        six = bytes(15) + b"\7\x1a\xe1"
+        pex = extended(1, b"d5:added12:\xc0\0\2\1\0\x0a\xc0\0\2\2\0\x0b7:added.f2:\x12\x046:added618:" + six +
+                       b"8:added6.f1:\x017:dropped6:\xc0\0\2\3\0\x0ce")
+        names = [f"pex.{name}" for name in ("addr", "addr6", "port", "flags", "dropped")]
+        self.assertEqual(self.shown(pex, *names), ["192.0.2.1,192.0.2.2,192.0.2.3", "::7", "10,11,6881,12", "0x12,0x04,0x01,0x00", "1"])
+
+    def test_extension_handshake(self):
+        said = extended(0, b"d4:ipv616:" + bytes(15) + b"\7" + b"1:md6:ut_pexi3ee1:pi6999e4:reqqi250e1:v9:Client \xff16:yourip4:\xc0\0\2\x09e")
+        names = ("kind", "extension", "client", "addr", "addr6")
+        self.assertEqual(self.shown(said, *names), ["extended", "handshake", "Client \\xff1", "192.0.2.9", "::7"])
+
+    def test_what_the_sender_can_do(self):
+        bits = {"dht": 1, "fast": 4, "v2": 16, "extended": 16 << 16}
+        for name, bit in bits.items():
+            bytes_ = HANDSHAKE[:20] + struct.pack("!Q", bit) + HANDSHAKE[28:]
+            path = capture("bits.pcap", [tcp(A, B, 99, SYN), tcp(A, B, 100, ACK, bytes_)])
+            self.assertEqual([other for other in bits if frames(path, f"krpc.peerwire.reserved.{other} == 1")], [name])
+            self.assertEqual(table(path, "krpc.peerwire.info_hash", "krpc.peerwire.peer_id")[-1], [ID.hex(), HANDSHAKE[48:].hex()])
 
     def test_entries_of_a_long_list(self):
         """Two hundred peers are shown, and how many more there are."""
