@@ -133,6 +133,45 @@ static void test_escapes(void)
     CU_ASSERT_STRING_EQUAL(taken(), "a\\x1b[2J\\xc2\\x9b\\xe2\\x80\\xaeZ\\xff");
 }
 
+/* UTF-8 as GLib understands it, at all places where the encoding has an edge. */
+static void test_utf8(void)
+{
+    static const uint8_t edges[] = {0x01, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff};
+    enum { NUM = sizeof edges };
+
+    for (unsigned first = 1; first < 256; first++)
+        for (unsigned i = 0; i < NUM * NUM * NUM; i++) {
+            uint8_t bytes[4] = {(uint8_t)first, edges[i % NUM], edges[i / NUM % NUM], edges[i / NUM / NUM]};
+            for (size_t len = 1; len <= 4; len++)
+                CU_ASSERT_EQUAL(text_is_json((const char *)bytes, len),
+                                g_utf8_validate((const char *)bytes, (gssize)len, NULL) != FALSE);
+        }
+}
+
+static bool moves_a_cursor(gunichar c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+static bool turns_the_text(gunichar c)
+{
+    return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* Every character is shown, but for those that a terminal would act on, and for separators of lines and paragraphs. */
+static void test_characters(void)
+{
+    for (gunichar c = 0; c <= 0x10ffff; c++) {
+        char bytes[8] = "";
+        int len = g_unichar_to_utf8(c, bytes);
+        bool hidden = moves_a_cursor(c) || turns_the_text(c) || c == 0x2028 || c == 0x2029 || !g_unichar_validate(c);
+        text_printable(&out, bytes, (size_t)len);
+        CU_ASSERT_EQUAL(out.len, (size_t)(hidden ? 4 * len : len));
+        CU_ASSERT_EQUAL(memcmp(out.data, hidden ? "\\x" : bytes, hidden ? 2 : (size_t)len), 0);
+        out.len = 0;
+    }
+}
+
 static void test_names(void)
 {
     text_json_name(&out, "a\"b");
@@ -172,6 +211,8 @@ int main(void)
     CU_add_test(suite, "addresses", test_addresses);
     CU_add_test(suite, "times", test_times);
     CU_add_test(suite, "escapes", test_escapes);
+    CU_add_test(suite, "utf-8", test_utf8);
+    CU_add_test(suite, "characters", test_characters);
     CU_add_test(suite, "names", test_names);
     CU_add_test(suite, "progress", test_progress);
     CU_basic_set_mode(CU_BRM_NORMAL);
