@@ -134,16 +134,16 @@ static bool is_known(void *ctx, const pair *candidate)
     return g_hash_table_contains(c->mappings, &key);
 }
 
+/* All mappings are kept: what is known of the others tells which packets belong together. */
 static void pair_found(void *ctx, const pair *found)
 {
     compare *c = ctx;
     const tracker_packet *inside = &found->inside->where;
     const tracker_packet *outside = &found->outside->where;
     mapping key = mapping_of(found);
+    bool selected = is_selected(c, &key);
 
-    if (!is_selected(c, &key))
-        return;
-    c->num_pairs++;
+    c->num_pairs += selected;
     mapping *m = g_hash_table_lookup(c->mappings, &key);
     if (m == NULL && g_hash_table_size(c->mappings) < MAX_MAPPINGS) {
         m = g_memdup2(&key, sizeof key);
@@ -153,13 +153,13 @@ static void pair_found(void *ctx, const pair *found)
         g_hash_table_add(c->mappings, m);
     }
     if (m == NULL) {
-        c->num_dropped++;
+        c->num_dropped += selected;
     } else {
         *(found->goes_out ? &m->num_out : &m->num_in) += 1;
         m->last_ns = inside->time_ns;
         count_remote(m, found->goes_out ? &inside->dst : &inside->src);
     }
-    if (c->with->format == FORMAT_NDJSON)
+    if (selected && c->with->format == FORMAT_NDJSON)
         put_pair(c, found, &key);
 }
 
@@ -229,7 +229,7 @@ static GPtrArray *sorted_mappings(const compare *c)
 
     g_hash_table_iter_init(&iter, c->mappings);
     while (g_hash_table_iter_next(&iter, &key, NULL))
-        if (is_of_selected_node(c, key))
+        if (is_selected(c, key) && is_of_selected_node(c, key))
             g_ptr_array_add(all, key);
     g_ptr_array_sort(all, mapping_compare);
     return all;
