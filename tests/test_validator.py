@@ -325,7 +325,7 @@ class Failures(Failing):
                             (["--anonymize", "", some], "--anonymize"), (["--max-nodes", "-1", some], "--max-nodes"),
                             (["--threads", "x", some], "threads"), (["--port", "1", some], "--port"),
                             (["rules", some], str(some)), (["explain"], "SLUG"), (["encode", some, some], str(some)),
-                            (["frobnicate"], "frobnicate"), (["--output"], "output"), (["decode", "--hex", "64", some], "--hex"),
+                            (["frobnicate"], "frobnicate"), (["--output"], "output"), (["check"], "CAPTURE"), (["check", "--"], "CAPTURE"), (["decode", "--hex", "64", some], "--hex"),
                             (["nodes", "--node", "999.1.1.1", some], "999"), (["compare", "--inside", some], "--outside"),
                             (["decode", "--hex", "d1z"], "hex"), (["decode", "--hex", "d1:a"], "hex"),
                             (["--filter", "udp prt 1", some], "udp prt 1"), (["--color", "blue", some], "blue"),
@@ -333,6 +333,18 @@ class Failures(Failing):
                             (["--each", "--format", "ndjson", some], "--each"), (["encode", "/nonexistent"], "/nonexistent")):
             with self.subTest(words=words):
                 self.assertEqual(self.fails(*words, says=says).stdout, b"")
+
+    def test_names_with_a_dash(self):
+        """What follows -- is a capture, whatever it looks like; and where nothing is named there is help."""
+        with folder() as where:
+            (where / "--quiet").write_bytes(sample("bep5.pcapng").read_bytes())
+            self.assertEqual(run("check", "--", "--quiet", cwd=where).stdout.count(b"--quiet"), 1)
+            self.assertEqual(run("check", "--quiet", "--", "--quiet", cwd=where).stdout, b"")
+        for words in ([], ["--"]):
+            result = run(*words)
+            self.assertEqual((result.returncode, result.stdout), (2, b""))
+            self.assertTrue(result.stderr.startswith(b"Examples:"))
+            self.assertIn(b"no capture given", result.stderr)
 
     def test_files(self):
         with tempfile.TemporaryDirectory() as folder:
