@@ -362,6 +362,20 @@ static void the_port_of_the_stream(void)
 static const char lsd[] = "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6999\r\n"
                           "Infohash: 0123456789abcdef0123456789abcdef01234567\r\n\r\n\r\n";
 
+/* What BEP 15 sends to a UDP tracker. */
+static void announce_to_tracker(scene *s, const char *src, const char *dst, uint16_t port)
+{
+    uint8_t bytes[98] = {1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1};
+    tracker_packet p = scene_packet(s, src, dst);
+
+    memset(bytes + 16, 'h', 20);
+    memcpy(bytes + 36, XX_ID, 20);
+    bytes[96] = (uint8_t)(port >> 8);
+    bytes[97] = (uint8_t)port;
+    tracker_datagram(s->t, &p, bytes, sizeof bytes, &s->result, &s->sink);
+    CU_ASSERT_EQUAL(s->result.num_adverts, 1);
+}
+
 typedef enum second { OTHER_PORT, SAME_PORT, LOCAL, IMPLIED, INVALID, OTHER_HOST, TWO_NODES, NUM_SECONDS } second;
 
 /* No client is known; the same service, over another channel. */
@@ -393,6 +407,26 @@ static void what_contradicts(void)
     }
 }
 
+/* Where nothing shows on which port the sender is seen, the contradiction is the verdict, and the frame of what it
+ * contradicts is the proof. */
+static void the_verdict_is_that_it_contradicts(void)
+{
+    for (int same = 0; same < 2; same++) {
+        scene s;
+
+        scene_begin(&s);
+        speak(&s, X_TCP, R1_TCP, XX_ID, 0, 6881, 1000);
+        announce_to_tracker(&s, "203.0.113.9:5000", "192.0.2.80:80", same != 0 ? 6881 : 6999);
+        CU_ASSERT_EQUAL(FOUND(&s, PORT_CONTRADICTS), !same);
+        expect_verdict(&s, 0, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN);
+        expect_verdict(&s, 1, same != 0 ? TRACKER_VERDICT_UNKNOWN : TRACKER_VERDICT_CONTRADICTS, TRACKER_LATER_UNKNOWN);
+        CU_ASSERT_EQUAL(advert_of(&s, 1).verdict_frame, same != 0 ? 0 : 2);
+        SAY(&s, X, R1, PING, .id = 'q', .t = "zz"); /* and now it is seen */
+        expect_verdict(&s, 1, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -412,6 +446,7 @@ int main(void)
         UNIT_TEST(who_does_not_say_it_again),
         UNIT_TEST(the_port_of_the_stream),
         UNIT_TEST(what_contradicts),
+        UNIT_TEST(the_verdict_is_that_it_contradicts),
     };
 
     return UNIT_RUN("tracker later", tests);
