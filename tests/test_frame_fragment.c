@@ -150,6 +150,37 @@ static void test_bounds(void)
     frame_fragments_free(NULL);
 }
 
+/* A datagram in 256 pieces is whole, with the last one first or not; one in more of them is refused. */
+static void test_many_pieces(void)
+{
+    for (unsigned num = 256; num <= 257; num++) {
+        for (unsigned turn = 0; turn < 2; turn++) {
+            frame_fragments *fragments = frame_fragments_new(8, 1 << 20);
+            const frame_fragment_stats *stats = frame_fragments_stats(fragments);
+            frame_datagram d;
+
+            for (unsigned i = 0; i < num; i++) {
+                unsigned place = turn == 0 ? i : num - 1 - i;
+                uint8_t piece[PIECE4_LEN];
+
+                memcpy(piece, pieces4[0], PIECE4_LEN);
+                piece[6] = (uint8_t)((place < num - 1 ? 0x20 : 0) | place >> 8);
+                piece[7] = (uint8_t)place;
+                piece[24] = (uint8_t)(num * 8 >> 8);
+                piece[25] = (uint8_t)(num * 8);
+                if (place > 0)
+                    memset(piece + 20, 'a' + (int)(place % 26), 8);
+                frame_status status = add(fragments, &d, (const char *)piece, sizeof piece, 0);
+                CU_ASSERT_EQUAL(status, num == 256 && i == num - 1 ? FRAME_DATAGRAM : FRAME_FRAGMENT);
+            }
+            CU_ASSERT(stats->malformed == num - 256 && stats->whole == 257 - num);
+            for (unsigned i = 8; num == 256 && i < num * 8; i++)
+                CU_ASSERT_EQUAL(d.data[d.payload_off + i - 8], 'a' + i / 8 % 26);
+            frame_fragments_free(fragments);
+        }
+    }
+}
+
 /* A tunnel in fragments, and in it fragments again. */
 static void test_tunnel(void)
 {
@@ -174,6 +205,7 @@ int main(void)
         UNIT_TEST(test_orders),
         UNIT_TEST(test_refused),
         UNIT_TEST(test_bounds),
+        UNIT_TEST(test_many_pieces),
         UNIT_TEST(test_tunnel),
     };
     int failed;
