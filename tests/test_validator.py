@@ -245,6 +245,26 @@ class Selection(unittest.TestCase):
                     self.assertEqual(total["filtered"], total["total"])
 
 
+class Endace(unittest.TestCase):
+    """ERF says of each record what it holds."""
+
+    def test_types(self):
+        make = links()
+        ip = make.message(make.A4, make.B4, 6881, 6882, make.PING)
+        six = make.message(make.A6, make.B6, 6881, 6882, make.PING)
+        frames = [(2, b"\0\0" + make.ethernet(ip)), (11, b"\0\0" + make.ethernet(six)), (16, b"\0\0" + make.ethernet(ip)),
+                  (20, b"\0\0" + make.ethernet(ip)), (1, b"\xff\x03" + make.ppp(ip)), (22, ip), (23, six), (5, ip)]
+        with folder() as where:
+            for n, (kind, body) in enumerate(frames):
+                record = make.struct.pack("<Q", make.TIME << 32) + make.struct.pack(">BBHHH", kind, 4, 16 + len(body), 0, len(body)) + body
+                path = where / f"{n}.erf"
+                path.write_bytes(record * 3)
+                found = records("decode", "--format", "ndjson", path)
+                self.assertEqual([m["q"] for m in found], ["ping"] * 3 if kind != 5 else [], kind)
+                packets = records("check", "--format", "ndjson", path)[-1]["packets"]
+                self.assertEqual((packets["udp"], packets["unsupported"]), (0, 3) if kind == 5 else (3, 0), kind)
+
+
 class Merge(unittest.TestCase):
     def test_by_time(self):
         """Two halves of a capture, dealt out packet by packet, are the whole again; in either order."""
