@@ -69,6 +69,7 @@ static const frame_case cases[] = {
     V4("PPPoE, padding", FRAME_LINK_ETHERNET, MACS "\x88\x64\x11\0\0\x01\0\x26\0\x21" UDP4 "\xaa\xaa", 0),
     V6("PPPoE alone", FRAME_LINK_PPPOE, "\x11\0\0\x01\0\x3a\0\x57" UDP6, 0),
     V4("Linux cooked", FRAME_LINK_SLL, "\0\0\0\x01\0\x06\x02\0\0\0\0\x01\0\0\x08\0" UDP4, 0),
+    V4("Linux cooked, 802.2", FRAME_LINK_SLL, "\0\0\0\x01\0\x06\x02\0\0\0\0\x01\0\0\0\x04" SNAP4 UDP4, 0),
     V6("Linux cooked v2", FRAME_LINK_SLL2, "\x86\xdd\0\0\0\0\0\x02\0\x01\x04\x06\x02\0\0\0\0\x01\0\0" UDP6, 0),
     V4("raw IPv4", FRAME_LINK_IP, UDP4, 0),
     V6("raw IPv6", FRAME_LINK_IP, UDP6, 0),
@@ -400,6 +401,9 @@ static void test_icmp_quotes(void)
     CU_ASSERT(!quotes(
         BYTES(OUT6("\x48", "\x3a") "\x01\x04\0\0\0\0\0\0" IP6("\x18", "\0") "\x11\xff\x01\x04\0\0\0\0" UDP PAYLOAD),
         8));
+    CU_ASSERT(!quotes(BYTES(OUT6("\x30", "\x3a") "\x01\x04\0\0\0\0\0\0" IP6("\x18", "\0")), 0)); /* cut */
+    CU_ASSERT(!quotes(BYTES(OUT6("\x48", "\x3a") "\x01\x04\0\0\0\0\0\0" IP6("\x18", "\0") "\x11\x02\x01\x04\0\0\0\0" UDP), 0));
+    CU_ASSERT(quotes(BYTES(OUT4("\x44", "\x01") "\x03\x03\0\0\0\0\0\0" UDP4 "more"), 8)); /* what follows is none of it */
     CU_ASSERT(!quotes(BYTES(OUT4("\x40", "\x01") "\x03\x03\0\0\0\x05\0\0" UDP4), 8));
     CU_ASSERT(quotes(BYTES(OUT4("\x40", "\x01") "\x0b\0\0\0\0\x08\0\0" UDP4), 4));
     CU_ASSERT(quotes(BYTES(OUT4("\x40", "\x01") "\x0c\0\0\0\0\x08\0\0" UDP4), 4));
