@@ -4,9 +4,11 @@
 KRPCSCOPE is the command, SAMPLES the folder of captures.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import collections
+import re
 import unittest
 
-from command import records, sample
+from command import out, records, sample
 
 NAT, IPV6 = sample("natc-inside.pcapng"), sample("ipv6-lab.pcapng")
 
@@ -138,6 +140,37 @@ class Nodes(Selecting):
             asked = {m["frame"] for m in messages if wanted in (m.get("a", {}).get("info_hash"), m.get("a", {}).get("target"))}
             about = {e for m in messages if m["frame"] in asked or m.get("request_frame") in asked for e in ends(m, "src_")}
             self.check(["--info-hash", wanted], lambda n: (n["ip"], n["port"]) in about)
+
+
+class Text(unittest.TestCase):
+    """The same selection where people read it."""
+
+    def stories(self, *words):
+        told = out(*words, NAT).decode().partition("Nodes that are not where they seem:\n")[2]
+        return set(re.findall(r"^  (\S+:\d+) (?:\((?!frame)|is )", told, flags=re.M))
+
+    def test_stories(self):
+        """Of those that the selection is about, and no others."""
+        adverts = records("ports", "--format", "ndjson", NAT)
+        hashes = {a["info_hash"] for a in adverts if "info_hash" in a}
+        for options in [["--info-hash", h] for h in hashes] + [["--node", "172.16.0.15"], ["--client", "aria2"], ["--port", "8999"], []]:
+            wanted = {written((n["ip"], n["port"])) for n in records("nodes", "--format", "ndjson", *options, NAT)
+                      if n.get("nat", {}).get("port") == "rewritten"}
+            self.assertNotEqual(wanted, set())
+            self.assertEqual(self.stories("nodes", *options), wanted, options)
+            self.assertEqual(self.stories("ports", *options), wanted, options)
+
+    def test_ports(self):
+        """The table counts each advertisement once."""
+        for options in ([], ["--client", "aria2"], ["--node", "203.0.113.101"]):
+            counted = collections.Counter()
+            for a in records("ports", "--format", "ndjson", *options, NAT):
+                counted[a["channel"], a["advertised_port"], a["verdict"]] += 1
+            found = collections.Counter()
+            for line in out("ports", *options, NAT).decode().partition("\n\n")[0].splitlines()[1:]:
+                row = re.match(r"\S+ +(\S+) +(\d+) +(\d+|-) +(\S+) +(\S+) +(\d+)  \d+", line)
+                found[row[1], int(row[2]), row[4]] += int(row[6])
+            self.assertEqual(found, counted)
 
 
 class Mappings(unittest.TestCase):
