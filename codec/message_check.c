@@ -224,7 +224,7 @@ static void check_query(const checker *c)
         missing &= ~KRPC_BIT(KRPC_A_PORT);
     }
     if (missing != 0) {
-        report_at(c, KRPC_RULE_KRPC_MISSING_ARGUMENT, KRPC_A, 0, 0);
+        report_at(c, KRPC_RULE_KRPC_MISSING_ARGUMENT, KRPC_A, (int64_t)missing, 0);
     }
     if ((m->present & (BIT(A_PORT) | BIT(C) | BIT(A_SEED))) == 0 && method != KRPC_METHOD_PUT) {
         return;

@@ -7,9 +7,13 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <krpc/bencode.h>
+#include <krpc/message.h>
+
+#define MAX_KEY 32 /* bytes of a key that are shown */
+
 static const krpc_rule_info rules[] = {
-#define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION) \
-    {SLUG, KRPC_SEVERITY_##SEVERITY, SPEC, TEXT, EXPLANATION},
+#define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION) {SLUG, KRPC_SEVERITY_##SEVERITY, SPEC, TEXT, EXPLANATION},
 #include <krpc/rules.def>
 };
 
@@ -35,15 +39,29 @@ const char *krpc_severity_name(krpc_severity severity)
     return (unsigned)severity < sizeof names / sizeof names[0] ? names[severity] : "?";
 }
 
-static size_t put_char(char *out, size_t cap, size_t at, char c)
+/* What was written so far: at counts on past the end, like snprintf. */
+typedef struct line {
+    char *out;
+    size_t cap;
+    size_t at;
+} line;
+
+static void put_char(line *to, char c)
 {
-    if (at + 1 < cap) {
-        out[at] = c;
+    if (to->at + 1 < to->cap) {
+        to->out[to->at] = c;
     }
-    return at + 1;
+    to->at++;
 }
 
-static size_t put_number(char *out, size_t cap, size_t at, int64_t number)
+static void put_string(line *to, const char *string)
+{
+    while (*string != '\0') {
+        put_char(to, *string++);
+    }
+}
+
+static void put_number(line *to, int64_t number)
 {
     uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     char digits[20];
@@ -54,32 +72,127 @@ static size_t put_number(char *out, size_t cap, size_t at, int64_t number)
         size /= 10;
     } while (size > 0);
     if (number < 0) {
-        at = put_char(out, cap, at, '-');
+        put_char(to, '-');
     }
     while (n > 0) {
-        at = put_char(out, cap, at, digits[--n]);
+        put_char(to, digits[--n]);
     }
-    return at;
 }
 
-size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding)
+/* In quotes, which a key cannot end, nor a terminal or another program read as anything else than its bytes. */
+static void put_key(line *to, const uint8_t *key, size_t len)
 {
-    const krpc_rule_info *info = krpc_rule_get(finding->rule);
-    const char *p = info != NULL ? info->text : "";
-    size_t at = 0;
+    static const char hex[] = "0123456789abcdef";
+    size_t shown = len < MAX_KEY ? len : MAX_KEY;
 
-    while (*p != '\0') {
-        bool number = p[0] == '{' && (p[1] == 'a' || p[1] == 'b') && p[2] == '}';
-
-        if (number) {
-            at = put_number(out, cap, at, p[1] == 'a' ? finding->a : finding->b);
-            p += 3;
+    put_char(to, '"');
+    for (size_t i = 0; i < shown; i++) {
+        if (key[i] >= 0x20 && key[i] < 0x7f && key[i] != '"' && key[i] != '\\') {
+            put_char(to, (char)key[i]);
         } else {
-            at = put_char(out, cap, at, *p++);
+            put_string(to, "\\x");
+            put_char(to, hex[key[i] >> 4]);
+            put_char(to, hex[key[i] & 15]);
         }
     }
-    if (cap > 0) {
-        out[at < cap ? at : cap - 1] = '\0';
+    put_string(to, shown < len ? "...\"" : "\"");
+}
+
+static void put_marked(line *to, const krpc_finding *finding, const uint8_t *data, size_t len)
+{
+    size_t off = finding->off < len ? finding->off : len;
+
+    put_key(to, data + off, finding->len < len - off ? finding->len : len - off);
+}
+
+/* The last key in front of the value that is marked: by position, since a finding does not say which field it is about. */
+static void put_key_of_marked(line *to, const krpc_finding *finding, const uint8_t *data, size_t len)
+{
+    bencode_reader reader;
+    bencode_token token;
+    const uint8_t *key = data;
+    size_t key_len = 0;
+
+    bencode_reader_init(&reader, data, len);
+    while (bencode_next(&reader, &token) == BENCODE_OK) {
+        if ((token.flags & BENCODE_KEY) != 0) {
+            key = data + token.body_off;
+            key_len = token.body_len;
+        } else if (token.end >= finding->off) {
+            break;
+        }
     }
-    return at;
+    put_key(to, key, key_len);
+}
+
+static void put_fields(line *to, uint64_t fields)
+{
+    bool any = false;
+
+    for (krpc_field field = 0; field < KRPC_NUM_FIELDS; field++) {
+        if ((fields & KRPC_BIT(field)) != 0) {
+            put_string(to, any ? ", " : "");
+            put_string(to, krpc_field_get(field)->key);
+            any = true;
+        }
+    }
+}
+
+static void put_brace(line *to, char which, const krpc_finding *finding, const uint8_t *data, size_t len)
+{
+    switch (which) {
+    case 'a':
+        put_number(to, finding->a);
+        break;
+    case 'b':
+        put_number(to, finding->b);
+        break;
+    case 'f':
+        put_fields(to, (uint64_t)finding->a);
+        break;
+    case 'k':
+        put_marked(to, finding, data, len);
+        break;
+    default:
+        put_key_of_marked(to, finding, data, len);
+    }
+}
+
+/* For no finding in particular. */
+static const char *brace_name(char which)
+{
+    return which == 'a' ? "N" : which == 'b' ? "M" : which == 'k' ? "NAME" : which == 'v' ? "KEY" : "KEYS";
+}
+
+static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding *finding, const void *data, size_t len)
+{
+    const krpc_rule_info *info = krpc_rule_get(rule);
+    line to = {out, cap, 0};
+
+    for (const char *p = info != NULL ? info->text : ""; *p != '\0';) {
+        if (p[0] != '{') {
+            put_char(&to, *p++);
+            continue;
+        }
+        if (finding != NULL) {
+            put_brace(&to, p[1], finding, data, len);
+        } else {
+            put_string(&to, brace_name(p[1]));
+        }
+        p += 3;
+    }
+    if (cap > 0) {
+        out[to.at < cap ? to.at : cap - 1] = '\0';
+    }
+    return to.at;
+}
+
+size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len)
+{
+    return put_text(out, cap, finding->rule, finding, data, len);
+}
+
+size_t krpc_rule_text(char *out, size_t cap, krpc_rule rule)
+{
+    return put_text(out, cap, rule, NULL, NULL, 0);
 }

@@ -271,7 +271,7 @@ static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
         ports_adverts(pinfo, sub, tvb, packet);
         ports_nat(pinfo, sub, tvb, &packet->packet.src);
     }
-    findings_draw(pinfo, packet->record, context, item);
+    findings_draw(pinfo, packet, context, item);
 }
 
 static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
@@ -286,7 +286,7 @@ static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
     } else {
         proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
 
-        findings_draw(pinfo, packet->record, NULL, item);
+        findings_draw(pinfo, packet, NULL, item);
     }
     if (!packet->quoted)
         stats_tap(pinfo, packet);
@@ -299,7 +299,7 @@ void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pa
     packet->drawn = true;
     proto_item_append_text(item, ", quoted");
     draw_quote(proto_item_add_subtree(item, ETT(KRPC)), tvb, packet);
-    findings_draw(pinfo, packet->record, NULL, item);
+    findings_draw(pinfo, packet, NULL, item);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool forced)

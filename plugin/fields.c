@@ -167,7 +167,7 @@ static hf_register_info peer_key_fields[] = {
 
 static ei_register_info rule_fields[] = {
 #define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION) \
-    {&ei_rule[KRPC_RULE_##SYMBOL], {"krpc.rule." SLUG, PI_PROTOCOL, PI_##SEVERITY, TEXT " (" SPEC ")", EXPFILL}},
+    {&ei_rule[KRPC_RULE_##SYMBOL], {"krpc.rule." SLUG, PI_PROTOCOL, PI_##SEVERITY, NULL, EXPFILL}},
 #include <krpc/rules.def>
 };
 
@@ -178,14 +178,14 @@ static void register_endpoint_fields(void)
             proto_register_field_array(proto_krpc, &endpoint_fields[i], 1);
 }
 
-/* Expert Information lists findings under what all of one rule have in common: "port N", not "port 6881". */
-static char *without_numbers(const char *text)
+/* Expert Information lists findings under what all of one rule have in common: "port N", not "port 6881". The text stays as
+ * long as the program runs. */
+static char *summary(krpc_rule rule)
 {
-    GString *out = g_string_new(text);
+    char text[200];
 
-    g_string_replace(out, "{a}", "N", 0);
-    g_string_replace(out, "{b}", "M", 0);
-    return g_string_free(out, FALSE);
+    krpc_rule_text(text, sizeof text, rule);
+    return g_strdup_printf("%s (%s)", text, krpc_rule_get(rule)->spec);
 }
 
 static void register_rules(void)
@@ -195,7 +195,7 @@ static void register_rules(void)
         const expert_field none = EI_INIT;
 
         ei_rule[i] = none;
-        rule_fields[i].eiinfo.summary = without_numbers(rule_fields[i].eiinfo.summary); /* as long as the program runs */
+        rule_fields[i].eiinfo.summary = summary((krpc_rule)i);
         if (strncmp(rule->slug, "bencode.", 8) == 0 && rule->severity == KRPC_SEVERITY_ERROR)
             rule_fields[i].eiinfo.group = PI_MALFORMED;
     }

@@ -29,8 +29,9 @@ static bool is_text_wanted(proto_item *top)
     return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
 }
 
-void findings_draw(packet_info *pinfo, const state_record *record, const tree_context *context, proto_item *top)
+void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_context *context, proto_item *top)
 {
+    const state_record *record = packet->record;
     bool with_text = record->num_findings != 0 && is_text_wanted(top);
     const char *proto = pinfo->current_proto;
     const bool in_error = pinfo->flags.in_error_pkt;
@@ -49,7 +50,7 @@ void findings_draw(packet_info *pinfo, const state_record *record, const tree_co
             expert_add_info(pinfo, top, &ei_rule[kept->rule]);
             continue;
         }
-        krpc_finding_text(text, sizeof text, &finding);
+        krpc_finding_text(text, sizeof text, &finding, packet->data, packet->len);
         expert_add_info_format(pinfo, place_find(context, kept->off, kept->len, top), &ei_rule[kept->rule], "%s", text);
     }
     pinfo->current_proto = proto;

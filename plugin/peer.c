@@ -263,6 +263,6 @@ void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet
             summary_set(pinfo, item, packet);
         draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
     }
-    findings_draw(pinfo, packet->record, NULL, item);
+    findings_draw(pinfo, packet, NULL, item);
     stats_tap(pinfo, packet);
 }

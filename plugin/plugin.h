@@ -233,7 +233,7 @@ void tree_message(tree_context *context, proto_tree *tree);
 /* findings.c */
 
 /* findings_draw adds the expert items: to the item that shows the bytes where there is one, to top otherwise. */
-void findings_draw(packet_info *pinfo, const state_record *record, const tree_context *context, proto_item *top);
+void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_context *context, proto_item *top);
 
 /* item.c */
 

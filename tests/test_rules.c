@@ -4,7 +4,7 @@
  */
 #include "guard.h"
 
-#include <krpc/rules.h>
+#include <krpc/message.h>
 
 #include <stdbool.h>
 
@@ -86,7 +86,7 @@ static void explanations_explain(void)
     }
 }
 
-/* One line, no capital at its beginning, no full stop at its end; its braces are {a} and {b}. */
+/* One line, no capital at its beginning, no full stop at its end; its braces are those that are told of. */
 static void lines_are_lines(void)
 {
     for (krpc_rule rule = 0; rule < KRPC_NUM_RULES; rule++) {
@@ -99,9 +99,11 @@ static void lines_are_lines(void)
         CU_ASSERT_NOT_EQUAL(text[strlen(text) - 1], '.');
         CU_ASSERT_PTR_NULL(strchr(text, '\n'));
         for (const char *p = strchr(text, '{'); p != NULL; p = strchr(p + 1, '{')) {
-            CU_ASSERT(strncmp(p, "{a}", 3) == 0 || strncmp(p, "{b}", 3) == 0);
+            CU_ASSERT(strchr("abfkv", p[1]) != NULL && p[2] == '}');
         }
-        CU_ASSERT(krpc_finding_text(out, 200, &longest) < 200); /* 200 bytes hold any */
+        CU_ASSERT(krpc_finding_text(out, 200, &longest, "", 0) < 200); /* 200 bytes hold any */
+        CU_ASSERT_PTR_NULL(strchr(out, '{'));
+        CU_ASSERT(krpc_rule_text(out, sizeof out, rule) < 200);
         CU_ASSERT_PTR_NULL(strchr(out, '{'));
     }
 }
@@ -125,20 +127,136 @@ static void text_expands(void)
     guard_init(&g, 256);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char whole[256];
-        size_t len = krpc_finding_text(whole, sizeof whole, &cases[i].finding);
+        size_t len = krpc_finding_text(whole, sizeof whole, &cases[i].finding, "", 0);
 
         CU_ASSERT_EQUAL(len, strlen(whole));
         CU_ASSERT_EQUAL(strncmp(whole, cases[i].begin, strlen(cases[i].begin)), 0);
-        CU_ASSERT_EQUAL(krpc_finding_text(NULL, 0, &cases[i].finding), len);
+        CU_ASSERT_EQUAL(krpc_finding_text(NULL, 0, &cases[i].finding, "", 0), len);
         for (size_t cap = 1; cap <= len + 1; cap++) { /* always terminated, never beyond */
             char *out = (char *)guard_copy(&g, whole, cap);
 
-            CU_ASSERT_EQUAL(krpc_finding_text(out, cap, &cases[i].finding), len);
+            CU_ASSERT_EQUAL(krpc_finding_text(out, cap, &cases[i].finding, "", 0), len);
             CU_ASSERT_EQUAL(strlen(out), cap - 1 < len ? cap - 1 : len);
             CU_ASSERT_EQUAL(strncmp(out, whole, strlen(out)), 0);
         }
     }
     guard_free(&g);
+}
+
+/* The lines of what is found in a message that stands flush against an unreadable page. */
+typedef struct lines {
+    const uint8_t *data;
+    size_t len;
+    krpc_rule only;
+    char text[1024];
+} lines;
+
+static void keep_line(void *ctx, const krpc_finding *finding)
+{
+    lines *to = (lines *)ctx;
+    char line[200];
+
+    if (finding->rule == to->only) {
+        CU_ASSERT(krpc_finding_text(line, sizeof line, finding, to->data, to->len) < sizeof line);
+        strncat(to->text, line, sizeof to->text - strlen(to->text) - 2);
+        strcat(to->text, "\n");
+    }
+}
+
+#define ID "2:id20:abcdefghij0123456789"
+#define NAMED(RULE, BYTES, LINES)                                                                                      \
+    {                                                                                                                  \
+        KRPC_RULE_##RULE, BYTES, sizeof(BYTES) - 1, LINES "\n"                                                         \
+    }
+
+static void keys_are_named(void)
+{
+    static const struct {
+        krpc_rule rule;
+        const char *bytes;
+        size_t len;
+        const char *lines;
+    } cases[] = {
+        NAMED(KRPC_UNKNOWN_KEY, "d1:ad3:abc1:x" ID "e1:q4:ping1:t2:aa1:y1:q1:zi1ee",
+              "unknown key \"abc\": it is in no specification\nunknown key \"z\": it is in no specification"),
+        NAMED(KRPC_UNKNOWN_KEY, "d10:\"\\\x7f\x1b[2J\xc3\xa4\x00i1ee",
+              "unknown key \"\\x22\\x5c\\x7f\\x1b[2J\\xc3\\xa4\\x00\": it is in no specification"),
+        NAMED(KRPC_UNKNOWN_KEY, "d32:abcdefghijklmnopqrstuvwxyz ~!#$%i1ee",
+              "unknown key \"abcdefghijklmnopqrstuvwxyz ~!#$%\": it is in no specification"),
+        NAMED(KRPC_UNKNOWN_KEY, "d33:abcdefghijklmnopqrstuvwxyz012345!i1ee",
+              "unknown key \"abcdefghijklmnopqrstuvwxyz012345...\": it is in no specification"),
+        NAMED(KRPC_UNKNOWN_METHOD, "d1:ad" ID "e1:q4:pong1:t2:aa1:y1:qe",
+              "unknown query \"pong\": it is in no specification"),
+        NAMED(BENCODE_UNSORTED, "d1:rd" ID "e1:ad" ID "ee", "key \"a\" sorts before the one in front of it"),
+        NAMED(BENCODE_DUPLICATE, "d1:rd" ID "5:token1:x5:token1:yee",
+              "key \"token\" comes twice; the first one counts"),
+        NAMED(KRPC_WRONG_TYPE, "d1:ad" ID "4:port0:e1:q13:announce_peer1:t2:aa1:v4:abcd1:yi7ee",
+              "the value of \"port\" is not of the type that this key wants\n"
+              "the value of \"y\" is not of the type that this key wants"),
+        NAMED(KRPC_WRONG_TYPE, "d1:ad" ID "e1:qd1:xi1ee1:t2:aa1:y1:qe",
+              "the value of \"q\" is not of the type that this key wants"),
+        NAMED(KRPC_WRONG_LENGTH, "d1:ad2:id0:6:target19:abcdefghij012345678e1:q9:find_node1:t2:aa1:y1:qe",
+              "\"id\" holds 0 bytes, a length that this key does not allow\n"
+              "\"target\" holds 19 bytes, a length that this key does not allow"),
+        NAMED(KRPC_OUT_OF_RANGE, "d1:ad" ID "e1:q4:ping2:roi-2e1:t2:aa1:y1:qe",
+              "\"ro\" is -2, which is outside of what this key allows"),
+        NAMED(KRPC_MISSING_ARGUMENT, "d1:ad" ID "e1:q13:announce_peer1:t2:aa1:y1:qe",
+              "missing among the arguments of the query: info_hash, port, token"),
+        NAMED(KRPC_MISSING_ARGUMENT, "d1:ad" ID "12:implied_porti1e5:token1:xe1:q13:announce_peer1:t2:aa1:y1:qe",
+              "missing among the arguments of the query: info_hash"),
+    };
+    guard g;
+
+    guard_init(&g, 256);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        lines found = {
+            .data = guard_copy(&g, cases[i].bytes, cases[i].len), .len = cases[i].len, .only = cases[i].rule};
+        krpc_sink sink = {keep_line, &found};
+        krpc_message m;
+
+        krpc_message_decode(&m, found.data, found.len, found.len, &sink);
+        krpc_message_check(&m, found.data, &sink);
+        CU_ASSERT_STRING_EQUAL(found.text, cases[i].lines);
+    }
+    guard_free(&g);
+}
+
+/* A finding about other bytes than those at hand reads nothing beyond them; the longest key is the longest line. */
+static void keys_are_bounded(void)
+{
+    uint8_t key[64] = {0};
+    krpc_finding findings[] = {{KRPC_RULE_KRPC_UNKNOWN_KEY, 0, 64, 0, 0},
+                               {KRPC_RULE_KRPC_WRONG_LENGTH, 63, 9, INT64_MIN, 0},
+                               {KRPC_RULE_BENCODE_UNSORTED, 64, 1, 0, 0},
+                               {KRPC_RULE_BENCODE_DUPLICATE, UINT32_MAX, UINT32_MAX, 0, 0}};
+    guard g;
+    char out[200];
+
+    guard_init(&g, 64);
+    for (size_t i = 0; i < sizeof findings / sizeof findings[0]; i++) {
+        for (size_t len = 0; len <= sizeof key; len++) {
+            CU_ASSERT(krpc_finding_text(out, sizeof out, &findings[i], guard_copy(&g, key, len), len) < sizeof out);
+            CU_ASSERT_PTR_NOT_NULL(strstr(out, i != 0 || len == 0 ? "\"\"" : len <= 32 ? "\\x00\"" : "\\x00...\""));
+        }
+    }
+    guard_free(&g);
+}
+
+static void rules_speak_for_all(void)
+{
+    char out[200];
+
+    CU_ASSERT_EQUAL(krpc_rule_text(out, sizeof out, KRPC_RULE_PORT_MISMATCH), strlen(out));
+    CU_ASSERT_EQUAL(strncmp(out, "advertises port N but is seen on port M", 39), 0);
+    krpc_rule_text(out, sizeof out, KRPC_RULE_KRPC_UNKNOWN_KEY);
+    CU_ASSERT_STRING_EQUAL(out, "unknown key NAME: it is in no specification");
+    krpc_rule_text(out, sizeof out, KRPC_RULE_KRPC_OUT_OF_RANGE);
+    CU_ASSERT_STRING_EQUAL(out, "KEY is N, which is outside of what this key allows");
+    krpc_rule_text(out, sizeof out, KRPC_RULE_KRPC_MISSING_ARGUMENT);
+    CU_ASSERT_STRING_EQUAL(out, "missing among the arguments of the query: KEYS");
+    CU_ASSERT_EQUAL(krpc_rule_text(out, 4, KRPC_RULE_KRPC_UNKNOWN_KEY), 43);
+    CU_ASSERT_STRING_EQUAL(out, "unk");
+    CU_ASSERT_EQUAL(krpc_rule_text(out, sizeof out, KRPC_NUM_RULES), 0);
 }
 
 static unsigned emitted;
@@ -168,8 +286,9 @@ static void sinks(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(slugs_are_well_formed), UNIT_TEST(lookups),      UNIT_TEST(explanations_explain),
-        UNIT_TEST(lines_are_lines),       UNIT_TEST(text_expands), UNIT_TEST(sinks),
+        UNIT_TEST(slugs_are_well_formed), UNIT_TEST(lookups),          UNIT_TEST(explanations_explain),
+        UNIT_TEST(lines_are_lines),       UNIT_TEST(text_expands),     UNIT_TEST(sinks),
+        UNIT_TEST(keys_are_named),        UNIT_TEST(keys_are_bounded), UNIT_TEST(rules_speak_for_all),
     };
 
     return UNIT_RUN("rules", tests);

@@ -130,7 +130,7 @@ static void make_comment(capture_writer *writer, const run *from, const run_pack
     }
     for (size_t i = 0; i < num_findings && out->len < MAX_COMMENT; i++) {
         const krpc_rule_info *info = krpc_rule_get(findings[i].rule);
-        run_finding_text(from, line, sizeof line, &findings[i]);
+        run_finding_text(from, line, sizeof line, &findings[i], packet->data, packet->len);
         text_printf(out, "\n%s %s: %s", krpc_severity_name(info->severity), info->slug, line);
     }
 }

@@ -6,7 +6,6 @@
 #define VALIDATOR_COMMANDS_H
 
 #include "options.h"
-#include "text.h"
 
 int check_main(const options *with);
 int ports_main(const options *with);
@@ -16,8 +15,5 @@ int compare_main(const options *with);
 int encode_main(const options *with);
 int explain_main(const options *with);
 int rules_main(const options *with);
-
-/* rules_put_text adds what a rule says of a finding, with letters where that has numbers. */
-void rules_put_text(text *out, const krpc_rule_info *info);
 
 #endif

@@ -54,11 +54,11 @@ static void decode_findings(void *ctx, const run_packet *packet, const krpc_mess
 {
     decode *d = ctx;
 
-    (void)packet;
     if (message == NULL || !d->shown || !d->with->verbose || d->with->format != FORMAT_TEXT)
         return;
     for (size_t i = 0; i < num_findings; i++)
-        message_text_finding(output_text(d->output), d->run, &findings[i], d->with->color);
+        message_text_finding(output_text(d->output), d->run, &findings[i], packet->data, packet->len,
+                             d->with->color);
 }
 
 /* Hex digits, with whatever people put between them. */
@@ -101,6 +101,8 @@ static uint8_t *bytes_of_hex(size_t *len_out, const char *hex)
 typedef struct hex_findings {
     const options *with;
     text *out;
+    const uint8_t *data;
+    uint32_t len;
 } hex_findings;
 
 static void hex_finding(void *ctx, const krpc_finding *finding)
@@ -108,9 +110,9 @@ static void hex_finding(void *ctx, const krpc_finding *finding)
     const hex_findings *to = ctx;
 
     if (to->with->format == FORMAT_TEXT)
-        message_text_finding(to->out, NULL, finding, to->with->color);
+        message_text_finding(to->out, NULL, finding, to->data, to->len, to->with->color);
     else
-        record_finding(to->out, NULL, NULL, finding);
+        record_finding(to->out, NULL, NULL, finding, to->data, to->len);
 }
 
 static int decode_hex(const options *with)
@@ -125,7 +127,7 @@ static int decode_hex(const options *with)
         g_free(data);
         return EXIT_TROUBLE;
     }
-    hex_findings findings = {with, output_text(to)};
+    hex_findings findings = {with, output_text(to), data, (uint32_t)len};
     const krpc_sink sink = {hex_finding, &findings};
     krpc_message message;
     krpc_message_decode(&message, data, len, len, NULL);

@@ -109,17 +109,14 @@ static void put_bytes(text *out, const uint8_t *data, uint32_t len, const marks 
     }
 }
 
-static void put_findings(text *out, const run *from, const marks *m, bool color)
+static void put_findings(text *out, const run *from, const marks *m, const uint8_t *data, uint32_t len, bool color)
 {
     char line[RUN_FINDING_TEXT];
 
     for (size_t i = 0; i < m->num_findings; i++) {
         const krpc_finding *finding = &m->findings[i];
         const krpc_rule_info *info = krpc_rule_get(finding->rule);
-        if (from != NULL)
-            run_finding_text(from, line, sizeof line, finding);
-        else
-            krpc_finding_text(line, sizeof line, finding);
+        run_finding_text(from, line, sizeof line, finding, data, len);
         text_printf(out, "  %zu ", i + 1);
         style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
         text_printf(out, " %s: %s", info->slug, line);
@@ -180,7 +177,7 @@ static void put_scene(text *out, krpc_rule rule, bool color)
     text_puts(out, "\nExample: ");
     put_wrapped(out, shown->what);
     put_bytes(out, (const uint8_t *)shown->bytes, shown->len, &all, color);
-    put_findings(out, NULL, &all, color);
+    put_findings(out, NULL, &all, (const uint8_t *)shown->bytes, shown->len, color);
 }
 
 static void put_example(text *out, krpc_rule rule, bool color)
@@ -202,7 +199,7 @@ static void put_example(text *out, krpc_rule rule, bool color)
         all.num_findings = n;
         text_puts(out, "\nExample:\n");
         put_bytes(out, data, (uint32_t)examples[i].len, &all, color);
-        put_findings(out, NULL, &all, color);
+        put_findings(out, NULL, &all, data, (uint32_t)examples[i].len, color);
         g_free(all.findings);
         return;
     }
@@ -227,11 +224,9 @@ static int explain_rule(const options *with)
     text_puts(out, ": ");
     style_puts(out, with->color, style_of_severity(info->severity), krpc_severity_name(info->severity));
     text_printf(out, ", %s\n", info->spec);
-    text what = {0};
-    rules_put_text(&what, info);
-    text_char(&what, 0);
-    put_wrapped(out, what.data);
-    text_free(&what);
+    char what[200];
+    krpc_rule_text(what, sizeof what, rule);
+    put_wrapped(out, what);
     if (info->explanation[0] != 0) {
         text_char(out, '\n');
         put_wrapped(out, info->explanation);
@@ -295,7 +290,7 @@ static void explain_packet(void *ctx, const run_packet *packet)
     put_bytes(out, packet->data, packet->len, &e->marks, e->with->color);
     if (e->marks.num_findings == 0)
         text_puts(out, "  no findings\n");
-    put_findings(out, e->run, &e->marks, e->with->color);
+    put_findings(out, e->run, &e->marks, packet->data, packet->len, e->with->color);
     run_stop(e->run);
 }
 

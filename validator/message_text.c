@@ -367,15 +367,13 @@ void message_text_details(text *out, const krpc_message *message, const uint8_t 
             put_unknown_keys(out, message, data, (krpc_scope)scope, prefixes[scope]);
 }
 
-void message_text_finding(text *out, const run *from, const krpc_finding *finding, bool color)
+void message_text_finding(text *out, const run *from, const krpc_finding *finding, const uint8_t *data, uint32_t len,
+                          bool color)
 {
     const krpc_rule_info *info = krpc_rule_get(finding->rule);
     char line[RUN_FINDING_TEXT];
 
-    if (from != NULL)
-        run_finding_text(from, line, sizeof line, finding);
-    else
-        krpc_finding_text(line, sizeof line, finding);
+    run_finding_text(from, line, sizeof line, finding, data, len);
     text_puts(out, "      ! ");
     style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
     text_printf(out, " %s: %s", info->slug, line);

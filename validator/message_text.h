@@ -15,8 +15,9 @@ void message_text_line(text *out, const run *from, const run_packet *packet, con
 void message_text_summary(text *out, const krpc_message *message, const uint8_t *data, bool color);
 /* message_text_details writes an indented line for each value. */
 void message_text_details(text *out, const krpc_message *message, const uint8_t *data, bool color);
-/* message_text_finding writes an indented line for a finding; from may be NULL. */
-void message_text_finding(text *out, const run *from, const krpc_finding *finding, bool color);
+/* message_text_finding writes an indented line for a finding about a payload; from may be NULL. */
+void message_text_finding(text *out, const run *from, const krpc_finding *finding, const uint8_t *data, uint32_t len,
+                          bool color);
 
 /* message_text_id writes an id short: "3f1a9c0b". */
 void message_text_id(text *out, const uint8_t *id);

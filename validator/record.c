@@ -140,7 +140,8 @@ void record_message(text *out, const run *from, const run_packet *packet, const 
     text_puts(out, "}\n");
 }
 
-void record_finding(text *out, const run *from, const run_packet *packet, const krpc_finding *finding)
+void record_finding(text *out, const run *from, const run_packet *packet, const krpc_finding *finding,
+                    const uint8_t *data, uint32_t len)
 {
     const krpc_rule_info *info = krpc_rule_get(finding->rule);
     char line[RUN_FINDING_TEXT];
@@ -157,7 +158,7 @@ void record_finding(text *out, const run *from, const run_packet *packet, const 
     text_puts(out, "\",\"severity\":\"");
     text_puts(out, krpc_severity_name(info->severity));
     put_string(out, "\",\"spec\":", info->spec);
-    run_finding_text(from, line, sizeof line, finding);
+    run_finding_text(from, line, sizeof line, finding, data, len);
     put_string(out, ",\"message\":", line);
     text_puts(out, ",\"offset\":");
     text_uint(out, finding->off);

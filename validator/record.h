@@ -13,7 +13,8 @@
 /* record_message writes a message; from, packet and result are NULL for one from the command line. */
 void record_message(text *out, const run *from, const run_packet *packet, const krpc_message *message,
                     const uint8_t *data, uint32_t len, const tracker_result *result);
-void record_finding(text *out, const run *from, const run_packet *packet, const krpc_finding *finding);
+void record_finding(text *out, const run *from, const run_packet *packet, const krpc_finding *finding,
+                    const uint8_t *data, uint32_t len);
 void record_advert(text *out, const run *from, const tracker_advert *advert);
 void record_node(text *out, const run *from, const tracker_node *node);
 

@@ -8,7 +8,7 @@
 
 static void ndjson_finding(check *c, const run_packet *packet, const krpc_finding *finding)
 {
-    record_finding(output_text(c->output), c->run, packet, finding);
+    record_finding(output_text(c->output), c->run, packet, finding, packet->data, packet->len);
 }
 
 /* A member of an object, with a comma where it is not the first. */

@@ -29,11 +29,9 @@ static void put_rules(text *out)
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         const krpc_rule_info *info = krpc_rule_get((krpc_rule)i);
         put_json(out, i > 0 ? ",\n{\"id\":" : "\n{\"id\":", info->slug);
-        text what = {0};
-        rules_put_text(&what, info);
-        text_puts(out, ",\"shortDescription\":{\"text\":");
-        text_json(out, what.data, what.len);
-        text_free(&what);
+        char what[200];
+        krpc_rule_text(what, sizeof what, (krpc_rule)i);
+        put_json(out, ",\"shortDescription\":{\"text\":", what);
         put_json(out, "},\"help\":{\"text\":", info->explanation);
         put_json(out, "},\"defaultConfiguration\":{\"level\":", level(info->severity));
         put_json(out, "},\"properties\":{\"specification\":", info->spec);
@@ -80,7 +78,7 @@ static void sarif_finding(check *c, const run_packet *packet, const krpc_finding
     unsigned file;
 
     uint32_t frame = run_frame(c->run, packet->where.frame, &file);
-    run_finding_text(c->run, line, sizeof line, finding);
+    run_finding_text(c->run, line, sizeof line, finding, packet->data, packet->len);
     put_json(out, c->any ? ",\n{\"ruleId\":" : "\n{\"ruleId\":", info->slug);
     c->any = true;
     text_printf(out, ",\"ruleIndex\":%d,\"level\":\"%s\"", (int)finding->rule, level(info->severity));

@@ -393,7 +393,7 @@ static void each_finding(check *c, const run_packet *packet, const krpc_finding 
     unsigned file;
 
     uint32_t frame = run_frame(c->run, packet->where.frame, &file);
-    run_finding_text(c->run, line, sizeof line, finding);
+    run_finding_text(c->run, line, sizeof line, finding, packet->data, packet->len);
     const char *name = run_file_name(c->run, file);
     text_printable(out, name, strlen(name));
     text_printf(out, ":%u:%u: ", frame, finding->off);

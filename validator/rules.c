@@ -15,18 +15,6 @@ static void put_member(text *out, const char *before, const char *value)
     text_json(out, value, strlen(value));
 }
 
-void rules_put_text(text *out, const krpc_rule_info *info)
-{
-    for (const char *p = info->text; *p != 0;) {
-        if (p[0] == '{' && p[1] != 0 && p[2] == '}') {
-            text_char(out, p[1] == 'a' ? 'N' : 'M');
-            p += 3;
-        } else {
-            text_char(out, *p++);
-        }
-    }
-}
-
 static void put_record(text *out, const krpc_rule_info *info)
 {
     put_member(out, "{\"type\":\"rule\",\"rule\":", info->slug);
@@ -41,6 +29,7 @@ int rules_main(const options *with)
 {
     static const char *const headings[] = {"rule", "severity", "from", "what"};
     output *to = output_new(with->output);
+    char line[200];
 
     if (to == NULL)
         return EXIT_TROUBLE;
@@ -55,7 +44,8 @@ int rules_main(const options *with)
         text_puts(grid_cell(rows), krpc_severity_name(info->severity));
         grid_color(rows, style_of_severity(info->severity));
         text_puts(grid_cell(rows), info->spec);
-        rules_put_text(grid_cell(rows), info);
+        krpc_rule_text(line, sizeof line, (krpc_rule)i);
+        text_puts(grid_cell(rows), line);
     }
     if (with->format == FORMAT_TEXT)
         grid_put(output_text(to), rows, with->color);

@@ -124,7 +124,8 @@ void run_put_frame(text *out, const run *from, uint32_t frame)
     text_uint(out, own);
 }
 
-size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding)
+size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding, const uint8_t *data,
+                        uint32_t len)
 {
     krpc_finding own = *finding;
     const char *pattern = krpc_rule_get(finding->rule)->text;
@@ -135,7 +136,7 @@ size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_findi
         if (strstr(pattern, "frame {b}") != NULL)
             own.b = run_frame(from, (uint32_t)own.b, NULL);
     }
-    return krpc_finding_text(out, cap, &own);
+    return krpc_finding_text(out, cap, &own, data, len);
 }
 
 bool run_node_get(const run *from, uint32_t index, tracker_node *out)

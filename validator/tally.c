@@ -100,7 +100,7 @@ void tally_finding(tally *sum, const run *from, const run_packet *packet, const 
     sum->findings[krpc_rule_get(finding->rule)->severity]++;
     if (rule == NULL) {
         rule = sum->rules[finding->rule] = g_new0(tally_rule, 1);
-        run_finding_text(from, rule->example, sizeof rule->example, finding);
+        run_finding_text(from, rule->example, sizeof rule->example, finding, packet->data, packet->len);
     }
     rule->count++;
     tally_client client = client_of(packet, message);

@@ -16,6 +16,7 @@
 #include <krpc/message.h>
 
 typedef struct collected {
+    const uint8_t *data;
     size_t size; /* of the datagram: findings must lie inside */
     uint64_t hash;
     unsigned cut;
@@ -29,7 +30,10 @@ static void collect(void *ctx, const krpc_finding *finding)
 
     LAW((unsigned)finding->rule < KRPC_NUM_RULES, "a finding has a rule");
     LAW(finding->off <= c->size && finding->len <= c->size - finding->off, "a finding lies inside of the datagram");
-    LAW(krpc_finding_text(text, sizeof text, finding) < sizeof text, "200 bytes hold a finding's line");
+    LAW(krpc_finding_text(text, sizeof text, finding, c->data, c->size) < sizeof text, "200 bytes hold a finding's line");
+    for (const char *p = text; *p != '\0'; p++) {
+        LAW(*p >= 0x20 && *p < 0x7f, "a finding's line is printable");
+    }
     c->hash = fuzz_mix(c->hash, (uint64_t)finding->rule << 32 | finding->off);
     c->hash = fuzz_mix(c->hash, (uint64_t)finding->len);
     c->hash = fuzz_mix(fuzz_mix(c->hash, (uint64_t)finding->a), (uint64_t)finding->b);
@@ -124,6 +128,7 @@ static uint64_t ask(krpc_message *m, const uint8_t *data, size_t size, size_t wi
 
     memset(m, 0xa5, sizeof *m); /* nothing of an earlier message matters */
     memset(found, 0, sizeof *found);
+    found->data = data;
     found->size = size;
     krpc_message_decode(m, data, size, wire_len, &sink);
     krpc_message_check(m, data, &sink);

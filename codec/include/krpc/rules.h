@@ -31,7 +31,7 @@ typedef struct krpc_rule_info {
     const char *slug; /* "area.name": an interface, never renamed */
     krpc_severity severity;
     const char *spec; /* "BEP 5", "RFC 4787", ... */
-    const char *text; /* one line; {a} and {b} stand for the finding's numbers */
+    const char *text; /* one line, with the braces of rules.def */
     const char *explanation;
 } krpc_rule_info;
 
@@ -40,6 +40,10 @@ KRPC_EXPORT const krpc_rule_info *krpc_rule_get(krpc_rule rule);
 
 /* krpc_rule_find looks a slug up; KRPC_NUM_RULES when there is none. */
 KRPC_EXPORT krpc_rule krpc_rule_find(const char *slug);
+
+/* krpc_rule_text writes a rule's line for no finding in particular, with N and M for its numbers, NAME and KEY for names, into
+ * out (cap bytes, always terminated) and returns the length that it has, or would have had: 200 bytes hold any. */
+KRPC_EXPORT size_t krpc_rule_text(char *out, size_t cap, krpc_rule rule);
 
 /* krpc_severity_name is "note", "warn" or "error". */
 KRPC_EXPORT const char *krpc_severity_name(krpc_severity severity);
@@ -53,9 +57,10 @@ typedef struct krpc_finding {
     int64_t b;
 } krpc_finding;
 
-/* krpc_finding_text writes the rule's line with the finding's numbers into out (cap bytes, always terminated) and
- * returns the length that it has, or would have had: 200 bytes hold any. */
-KRPC_EXPORT size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding);
+/* krpc_finding_text writes the rule's line with the finding's numbers and keys into out (cap bytes, always terminated)
+ * and returns the length that it has, or would have had: 200 bytes hold any. data is the payload that was looked at, len
+ * bytes: keys are named out of it. Whatever they hold, the line is printable ASCII. */
+KRPC_EXPORT size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len);
 
 /* krpc_sink is where findings go, in the order in which they were found. emit must copy what it wants to keep. */
 typedef struct krpc_sink {
