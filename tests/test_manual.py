@@ -142,11 +142,16 @@ class Completions(unittest.TestCase):
         self.assertEqual(set(re.findall(r"-a (\w+) -d", text)), set(COMMANDS))
         for option, formats in re.findall(r"-l (format) -x -a '([a-z ]+)'", text):
             self.assertLessEqual(set(formats.split()), {"text", "ndjson", "sarif", "junit", "html", "eve"})
+        (of,) = re.findall(r"from ([a-z ]+)\" -s f -l format -x -a 'text ndjson'", text)
+        self.assertEqual(of.split(), [c for c in COMMANDS if "format" in options(c) and c != "check"])
 
     def test_zsh(self):
         text = (VALIDATOR / "completions" / "_krpcscope").read_text()
         self.assertEqual(set(re.findall(r"--([a-z-]+)[\[}]", text)), set().union(*map(options, COMMANDS)))
         self.assertEqual(re.findall(r"'(\w+):[^']*'\n", text), list(COMMANDS))
+        for names, takes in re.findall(r"(?ms)^    ([a-z |]+)\)$(.*?);;", text):
+            for command in names.split(" | "):
+                self.assertEqual("--format" in takes, "format" in options(command), command)
 
     def test_short_options(self):
         short = set(re.findall(r"(?m)^  -(\w), --", out("--help").decode()))

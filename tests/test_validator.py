@@ -5,6 +5,7 @@ Records fit validator/schema.json, encode undoes decode, two threads print what 
 every failure is one clear line and exit status 2, and nothing of the originals is left under --anonymize.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import collections
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import tempfile
 import time
 import unittest
 
-from command import CAPTURES, FRAME_DUMP, KRPCSCOPE, SOURCE, Checker, Failing, dump, folder, links, out, records, run, sample
+from command import CAPTURES, FRAME_DUMP, KRPCSCOPE, SOURCE, Checker, Failing, dump, findings, folder, links, out, records, run, sample
 
 try:
     import jsonschema
@@ -53,6 +54,10 @@ class Records(unittest.TestCase):
 
     def test_rules_and_several_files(self):
         self.fits(["rules", "--format", "ndjson"])
+        self.fits(["explain", "--format", "ndjson", "krpc.wrong-type"])
+        self.fits(["explain", "--format", "ndjson", "krpc.unsolicited-response"])
+        self.fits(["explain", "--format", "ndjson", sample("malformed.pcapng"), 2])
+        self.fits(["explain", "--format", "ndjson", sample("peer-wire.pcapng"), 1])
         self.fits(["check", "--format", "ndjson", *CAPTURES])
         self.fits(["nodes", "--merge", "--format", "ndjson", *CAPTURES])
 
@@ -189,6 +194,23 @@ class Explain(unittest.TestCase):
             else:
                 self.assertNotIn("1^", example)
 
+    def test_every_rule_as_a_record(self):
+        for rule in records("rules", "--format", "ndjson"):
+            self.assertNotIn("{", rule["message"])
+            text = out("explain", rule["rule"]).decode()
+            self.assertIn(rule["message"], " ".join(text.split()))
+            (record,) = records("explain", "--format", "ndjson", rule["rule"])
+            example = record.pop("example")
+            self.assertEqual(record, rule)
+            what = text[text.index("\nExample:") + 9:text.index("\n  0000")]
+            self.assertEqual(example.get("what", "").split(), what.split())
+            self.assertEqual(example["payload"], "".join(re.findall(r"(?m)^  [0-9a-f]{4}  ((?:[0-9a-f]{2} )+)", text)).replace(" ", ""))
+            self.assertGreater(len(example["findings"]), 0)
+            for number, finding in enumerate(example["findings"], 1):
+                first, last = finding["offset"], finding["offset"] + finding["length"] - 1
+                place = f" (byte {first})" if finding["length"] == 1 else f" (bytes {first} to {last})" if finding["length"] else ""
+                self.assertIn(f"\n  {number} {rule['severity']} {rule['rule']}: {finding['message']}{place} [{rule['spec']}]\n", text)
+
     def test_a_frame(self):
         capture = sample("malformed.pcapng")
         findings = [r for r in records("check", "--format", "ndjson", capture) if r["type"] == "finding"]
@@ -196,6 +218,28 @@ class Explain(unittest.TestCase):
             text = out("explain", capture, finding["frame"]).decode()
             self.assertIn(finding["rule"], text)
             self.assertIn(finding["message"], text)
+
+    def test_a_frame_as_records(self):
+        for name in ("malformed", "peer-wire", "quoted-in-icmp", "proposal-p"):
+            capture = sample(f"{name}.pcapng")
+            messages = {r["frame"]: r for r in records("decode", "--format", "ndjson", capture)}
+            found = collections.defaultdict(list)
+            for finding in findings(capture):
+                found[finding["frame"]].append(finding)
+            for frame in sorted(set(messages) | set(found))[:40]:
+                own = records("explain", "--format", "ndjson", capture, frame)
+                message = messages.get(frame)
+                if message:
+                    self.assertEqual(own.pop(0), message)
+                payload = own.pop(0)
+                self.assertEqual(own, found[frame])
+                self.assertEqual((payload["type"], payload["frame"]), ("payload", frame))
+                for key in ("timestamp", "src_ip", "src_port", "dest_ip", "dest_port", "proto"):
+                    self.assertEqual({r[key] for r in [payload, *own]}, {payload[key]})
+                text = out("explain", capture, frame).decode()
+                self.assertEqual(payload["payload"], "".join(re.findall(r"(?m)^  [0-9a-f]{4}  ((?:[0-9a-f]{2} )+)", text)).replace(" ", ""))
+                size = len(payload["payload"]) // 2
+                self.assertIn(f"{payload['proto']} payload of frame {frame}, {size} byte{'s'[size == 1:]}:\n", text)
 
     def test_what_is_not_there(self):
         for words in (["explain", "no.such-rule"], ["explain", sample("bep5.pcapng"), "99999"],

@@ -6,6 +6,7 @@
 #define VALIDATOR_COMMANDS_H
 
 #include "options.h"
+#include "text.h"
 
 int check_main(const options *with);
 int ports_main(const options *with);
@@ -15,5 +16,8 @@ int compare_main(const options *with);
 int encode_main(const options *with);
 int explain_main(const options *with);
 int rules_main(const options *with);
+
+/* rules_put_members begins the record of a rule: the closing brace is left to the caller. */
+void rules_put_members(text *out, krpc_rule rule);
 
 #endif

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "message_text.h"
 #include "output.h"
+#include "record.h"
 #include "run.h"
 #include "style.h"
 
@@ -161,55 +162,108 @@ static uint32_t find_marked(const scene *shown)
     return at;
 }
 
-static void put_scene(text *out, krpc_rule rule, bool color)
+/* What shows a rule: a payload, and the findings in it. */
+typedef struct shown {
+    const char *what; /* NULL where the bytes say it all */
+    const uint8_t *data;
+    uint32_t len;
+    marks marks;
+} shown;
+
+static bool show_scene(shown *out, krpc_rule rule)
 {
     size_t i = 0;
 
     while (i < G_N_ELEMENTS(scenes) && scenes[i].rule != rule)
         i++;
     if (i == G_N_ELEMENTS(scenes))
-        return;
-    const scene *shown = &scenes[i];
-    krpc_finding finding = {.rule = rule, .len = shown->marked_len, .a = shown->a, .b = shown->b};
-    marks all = {.findings = &finding, .num_findings = 1};
-    if (shown->marked_len > 0)
-        finding.off = find_marked(shown);
-    text_puts(out, "\nExample: ");
-    put_wrapped(out, shown->what);
-    put_bytes(out, (const uint8_t *)shown->bytes, shown->len, &all, color);
-    put_findings(out, NULL, &all, (const uint8_t *)shown->bytes, shown->len, color);
+        return false;
+    const scene *from = &scenes[i];
+    krpc_finding finding = {.rule = rule, .len = from->marked_len, .a = from->a, .b = from->b};
+    if (from->marked_len > 0)
+        finding.off = find_marked(from);
+    *out = (shown){.what = from->what, .data = (const uint8_t *)from->bytes, .len = from->len};
+    keep_mark(&out->marks, &finding);
+    return true;
 }
 
-static void put_example(text *out, krpc_rule rule, bool color)
+static bool show_example(shown *out, krpc_rule rule)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(examples); i++) {
-        if (examples[i].rule != rule)
-            continue;
-        const uint8_t *data = (const uint8_t *)examples[i].bytes;
-        marks all = {0};
-        const krpc_sink sink = {keep_mark, &all};
-        krpc_message message;
-        krpc_message_decode(&message, data, examples[i].len, examples[i].len, &sink);
-        krpc_message_check(&message, data, &sink);
-        /* Only what the rule is about. */
-        size_t n = 0;
-        for (size_t j = 0; j < all.num_findings; j++)
-            if (all.findings[j].rule == rule)
-                all.findings[n++] = all.findings[j];
-        all.num_findings = n;
-        text_puts(out, "\nExample:\n");
-        put_bytes(out, data, (uint32_t)examples[i].len, &all, color);
-        put_findings(out, NULL, &all, data, (uint32_t)examples[i].len, color);
-        g_free(all.findings);
+    size_t i = 0;
+
+    while (i < G_N_ELEMENTS(examples) && examples[i].rule != rule)
+        i++;
+    if (i == G_N_ELEMENTS(examples))
+        return show_scene(out, rule);
+    *out = (shown){.data = (const uint8_t *)examples[i].bytes, .len = (uint32_t)examples[i].len};
+    marks *all = &out->marks;
+    const krpc_sink sink = {keep_mark, all};
+    krpc_message message;
+    krpc_message_decode(&message, out->data, out->len, out->len, &sink);
+    krpc_message_check(&message, out->data, &sink);
+    /* Only what the rule is about. */
+    size_t n = 0;
+    for (size_t j = 0; j < all->num_findings; j++)
+        if (all->findings[j].rule == rule)
+            all->findings[n++] = all->findings[j];
+    all->num_findings = n;
+    return true;
+}
+
+static void put_rule_text(text *out, krpc_rule rule, const shown *sample, bool color)
+{
+    const krpc_rule_info *info = krpc_rule_get(rule);
+    char what[200];
+
+    style_puts(out, color, STYLE_BOLD, info->slug);
+    text_puts(out, ": ");
+    style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
+    text_printf(out, ", %s\n", info->spec);
+    krpc_rule_text(what, sizeof what, rule);
+    put_wrapped(out, what);
+    text_char(out, '\n');
+    put_wrapped(out, info->explanation);
+    if (sample->data == NULL)
         return;
+    text_puts(out, sample->what != NULL ? "\nExample: " : "\nExample:\n");
+    if (sample->what != NULL)
+        put_wrapped(out, sample->what);
+    put_bytes(out, sample->data, sample->len, &sample->marks, color);
+    put_findings(out, NULL, &sample->marks, sample->data, sample->len, color);
+}
+
+static void put_rule_record(text *out, krpc_rule rule, const shown *sample)
+{
+    char line[RUN_FINDING_TEXT];
+
+    rules_put_members(out, rule);
+    if (sample->data != NULL) {
+        text_puts(out, ",\"example\":{");
+        if (sample->what != NULL) {
+            text_puts(out, "\"what\":");
+            text_json(out, sample->what, strlen(sample->what));
+            text_char(out, ',');
+        }
+        text_puts(out, "\"payload\":\"");
+        text_hex(out, sample->data, sample->len);
+        text_puts(out, "\",\"findings\":[");
+        for (size_t i = 0; i < sample->marks.num_findings; i++) {
+            const krpc_finding *finding = &sample->marks.findings[i];
+            krpc_finding_text(line, sizeof line, finding, sample->data, sample->len);
+            text_puts(out, i > 0 ? ",{\"message\":" : "{\"message\":");
+            text_json(out, line, strlen(line));
+            text_printf(out, ",\"offset\":%u,\"length\":%u}", finding->off, finding->len);
+        }
+        text_puts(out, "]}");
     }
-    put_scene(out, rule, color);
+    text_puts(out, "}\n");
 }
 
 static int explain_rule(const options *with)
 {
     const char *slug = with->args[0];
     krpc_rule rule = krpc_rule_find(slug);
+    shown sample = {0};
 
     if (rule == KRPC_NUM_RULES) {
         say("%s: no such rule; krpcscope rules lists them all", slug);
@@ -218,20 +272,12 @@ static int explain_rule(const options *with)
     output *to = output_new(with->output);
     if (to == NULL)
         return EXIT_TROUBLE;
-    text *out = output_text(to);
-    const krpc_rule_info *info = krpc_rule_get(rule);
-    style_puts(out, with->color, STYLE_BOLD, info->slug);
-    text_puts(out, ": ");
-    style_puts(out, with->color, style_of_severity(info->severity), krpc_severity_name(info->severity));
-    text_printf(out, ", %s\n", info->spec);
-    char what[200];
-    krpc_rule_text(what, sizeof what, rule);
-    put_wrapped(out, what);
-    if (info->explanation[0] != 0) {
-        text_char(out, '\n');
-        put_wrapped(out, info->explanation);
-    }
-    put_example(out, rule, with->color);
+    show_example(&sample, rule);
+    if (with->format == FORMAT_NDJSON)
+        put_rule_record(output_text(to), rule, &sample);
+    else
+        put_rule_text(output_text(to), rule, &sample, with->color);
+    g_free(sample.marks.findings);
     return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
 }
 
@@ -262,6 +308,10 @@ static void explain_message(void *ctx, const run_packet *packet, const krpc_mess
 
     if (packet->where.frame != e->frame)
         return;
+    if (e->with->format == FORMAT_NDJSON) {
+        record_message(output_text(e->output), e->run, packet, message, packet->data, packet->len, result);
+        return;
+    }
     message_text_line(output_text(e->output), e->run, packet, message, result, e->with->color);
     message_text_details(output_text(e->output), message, packet->data, e->with->color);
 }
@@ -277,20 +327,45 @@ static void explain_findings(void *ctx, const run_packet *packet, const krpc_mes
             keep_mark(&e->marks, &findings[i]);
 }
 
+static const char *const protocol_names[] = {[FRAME_UDP] = "UDP", [FRAME_TCP] = "TCP", [FRAME_ICMP] = "ICMP"};
+
+static void put_packet_text(const explain *e, const run_packet *packet)
+{
+    text *out = output_text(e->output);
+    bool color = e->with->color;
+
+    text_printf(out, "\n%s payload of frame %u, %u byte%s:\n", protocol_names[packet->protocol], e->frame, packet->len,
+                packet->len == 1 ? "" : "s");
+    put_bytes(out, packet->data, packet->len, &e->marks, color);
+    if (e->marks.num_findings == 0)
+        text_puts(out, "  no findings\n");
+    put_findings(out, e->run, &e->marks, packet->data, packet->len, color);
+}
+
+static void put_packet_records(const explain *e, const run_packet *packet)
+{
+    text *out = output_text(e->output);
+
+    text_puts(out, "{\"type\":\"payload\"");
+    record_packet_head(out, e->run, &packet->where, packet->has_time);
+    text_printf(out, ",\"proto\":\"%s\",\"payload\":\"", protocol_names[packet->protocol]);
+    text_hex(out, packet->data, packet->len);
+    text_puts(out, "\"}\n");
+    for (size_t i = 0; i < e->marks.num_findings; i++)
+        record_finding(out, e->run, packet, &e->marks.findings[i], packet->data, packet->len);
+}
+
 static void explain_packet(void *ctx, const run_packet *packet)
 {
-    static const char *const names[] = {[FRAME_UDP] = "UDP", [FRAME_TCP] = "TCP", [FRAME_ICMP] = "ICMP"};
     explain *e = ctx;
-    text *out = output_text(e->output);
 
     if (packet->where.frame != e->frame)
         return;
     e->found = true;
-    text_printf(out, "\n%s payload of frame %u, %u bytes:\n", names[packet->protocol], e->frame, packet->len);
-    put_bytes(out, packet->data, packet->len, &e->marks, e->with->color);
-    if (e->marks.num_findings == 0)
-        text_puts(out, "  no findings\n");
-    put_findings(out, e->run, &e->marks, packet->data, packet->len, e->with->color);
+    if (e->with->format == FORMAT_NDJSON)
+        put_packet_records(e, packet);
+    else
+        put_packet_text(e, packet);
     run_stop(e->run);
 }
 

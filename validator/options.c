@@ -39,7 +39,7 @@ static const command_info commands[NUM_COMMANDS] = {
     [COMMAND_ENCODE] = {"encode", "[FILE.ndjson]", "what decode prints, back to messages: a line of hex each",
                         BIT(FORMAT_TEXT), 0, 1},
     [COMMAND_EXPLAIN] = {"explain", "SLUG | CAPTURE FRAME", "one rule at length; or one packet with its findings",
-                         BIT(FORMAT_TEXT), 1, 2},
+                         BOTH, 1, 2},
     [COMMAND_RULES] = {"rules", "", "the list of all rules", BOTH, 0, 0},
 };
 
@@ -77,7 +77,7 @@ typedef struct option_info {
 static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
 {
     const option_info all[] = {
-        {ALL & ~(BIT(COMMAND_ENCODE) | BIT(COMMAND_EXPLAIN)), {"format", 'f', 0, G_OPTION_ARG_STRING, &raw->format,
+        {ALL & ~BIT(COMMAND_ENCODE), {"format", 'f', 0, G_OPTION_ARG_STRING, &raw->format,
              "text, ndjson; check also sarif, junit, html, eve", "FORMAT"}},
         {ALL, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw->output, "Write to FILE, whole or not at all", "FILE"}},
         {TAKES_FRAMES, {"filter", 0, 0, G_OPTION_ARG_STRING, &raw->filter, "Look only at packets that match a BPF expression", "BPF"}},

@@ -15,14 +15,17 @@ static void put_member(text *out, const char *before, const char *value)
     text_json(out, value, strlen(value));
 }
 
-static void put_record(text *out, const krpc_rule_info *info)
+void rules_put_members(text *out, krpc_rule rule)
 {
+    const krpc_rule_info *info = krpc_rule_get(rule);
+    char line[200];
+
+    krpc_rule_text(line, sizeof line, rule);
     put_member(out, "{\"type\":\"rule\",\"rule\":", info->slug);
     put_member(out, ",\"severity\":", krpc_severity_name(info->severity));
     put_member(out, ",\"spec\":", info->spec);
-    put_member(out, ",\"message\":", info->text);
+    put_member(out, ",\"message\":", line);
     put_member(out, ",\"explanation\":", info->explanation);
-    text_puts(out, "}\n");
 }
 
 int rules_main(const options *with)
@@ -37,7 +40,8 @@ int rules_main(const options *with)
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         const krpc_rule_info *info = krpc_rule_get((krpc_rule)i);
         if (with->format == FORMAT_NDJSON) {
-            put_record(output_text(to), info);
+            rules_put_members(output_text(to), (krpc_rule)i);
+            text_puts(output_text(to), "}\n");
             continue;
         }
         text_puts(grid_cell(rows), info->slug);

@@ -52,7 +52,7 @@ _krpcscope()
         decode) options+=" $takes $reads $selects --hex" ;;
         compare) options+=" $takes $selects --format --threads --verbose --inside --outside" ;;
         encode) options+=" --raw" ;;
-        explain) options+=" $takes" ;;
+        explain) options+=" $takes --format" ;;
         rules) options+=" --format" ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -22,7 +22,7 @@ complete -c krpcscope -s h -l help -d 'Show help'
 complete -c krpcscope -l version -d 'Show versions'
 
 complete -c krpcscope -n "$checks" -s f -l format -x -a 'text ndjson sarif junit html eve' -d 'Format'
-complete -c krpcscope -n "__fish_seen_subcommand_from ports nodes decode compare rules" -s f -l format -x -a 'text ndjson' -d 'Format'
+complete -c krpcscope -n "__fish_seen_subcommand_from ports nodes decode compare explain rules" -s f -l format -x -a 'text ndjson' -d 'Format'
 complete -c krpcscope -n "$reads" -l merge -d 'Take all captures as one, by time'
 complete -c krpcscope -n "$reads" -l anonymize -x -d 'Replace addresses and ids, by a key'
 complete -c krpcscope -n "$reads; or __fish_seen_subcommand_from compare" -l threads -x -a '1 2' -d 'Threads'
