@@ -8,6 +8,7 @@
  *     store.c         where that is kept
  *     dissect.c       one KRPC message: is it one, Info column, summary
  *     tree.c          its keys and values
+ *     tree_list.c     those that hold many of a kind
  *     findings.c      what there is to say against it
  *     item.c          text and generated items for all of these
  *     ports.c         its port advertisements, and the NAT of its sender
@@ -229,6 +230,22 @@ typedef struct tree_context {
 } tree_context;
 
 void tree_message(tree_context *context, proto_tree *tree);
+
+/* tree_has_room counts an item: false when there are enough. */
+bool tree_has_room(tree_context *context);
+/* tree_clamp is the part that was captured; a container that was cut may say more. */
+krpc_span tree_clamp(const tree_context *context, uint32_t off, uint32_t len);
+/* tree_more_add says how many are not shown, tree_remainder_draw shows the bytes that are none of a kind. 0 adds nothing. */
+void tree_more_add(tree_context *context, proto_tree *tree, uint32_t count);
+void tree_remainder_draw(tree_context *context, proto_tree *tree, uint32_t off, uint32_t len);
+/* tree_common_text says how many leading bits an id has in common with the target, tree_distance_draw is for filters. */
+const char *tree_common_text(packet_info *pinfo, unsigned bits);
+void tree_distance_draw(tree_context *context, proto_tree *tree, unsigned bits);
+
+/* tree_list.c */
+
+/* tree_list_draw draws a value of nodes, peers or info-hashes. */
+proto_item *tree_list_draw(tree_context *context, proto_tree *tree, krpc_field field, krpc_span span);
 
 /* findings.c */
 

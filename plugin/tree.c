@@ -12,18 +12,15 @@
 #include <krpc/client.h>
 #include <krpc/node_id.h>
 
-#define NODE_LEN 26
-#define NODE6_LEN 38
 #define ID_LEN KRPC_NODE_ID_LEN
 #define MAX_UNKNOWN 64 /* unknown keys shown of one dictionary */
 
-static bool has_room(tree_context *c)
+bool tree_has_room(tree_context *c)
 {
     return c->num_items++ < TREE_MAX_ITEMS;
 }
 
-/* Part of what was captured; a container that was cut may say more. */
-static krpc_span clamp(const tree_context *c, uint32_t off, uint32_t len)
+krpc_span tree_clamp(const tree_context *c, uint32_t off, uint32_t len)
 {
     krpc_span span = {.off = MIN(off, c->len), .len = 0};
 
@@ -33,7 +30,7 @@ static krpc_span clamp(const tree_context *c, uint32_t off, uint32_t len)
 
 static krpc_span value_span(const tree_context *c, const krpc_value *value)
 {
-    return clamp(c, value->off, value->len);
+    return tree_clamp(c, value->off, value->len);
 }
 
 static void place_add(tree_context *c, uint32_t off, uint32_t end, proto_item *item)
@@ -42,15 +39,15 @@ static void place_add(tree_context *c, uint32_t off, uint32_t end, proto_item *i
         c->places[c->num_places++] = (tree_place){.off = off, .len = end - off, .item = item};
 }
 
-static void more_add(tree_context *c, proto_tree *tree, uint32_t count)
+void tree_more_add(tree_context *c, proto_tree *tree, uint32_t count)
 {
     if (count != 0)
         item_uint(tree, HF(MORE), c->tvb, count);
 }
 
-static void draw_remainder(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+void tree_remainder_draw(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
 {
-    if (len != 0 && has_room(c))
+    if (len != 0 && tree_has_room(c))
         proto_tree_add_item(tree, HF(REMAINDER), c->tvb, (int)off, (int)len, ENC_NA);
 }
 
@@ -61,140 +58,18 @@ static void hide(proto_item *item)
     proto_item_set_hidden(item);
 }
 
-static void draw_distance(tree_context *c, proto_tree *tree, unsigned bits)
+void tree_distance_draw(tree_context *c, proto_tree *tree, unsigned bits)
 {
     if (compat_is_referenced(HF(DISTANCE)))
         hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
 }
 
-static const char *common_text(packet_info *pinfo, unsigned bits)
+const char *tree_common_text(packet_info *pinfo, unsigned bits)
 {
     char decimal[ITEM_DECIMAL];
 
     return wmem_strconcat(pinfo->pool, ", ", item_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
                           " in common with the target", NULL);
-}
-
-static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint, unsigned bits)
-{
-    char text[KRPC_ENDPOINT_TEXT] = "";
-    const char *id, *line;
-
-    if (!compat_is_visible(tree))
-        return proto_tree_add_item(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, ENC_NA);
-    id = item_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
-    line = wmem_strconcat(c->pinfo->pool, "Node ", id, ", ", krpc_endpoint_text(text, endpoint),
-                          c->target != NULL ? common_text(c->pinfo, bits) : "", NULL);
-    return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "%s", line);
-}
-
-/* One entry of compact node info: 20 bytes of id, then a compact endpoint. */
-static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
-{
-    const uint8_t *id = c->data + off;
-    krpc_endpoint endpoint;
-
-    if (!krpc_endpoint_get(&endpoint, id + ID_LEN, len - ID_LEN))
-        return;
-
-    unsigned bits = c->target != NULL ? krpc_node_id_common_bits(id, c->target) : 0;
-    proto_item *row = row_add(c, tree, (krpc_span){off, len}, &endpoint, bits);
-    proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
-
-    proto_tree_add_item(sub, HF(NODE_ID), c->tvb, (int)off, ID_LEN, ENC_NA);
-    item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
-    proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
-    if (c->target != NULL)
-        draw_distance(c, sub, bits);
-    c->num_items += 4;
-}
-
-static void draw_nodes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span, uint32_t size)
-{
-    uint32_t count = span.len / size;
-    uint32_t i = 0;
-
-    proto_item_append_text(item, ": %u", count);
-    for (i = 0; i < count && has_room(c); i++)
-        draw_node(c, tree, span.off + i * size, size);
-    more_add(c, tree, count - i);
-    draw_remainder(c, tree, span.off + count * size, span.len % size);
-}
-
-static void draw_node_list(tree_context *c, proto_tree *tree, krpc_field field)
-{
-    uint32_t more = 0;
-    bencode_token token;
-    krpc_list list;
-
-    krpc_list_init(&list, c->message, c->data, field);
-    while (krpc_list_next(&list, &token)) {
-        krpc_span span = clamp(c, token.body_off, token.body_len);
-
-        if (!has_room(c))
-            more++;
-        else if (token.type == BENCODE_STRING && (span.len == NODE_LEN || span.len == NODE6_LEN))
-            draw_node(c, tree, span.off, span.len);
-        else
-            draw_remainder(c, tree, span.off, span.len);
-    }
-    more_add(c, tree, more);
-}
-
-static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
-{
-    char text[KRPC_ENDPOINT_TEXT] = "";
-    krpc_endpoint endpoint;
-
-    if (!krpc_endpoint_get(&endpoint, c->data + off, len)) {
-        draw_remainder(c, tree, off, len);
-        return;
-    }
-    proto_item *row = compat_is_visible(tree)
-                          ? proto_tree_add_none_format(tree, HF(PEER), c->tvb, (int)off, (int)len, "Peer %s",
-                                                       krpc_endpoint_text(text, &endpoint))
-                          : proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
-    proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
-
-    item_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
-    proto_tree_add_item(sub, HF(PEER_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
-    c->num_items += 2;
-}
-
-/* Where several peers were joined into one string they are shown as several. */
-static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item, krpc_field field)
-{
-    uint32_t count = 0, more = 0;
-    bencode_token token;
-    krpc_list list;
-
-    krpc_list_init(&list, c->message, c->data, field);
-    while (krpc_list_next(&list, &token)) {
-        krpc_span span = clamp(c, token.body_off, token.body_len);
-        uint32_t size = span.len % 6 == 0 && span.len != 18 ? 6 : span.len;
-
-        for (uint32_t pos = 0; token.type == BENCODE_STRING && size != 0 && pos < span.len; pos += size) {
-            count++;
-            if (has_room(c))
-                draw_peer(c, tree, span.off + pos, size);
-            else
-                more++;
-        }
-    }
-    proto_item_append_text(item, ": %u", count);
-    more_add(c, tree, more);
-}
-
-static void draw_hashes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span)
-{
-    uint32_t count = span.len / ID_LEN;
-    uint32_t i = 0;
-
-    proto_item_append_text(item, ": %u", count);
-    for (i = 0; i < count && has_room(c); i++)
-        proto_tree_add_item(tree, HF(SAMPLE), c->tvb, (int)(span.off + i * ID_LEN), ID_LEN, ENC_NA);
-    more_add(c, tree, count - i);
-    draw_remainder(c, tree, span.off + count * ID_LEN, span.len % ID_LEN);
 }
 
 static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field field)
@@ -205,9 +80,9 @@ static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field fiel
 
     krpc_list_init(&list, c->message, c->data, field);
     while (krpc_list_next(&list, &token)) {
-        krpc_span span = clamp(c, token.body_off, token.body_len);
+        krpc_span span = tree_clamp(c, token.body_off, token.body_len);
 
-        if (token.type == BENCODE_STRING && has_room(c))
+        if (token.type == BENCODE_STRING && tree_has_room(c))
             item = proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
                                          item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT));
     }
@@ -235,7 +110,7 @@ static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field
     if (has_addr)
         item_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
     else
-        draw_remainder(c, tree, span.off, span.len);
+        tree_remainder_draw(c, tree, span.off, span.len);
     if (has_port)
         proto_tree_add_item(tree, hf_port[field], c->tvb, (int)(span.off + endpoint.addr_len), 2, ENC_BIG_ENDIAN);
     return item;
@@ -279,8 +154,8 @@ static void draw_id(tree_context *c, proto_item *item, krpc_span span)
     if (c->target != NULL) {
         unsigned bits = krpc_node_id_common_bits(id, c->target);
 
-        common = common_text(c->pinfo, bits);
-        draw_distance(c, tree, bits);
+        common = tree_common_text(c->pinfo, bits);
+        tree_distance_draw(c, tree, bits);
     }
     if (verdict == KRPC_NODE_ID_EXEMPT)
         proto_item_append_text(item, "%s", common);
@@ -366,31 +241,6 @@ static proto_item *draw_flag(tree_context *c, proto_tree *tree, krpc_field field
     return item;
 }
 
-static proto_item *draw_list(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
-{
-    proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
-    proto_tree *sub = proto_item_add_subtree(item, ETT(VALUE));
-
-    switch (krpc_field_get(field)->kind) {
-    case KRPC_KIND_NODES:
-        draw_nodes(c, sub, item, span, NODE_LEN);
-        break;
-    case KRPC_KIND_NODES6:
-        draw_nodes(c, sub, item, span, NODE6_LEN);
-        break;
-    case KRPC_KIND_NODE_LIST:
-        draw_node_list(c, sub, field);
-        break;
-    case KRPC_KIND_PEERS:
-        draw_peers(c, sub, item, field);
-        break;
-    default:
-        draw_hashes(c, sub, item, span);
-        break;
-    }
-    return item;
-}
-
 static void draw_field(tree_context *c, proto_tree *tree, krpc_field field);
 static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope);
 
@@ -473,7 +323,7 @@ static proto_item *draw_value(tree_context *c, proto_tree *tree, krpc_field fiel
     case KRPC_KIND_HASHES:
     case KRPC_KIND_PEERS:
     case KRPC_KIND_NODE_LIST:
-        return draw_list(c, tree, field, span);
+        return tree_list_draw(c, tree, field, span);
     }
     return item;
 }
@@ -516,10 +366,10 @@ static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope)
         return;
     krpc_unknown_init(&unknown, c->message, c->data, scope);
     while (krpc_unknown_next(&unknown, &key, &value)) {
-        if (count++ >= MAX_UNKNOWN || !has_room(c))
+        if (count++ >= MAX_UNKNOWN || !tree_has_room(c))
             continue;
-        key = clamp(c, key.off, key.len);
-        value = clamp(c, value.off, value.len);
+        key = tree_clamp(c, key.off, key.len);
+        value = tree_clamp(c, value.off, value.len);
 
         proto_item *item = proto_tree_add_string(tree, HF(UNKNOWN_KEY), c->tvb, (int)key.off, (int)key.len,
                                                  item_text(c->pinfo, c->data + key.off, key.len, ITEM_MAX_TEXT));
@@ -530,7 +380,7 @@ static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope)
         place_add(c, key.off, value.off + value.len, item);
     }
     if (count > MAX_UNKNOWN)
-        more_add(c, tree, count - MAX_UNKNOWN);
+        tree_more_add(c, tree, count - MAX_UNKNOWN);
 }
 
 void tree_message(tree_context *c, proto_tree *tree)

@@ -1,0 +1,158 @@
+/* tree_list.c: values that hold many of a kind: nodes, peers, info-hashes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "plugin.h"
+
+#include <krpc/node_id.h>
+
+#define NODE_LEN 26
+#define NODE6_LEN 38
+#define ID_LEN KRPC_NODE_ID_LEN
+
+static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint, unsigned bits)
+{
+    char text[KRPC_ENDPOINT_TEXT] = "";
+    const char *id, *line;
+
+    if (!compat_is_visible(tree))
+        return proto_tree_add_item(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, ENC_NA);
+    id = item_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
+    line = wmem_strconcat(c->pinfo->pool, "Node ", id, ", ", krpc_endpoint_text(text, endpoint),
+                          c->target != NULL ? tree_common_text(c->pinfo, bits) : "", NULL);
+    return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "%s", line);
+}
+
+/* One entry of compact node info: 20 bytes of id, then a compact endpoint. */
+static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+{
+    const uint8_t *id = c->data + off;
+    krpc_endpoint endpoint;
+
+    if (!krpc_endpoint_get(&endpoint, id + ID_LEN, len - ID_LEN))
+        return;
+
+    unsigned bits = c->target != NULL ? krpc_node_id_common_bits(id, c->target) : 0;
+    proto_item *row = row_add(c, tree, (krpc_span){off, len}, &endpoint, bits);
+    proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
+
+    proto_tree_add_item(sub, HF(NODE_ID), c->tvb, (int)off, ID_LEN, ENC_NA);
+    item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
+    proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
+    if (c->target != NULL)
+        tree_distance_draw(c, sub, bits);
+    c->num_items += 4;
+}
+
+static void draw_nodes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span, uint32_t size)
+{
+    uint32_t count = span.len / size;
+    uint32_t i = 0;
+
+    proto_item_append_text(item, ": %u", count);
+    for (i = 0; i < count && tree_has_room(c); i++)
+        draw_node(c, tree, span.off + i * size, size);
+    tree_more_add(c, tree, count - i);
+    tree_remainder_draw(c, tree, span.off + count * size, span.len % size);
+}
+
+static void draw_node_list(tree_context *c, proto_tree *tree, krpc_field field)
+{
+    uint32_t more = 0;
+    bencode_token token;
+    krpc_list list;
+
+    krpc_list_init(&list, c->message, c->data, field);
+    while (krpc_list_next(&list, &token)) {
+        krpc_span span = tree_clamp(c, token.body_off, token.body_len);
+
+        if (!tree_has_room(c))
+            more++;
+        else if (token.type == BENCODE_STRING && (span.len == NODE_LEN || span.len == NODE6_LEN))
+            draw_node(c, tree, span.off, span.len);
+        else
+            tree_remainder_draw(c, tree, span.off, span.len);
+    }
+    tree_more_add(c, tree, more);
+}
+
+static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+{
+    char text[KRPC_ENDPOINT_TEXT] = "";
+    krpc_endpoint endpoint;
+
+    if (!krpc_endpoint_get(&endpoint, c->data + off, len)) {
+        tree_remainder_draw(c, tree, off, len);
+        return;
+    }
+    proto_item *row = compat_is_visible(tree)
+                          ? proto_tree_add_none_format(tree, HF(PEER), c->tvb, (int)off, (int)len, "Peer %s",
+                                                       krpc_endpoint_text(text, &endpoint))
+                          : proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
+
+    item_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
+    proto_tree_add_item(sub, HF(PEER_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
+    c->num_items += 2;
+}
+
+/* Where several peers were joined into one string they are shown as several. */
+static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item, krpc_field field)
+{
+    uint32_t count = 0, more = 0;
+    bencode_token token;
+    krpc_list list;
+
+    krpc_list_init(&list, c->message, c->data, field);
+    while (krpc_list_next(&list, &token)) {
+        krpc_span span = tree_clamp(c, token.body_off, token.body_len);
+        uint32_t size = span.len % 6 == 0 && span.len != 18 ? 6 : span.len;
+
+        for (uint32_t pos = 0; token.type == BENCODE_STRING && size != 0 && pos < span.len; pos += size) {
+            count++;
+            if (tree_has_room(c))
+                draw_peer(c, tree, span.off + pos, size);
+            else
+                more++;
+        }
+    }
+    proto_item_append_text(item, ": %u", count);
+    tree_more_add(c, tree, more);
+}
+
+static void draw_hashes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span)
+{
+    uint32_t count = span.len / ID_LEN;
+    uint32_t i = 0;
+
+    proto_item_append_text(item, ": %u", count);
+    for (i = 0; i < count && tree_has_room(c); i++)
+        proto_tree_add_item(tree, HF(SAMPLE), c->tvb, (int)(span.off + i * ID_LEN), ID_LEN, ENC_NA);
+    tree_more_add(c, tree, count - i);
+    tree_remainder_draw(c, tree, span.off + count * ID_LEN, span.len % ID_LEN);
+}
+
+proto_item *tree_list_draw(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+{
+    proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(VALUE));
+
+    switch (krpc_field_get(field)->kind) {
+    case KRPC_KIND_NODES:
+        draw_nodes(c, sub, item, span, NODE_LEN);
+        break;
+    case KRPC_KIND_NODES6:
+        draw_nodes(c, sub, item, span, NODE6_LEN);
+        break;
+    case KRPC_KIND_NODE_LIST:
+        draw_node_list(c, sub, field);
+        break;
+    case KRPC_KIND_PEERS:
+        draw_peers(c, sub, item, field);
+        break;
+    default:
+        draw_hashes(c, sub, item, span);
+        break;
+    }
+    return item;
+}
