@@ -73,6 +73,15 @@ static void head_print(const report *r, const char *title)
     printf("\n" RULER "\n%s%s%s\n\n", title, r->filter != NULL ? ", filter: " : "", r->filter != NULL ? r->filter : "");
 }
 
+/* Returns what goes before the next one. */
+static const char *count_print(const char *before, const char *name, unsigned count)
+{
+    if (count == 0)
+        return before;
+    printf("%s%s %u", before, name, count);
+    return ", ";
+}
+
 static void ports_draw_all(void *context)
 {
     static unsigned count[KRPC_NUM_CHANNELS][TRACKER_NUM_VERDICTS];
@@ -99,14 +108,13 @@ static void ports_draw_all(void *context)
             sum += count[channel][verdict];
         if (sum == 0)
             continue;
-        printf("%-14s %8u ", krpc_channel_get((krpc_channel)channel)->name, sum);
+        printf("%-14s %8u  ", krpc_channel_get((krpc_channel)channel)->name, sum);
+        const char *before = "";
         for (unsigned verdict = 0; verdict < TRACKER_NUM_VERDICTS; verdict++)
-            if (count[channel][verdict] != 0)
-                printf(" %s %u", tracker_verdict_name((tracker_verdict)verdict), count[channel][verdict]);
-        printf(";");
+            before = count_print(before, tracker_verdict_name((tracker_verdict)verdict), count[channel][verdict]);
+        before = "; ";
         for (unsigned i = 1; i < TRACKER_NUM_LATER; i++)
-            if (later[channel][i] != 0)
-                printf(" %s %u", tracker_later_name((tracker_later)i), later[channel][i]);
+            before = count_print(before, tracker_later_name((tracker_later)i), later[channel][i]);
         printf("\n");
     }
     printf(RULER "\n");
@@ -135,9 +143,10 @@ static void node_print(const tracker_node *node)
     for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
         const tracker_external *external = &nat->external[i];
 
-        printf("    seen as %s by %u, frames", krpc_endpoint_text(text, &external->endpoint), external->observers);
+        printf("    seen as %s by %u, frame%s", krpc_endpoint_text(text, &external->endpoint), external->observers,
+               external->frames[1] != 0 ? "s" : "");
         for (unsigned k = 0; k < TRACKER_MAX_FRAMES && external->frames[k] != 0; k++)
-            printf(" %u", external->frames[k]);
+            printf("%s %u", k > 0 ? "," : "", external->frames[k]);
         printf("\n");
     }
     if (nat->num_external > nat->num_kept)
@@ -159,9 +168,12 @@ static void nat_draw_all(void *context)
         if (ports_is_behind_nat(&node))
             node_print(&node);
     }
-    printf("\nnodes:");
+    printf("\nnodes: ");
+    const char *before = "";
     for (unsigned i = 0; i < TRACKER_NUM_PORT; i++)
-        printf(" %s %u", tracker_port_name((tracker_port)i), count[i]);
+        before = count_print(before, tracker_port_name((tracker_port)i), count[i]);
+    if (*before == '\0')
+        printf("none");
     printf("\n" RULER "\n");
 }
 

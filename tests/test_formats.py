@@ -121,6 +121,22 @@ class Check(Formats):
             text += (" " if ", " in who else "; ") + f"sent by {who}"
         return text
 
+    def test_verbose_explains(self):
+        rules = subprocess.run([KRPCSCOPE, "rules", "--format", "ndjson"], stdout=subprocess.PIPE, check=True).stdout
+        head, summary, rest = out("malformed", "check", "--verbose").partition("\nSummary of")
+        said, kept = {}, []
+        for line in head.splitlines():
+            self.assertLessEqual(len(line), 100)
+            if line.startswith(8 * " "):
+                said[rule] = f"{said.get(rule, '')} {line.strip()}".strip()
+                continue
+            kept.append(line + "\n")
+            rule = line.split()[1] if line[0] != " " else rule
+        self.assertEqual("".join(kept) + summary + rest, out("malformed", "check"))
+        explanations = {r["rule"]: r["explanation"] for r in map(json.loads, rules.splitlines())}
+        self.assertEqual(said, {rule: explanations[rule] for rule in said})
+        self.assertEqual(set(said), {f["rule"] for f in findings("malformed")})
+
     def head(self, name):
         s = summary(name)
         p, m, n = s["packets"], s["messages"], s["nodes"]

@@ -32,6 +32,9 @@ class Help(unittest.TestCase):
         for command in COMMANDS:
             self.assertRegex(text, rf"\n  krpcscope {command}\b")
             self.assertIn("Options:", out(command, "--help").decode())
+            self.assertNotRegex(out(command, "--help").decode(), r"(?m) $")
+            formats = re.findall(r"(?m)--format=FORMAT +(.*)", out(command, "--help").decode())
+            self.assertEqual(formats, {"check": ["text, ndjson, sarif, junit, html, eve"], "encode": []}.get(command, ["text, ndjson"]))
             self.assertEqual(out(command, "--help"), out("--help", command))
         self.assertEqual(out("-h"), out("--help"))
         version = out("--version").decode()

@@ -246,6 +246,8 @@ class Explain(unittest.TestCase):
                       ["explain", sample("bep5.pcapng"), "0"], ["explain", sample("bep5.pcapng"), "x"]):
             result = run(*words)
             self.assertEqual((result.returncode, result.stdout, result.stderr.count(b"\n")), (2, b"", 1), words)
+        self.assertIn(b"no such rule", run("explain", "no.such-rule").stderr)
+        self.assertIn(b"explain CAPTURE FRAME", run("explain", sample("bep5.pcapng")).stderr)
         self.assertIn(b"no frame 13, the last one is 12", run("explain", sample("bep5.pcapng"), 13).stderr)
         self.assertEqual(run("explain", sample("bep5.pcapng"), 12).returncode, 0)
         make = links()

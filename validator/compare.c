@@ -304,21 +304,21 @@ static void put_text(compare *c, const GPtrArray *all)
     grid_put(out, rows, c->with->color);
     text_puts(out, any ? "\n  " : "  ");
     text_count(out, c->num_pairs);
-    text_puts(out, " packets were found on both sides.\n  ");
+    text_printf(out, " packet%s found on both sides.\n  ", c->num_pairs == 1 ? "" : "s");
     if (num_tcp + num_unchanged > 0) {
         const char *and = num_tcp > 0 && num_unchanged > 0 ? "; " : "";
         if (num_tcp > 0)
-            text_printf(out, "%u TCP endpoints, %u of them with their port", num_tcp, num_tcp_kept);
+            text_printf(out, "%u TCP endpoint%s, %u of which kept the port", num_tcp, num_tcp == 1 ? "" : "s", num_tcp_kept);
         if (num_unchanged > 0)
-            text_printf(out, "%s%u UDP endpoints passed unchanged", and, num_unchanged);
+            text_printf(out, "%s%u UDP endpoint%s passed unchanged", and, num_unchanged, num_unchanged == 1 ? "" : "s");
         text_printf(out, "%s.\n  ", c->with->verbose ? "" : " (-v shows them)");
     }
     text_count(out, c->num_alone[INSIDE]);
-    text_puts(out, " were seen inside alone (they stayed in the network, or did not get out), ");
+    text_puts(out, " seen inside alone (stayed in the network, or did not get out), ");
     text_count(out, c->num_alone[OUTSIDE]);
-    text_puts(out, " outside alone\n  (they were for others, or did not get in); ");
+    text_puts(out, " outside alone\n  (for others, or did not get in); ");
     text_count(out, pairing_too_short(c->pairs));
-    text_printf(out, " of fewer than %d bytes were not looked at.\n", PAIRING_MIN_LEN);
+    text_printf(out, " of fewer than %d bytes not looked at.\n", PAIRING_MIN_LEN);
     if (c->num_pairs == 0)
         text_puts(out, "  Nothing matches: are these the two sides of one NAT, taken at the same time?\n");
 }

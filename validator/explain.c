@@ -13,6 +13,7 @@
 #include "record.h"
 #include "run.h"
 #include "style.h"
+#include "wrap.h"
 
 #define BYTES_A_LINE 16
 #define MAX_MARKS 9 /* the digits that mark them */
@@ -133,24 +134,10 @@ static void put_findings(text *out, const run *from, const marks *m, const uint8
 
 static void put_wrapped(text *out, const char *string)
 {
-    char **words = g_strsplit(string, " ", -1);
-    size_t column = 0;
+    size_t start = out->len;
 
-    for (char **word = words; *word != NULL; word++) {
-        size_t len = strlen(*word);
-        if (column > 0 && column + 1 + len > WIDTH) {
-            text_char(out, '\n');
-            column = 0;
-        }
-        if (column > 0) {
-            text_char(out, ' ');
-            column++;
-        }
-        text_put(out, *word, len);
-        column += len;
-    }
-    text_char(out, '\n');
-    g_strfreev(words);
+    text_puts(out, string);
+    wrap(out, start, "", WIDTH);
 }
 
 static uint32_t find_marked(const scene *shown)
@@ -225,9 +212,10 @@ static void put_rule_text(text *out, krpc_rule rule, const shown *sample, bool c
     put_wrapped(out, info->explanation);
     if (sample->data == NULL)
         return;
-    text_puts(out, sample->what != NULL ? "\nExample: " : "\nExample:\n");
-    if (sample->what != NULL)
-        put_wrapped(out, sample->what);
+    text_char(out, '\n');
+    size_t start = out->len;
+    text_printf(out, "Example: %s", sample->what != NULL ? sample->what : "");
+    wrap(out, start, "", WIDTH);
     put_bytes(out, sample->data, sample->len, &sample->marks, color);
     put_findings(out, NULL, &sample->marks, sample->data, sample->len, color);
 }
@@ -266,7 +254,10 @@ static int explain_rule(const options *with)
     shown sample = {0};
 
     if (rule == KRPC_NUM_RULES) {
-        say("%s: no such rule; krpcscope rules lists them all", slug);
+        if (g_file_test(slug, G_FILE_TEST_EXISTS))
+            say("%s: no rule, but a file: krpcscope explain CAPTURE FRAME explains one of its frames", slug);
+        else
+            say("%s: no such rule; krpcscope rules lists them all", slug);
         return EXIT_TROUBLE;
     }
     output *to = output_new(with->output);

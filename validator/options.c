@@ -71,14 +71,14 @@ typedef struct option_info {
     GOptionEntry entry;
 } option_info;
 
-#define NUM_OPTIONS 24
+#define NUM_OPTIONS 25
 
 /* The table is made at run time because it points into raw. */
 static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
 {
     const option_info all[] = {
-        {ALL & ~BIT(COMMAND_ENCODE), {"format", 'f', 0, G_OPTION_ARG_STRING, &raw->format,
-             "text, ndjson; check also sarif, junit, html, eve", "FORMAT"}},
+        {BIT(COMMAND_CHECK), {"format", 'f', 0, G_OPTION_ARG_STRING, &raw->format, "text, ndjson, sarif, junit, html, eve", "FORMAT"}},
+        {ALL & ~(BIT(COMMAND_CHECK) | BIT(COMMAND_ENCODE)), {"format", 'f', 0, G_OPTION_ARG_STRING, &raw->format, "text, ndjson", "FORMAT"}},
         {ALL, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw->output, "Write to FILE, whole or not at all", "FILE"}},
         {TAKES_FRAMES, {"filter", 0, 0, G_OPTION_ARG_STRING, &raw->filter, "Look only at packets that match a BPF expression", "BPF"}},
         {TAKES_FRAMES, {"decode-as", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &raw->decode_as,
@@ -113,7 +113,7 @@ static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
     return NUM_OPTIONS;
 }
 
-static GOptionContext *context_new(command which, raw_options *raw, bool all_options)
+static GOptionContext *context_new(command which, raw_options *raw)
 {
     option_info table[NUM_OPTIONS];
     GOptionEntry entries[NUM_OPTIONS + 1] = {{0}};
@@ -121,7 +121,7 @@ static GOptionContext *context_new(command which, raw_options *raw, bool all_opt
     unsigned n = 0;
 
     for (unsigned i = 0; i < num_options; i++)
-        if (all_options || (table[i].commands & BIT(which)) != 0)
+        if ((table[i].commands & BIT(which)) != 0)
             entries[n++] = table[i].entry;
     GOptionContext *context = g_option_context_new(commands[which].arguments);
     g_option_context_set_help_enabled(context, FALSE);
@@ -161,10 +161,10 @@ static void print_help(command which, bool named, raw_options *raw)
         fputs(examples, stdout);
         print_commands();
     } else {
-        printf("krpcscope %s %s\n  %s\n\n", commands[which].name, commands[which].arguments,
-               commands[which].summary);
+        printf("krpcscope %s%s%s\n  %s\n\n", commands[which].name, *commands[which].arguments != 0 ? " " : "",
+               commands[which].arguments, commands[which].summary);
     }
-    GOptionContext *context = context_new(which, raw, false);
+    GOptionContext *context = context_new(which, raw);
     char *help = g_option_context_get_help(context, TRUE, NULL);
     const char *list = strstr(help, "\n\n");
     printf("%s%s", named ? "Options:" : "Options of check:", list != NULL ? strchr(list + 2, '\n') : help);
@@ -429,7 +429,7 @@ bool options_parse(options *out, int *status, int argc, char **argv)
     static char **args; /* what out points into, until the program ends */
     args = g_strdupv(argv); /* GOption frees those that it takes */
     bool named = take_command(out, args, argc);
-    GOptionContext *context = context_new(out->command, &raw, false);
+    GOptionContext *context = context_new(out->command, &raw);
     bool parsed = g_option_context_parse_strv(context, &args, &error);
     g_option_context_free(context);
     if (!parsed) {

@@ -8,6 +8,7 @@
 
 #include "record.h"
 #include "style.h"
+#include "wrap.h"
 
 #define SHOWN_CLIENTS 6
 #define LABEL_WIDTH 12
@@ -129,6 +130,11 @@ static void put_rule(check *c, krpc_rule which)
         report_clients(out, rule);
     }
     end_line(out, INDENT);
+    if (c->with->verbose) {
+        size_t start = out->len;
+        text_puts(out, info->explanation);
+        wrap(out, start, "        ", WIDTH);
+    }
 }
 
 static text *put_label(check *c, const char *label)

@@ -9,6 +9,7 @@
 #include "message_text.h"
 #include "record.h"
 #include "select.h"
+#include "wrap.h"
 
 #define LINE_WIDTH 100
 #define SHOWN_EXTERNAL 3
@@ -365,34 +366,6 @@ static void put_filtering(text *out, const tracker_node *node)
         text_puts(out, " Others get in without having been sent to.");
 }
 
-/* Breaks what was written since start into lines. */
-static void wrap(text *out, size_t start, const char *indent)
-{
-    size_t len = out->len - start;
-    char *copy = g_strndup(out->data + start, len);
-    size_t column = 0;
-
-    out->len = start;
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
-        size_t word_len = strlen(word);
-        if (column > 0 && column + 1 + word_len > LINE_WIDTH) {
-            text_char(out, '\n');
-            column = 0;
-        }
-        if (column == 0) {
-            text_puts(out, indent);
-            column = strlen(indent);
-        } else {
-            text_char(out, ' ');
-            column++;
-        }
-        text_put(out, word, word_len);
-        column += word_len;
-    }
-    text_char(out, '\n');
-    g_free(copy);
-}
-
 static void put_story(text *out, const run *from, const ledger *book, GHashTable *said, const tracker_node *node)
 {
     size_t start = out->len;
@@ -405,7 +378,7 @@ static void put_story(text *out, const run *from, const ledger *book, GHashTable
     put_behaviour(out, node);
     put_filtering(out, node);
     put_claims(out, from, &claims, node);
-    wrap(out, start, "  ");
+    wrap(out, start, "  ", LINE_WIDTH);
 }
 
 static bool is_told(GHashTable *told, const tracker_node *node)
