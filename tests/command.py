@@ -49,9 +49,10 @@ def sent_by(found, messages):
         message = by_frame.get(f["frame"], {})
         known = len(message.get("v", "")) == 8
         senders[(message["v"], message["client"]) if known else ("", "unknown")] += 1
-    shown = [f"{client} ({count})" for (_, client), count in list(senders.items())[:8]]
+    first = sorted(list(senders.items())[:8], key=lambda item: -item[1])
+    shown = [f"{client} ({count:,})" for (_, client), count in first]
     others = sum(list(senders.values())[8:])
-    return None if set(senders) == {("", "unknown")} else ", ".join(shown + ([f"others ({others})"] if others else []))
+    return None if set(senders) == {("", "unknown")} else ", ".join(shown + ([f"others ({others:,})"] if others else []))
 
 
 def sample(name):

@@ -42,7 +42,7 @@ void report_frames(text *out, const check *c, const tally_rule *rule);
 
 /* report_knows_clients: segments and ICMP errors do not tell a client. */
 bool report_knows_clients(const tally_rule *rule);
-/* report_clients writes who did it: "libtorrent 2.0.8 (12), unknown (3)". */
+/* report_clients writes who did it, the most frequent first: "libtorrent 2.0.8 (12), unknown (3)". */
 void report_clients(text *out, const tally_rule *rule);
 
 /* report_stories tells the first ones of the nodes that are not where they seem, and how many more there are. */

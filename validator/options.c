@@ -336,6 +336,13 @@ static bool parse_numbers(options *out, const raw_options *raw)
     return true;
 }
 
+/* Is any option there that changes what is seen of a capture? */
+static bool is_about_captures(const options *out, const raw_options *raw)
+{
+    return raw->filter != NULL || raw->decode_as != NULL || raw->merge || raw->anonymize != NULL || raw->node != NULL ||
+           raw->info_hash != NULL || raw->client != NULL || out->selection.port >= 0 || raw->max_nodes != 0;
+}
+
 static bool parse_rest(options *out, const raw_options *raw)
 {
     const command_info *info = &commands[out->command];
@@ -346,6 +353,10 @@ static bool parse_rest(options *out, const raw_options *raw)
         return wrong("%s needs %s; see krpcscope %s --help", info->name, info->arguments, info->name);
     if (out->command == COMMAND_DECODE && (out->num_args == 0) != (out->hex != NULL))
         return wrong("decode needs either captures or --hex");
+    if (out->hex != NULL && is_about_captures(out, raw))
+        return wrong("--hex is one message: what selects, merges or anonymizes packets has no effect on it");
+    if (out->command == COMMAND_EXPLAIN && out->num_args == 1 && is_about_captures(out, raw))
+        return wrong("explain %s reads no capture: --filter, --decode-as and --max-nodes have no effect on it", out->args[0]);
     if (out->command == COMMAND_COMPARE && (out->inside == NULL || out->outside == NULL))
         return wrong("compare needs --inside CAPTURE and --outside CAPTURE");
     if (out->each && out->format != FORMAT_TEXT)

@@ -98,11 +98,24 @@ bool report_knows_clients(const tally_rule *rule)
 
 void report_clients(text *out, const tally_rule *rule)
 {
-    for (unsigned i = 0; i < rule->num_clients; i++)
-        text_printf(out, "%s%s (%" G_GUINT64_FORMAT ")", i > 0 ? ", " : "",
-                    record_client(rule->clients[i].version, rule->clients[i].len), rule->clients[i].count);
-    if (rule->other_clients > 0)
-        text_printf(out, ", others (%" G_GUINT64_FORMAT ")", rule->other_clients);
+    tally_client by_count[TALLY_CLIENTS];
+
+    for (unsigned i = 0; i < rule->num_clients; i++) {
+        unsigned at = i;
+        for (; at > 0 && by_count[at - 1].count < rule->clients[i].count; at--)
+            by_count[at] = by_count[at - 1];
+        by_count[at] = rule->clients[i];
+    }
+    for (unsigned i = 0; i < rule->num_clients; i++) {
+        text_printf(out, "%s%s (", i > 0 ? ", " : "", record_client(by_count[i].version, by_count[i].len));
+        text_count(out, by_count[i].count);
+        text_char(out, ')');
+    }
+    if (rule->other_clients > 0) {
+        text_puts(out, ", others (");
+        text_count(out, rule->other_clients);
+        text_char(out, ')');
+    }
 }
 
 static void put_rule(check *c, krpc_rule which)
