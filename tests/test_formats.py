@@ -142,10 +142,10 @@ class Check(Formats):
         p, m, n = s["packets"], s["messages"], s["nodes"]
         yield f"Summary of {name}.pcapng"
         yield f"packets {p['total']:,}" + (f" in {s['duration_s']:.1f} s" if s["duration_s"] else "") + ": " + (parts(
-            (p["udp"], "UDP"), (p["tcp"], "TCP"), (p["icmp"], "ICMP"), (p["fragments"], "fragments"), (p["other"], "other")) or "none")
-        yield f"DHT {plural(m['total'], 'messages')}: " + (parts(
+            (p["udp"], "UDP"), (p["tcp"], "TCP"), (p["icmp"], "ICMP"), (p["fragments"], "fragments"), (p["other"], "other")))
+        yield "DHT no messages" if m["total"] == 0 else f"DHT {plural(m['total'], 'messages')}: " + (parts(
             (m["queries"], "queries"), (m["responses"], "responses"), (m["errors"], "errors"), (m["others"], "of no type"),
-            (m["unanswered"], "queries unanswered")) or "none")
+            (m["unanswered"], "queries unanswered")))
         if m["queries"]:
             yield "queries " + parts(*((count, q if q != "none" else "without a name") for q, count in s["queries"].items()))
         if m["peerwire"]:
@@ -158,7 +158,7 @@ class Check(Formats):
         natted = "" if not n["natted"] else f", of which {n['natted']} " + (
             "is not where it seems" if n["natted"] == 1 else "are not where they seem")
         known = n["port"]["unknown"] < n["total"]
-        yield f"nodes {n['total']:,}{natted}" + ("; source port " + parts(
+        yield f"nodes {n['total'] or 'none':{',' if n['total'] else ''}}{natted}" + ("; source port " + parts(
             *((n["port"][kind], kind) for kind in ("preserved", "rewritten", "mixed", "unknown"))) if known else "")
         for number, (channel, verdicts) in enumerate(s["adverts"].items()):
             yield ("ports said " if number == 0 else "") + f"{channel} {sum(verdicts.values()):,} " + parts(

@@ -436,6 +436,16 @@ class Failures(Failing):
                         summary = json.loads(result.stdout.splitlines()[-1])
                         self.assertGreaterEqual(summary["messages"]["total"], good["messages"]["total"])
 
+    def test_nothing_in_it(self):
+        make = links()
+        with folder() as where:
+            (where / "a.pcap").write_bytes(make.pcap(make.ETHERNET, []))
+            lines = [line.split(None, 1) for line in out("check", where / "a.pcap").decode().splitlines()[1:]]
+            self.assertEqual(lines, [["packets", "none"], ["DHT", "no messages"], ["nodes", "none"], ["findings", "none"]])
+            for command, text in (("ports", b"Nobody advertised a port.\n"), ("nodes", b"No DHT node.\n"), ("decode", b"")):
+                self.assertEqual(out(command, where / "a.pcap"), text)
+                self.assertEqual(out(command, "--format", "ndjson", where / "a.pcap"), b"")
+
     def test_nothing_half_written(self):
         with tempfile.TemporaryDirectory() as folder:
             target = pathlib.Path(folder) / "out.json"

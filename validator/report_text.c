@@ -191,6 +191,10 @@ static void put_packets(check *c)
     text *out = put_label(c, "packets");
     bool first = true;
 
+    if (counts->packets == 0) {
+        text_puts(out, "none\n");
+        return;
+    }
     text_count(out, counts->packets);
     if (c->sum.duration_ns > 0)
         text_printf(out, " in %.1f s", (double)c->sum.duration_ns / 1e9);
@@ -206,8 +210,6 @@ static void put_packets(check *c)
     put_part(out, &first, counts->unsupported, "of a link type that is not supported");
     put_part(out, &first, counts->cut, "cut too short");
     put_part(out, &first, counts->malformed, "malformed");
-    if (first)
-        text_puts(out, "none");
     end_line(out, 2 + LABEL_WIDTH);
 }
 
@@ -220,6 +222,10 @@ static void put_messages(check *c)
     for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
         queries += stats->queries[i];
     text *out = put_label(c, "DHT");
+    if (c->sum.counts.krpc == 0) {
+        text_puts(out, "no messages\n");
+        return;
+    }
     text_count(out, c->sum.counts.krpc);
     text_puts(out, c->sum.counts.krpc == 1 ? " message: " : " messages: ");
     put_part(out, &first, queries, "queries");
@@ -227,8 +233,6 @@ static void put_messages(check *c)
     put_part(out, &first, stats->errors, "errors");
     put_part(out, &first, stats->others, "of no type");
     put_part(out, &first, stats->unanswered, "queries unanswered");
-    if (first)
-        text_puts(out, "none");
     end_line(out, 2 + LABEL_WIDTH);
     if (queries == 0)
         return;
@@ -281,7 +285,10 @@ static void put_nodes(check *c)
     text *out = put_label(c, "nodes");
     bool first = true;
 
-    text_count(out, sum->num_nodes);
+    if (sum->num_nodes == 0)
+        text_puts(out, "none");
+    else
+        text_count(out, sum->num_nodes);
     if (sum->num_natted > 0) {
         text_puts(out, ", of which ");
         text_count(out, sum->num_natted);
