@@ -109,9 +109,9 @@ static bool get_hex(reader *r, GByteArray *out, int index)
     for (int i = token->start; i < token->end; i += 2) {
         int high = g_ascii_xdigit_value(r->line[i]);
         int low = g_ascii_xdigit_value(r->line[i + 1]);
-        uint8_t byte = (uint8_t)(high << 4 | low);
         if (high < 0 || low < 0)
             return fail(r, "hex digits are wanted");
+        uint8_t byte = (uint8_t)(high << 4 | low);
         put(out, &byte, 1);
     }
     return true;
