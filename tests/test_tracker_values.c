@@ -189,11 +189,11 @@ static void one_of_several_behind_an_address(void)
         tracker_verdict verdict;
         tracker_later later;
         bool silent; /* the one that was told has never said its id */
-    } rows[] = {{'r', "l6:abcdB1e", TRACKER_VERDICT_SWAPPED, TRACKER_LATER_UNKNOWN},
-                {'s', "l6:abcdB1e", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN},
-                {'r', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED},
-                {'s', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN},
-                {'s', "l6:abcd0Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN},
+    } rows[] = {{'r', "l6:abcdB1e", TRACKER_VERDICT_SWAPPED, TRACKER_LATER_UNKNOWN, false},
+                {'s', "l6:abcdB1e", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN, false},
+                {'r', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED, false},
+                {'s', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN, false},
+                {'s', "l6:abcd0Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN, false},
                 {'r', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN, true}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
