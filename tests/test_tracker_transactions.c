@@ -112,6 +112,40 @@ static void the_newest_is_found_from_elsewhere(void)
     scene_end(&s);
 }
 
+/* Two queries in one frame, as in a packet of several: each answer says where the sender of its own query is seen. */
+static void two_queries_of_one_frame(void)
+{
+    scene s;
+
+    begin_with_room(&s, 7, 4096);
+    SAY(&s, Q, R, ANNOUNCE, .target = "h", .token = "t", .port = 6999, .t = "aa", .id = 'q');
+    s.frame--;
+    SAY(&s, Q, "198.51.100.2:7002", ANNOUNCE, .target = "h", .token = "t", .port = 6999, .t = "ab", .id = 'q');
+    SAY(&s, R, Q, .t = "aa", .id = 'r', .ip = Q);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed_frame, 2);
+    CU_ASSERT_EQUAL(advert_of(&s, 1).observed_frame, 0);
+    SAY(&s, "198.51.100.2:7002", Q, .t = "ab", .id = 's', .ip = Q);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed_frame, 2);
+    CU_ASSERT_EQUAL(advert_of(&s, 1).observed_frame, 3);
+    scene_end(&s);
+}
+
+/* A clock that begins with nothing, as in captures without a date, is as good as any. */
+static void times_that_begin_with_zero(void)
+{
+    scene s;
+
+    begin_with_room(&s, 7, 4096);
+    s.now = 0;
+    SAY(&s, Q, R, PING, .t = "aa", .id = 'q');
+    SAY(&s, R, Q, .t = "aa", .id = 'r');
+    CU_ASSERT_EQUAL(s.result.request_frame, 1);
+    s.now += 20 * SECONDS;
+    SAY(&s, R, Q, .t = "zz", .id = 'r');
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_UNSOLICITED), 1);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const unit_test tests[] = {
@@ -119,6 +153,8 @@ int main(void)
         UNIT_TEST(waiting_ones_stay),
         UNIT_TEST(many_are_answered_from_elsewhere),
         UNIT_TEST(the_newest_is_found_from_elsewhere),
+        UNIT_TEST(two_queries_of_one_frame),
+        UNIT_TEST(times_that_begin_with_zero),
     };
 
     return UNIT_RUN("tracker transactions", tests);
