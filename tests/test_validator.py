@@ -268,6 +268,15 @@ class Selection(unittest.TestCase):
         self.assertEqual([m["frame"] for m in picked], [m["frame"] for m in messages if m["src_port"] == first["src_port"]])
         self.assertEqual(records("decode", "--format", "ndjson", "--client", "no such client", capture), [])
 
+    def test_max_nodes(self):
+        """Who is one too many is counted, and the reader is told."""
+        capture = sample("natc-inside.pcapng")
+        num = len([n for n in records("nodes", "--format", "ndjson", capture) if n["type"] == "node"])
+        for most, dropped in ((num, 0), (num - 1, 1)):
+            said = records("check", "--format", "ndjson", "--max-nodes", most, capture)[-1]
+            self.assertEqual((said["nodes"]["total"], said["dropped"]["nodes"]), (most, dropped))
+            told = re.findall(r"^  dropped +(.*)$", out("check", "--max-nodes", most, capture).decode(), flags=re.M)
+            self.assertEqual(told, ["1 node (see --max-nodes)"] if dropped else [])
 
     def test_filter_on_every_link(self):
         """As tcpdump does: behind tags they are asked for, and tunnels are not looked into."""
