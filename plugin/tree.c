@@ -60,7 +60,7 @@ static void hide(proto_item *item)
 
 void tree_distance_draw(tree_context *c, proto_tree *tree, unsigned bits)
 {
-    if (compat_is_referenced(HF(DISTANCE)))
+    if (compat_is_visible(tree) || compat_is_referenced(HF(DISTANCE)))
         hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
 }
 
