@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""test_plugin_messages.py: what the Wireshark plugin shows of each kind of value, of odd ones, and of more than a tree can hold.
+
+The environment is that of test_plugin.py.
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import hashlib
+import unittest
+
+from test_plugin import A, B, ID, OTHER, capture, frames, table, tshark, udp
+
+END = b"1:t2:aa1:v4:LT\2\x081:y1:"
+
+
+def response(body, top=b""):
+    return b"d" + top + b"1:rd2:id20:" + OTHER + body + b"e" + END + b"re"
+
+
+def query(method, body, top=b""):
+    return b"d" + top + b"1:ad2:id20:" + ID + body + b"e1:q%d:%s" % (len(method), method) + END + b"qe"
+
+
+def endpoint(n):
+    return b"\xc0\0\2\1" + n.to_bytes(2, "big")
+
+
+class Fields(unittest.TestCase):
+    def shown(self, message, *names):
+        return table(capture("message.pcap", [udp(B, A, message)]), *(f"krpc.{name}" for name in names))[0]
+
+    def line(self, message, text):
+        """The lines of the tree with this text."""
+        return [line.strip() for line in tshark(capture("message.pcap", [udp(B, A, message)]), "-V").splitlines() if text in line]
+
+    def test_nodes(self):
+        node, node6 = ID + endpoint(7), OTHER + bytes(15) + b"\1\0\x08"
+        names = ("nodes.id", "nodes.addr", "nodes.addr6", "nodes.port", "remainder")
+        self.assertEqual(self.shown(response(b"5:nodes52:" + node + OTHER + endpoint(9)), *names),
+                         [f"{ID.hex()},{OTHER.hex()}", "192.0.2.1,192.0.2.1", "", "7,9", ""])
+        self.assertEqual(self.shown(response(b"5:nodes29:" + node + b"xyz" + b"6:nodes638:" + node6), *names),
+                         [f"{ID.hex()},{OTHER.hex()}", "192.0.2.1", "::1", "7,8", "78797a"])
+        self.assertEqual(self.shown(response(b"6:nodes2l26:" + node + b"38:" + node6 + b"3:abce"), *names),
+                         [f"{ID.hex()},{OTHER.hex()}", "192.0.2.1", "::1", "7,8", "616263"])
+
+    def test_peers(self):
+        names = ("values.addr", "values.addr6", "values.port", "remainder")
+        six = bytes(15) + b"\1\0\x08"
+        self.assertEqual(self.shown(response(b"6:valuesl6:" + endpoint(7) + b"18:" + six + b"3:abce"), *names),
+                         ["192.0.2.1", "::1", "7,8", "616263"])
+        self.assertEqual(self.shown(response(b"6:valuesl24:" + b"".join(map(endpoint, (1, 2, 3, 4))) + b"e"), *names),
+                         [",".join(["192.0.2.1"] * 4), "", "1,2,3,4", ""])
+        self.assertEqual(self.line(response(b"6:valuesl6:" + endpoint(7) + b"i5e6:" + endpoint(8) + b"e"), "Peers"), ["Peers: 2"])
+
+    def test_endpoints(self):
+        """An address with a port, without one, and what is neither."""
+        names = ("ip.addr", "ip.addr6", "ip.port", "remainder")
+        self.assertEqual(self.shown(response(b"", b"2:ip6:" + endpoint(7)), *names), ["192.0.2.1", "", "7", ""])
+        self.assertEqual(self.shown(response(b"", b"2:ip18:" + bytes(15) + b"\1\0\x08"), *names), ["", "::1", "8", ""])
+        self.assertEqual(self.shown(response(b"", b"2:ip4:" + endpoint(7)[:4]), *names), ["192.0.2.1", "", "", ""])
+        self.assertEqual(self.shown(response(b"", b"2:ip16:" + bytes(15) + b"\1"), *names), ["", "::1", "", ""])
+        self.assertEqual(self.shown(response(b"", b"2:ip5:abcde"), *names), ["", "", "", "6162636465"])
+
+    def test_samples(self):
+        self.assertEqual(self.shown(response(b"7:samples43:" + ID + OTHER + b"xyz"), "samples.info_hash", "remainder"),
+                         [f"{ID.hex()},{OTHER.hex()}", "78797a"])
+
+    def test_distance(self):
+        """How many bits an id has in common with the target."""
+        for differs, bits in ((0x80, 0), (1, 7)):
+            target = bytes([OTHER[0] ^ differs]) + OTHER[1:]
+            packets = [udp(A, B, query(b"find_node", b"6:target20:" + target)), udp(B, A, response(b"5:nodes26:" + target + endpoint(1)))]
+            for options in ([], ["-2"], ["-Y", "krpc.distance"]): # whoever asks for it
+                rows = table(capture("distance.pcap", packets), "krpc.distance", options=options)
+                self.assertEqual(rows[-1], [f"{bits},160"], options)
+
+    def test_bloom(self):
+        """A filter of the right length has an estimate: of nobody, and of very many."""
+        full = b"\xff" * 255 + b"\xfe"
+        nobody, many = map(float, self.shown(response(b"4:BFpe256:" + bytes(256) + b"4:BFsd256:" + full), "bloom.estimate")[0].split(","))
+        self.assertLess(nobody, 1)
+        self.assertGreater(many, 5000)
+        self.assertEqual(self.shown(response(b"4:BFpe255:" + bytes(255)), "bloom.estimate"), [""])
+
+    def test_items(self):
+        """The text of a BEP 44 item, and its target where the message has all that it is made of."""
+        names = ("item.text", "item.target")
+        for value, text in ((b"5:hello", '"hello"'), (b"i-7e", "-7"), (b"3:\xff\xfea", "0xfffe61"),
+                            (b"d1:ali1e1:xe1:bi0ee", '{"a": [1, "x"], "b": 0}')):
+            self.assertEqual(self.shown(query(b"put", b"5:token1:t1:v" + value), *names), [text, hashlib.sha1(value).hexdigest()])
+            self.assertEqual(self.shown(response(b"1:v" + value), *names), [text, hashlib.sha1(value).hexdigest()])
+        key, sig = bytes(range(32)), b"3:seqi1e3:sig64:" + bytes(64)
+        self.assertEqual(self.shown(query(b"put", b"1:k32:" + key + sig + b"5:token1:t1:v1:x"), *names),
+                         ['"x"', hashlib.sha1(key).hexdigest()])
+        self.assertEqual(self.shown(query(b"put", b"1:k32:" + key + b"4:salt3:abc" + sig + b"5:token1:t1:v1:x"), *names),
+                         ['"x"', hashlib.sha1(key + b"abc").hexdigest()])
+        self.assertEqual(self.shown(response(b"1:k32:" + key + sig + b"1:v1:x"), *names), ['"x"', ""])
+
+    def test_flags_and_numbers(self):
+        self.assertRegex(self.line(query(b"ping", b"", b"2:roi7e"), "(7)")[-1], r": True \(7\)$")
+        self.assertEqual(self.line(query(b"ping", b"", b"2:roi1e"), "True (1)"), [])
+        self.assertEqual(self.shown(b"d1:eli201e3:abce" + END + b"ee", "error.code", "error.message"), ["201", "abc"])
+        self.assertEqual(len(self.line(b"d1:eli201e3:abce" + END + b"ee", "201 (generic error)")), 1)
+        self.assertEqual(self.shown(query(b"find_node", b"6:target20:" + OTHER + b"4:wantl2:n42:n6e"), "want"), ["n4,n6"])
+
+    def test_wrong_types(self):
+        path = capture("wrong.pcap", [udp(A, B, b"d1:ad2:id20:" + ID + b"4:port3:abc5:tokeni5ee1:q13:announce_peer" + END + b"qe")])
+        self.assertEqual(table(path, "krpc.wrong"), [["port,token"]])
+        text = tshark(path, "-V")
+        self.assertRegex(text, r"port \(.*\) is a string")
+        self.assertRegex(text, r"token \(.*\) is an integer")
+
+    def test_unknown_keys(self):
+        self.assertEqual(self.shown(response(b"1:xi5e1:y3:abc"), "unknown.key", "unknown.value"), ["x,y", "693565,333a616263"])
+        for num, more in ((64, ""), (65, "1"), (90, "26")):
+            keys = [b"k%02d" % i for i in range(num)]
+            row = self.shown(response(b"".join(b"3:%s1:a" % key for key in keys)), "unknown.key", "more")
+            self.assertEqual(row, [",".join(key.decode() for key in keys[:64]), more])
+
+    def test_more_than_a_tree_holds(self):
+        """What is not shown is counted, in a list as in a string of nodes."""
+        for body, field, num in ((b"6:valuesl" + b"6:abcdef" * 7000 + b"e", "values.port", 7000),
+                                 (b"5:nodes%d:" % (26 * 2200) + (ID + b"abcdef") * 2200, "nodes.port", 2200),
+                                 (b"7:samples60000:" + ID * 3000, "samples.info_hash", 3000),
+                                 (b"6:nodes2l" + (b"26:" + ID + b"abcdef") * 2200 + b"e", "nodes.port", 2200)):
+            shown, more = self.shown(response(body), field, "more")
+            count = len(shown.split(","))
+            self.assertEqual(count + int(more), num)
+            self.assertTrue(300 < count <= 2000, count)
+
+
+if __name__ == "__main__":
+    unittest.main()
