@@ -27,7 +27,8 @@ def response(body, top=b""):
 class Hex(unittest.TestCase):
     def test_what_stands_between_digits(self):
         wanted = decode(b"d1:y1:qe")
-        for text in ("64 31 3a 79 31 3A 71 65", "64:31:3a:79:31:3a:71:65", "64-31-3a-79-31-3a-71-65", "0x64, 0x31, 0x3a, 0X79,31,3a 7165",
+        for text in ("64 31 3a 79 31 3A 71 65", "64:31:3a:79:31:3a:71:65", "64-31-3a-79-31-3a-71-65",
+                     "0x64, 0x31, 0x3a, 0X79,31,3a 7165",
                      "0x64313a79313a7165", " 64\n31\t3a79313a7165 "):
             self.assertEqual(decode(text), wanted, text)
 
@@ -78,7 +79,8 @@ class Details(unittest.TestCase):
 
     def test_each_kind(self):
         message = response(b"5:nodes54:" + ID + b"\xc0\0\2\1\x1a\xe1" + ID[::-1] + b"\xc0\0\2\2\0\1" + b"xy" + b"1:pi6881e"
-                           b"7:samples40:" + ID + ID[::-1] + b"5:token4:\xff\0ab6:valuesl6:\xc0\0\2\3\0\7" + b"18:" + bytes(15) + b"\1\0\x08" + b"e",
+                           b"7:samples40:" + ID + ID[::-1] + b"5:token4:\xff\0ab"
+                           b"6:valuesl6:\xc0\0\2\3\0\7" + b"18:" + bytes(15) + b"\1\0\x08" + b"e",
                            b"2:ip4:\xc0\0\2\x09")
         found = self.details(message)
         first, last = ID.hex(), ID[::-1].hex()
@@ -93,7 +95,8 @@ class Details(unittest.TestCase):
         self.assertRegex(found["ip"], r"^192\.0\.2\.9 ")
 
     def test_odd_ones(self):
-        found = self.details(response(b"6:nodes2l26:" + ID + b"\xc0\0\2\1\0\7" + b"3:abci7ee6:valuesl6:\xc0\0\2\3\0\7i5e4:\xc0\0\2\x043:xyze",
+        found = self.details(response(b"6:nodes2l26:" + ID + b"\xc0\0\2\1\0\7" + b"3:abci7ee"
+                                      b"6:valuesl6:\xc0\0\2\3\0\7i5e4:\xc0\0\2\x043:xyze",
                                       b"2:ip3:abc"))
         self.assertEqual(found["ip"].split()[0], "616263")
         self.assertEqual(found["r.nodes2"], f"{ID.hex()} 192.0.2.1:7\nabc\n693765")
@@ -119,10 +122,12 @@ class Json(unittest.TestCase):
 
     MESSAGES = (
         response(b"", b"2:ip3:abc"), response(b"", b"2:ip0:"), response(b"", b"2:ip4:abcd"), response(b"", b"2:ip16:" + bytes(16)),
-        response(b"6:valuesl6:abcdefi5e4:abcde"), response(b"6:valuesl4:abcd3:xyz0:e"), response(b"6:valuesle"), response(b"6:valuesld1:a1:bee"),
+        response(b"6:valuesl6:abcdefi5e4:abcde"), response(b"6:valuesl4:abcd3:xyz0:e"), response(b"6:valuesle"),
+        response(b"6:valuesld1:a1:bee"),
         response(b"6:nodes2l26:" + ID + b"abcdef3:abci7ee"), response(b"6:nodes2l38:" + ID + bytes(18) + b"1:xe"),
         response(b"5:nodes27:" + ID + b"abcdefg"), response(b"5:nodes0:"), response(b"7:samples21:" + ID + b"x"),
-        response(b"1:vi-5e"), response(b"1:v3:abc"), response(b"1:v12:abcdefghijkl"), response(b"1:v0:"), response(b"1:vd1:a1:be"), response(b"1:vli1ei2ee"),
+        response(b"1:vi-5e"), response(b"1:v3:abc"), response(b"1:v12:abcdefghijkl"), response(b"1:v0:"),
+        response(b"1:vd1:a1:be"), response(b"1:vli1ei2ee"),
         b"d1:ad2:id20:" + ID + b"4:wantl2:n42:n6e1:xi5ee1:q9:find_node" + END + b"qe",
         b"d1:ad2:id20:" + ID + b"4:wantl2:\xff\xfe2:n6ee1:q9:find_node" + END + b"qe",
         b"d1:ad2:id20:" + ID + b"4:wantl2:n4i6eee1:q9:find_node" + END + b"qe",

@@ -85,7 +85,8 @@ class PeerWire(unittest.TestCase):
         self.assertEqual(self.shown(pex, *names), ["192.0.2.1,192.0.2.2,192.0.2.3", "::7", "10,11,6881,12", "0x12,0x04,0x01,0x00", "1"])
 
     def test_extension_handshake(self):
-        said = extended(0, b"d4:ipv616:" + bytes(15) + b"\7" + b"1:md6:ut_pexi3ee1:pi6999e4:reqqi250e1:v9:Client \xff16:yourip4:\xc0\0\2\x09e")
+        said = extended(0, b"d4:ipv616:" + bytes(15) + b"\7" + b"1:md6:ut_pexi3ee1:pi6999e4:reqqi250e"
+                        b"1:v9:Client \xff16:yourip4:\xc0\0\2\x09e")
         names = ("kind", "extension", "client", "addr", "addr6")
         self.assertEqual(self.shown(said, *names), ["extended", "handshake", "Client \\xff1", "192.0.2.9", "::7"])
 
