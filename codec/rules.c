@@ -138,6 +138,17 @@ static void put_fields(line *to, uint64_t fields)
     }
 }
 
+/* 0: the receiver may see any of several ports, and none of them is the one that was named. */
+static void put_port(line *to, int64_t port)
+{
+    if (port == 0) {
+        put_string(to, "another port");
+    } else {
+        put_string(to, "port ");
+        put_number(to, port);
+    }
+}
+
 static void put_brace(line *to, char which, const krpc_finding *finding, const uint8_t *data, size_t len)
 {
     switch (which) {
@@ -146,6 +157,9 @@ static void put_brace(line *to, char which, const krpc_finding *finding, const u
         break;
     case 'b':
         put_number(to, finding->b);
+        break;
+    case 'p':
+        put_port(to, finding->b);
         break;
     case 'f':
         put_fields(to, (uint64_t)finding->a);
@@ -161,7 +175,17 @@ static void put_brace(line *to, char which, const krpc_finding *finding, const u
 /* For no finding in particular. */
 static const char *brace_name(char which)
 {
-    return which == 'a' ? "N" : which == 'b' ? "M" : which == 'k' ? "NAME" : which == 'v' ? "KEY" : "KEYS";
+    static const struct {
+        char which;
+        const char *name;
+    } names[] = {{'a', "N"}, {'b', "M"}, {'p', "port M"}, {'k', "NAME"}, {'v', "KEY"}};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].which == which) {
+            return names[i].name;
+        }
+    }
+    return "KEYS";
 }
 
 static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding *finding, const void *data, size_t len)

@@ -3,6 +3,7 @@
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import json
 import os
 import pathlib
 import re
@@ -78,6 +79,12 @@ class Manual(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual((made.returncode, made.stderr), (0, b""))
         self.assertIn(b"EXAMPLES", made.stdout)
+
+
+    def test_every_record(self):
+        schema = json.loads((VALIDATOR / "schema.json").read_text())
+        listed = MAN[MAN.index("== RECORDS"):].partition("says which:")[2].partition(".")[0]
+        self.assertEqual(set(re.findall(r"\*(\w+)\*", listed)), set(schema["properties"]["type"]["enum"]))
 
 
 class Examples(unittest.TestCase):

@@ -99,7 +99,7 @@ static void lines_are_lines(void)
         CU_ASSERT_NOT_EQUAL(text[strlen(text) - 1], '.');
         CU_ASSERT_PTR_NULL(strchr(text, '\n'));
         for (const char *p = strchr(text, '{'); p != NULL; p = strchr(p + 1, '{')) {
-            CU_ASSERT(strchr("abfkv", p[1]) != NULL && p[2] == '}');
+            CU_ASSERT(strchr("abfkpv", p[1]) != NULL && p[2] == '}');
         }
         CU_ASSERT(krpc_finding_text(out, 200, &longest, "", 0) < 200); /* 200 bytes hold any */
         CU_ASSERT_PTR_NULL(strchr(out, '{'));
@@ -119,6 +119,7 @@ static void text_expands(void)
         {{KRPC_RULE_PORT_INVALID, 0, 0, INT64_MIN, 0}, "advertises port -9223372036854775808"},
         {{KRPC_RULE_PORT_INVALID, 0, 0, INT64_MAX, 0}, "advertises port 9223372036854775807"},
         {{KRPC_RULE_PORT_MISMATCH, 0, 0, 6881, 40865}, "advertises port 6881 but is seen on port 40865"},
+        {{KRPC_RULE_PORT_MISMATCH, 0, 0, 6881, 0}, "advertises port 6881 but is seen on another port"},
         {{KRPC_RULE_KRPC_MISSING_T, 0, 0, 5, 6}, "no transaction id t"},
         {{KRPC_NUM_RULES, 0, 0, 0, 0}, ""},
     };
