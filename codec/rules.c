@@ -54,11 +54,19 @@ static void put_char(line *to, char c)
     to->at++;
 }
 
+static void put_bytes(line *to, const char *bytes, size_t len)
+{
+    if (to->at + 1 < to->cap) {
+        size_t room = to->cap - 1 - to->at;
+
+        memcpy(to->out + to->at, bytes, len < room ? len : room);
+    }
+    to->at += len;
+}
+
 static void put_string(line *to, const char *string)
 {
-    while (*string != '\0') {
-        put_char(to, *string++);
-    }
+    put_bytes(to, string, strlen(string));
 }
 
 static void put_number(line *to, int64_t number)
@@ -193,10 +201,13 @@ static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding
     const krpc_rule_info *info = krpc_rule_get(rule);
     line to = {out, cap, 0};
 
-    for (const char *p = info != NULL ? info->text : ""; *p != '\0';) {
-        if (p[0] != '{') {
-            put_char(&to, *p++);
-            continue;
+    for (const char *p = info != NULL ? info->text : "";;) {
+        size_t len_to_brace = strcspn(p, "{");
+
+        put_bytes(&to, p, len_to_brace);
+        p += len_to_brace;
+        if (*p == '\0') {
+            break;
         }
         if (finding != NULL) {
             put_brace(&to, p[1], finding, data, len);
