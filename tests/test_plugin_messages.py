@@ -128,5 +128,27 @@ class Fields(unittest.TestCase):
             self.assertTrue(300 < count <= 2000, count)
 
 
+class Kept(unittest.TestCase):
+    """What was found out about a packet when it was first seen is there when it is shown again."""
+
+    def test_thousands_of_packets(self):
+        packets = []
+        for i in range(3500):
+            t = b"%04d" % i
+            packets += [udp(A, B, query(b"get_peers", b"9:info_hash20:" + OTHER).replace(b"1:t2:aa", b"1:t4:" + t)),
+                        udp(B, A, response(b"5:token2:xx").replace(b"1:t2:aa", b"1:t4:" + t))]
+        rows = table(capture("thousands.pcap", packets), "krpc.response_in", "krpc.response_to", "krpc.method", "krpc.distance", options=["-2"])
+        self.assertEqual(rows, [row for n in range(1, 7001, 2) for row in ([str(n + 1), "", "3", ""], ["", str(n), "3", "160"])])
+
+    def test_thousands_of_findings(self):
+        """In one packet, between two that have a few."""
+        many = response(b"6:valuesl" + b"3:abc" * 9000 + b"e")
+        few = response(b"6:valuesl3:abce")
+        path = capture("findings.pcap", [udp(B, A, few), udp(B, A, many), udp(B, A, few)])
+        for options in ([], ["-2"]):
+            rows = table(path, "_ws.expert.message", options=options)
+            self.assertEqual([row[0].count("peer of 3 bytes; 6 or 18 are expected") for row in rows], [1, 9000, 1], options)
+
+
 if __name__ == "__main__":
     unittest.main()
