@@ -36,7 +36,7 @@ mistaken c    21  6901  --contact-port FORWARDED
 
 role_node() {
   # shellcheck disable=SC2086 # the table's arguments are words
-  start "$1" "$node" --bind "${v4[$1]}:${dht[$1]}" --boot "${boot_v4[0]}:6881,${boot_v4[1]}:6881" ${args[$1]//FORWARDED/${fwd[$1]}}
+  start "$1" "$node" --bind "${v4[$1]}:${dht[$1]}" --boot "${boot_v4[0]}:6881" --boot "${boot_v4[1]}:6881" ${args[$1]//FORWARDED/${fwd[$1]}}
 }
 
 # ------------------------------------------------------------------------------------------------ what is needed
