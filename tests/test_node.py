@@ -206,6 +206,24 @@ class Answers(Case):
         self.assertEqual(self.one.ask(thief, "find_node", target=thief.id)[b"r"][b"nodes"],
                          self.peer.id + compact((self.peer.ip, self.peer.port)))
 
+    def test_an_answer_that_comes_late_or_twice(self):
+        self.one.end()
+        self.one, other = self.node("--speed", "100"), Peer("127.9.0.1")
+        self.one.ask(self.peer, "ping")
+        asked = first_query(self.peer)
+        self.assertEqual((asked[b"q"], len(asked[b"a"][b"id"]), len(asked[b"a"][b"target"])), (b"find_node", 20, 20))
+        time.sleep(0.2)  # 20 s of its time
+        self.one.send(self.peer, response(asked[b"t"], self.peer.id))
+        self.assertEqual(self.one.ask(other, "find_node", target=self.peer.id)[b"r"][b"nodes"], b"")
+        while self.peer.get(0):
+            pass
+        self.one.ask(self.peer, "ping")
+        t = first_query(self.peer)[b"t"]
+        for name in self.peer.id, node_id("double"):
+            self.one.send(self.peer, response(t, name))
+        self.assertEqual(self.one.ask(other, "find_node", target=self.peer.id)[b"r"][b"nodes"],
+                         self.peer.id + compact((self.peer.ip, self.peer.port)))
+
     def test_announce(self):
         torrent, neighbour, stranger = node_id("torrent"), Peer("127.1.0.1", "n"), Peer("127.1.0.2")
         got = self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"]
@@ -249,7 +267,7 @@ class Answers(Case):
         for method, arguments, code in (("hello", {}, 204), ("put", {"v": "x", "token": "t"}, 204), ("find_node", {}, 203),
                                         ("get_peers", {}, 203), ("announce_peer", {"port": 1}, 203), ("contact", {}, 203),
                                         ("contact", {"port": 0}, 203), ("contact", {"port": 65536}, 203),
-                                        ("contact", {"port": -1}, 203), ("contact", {"port": "6881"}, 203)):
+                                        ("contact", {"port": -1}, 203), ("contact", {"implied_port": 1}, 203), ("contact", {"port": "6881"}, 203)):
             got = self.one.ask(self.peer, method, **arguments)
             self.assertEqual((got[b"y"], got[b"e"][0]), (b"e", code), (method, arguments))
             self.assertEqual(got[b"ip"], compact((self.peer.ip, self.peer.port)))
@@ -434,6 +452,7 @@ class Limits(Case):
         node.ask(peer, "ping", p=victim.port)                                 # inside a: an unknown key
         node.ask(peer, "ping", top={"p": victim.port, "ro": 1})               # read-only
         node.ask(peer, "contact", port=victim.port, t="cc", top={"ro": 1})
+        node.send(peer, response(first_query(peer)[b"t"], peer.id, top={"p": victim.port, "ro": 1}))
         self.assertEqual(self.tried(node), 0)
 
     def test_lowest_and_highest_port(self):
@@ -441,6 +460,14 @@ class Limits(Case):
         for n, port in enumerate((1024, 65535)):
             node.ask(Peer("127.3.0.%d" % (n + 1)), "ping", top={"p": port})
         self.assertEqual(self.tried(node), 2)
+
+    def test_addresses_that_are_not_global(self):
+        """A node that speaks with the whole internet pings none of them, but one of the loopback network does."""
+        for ip, tried in ("0.0.0.0", 0), ("127.0.0.1", 1):
+            node = self.node("--speed", "200", ip=ip)
+            node.address = "127.0.0.1", node.address[1]
+            node.ask(Peer("127.3.0.1"), "ping", top={"p": 6881})
+            self.assertEqual(self.tried(node), tried)
 
     def test_ignore(self):
         node, peer, other = self.node("--speed", "200", "--ignore"), Peer("127.1.0.1"), Peer("127.1.0.1")
@@ -555,9 +582,15 @@ class Says(Case):
 
     def test_as_many_see_the_forwarded_port(self):
         peers = self.circle(*("127.%d.0.1" % n for n in range(1, 7)))
-        node = self.node("--contact-port", "6881", "--speed", "20", boot=peers)
+        node = self.node("--contact-port", "6881", "--after", "20", "--speed", "20")
+        for p in peers:
+            node.ask(p, "ping")
         ports = {p.ip: compact(("192.0.2.1", 40001 if n % 2 else 6881)) for n, p in enumerate(peers)}
-        self.never(node, peers, 4, ip=ports)
+        self.never(node, peers, 8, ip=ports)
+
+    def test_three_nodes_are_no_silence(self):
+        peers = self.circle("127.1.0.1", "127.2.0.1", "127.3.0.1")
+        self.never(self.node("--contact-port", "6881", "--speed", "20", "--silence", "1", boot=peers), peers, 8)
 
     def test_no_port_no_word(self):
         peers = self.circle("127.1.0.1", "127.2.0.1", "127.3.0.1", "127.4.0.1")
@@ -588,17 +621,23 @@ class Says(Case):
     def test_silence(self):
         """p, and contact to one node a second of those that answer, to each once; after ten in ten minutes no more."""
         peers, mute = self.circle(*("127.%d.0.1" % (n + 1) for n in range(14))), Peer("127.100.0.1")
-        node = self.node("--contact-port", "6881", "--silence", "60", "--speed", "20")
-        for p in peers + [mute]:
+        node, questions = self.node("--contact-port", "6881", "--silence", "10", "--speed", "10"), []
+        for p in [mute] + peers:
             node.ask(p, "ping")
+        while len(questions) < 2:  # it answers the first one
+            node.ask(Peer("127.50.0.1"), "ping", top={"ro": 1})
+            self.assertEqual(self.contacts(self.play(node, peers, lambda seen: False, 0.2)), [])
+            if (got := first_query(mute, 0)) is not None:
+                questions.append(got)
+                node.send(mute, response(questions[0][b"t"], mute.id))
         seen = self.play(node, peers, lambda seen: self.contacts(seen))
         begun = time.monotonic()
         seen += self.play(node, peers, lambda seen: len(self.contacts(seen)) >= 9)
-        self.assertGreaterEqual(time.monotonic() - begun, 8 / 20)
+        self.assertGreaterEqual(time.monotonic() - begun, 8 / 10)
         self.assertEqual({m[b"a"][b"port"] for _, m in self.contacts(seen)}, {6881})
         self.assertEqual({set(m[b"a"]) == {b"id", b"port"} for _, m in self.contacts(seen)}, {True})
         self.assertTrue(self.says_p(seen))
-        seen += self.play(node, peers, lambda seen: False, 2)  # 40 s of its time: more, if there were no limit
+        seen += self.play(node, peers, lambda seen: False, 4)  # 40 s of its time: more, if there were no limit
         self.assertEqual(len(self.contacts(seen)), 10)
         self.assertEqual(len({p.id for p, _ in self.contacts(seen)}), 10)
         while (got := mute.get(0)) is not None:
@@ -657,6 +696,41 @@ class Says(Case):
                 node.send(asking, query("ping", "qq", asking.id, top={"ro": 1}))
                 n += 1
             self.assertEqual(bool(self.contacts(seen)), solicited)
+            node.end()
+
+
+class Ipv6Networks(Case):
+    """In a namespace of its own the loopback network has addresses of several networks."""
+
+    @unittest.skipIf("IN_NAMESPACE" in os.environ, "that is the test below")
+    def test_in_a_namespace(self):
+        enter = ["unshare", "--user", "--map-root-user", "--net", "sh", "-ec", """
+            ip link set lo up
+            for a in ff::1 0:1::1 0:1::2 0:2::1 0:3::1 1::1 2::1; do ip addr add 2001:db8:$a/128 dev lo nodad; done
+            exec "$@" """, "sh"]
+        try:
+            subprocess.run([*enter, "true"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError):
+            self.skipTest("no namespaces here")
+        done = subprocess.run([*enter, sys.executable, __file__, "Ipv6Networks"], env=dict(os.environ, IN_NAMESPACE="1"),
+                              stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("Ran 3 tests", done.stderr)
+
+    @unittest.skipUnless("IN_NAMESPACE" in os.environ, "by the test above")
+    def test_one_ping_for_a_network_of_64_bits(self):
+        node = self.node(ip="2001:db8:ff::1")
+        for a in "0:1::1", "0:1::2", "0:2::1":
+            node.ask(Peer("2001:db8:" + a), "ping", top={"p": 6881})
+        self.assertEqual(node.end()["tried"], 2)
+
+    @unittest.skipUnless("IN_NAMESPACE" in os.environ, "by the test above")
+    def test_a_vote_for_a_network_of_48_bits(self):
+        for enough, addresses in (False, ("0:1::1", "0:2::1", "0:3::1", "1::1")), (True, ("0:1::1", "1::1", "2::1")):
+            peers = [Peer("2001:db8:" + a) for a in addresses]
+            node = self.node("--contact-port", "6881", "--speed", "20", boot=peers, ip="2001:db8:ff::1")
+            self.play(node, peers, lambda seen: len(seen) >= 40, ip=compact(("2001:db8::1", 40001)))
+            self.assertEqual(b"p" in node.ask(peers[0], "ping"), enough)
             node.end()
 
 
