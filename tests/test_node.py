@@ -211,7 +211,7 @@ class Answers(Case):
         self.one, other = self.node("--speed", "100"), Peer("127.9.0.1")
         self.one.ask(self.peer, "ping")
         asked = first_query(self.peer)
-        self.assertEqual((asked[b"q"], len(asked[b"a"][b"id"]), len(asked[b"a"][b"target"])), (b"find_node", 20, 20))
+        self.assertEqual((asked[b"q"], len(asked[b"t"]), len(asked[b"a"][b"id"]), len(asked[b"a"][b"target"])), (b"find_node", 4, 20, 20))
         time.sleep(0.2)  # 20 s of its time
         self.one.send(self.peer, response(asked[b"t"], self.peer.id))
         self.assertEqual(self.one.ask(other, "find_node", target=self.peer.id)[b"r"][b"nodes"], b"")
@@ -224,12 +224,19 @@ class Answers(Case):
         self.assertEqual(self.one.ask(other, "find_node", target=self.peer.id)[b"r"][b"nodes"],
                          self.peer.id + compact((self.peer.ip, self.peer.port)))
 
+    def test_nobody_guesses_a_transaction_id(self):
+        self.one.end()
+        self.one = self.node("--speed", "100", boot=[self.peer])
+        ids = [int.from_bytes(first_query(self.peer)[b"t"], "big") for _ in range(12)]
+        self.assertEqual(len({b - a for a, b in zip(ids, ids[1:])}), 11, ids)
+
     def test_announce(self):
         torrent, neighbour, stranger = node_id("torrent"), Peer("127.1.0.1", "n"), Peer("127.1.0.2")
         got = self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"]
         self.assertEqual(set(got), {b"id", b"nodes", b"token"})
         token = got[b"token"]
         self.assertEqual(len(token), 20)
+        self.assertNotEqual(self.node().ask(self.peer, "get_peers", info_hash=torrent)[b"r"][b"token"], token)
         announce = lambda who, **a: self.one.ask(who, "announce_peer", info_hash=torrent, **a)  # noqa: E731
         for faulty in ({"port": 6881}, {"port": 6881, "token": b"x" * 20}, {"port": 6881, "token": token[:19]}, {"token": token},
                        {"port": 0, "token": token}, {"port": 65536, "token": token}, {"port": -1, "token": token},

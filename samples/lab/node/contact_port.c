@@ -2,9 +2,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <string.h>
-
 #include <krpc/advert.h>
+#include <string.h>
 
 #include "node.h"
 
@@ -12,7 +11,7 @@
 #define FAILED_MS     900000 /* an endpoint that did not answer is not tried again for so long */
 #define VERIFY_BURST  10     /* and all addresses together so often in a second */
 #define VERIFY_LOWEST 1024   /* below are other services */
-#define ENOUGH        3      /* so many networks must see us on another port */
+#define ENOUGH        3      /* so many networks must see us on a port; and so many nodes are not yet the DHT */
 #define SOLICITED_MS  60000  /* a query from an endpoint that we asked in this time may use our NAT's mapping */
 #define CONTACT_MS    600000 /* contact is sent at most CONTACT_MAX times in this time */
 #define CONTACT_MAX   10
@@ -70,8 +69,8 @@ void read_ports(const krpc_message *m, const uint8_t *data, const krpc_endpoint 
     }
 }
 
-/* What we send opens a NAT for the one endpoint that it goes to, so the queries from there prove nothing. A NAT with a
- * forwarded port may show us a query that came in by it from another source port than it had; that is unsolicited, too. */
+/* What we send opens a NAT for the one endpoint that it goes to, and the table's get something all the time: queries from
+ * there prove nothing. One that came in by a forwarded port may show a source port of the NAT's; it is unsolicited, too. */
 void count_query(const uint8_t *id, const krpc_endpoint *from)
 {
     const node *known = find_node(id);

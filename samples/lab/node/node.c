@@ -4,21 +4,19 @@
  */
 #define _DEFAULT_SOURCE
 #include <arpa/inet.h>
+#include <gcrypt.h>
 #include <getopt.h>
+#include <krpc/node_id.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include <gcrypt.h>
-#include <krpc/node_id.h>
-
 #include "node.h"
 
 #define ANSWER_MS      15000  /* how long an answer is waited for */
-#define MAX_UNANSWERED 3      /* a node that leaves so many queries without one, */
-#define FORGET_MS      60000  /* and gave none in this time, is forgotten */
+#define MAX_UNANSWERED 3      /* a node that leaves so many queries without one, and their time, is forgotten */
 #define TOKEN_MS       300000 /* BEP 5: tokens change every five minutes, and are good for ten */
 #define TOKEN_LEN      20
 #define LEN(array)     (sizeof(array) / sizeof(array)[0])
@@ -138,8 +136,11 @@ static void on_answer(const krpc_message *m, const uint8_t *data, const krpc_end
     query *q = find_query(m, data, from);
     node *n;
 
-    if (q == NULL || (q->method == KRPC_METHOD_PING &&
-                      (m->type == KRPC_ERROR || memcmp(id, q->id, 20) != 0 || !krpc_endpoint_equal(&q->to, from)))) {
+    if (q == NULL) {
+        return;
+    }
+    if (q->method == KRPC_METHOD_PING &&
+        (m->type == KRPC_ERROR || memcmp(id, q->id, 20) != 0 || !krpc_endpoint_equal(&q->to, from))) {
         return; /* an advertised port is right only when the node that was meant says so from exactly there */
     }
     q->answered = true;
@@ -236,6 +237,7 @@ static int put_results(krpc_builder *b, const krpc_message *m, const uint8_t *da
 {
     bool announce = m->method == KRPC_METHOD_ANNOUNCE_PEER;
     int64_t port = announce && number(m, KRPC_A_IMPLIED_PORT) != 0 ? from->port : number(m, KRPC_A_PORT);
+    bool has_port = port >= 1 && port <= 65535;
     const uint8_t *target = krpc_message_target(m, data);
     struct peer *p = &peers[num_peers % LEN(peers)];
     uint8_t token[TOKEN_LEN];
@@ -245,13 +247,13 @@ static int put_results(krpc_builder *b, const krpc_message *m, const uint8_t *da
         return 0;
     }
     if (m->method == KRPC_METHOD_CONTACT) {
-        return port >= 1 && port <= 65535 ? 0 : 203;
+        return has_port ? 0 : 203;
     }
     if (target == NULL) {
         return announce || m->method == KRPC_METHOD_FIND_NODE || m->method == KRPC_METHOD_GET_PEERS ? 203 : 204;
     }
     if (announce) {
-        if (port < 1 || port > 65535 || !has_token(m, data, from)) {
+        if (!has_port || !has_token(m, data, from)) {
             return 203;
         }
         num_peers++;
@@ -296,6 +298,7 @@ static void receive(void)
     const uint8_t *id;
     krpc_endpoint from;
     krpc_message m;
+    bool read_only;
 
     if (len <= 0) {
         return;
@@ -303,20 +306,18 @@ static void receive(void)
     krpc_endpoint_set(&from, address.sin6_addr.s6_addr + skip, 16 - skip, ntohs(address.sin6_port));
     krpc_message_decode(&m, data, (size_t)len, (size_t)len, NULL);
     id = krpc_message_id(&m, data);
+    read_only = number(&m, KRPC_RO) != 0; /* BEP 43: nobody asks such a node anything */
     if (m.status != BENCODE_DONE || !krpc_has(&m, KRPC_T) || (id == NULL && m.type != KRPC_ERROR)) {
         return;
     }
     if (m.type == KRPC_QUERY) {
         count_query(id, &from);
         answer(&m, data, &from);
-    }
-    if (number(&m, KRPC_RO) != 0) {
-        return; /* BEP 43: nobody asks such a node anything */
-    }
-    if (m.type == KRPC_QUERY) {
-        hear_of(id, &from);
-        read_ports(&m, data, &from, id, NULL);
-    } else if (m.type != KRPC_TYPE_UNKNOWN) {
+        if (!read_only) {
+            hear_of(id, &from);
+            read_ports(&m, data, &from, id, NULL);
+        }
+    } else if (m.type != KRPC_TYPE_UNKNOWN && !read_only) {
         on_answer(&m, data, &from, id);
     }
 }
@@ -329,7 +330,7 @@ static void tick(int64_t now) /* once a second */
     if (self.num_nodes > 0) {
         node *n = &self.nodes[random % self.num_nodes];
 
-        if (n->unanswered >= MAX_UNANSWERED && now - n->answered_ms > FORGET_MS) {
+        if (n->unanswered >= MAX_UNANSWERED && now - n->answered_ms > MAX_UNANSWERED * ANSWER_MS) {
             *n = self.nodes[--self.num_nodes];
         } else {
             ask(notice(now, n) ? KRPC_METHOD_CONTACT : KRPC_METHOD_FIND_NODE, &n->endpoint, n->id);
@@ -345,8 +346,7 @@ static void tick(int64_t now) /* once a second */
 
 static void on_signal(int number)
 {
-    (void)number;
-    stopped = 1;
+    stopped = number;
 }
 
 static bool parse_endpoint(krpc_endpoint *out, const char *text)
@@ -384,7 +384,7 @@ static bool parse_options(int argc, char **argv)
             (which == 'a' && sscanf(optarg, "%5d", &self.after) == 1) ||
             (which == 'f' && sscanf(optarg, "%5d", &self.speed) == 1);
     }
-    return good && optind == argc && self.bind.addr_len != 0 && self.num_boot > 0 && self.contact_port >= 0 &&
+    return good && optind == argc && self.bind.port != 0 && self.num_boot > 0 && self.contact_port >= 0 &&
            self.contact_port <= 65535 && self.speed > 0;
 }
 

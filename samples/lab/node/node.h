@@ -14,7 +14,7 @@ typedef struct node {       /* one that has answered us */
     uint16_t sees_port; /* our port, as its ip or r.p says; 0: it said none */
     int64_t answered_ms;
     int unanswered; /* queries since then */
-    bool contacted;
+    bool contacted; /* with contact */
 } node;
 
 typedef struct query {
@@ -31,7 +31,7 @@ extern struct self {
     int contact_port, silence, after, speed, no_p, no_contact, ignore; /* the options */
     uint8_t id[20];
     node nodes[256];
-    unsigned num_boot, num_nodes, unsolicited, tried, verified, contacts; /* all but num_boot are printed at the end */
+    unsigned num_boot, num_nodes, unsolicited, tried, verified, contacts; /* the last five are printed at the end */
     int64_t start_ms, unsolicited_ms; /* when the last query came that nothing of ours had opened a NAT for */
     bool saying_p;
 } self;
