@@ -206,6 +206,13 @@ class Answers(Case):
         self.assertEqual(self.one.ask(thief, "find_node", target=thief.id)[b"r"][b"nodes"],
                          self.peer.id + compact((self.peer.ip, self.peer.port)))
 
+    def test_an_answer_from_another_port(self):
+        """That a NAT can do. The node is where it was asked."""
+        self.one.ask(self.peer, "ping")
+        self.one.send(Peer(self.peer.ip), response(first_query(self.peer)[b"t"], self.peer.id))
+        self.assertEqual(self.one.ask(Peer("127.9.0.1"), "find_node", target=self.peer.id)[b"r"][b"nodes"],
+                         self.peer.id + compact((self.peer.ip, self.peer.port)))
+
     def test_an_answer_that_comes_late_or_twice(self):
         self.one.end()
         self.one, other = self.node("--speed", "100"), Peer("127.9.0.1")
@@ -559,7 +566,7 @@ class Says(Case):
 
     def test_seen_on_another_port_by_three_networks(self):
         for results in {"ip": compact(("192.0.2.1", 40001))}, {"p": 40001}:
-            peers = self.circle("127.1.0.1", "127.2.0.1", "127.3.0.1")
+            peers = self.circle("127.1.1.1", "127.1.2.1", "127.1.3.1")
             node = self.node("--contact-port", "6881", "--speed", "10", boot=peers)
             seen = self.play(node, peers, self.says_p, **results)
             self.assertTrue(self.says_p(seen))
@@ -627,16 +634,18 @@ class Says(Case):
 
     def test_silence(self):
         """p, and contact to one node a second of those that answer, to each once; after ten in ten minutes no more."""
-        peers, mute = self.circle(*("127.%d.0.1" % (n + 1) for n in range(14))), Peer("127.100.0.1")
-        node, questions = self.node("--contact-port", "6881", "--silence", "10", "--speed", "10"), []
-        for p in [mute] + peers:
+        peers, mutes = self.circle(*("127.%d.0.1" % (n + 1) for n in range(14))), self.circle(*("127.100.%d.1" % n for n in range(5)))
+        node, questions = self.node("--contact-port", "6881", "--silence", "10", "--speed", "10"), {p.ip: 0 for p in mutes}
+        for p in mutes + peers:
             node.ask(p, "ping")
-        while len(questions) < 2:  # it answers the first one
+        while min(questions.values()) < 2:  # they answer the first one
             node.ask(Peer("127.50.0.1"), "ping", top={"ro": 1})
             self.assertEqual(self.contacts(self.play(node, peers, lambda seen: False, 0.2)), [])
-            if (got := first_query(mute, 0)) is not None:
-                questions.append(got)
-                node.send(mute, response(questions[0][b"t"], mute.id))
+            for p in mutes:
+                while (asked := first_query(p, 0)) is not None:
+                    questions[p.ip] += 1
+                    if questions[p.ip] == 1:
+                        node.send(p, response(asked[b"t"], p.id))
         seen = self.play(node, peers, lambda seen: self.contacts(seen))
         begun = time.monotonic()
         seen += self.play(node, peers, lambda seen: len(self.contacts(seen)) >= 9)
@@ -647,8 +656,9 @@ class Says(Case):
         seen += self.play(node, peers, lambda seen: False, 4)  # 40 s of its time: more, if there were no limit
         self.assertEqual(len(self.contacts(seen)), 10)
         self.assertEqual(len({p.id for p, _ in self.contacts(seen)}), 10)
-        while (got := mute.get(0)) is not None:
-            self.assertNotEqual(got[0].get(b"q"), b"contact")
+        for p in mutes:
+            while (asked := first_query(p, 0)) is not None:
+                self.assertNotEqual(asked[b"q"], b"contact")
         self.assertEqual(node.end()["contacts"], 10)
 
     def test_ten_minutes_later(self):
@@ -690,6 +700,18 @@ class Says(Case):
                          peer.id + compact((peer.ip, peer.port)))
         node.ask(Peer("127.1.0.1"), "ping", top={"ro": 1})
         self.assertEqual(node.end()["unsolicited"], 3)
+
+    def test_nodes_that_were_not_asked_for_a_while(self):
+        """Fifty nodes, so that in a minute about a third gets nothing; all are in the table."""
+        boot, peers = Peer("127.1.0.1"), self.circle(*("127.2.%d.1" % n for n in range(50)))
+        node, named = self.node("--speed", "100", boot=[boot]), b"".join(p.id + compact((p.ip, p.port)) for p in peers)
+        node.send(boot, response(first_query(boot)[b"t"], boot.id, nodes=named))
+        self.play(node, [boot] + peers, lambda seen: False, 2.5)
+        for p in peers:
+            node.send(p, query("ping", "aa", p.id))
+        for p in peers:
+            node.answer(p)
+        self.assertEqual(node.end()["unsolicited"], 0)
 
     def test_somebody_asks_by_himself(self):
         """A query from where nothing was sent to ends the silence; those of whom we have asked do not count."""
