@@ -300,10 +300,10 @@ static void receive(void)
     krpc_message m;
     bool read_only;
 
-    if (len <= 0) {
+    krpc_endpoint_set(&from, address.sin6_addr.s6_addr + skip, 16 - skip, ntohs(address.sin6_port));
+    if (len <= 0 || from.addr_len != self.bind.addr_len) {
         return;
     }
-    krpc_endpoint_set(&from, address.sin6_addr.s6_addr + skip, 16 - skip, ntohs(address.sin6_port));
     krpc_message_decode(&m, data, (size_t)len, (size_t)len, NULL);
     id = krpc_message_id(&m, data);
     read_only = number(&m, KRPC_RO) != 0; /* BEP 43: nobody asks such a node anything */
