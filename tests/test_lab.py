@@ -132,7 +132,8 @@ def seen(out):
 
 def look_at(out):
     """The captures of a whole run: the forwarded ports were said, tried and asked, and nothing else was."""
-    check(all(r["src_ip"] != DEAF for r in queries_to(out / "natf-outside.pcap", NAT_F, 6902)), "--ignore follows p")
+    deaf = [r for r in queries_to(out / "natf-outside.pcap", NAT_F, 6902) if r["src_ip"] == DEAF]
+    check(all(r["q"] != "ping" for r in deaf), "--ignore follows p")  # it may have heard of that port from others
     mistaken = queries_to(out / "natc-outside.pcap", NAT_C, 6901)
     check(all(r["q"] == "ping" for r in mistaken), "a port that is not forwarded got more than pings")
     check(len(mistaken) == len({r["a"]["id"] for r in mistaken}), "a port that is not forwarded was tried twice")

@@ -645,6 +645,11 @@ class Says(Case):
         ports = {p.ip: compact(("192.0.2.1", 40001 if n % 2 else 6881)) for n, p in enumerate(peers)}
         self.never(node, peers, 8, ip=ports)
 
+    def test_seen_on_ports_that_are_none(self):
+        for port in -25535, 65536 + 40001:
+            peers = self.circle("127.1.0.1", "127.2.0.1", "127.3.0.1")
+            self.never(self.node("--contact-port", "6881", "--speed", "20", boot=peers), peers, 4, p=port)
+
     def test_three_nodes_are_no_silence(self):
         peers = self.circle("127.1.0.1", "127.2.0.1", "127.3.0.1")
         self.never(self.node("--contact-port", "6881", "--speed", "20", "--silence", "1", boot=peers), peers, 8)
