@@ -709,6 +709,21 @@ class Says(Case):
                 self.assertNotEqual(asked[b"q"], b"contact")
         self.assertEqual(node.end()["contacts"], 10)
 
+    def test_contact_goes_to_those_who_have_just_answered(self):
+        """At most a minute ago, in which at most twice sixty were asked; most of the two hundred were not."""
+        peers, asked, end = self.circle(*("127.4.%d.1" % n for n in range(200))), [], time.monotonic() + PATIENCE
+        node = self.node("--contact-port", "6881", "--silence", "100", "--speed", "100", "--no-p")
+        while len(set(asked)) < 200 and time.monotonic() < end:
+            for p in set(peers) - set(asked):
+                node.send(p, query("ping", "aa", p.id))
+            asked += [p for p, m in self.play(node, peers, lambda seen: False, 0.3) if m[b"y"] == b"q"]
+        seen = self.play(node, peers, lambda seen: len(self.contacts(seen)) >= 10)
+        for p, m in seen:
+            if m.get(b"q") == b"contact":
+                self.assertLess(asked[::-1].index(p), 130)
+            asked.append(p)
+        self.assertEqual(node.end()["contacts"], 10)
+
     def test_ten_minutes_later(self):
         """At this speed 1.2 s: contact goes to the rest of the nodes, and to none twice."""
         peers = self.circle(*("127.%d.0.1" % (n + 1) for n in range(12)))

@@ -12,7 +12,7 @@
 #define VERIFY_BURST  10     /* and all addresses together so often in a second */
 #define VERIFY_LOWEST 1024   /* below are other services */
 #define ENOUGH        3      /* so many networks must see us on a port; and so many nodes are not yet the DHT */
-#define SOLICITED_MS  60000  /* a query from an endpoint that we asked in this time may use our NAT's mapping */
+#define RECENT_MS     60000  /* whom we asked in this time may use our NAT's mapping; who answered may get contact */
 #define CONTACT_MS    600000 /* contact is sent at most CONTACT_MAX times in this time */
 #define CONTACT_MAX   10
 
@@ -78,7 +78,7 @@ void count_query(const uint8_t *id, const krpc_endpoint *from)
     int64_t now = now_ms();
     bool solicited = known != NULL && krpc_endpoint_equal(&known->endpoint, from);
 
-    for (uint64_t i = 0; (q = newest_query(i)) != NULL && now - q->sent_ms < SOLICITED_MS && !solicited; i++) {
+    for (uint64_t i = 0; (q = newest_query(i)) != NULL && now - q->sent_ms < RECENT_MS && !solicited; i++) {
         solicited = krpc_endpoint_equal(&q->to, from);
     }
     if (!solicited) {
@@ -90,7 +90,7 @@ void count_query(const uint8_t *id, const krpc_endpoint *from)
 /* Whether others reach us on the port that they see is known in two ways: they tell us another one than the forwarded,
  * where each network counts once, or nobody asks us anything but those whom we have just written to. That some see the
  * forwarded port later on is no reason to stop: a NAT may use it for what we send to those who came in by it.
- * While nobody comes, contact goes to one node a second, at random, for most programs do not know it. */
+ * While nobody comes, contact goes to a node that has just answered, at random, for most programs do not know it. */
 bool notice(int64_t now, node *n)
 {
     bool silence = self.num_nodes > ENOUGH && now - self.unsolicited_ms >= self.silence * INT64_C(1000);
@@ -113,7 +113,7 @@ bool notice(int64_t now, node *n)
         ((another >= ENOUGH && another > forwarded) || (silence && (forwarded < ENOUGH || forwarded <= another)))) {
         self.saying_p = true;
     }
-    if (self.no_contact || !silence || n->contacted || n->unanswered > 0 ||
+    if (self.no_contact || !silence || n->contacted || n->unanswered > 0 || now - n->answered_ms > RECENT_MS ||
         (*oldest != 0 && now - *oldest < CONTACT_MS)) {
         return false;
     }
