@@ -298,7 +298,6 @@ static void receive(void)
     const uint8_t *id;
     krpc_endpoint from;
     krpc_message m;
-    bool read_only;
 
     krpc_endpoint_set(&from, address.sin6_addr.s6_addr + skip, 16 - skip, ntohs(address.sin6_port));
     if (len <= 0 || from.addr_len != self.bind.addr_len) {
@@ -306,18 +305,17 @@ static void receive(void)
     }
     krpc_message_decode(&m, data, (size_t)len, (size_t)len, NULL);
     id = krpc_message_id(&m, data);
-    read_only = number(&m, KRPC_RO) != 0; /* BEP 43: nobody asks such a node anything */
     if (m.status != BENCODE_DONE || !krpc_has(&m, KRPC_T) || (id == NULL && m.type != KRPC_ERROR)) {
         return;
     }
     if (m.type == KRPC_QUERY) {
         count_query(id, &from);
         answer(&m, data, &from);
-        if (!read_only) {
+        if (number(&m, KRPC_RO) == 0) { /* BEP 43: nobody asks a read-only node anything */
             hear_of(id, &from);
             read_ports(&m, data, &from, id, NULL);
         }
-    } else if (m.type != KRPC_TYPE_UNKNOWN && !read_only) {
+    } else if (m.type != KRPC_TYPE_UNKNOWN && number(&m, KRPC_RO) == 0) {
         on_answer(&m, data, &from, id);
     }
 }
@@ -339,7 +337,8 @@ static void tick(int64_t now) /* once a second */
     }
     if (num_joined < num_heard) {
         ask(KRPC_METHOD_FIND_NODE, &heard[num_joined++ % LEN(heard)], self.id);
-    } else if (self.num_nodes < 8) {
+    }
+    if (self.num_nodes < 8) {
         ask(KRPC_METHOD_FIND_NODE, &self.boot[random % self.num_boot], self.id);
     }
 }
