@@ -124,19 +124,30 @@ void run_put_frame(text *out, const run *from, uint32_t frame)
     text_uint(out, own);
 }
 
+/* A rule's line names at most one frame; of several captures that is NAME:FRAME. */
+#define FRAME "frame "
 size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding, const uint8_t *data,
                         uint32_t len)
 {
+    const char *named = strstr(krpc_rule_get(finding->rule)->text, FRAME "{");
     krpc_finding own = *finding;
-    const char *pattern = krpc_rule_get(finding->rule)->text;
+    char line[RUN_FINDING_TEXT];
+    text merged = {0};
 
-    if (from != NULL && from->merged) {
-        if (strstr(pattern, "frame {a}") != NULL)
-            own.a = run_frame(from, (uint32_t)own.a, NULL);
-        if (strstr(pattern, "frame {b}") != NULL)
-            own.b = run_frame(from, (uint32_t)own.b, NULL);
-    }
-    return krpc_finding_text(out, cap, &own, data, len);
+    if (from == NULL || !from->merged || named == NULL)
+        return krpc_finding_text(out, cap, finding, data, len);
+    int64_t *number = named[strlen(FRAME "{")] == 'a' ? &own.a : &own.b;
+    uint32_t frame = (uint32_t)*number;
+    *number = run_frame(from, frame, NULL);
+    krpc_finding_text(line, sizeof line, &own, data, len);
+    char *at = strstr(line, FRAME) + strlen(FRAME);
+    text_put(&merged, line, (size_t)(at - line));
+    run_put_frame(&merged, from, frame);
+    text_puts(&merged, at + strspn(at, "0123456789"));
+    text_char(&merged, '\0');
+    size_t all = g_strlcpy(out, merged.data, cap);
+    text_free(&merged);
+    return all;
 }
 
 bool run_node_get(const run *from, uint32_t index, tracker_node *out)

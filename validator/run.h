@@ -98,7 +98,8 @@ void run_put_frame(text *out, const run *from, uint32_t frame);
 const char *run_file_name(const run *from, unsigned file);
 unsigned run_num_files(const run *from);
 
-/* run_finding_text is krpc_finding_text about a payload, with frame numbers as in their files. from may be NULL. */
+/* run_finding_text is krpc_finding_text about a payload, with frame numbers as in their files, "FILE:12" where there are
+ * several. from may be NULL. */
 #define RUN_FINDING_TEXT 512
 size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding, const uint8_t *data,
                         uint32_t len);
