@@ -470,6 +470,19 @@ class Honours(Case):
             self.assertIn(p.id + compact((self.source.ip, self.source.port)), self.nodes_named())
         self.one.end()
 
+    def test_every_bootstrap_node_is_asked(self):
+        """However many nodes one of them names."""
+        boots = Peer("127.1.0.1"), Peer("127.2.0.1")
+        node = self.node("--speed", "20", boot=boots)
+        nobody = b"".join(node_id("x%d" % n) + compact(("127.3.0.1", 9)) for n in range(60))
+        for _ in range(3):
+            self.play(node, boots[:1], lambda seen: len(seen) >= 20, nodes=nobody)
+            while boots[1].get(0):
+                pass
+            self.play(node, boots[:1], lambda seen: select.select([boots[1].socket], [], [], 0)[0], nodes=nobody)
+            self.assertTrue(boots[1].get(0))
+        node.end()
+
     def test_hearsay_moves_nobody(self):
         self.one.ask(self.source, "ping")
         self.one.send(self.source, response(first_query(self.source)[b"t"], self.source.id))
