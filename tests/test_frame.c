@@ -80,6 +80,7 @@ static const frame_case cases[] = {
     V4("PPP", FRAME_LINK_PPP, "\0\x21" UDP4, 0),
     V4("PPP, compressed", FRAME_LINK_PPP, "\x21" UDP4, 0),
     V6("PPP, HDLC framing", FRAME_LINK_PPP, "\xff\x03\0\x57" UDP6, 0),
+    V4("PPP, MPLS", FRAME_LINK_PPP, "\x02\x81\x00\x01\x00\x40\x00\x02\x01\x40" UDP4, 0),
     V4("Cisco HDLC", FRAME_LINK_PPP, "\x0f\0\x08\0" UDP4, 0),
     V4("802.11", FRAME_LINK_80211, WLAN("\x08\x01") SNAP4 UDP4, 0),
     V4("802.11, QoS, four addresses", FRAME_LINK_80211, WLAN("\x88\x03") "\x02\0\0\0\0\x01\0\0" SNAP4 UDP4, 0),

@@ -6,6 +6,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 import hashlib
 import unittest
+import xml.etree.ElementTree
 
 from test_plugin import A, B, ID, OTHER, capture, frames, table, tshark, udp
 
@@ -115,6 +116,21 @@ class Fields(unittest.TestCase):
             keys = [b"k%02d" % i for i in range(num)]
             row = self.shown(response(b"".join(b"3:%s1:a" % key for key in keys)), "unknown.key", "more")
             self.assertEqual(row, [",".join(key.decode() for key in keys[:64]), more])
+
+    def test_where_findings_stand(self):
+        """At the innermost value that they are about: a number, or a whole dictionary."""
+        rows = [(b"d1:ad2:id20:" + ID + b"e1:q4:ping1:rd2:id20:" + ID + b"e" + END + b"qe", {"krpc.extra-body": "krpc.r"}),
+                (b"d1:rd2:id20:" + ID + b"2:id20:" + ID + b"e" + END + b"re", {"bencode.duplicate-key": "krpc.r"}),
+                (b"d1:el4:oopsi201ee" + END + b"ee", {"krpc.error-form": "krpc.e"}),
+                (b"d1:eli999e4:oopse" + END + b"ee", {"krpc.unknown-error-code": "krpc.error.code"}),
+                (b"d1:ad3:fooi01e2:id20:" + ID + b"e1:q4:ping" + END + b"qe",
+                 {"krpc.unknown-key": "krpc.unknown.key", "bencode.leading-zero": "krpc.unknown.key"})]
+        for message, expected in rows:
+            tree = xml.etree.ElementTree.fromstring(tshark(capture("stand.pcap", [udp(A, B, message)]), "-T", "pdml"))
+            parent = {child: node for node in tree.iter() for child in node}
+            expert = [field for field in tree.iter("field") if (field.get("name") or "").startswith("krpc.rule.")]
+            found = {field.get("name")[len("krpc.rule."):]: parent[parent[field]].get("name") for field in expert}
+            self.assertEqual(found, expected)
 
     def test_more_than_a_tree_holds(self):
         """What is not shown is counted, in a list as in a string of nodes."""
