@@ -106,6 +106,7 @@ static const frame_case cases[] = {
        OUT4("\x4a", "\x2f") "\x30\x81\x88\x0b\0\x26\0\x01\0\0\0\x01\0\0\0\x01"
                             "\0\x21" UDP4,
        1),
+    V4("MPLS in IPv4", FRAME_LINK_IP, OUT4("\x3c", "\x89") "\x00\x02\x01\x40" UDP4, 1),
     V4("4in4", FRAME_LINK_IP, OUT4("\x38", "\x04") UDP4, 1),
     V6("6in4", FRAME_LINK_IP, OUT4("\x4c", "\x29") UDP6, 1),
     V4("4in6", FRAME_LINK_IP, OUT6("\x24", "\x04") UDP4, 1),
