@@ -198,7 +198,9 @@ static void put_packets(check *c)
     text_count(out, counts->packets);
     if (c->sum.duration_ns > 0)
         text_printf(out, " in %.1f s", (double)c->sum.duration_ns / 1e9);
-    if (c->with->num_args > 1)
+    if (c->with->merge && c->with->num_args > 1)
+        text_puts(out, " of the captures, taken as one");
+    else if (c->with->num_args > 1)
         text_printf(out, " of %u capture%s", c->sum.num_files, c->sum.num_files == 1 ? "" : "s");
     text_puts(out, ": ");
     put_part(out, &first, counts->udp, "UDP");
