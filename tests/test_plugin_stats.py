@@ -126,7 +126,7 @@ class Tables(unittest.TestCase):
             with self.subTest(path.name):
                 said, found, became = summary(path), {}, collections.Counter()
                 for line in statistics(path, "krpc,ports"):
-                    row = re.match(r"(\S+) +(\d+)  (.*);(.*)", line)
+                    row = re.match(r"(\S+) +(\d+)  ([^;]*);?(.*)", line)
                     if row:
                         found[row[1]] = {name: int(n) for name, n in re.findall(r"(\S+) (\d+)", row[3])}
                         became.update({name: int(n) for name, n in re.findall(r"(\S+) (\d+)", row[4])})
@@ -141,8 +141,8 @@ class Tables(unittest.TestCase):
                 said, shown, seen = nodes(path), [], []
                 for line in statistics(path, "krpc,nat"):
                     if line.startswith("    seen as"):
-                        row = re.match(r"    seen as (\S+) by (\d+), frames((?: \d+)*)$", line)
-                        seen.append((shown[-1][0], row[1], int(row[2]), [int(n) for n in row[3].split()]))
+                        row = re.match(r"    seen as (\S+) by (\d+), frames? (\d+(?:, \d+)*)$", line)
+                        seen.append((shown[-1][0], row[1], int(row[2]), [int(n) for n in row[3].split(", ")]))
                     elif re.match(r"\S+:\d+ ", line):
                         words = re.split(r" {2,}| (?=rewritten|preserved|unknown |mixed)", line.strip())
                         shown.append((words[0], words[1], *" ".join(words[2:]).split()))
