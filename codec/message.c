@@ -160,14 +160,14 @@ bool krpc_message_ip(krpc_endpoint *out, const krpc_message *message, const uint
            krpc_endpoint_get(out, data + message->value[KRPC_IP].off, message->value[KRPC_IP].len);
 }
 
-/* A reader that stands inside a dictionary or a list whose opening byte it has passed. */
-static void reader_inside(bencode_reader *out, const uint8_t *data, uint32_t off, uint32_t len, bool dict)
+/* A reader that stands inside a dictionary or a list whose opening byte it has passed. Which of them it is matters for the
+ * tokens' flags alone, and nobody asks for these. */
+static void reader_inside(bencode_reader *out, const uint8_t *data, uint32_t off, uint32_t len)
 {
     bencode_reader_init(out, data, (size_t)off + len);
     out->pos = off;
     out->depth = 1;
     out->started = 1;
-    out->dicts = dict ? 1 : 0;
 }
 
 void krpc_list_init(krpc_list *out, const krpc_message *message, const uint8_t *data, krpc_field field)
@@ -185,9 +185,9 @@ void krpc_list_init(krpc_list *out, const krpc_message *message, const uint8_t *
         out->single.body_len = value->len;
     }
     if (there && value->type == BENCODE_LIST && value->len > 0) {
-        reader_inside(&out->reader, data, value->off + 1, value->len - 1, false);
+        reader_inside(&out->reader, data, value->off + 1, value->len - 1);
     } else {
-        reader_inside(&out->reader, data, 0, 0, false);
+        reader_inside(&out->reader, data, 0, 0);
     }
 }
 
@@ -216,9 +216,9 @@ void krpc_unknown_init(krpc_unknown *out, const krpc_message *message, const uin
 {
     out->scope = scope;
     if ((unsigned)scope < KRPC_SCOPE_E && message->num_unknown[scope] > 0) {
-        reader_inside(&out->reader, data, message->body[scope].off, message->body[scope].len, true);
+        reader_inside(&out->reader, data, message->body[scope].off, message->body[scope].len);
     } else {
-        reader_inside(&out->reader, data, 0, 0, true);
+        reader_inside(&out->reader, data, 0, 0);
     }
 }
 

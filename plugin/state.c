@@ -14,10 +14,8 @@
 static tracker *state;
 static bool finished;
 
-/* Advertisements that the tracker let go of, by serial number. */
+/* Advertisements that the tracker let go of, by serial number, from 0. */
 static GArray *done;
-static uint64_t done_first;
-static bool done_started;
 
 /* What the tracker reports about the packet that it is being given. */
 static wmem_allocator_t *findings_pool;
@@ -96,8 +94,6 @@ static void state_init(void)
     state = tracker_new(&options);
     store_init();
     done = g_array_new(FALSE, FALSE, sizeof(tracker_advert));
-    done_first = 0;
-    done_started = false;
     finished = false;
 }
 
@@ -226,10 +222,6 @@ static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind k
         record->rtt_ns = result->rtt_ns;
         record->first_advert = result->first_advert;
         record->num_adverts = (uint16_t)MIN(result->num_adverts, UINT16_MAX);
-        if (record->num_adverts != 0 && !done_started) {
-            done_started = true;
-            done_first = record->first_advert;
-        }
         if (result->request_frame != 0 && !krpc_endpoint_equal(&result->asked, &packet->packet.src)) {
             record->asked_port = result->asked.port;
             record->asked_elsewhere = !krpc_endpoint_same_addr(&result->asked, &packet->packet.src);
@@ -337,8 +329,8 @@ bool state_advert_get(uint64_t serial, tracker_advert *out)
 {
     if (state != NULL && tracker_advert_get(state, serial, out))
         return true;
-    if (done == NULL || !done_started || serial < done_first || serial - done_first >= done->len)
+    if (done == NULL || serial >= done->len)
         return false;
-    *out = g_array_index(done, tracker_advert, serial - done_first);
+    *out = g_array_index(done, tracker_advert, (guint)serial);
     return true;
 }

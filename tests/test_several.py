@@ -4,6 +4,7 @@
 KRPCSCOPE is the command, SAMPLES the folder of captures.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import json
 import re
 import unittest
 
@@ -91,6 +92,24 @@ class Compared(unittest.TestCase):
             self.assertEqual(len(set(used)), len(used), "a packet of two pairs")
         text = " ".join(out("compare", "--inside", sides[0], "--outside", sides[1]).decode().split())
         self.assertEqual(int(re.search(r"([\d,]+) packets? found on both sides", text)[1].replace(",", "")), len(pairs))
+
+
+    def test_more_mappings_than_fit(self):
+        """What finds no room is counted, on standard error; the pairs are all there."""
+        make = links()
+        num, limit = 16390, 16384
+        with folder() as where:
+            sides = where / "inside.pcap", where / "outside.pcap"
+            for path, host in zip(sides, ("10.0.0.1", "192.0.2.1")):
+                query = lambda n: make.PING.replace(b"abcdefghij", b"%010d" % n)
+                path.write_bytes(make.pcap(make.RAW, [make.message(host, "198.51.100.7", 1024 + n, 6881, query(n)) for n in range(num)]))
+            for kind in ("text", "ndjson"):
+                result = run("compare", "--format", kind, "--inside", sides[0], "--outside", sides[1])
+                self.assertEqual(result.stderr.decode(), f"krpcscope: {num - limit} packets of more mappings than {limit}: "
+                                                         "these are not in the result\n")
+                self.assertEqual(result.returncode, 0)
+            found = [record["type"] for record in map(json.loads, result.stdout.splitlines())]
+            self.assertEqual((found.count("pair"), found.count("mapping")), (num, limit))
 
 
 class Missing(unittest.TestCase):

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <inttypes.h>
+
 #include <glib.h>
 
 #include "commands.h"
@@ -373,6 +375,9 @@ int compare_main(const options *with)
     bool complete = run_captures(&both, &visitor, c.output);
     if (run_interrupted())
         say("interrupted: the result is that of a part");
+    if (c.num_dropped > 0)
+        say("%" PRIu64 " packet%s of more mappings than %u: these are not in the result", c.num_dropped,
+            c.num_dropped == 1 ? "" : "s", MAX_MAPPINGS);
     g_hash_table_destroy(c.mappings);
     ledger_free(c.book);
     pairing_free(c.pairs);
