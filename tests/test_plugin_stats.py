@@ -120,6 +120,23 @@ class Trees(unittest.TestCase):
                 self.assertEqual({key[1:]: n for key, n in found.items() if len(key) == 3}, judged)
 
 
+class Texts(unittest.TestCase):
+    def test_expert_items(self):
+        """Each says what the command says of the same frame. Their order is Wireshark's, and another in each version."""
+        for path in [p for p in sorted(SAMPLES.glob("*.pcapng")) if p.stat().st_size < 20000]:
+            with self.subTest(path.name):
+                said, shown = collections.defaultdict(collections.Counter), {}
+                for f in records("check", path):
+                    if f["type"] == "finding":
+                        said[str(f["frame"])][f["message"]] += 1
+                options = "-2", "-E", "aggregator=|"
+                for line in tshark(path, *options, "-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message").splitlines():
+                    frame, texts = line.split("\t")
+                    shown[frame] = collections.Counter(texts.split("|"))
+                for frame, texts in said.items():
+                    self.assertEqual(texts - shown[frame], collections.Counter(), frame)
+
+
 class Tables(unittest.TestCase):
     def test_ports(self):
         for path in PATHS:
