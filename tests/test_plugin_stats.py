@@ -211,7 +211,7 @@ class Tables(unittest.TestCase):
         rows = [re.match(r"(\S+) +<-> (\S+) +(\d+) (\d+) bytes +(\d+) (\d+) bytes", line) for line in statistics(path, "conv,krpc")]
         found = sorted((row[1], row[2], *map(int, row.groups()[2:])) for row in rows if row)
         self.assertEqual(found, sorted((a[0], b[0], *numbers) for (a, b), numbers in talks.items()))
-        rows = [line.split() for line in statistics(path, "endpoints,krpc") if re.match(r"\d+\.\d+\.", line)]
+        rows = [line.replace(" bytes", "").split() for line in statistics(path, "endpoints,krpc") if re.match(r"\d+\.\d+\.", line)]
         self.assertEqual(sorted((row[0], *map(int, row[1:])) for row in rows), sorted((who[0], *n) for who, n in ends.items()))
 
 
