@@ -10,6 +10,8 @@
 #include <krpc/bencode.h>
 #include <krpc/message.h>
 
+#include "line.h"
+
 #define MAX_KEY 32 /* bytes of a key that are shown */
 
 static const krpc_rule_info rules[] = {
@@ -39,71 +41,21 @@ const char *krpc_severity_name(krpc_severity severity)
     return (unsigned)severity < sizeof names / sizeof names[0] ? names[severity] : "?";
 }
 
-/* What was written so far: at counts on past the end, like snprintf. */
-typedef struct line {
-    char *out;
-    size_t cap;
-    size_t at;
-} line;
-
-static void put_char(line *to, char c)
-{
-    if (to->at + 1 < to->cap) {
-        to->out[to->at] = c;
-    }
-    to->at++;
-}
-
-static void put_bytes(line *to, const char *bytes, size_t len)
-{
-    if (to->at + 1 < to->cap) {
-        size_t room = to->cap - 1 - to->at;
-
-        memcpy(to->out + to->at, bytes, len < room ? len : room);
-    }
-    to->at += len;
-}
-
-static void put_string(line *to, const char *string)
-{
-    put_bytes(to, string, strlen(string));
-}
-
-static void put_number(line *to, int64_t number)
-{
-    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    char digits[20];
-    size_t n = 0;
-
-    do {
-        digits[n++] = (char)('0' + size % 10);
-        size /= 10;
-    } while (size > 0);
-    if (number < 0) {
-        put_char(to, '-');
-    }
-    while (n > 0) {
-        put_char(to, digits[--n]);
-    }
-}
-
 /* In quotes, which a key cannot end, nor a terminal or another program read as anything else than its bytes. */
 static void put_key(line *to, const uint8_t *key, size_t len)
 {
-    static const char hex[] = "0123456789abcdef";
     size_t shown = len < MAX_KEY ? len : MAX_KEY;
 
-    put_char(to, '"');
+    line_char(to, '"');
     for (size_t i = 0; i < shown; i++) {
         if (key[i] >= 0x20 && key[i] < 0x7f && key[i] != '"' && key[i] != '\\') {
-            put_char(to, (char)key[i]);
+            line_char(to, (char)key[i]);
         } else {
-            put_string(to, "\\x");
-            put_char(to, hex[key[i] >> 4]);
-            put_char(to, hex[key[i] & 15]);
+            line_string(to, "\\x");
+            line_hex(to, key[i]);
         }
     }
-    put_string(to, shown < len ? "...\"" : "\"");
+    line_string(to, shown < len ? "...\"" : "\"");
 }
 
 static void put_marked(line *to, const krpc_finding *finding, const uint8_t *data, size_t len)
@@ -139,8 +91,8 @@ static void put_fields(line *to, uint64_t fields)
 
     for (krpc_field field = 0; field < KRPC_NUM_FIELDS; field++) {
         if ((fields & KRPC_BIT(field)) != 0) {
-            put_string(to, any ? ", " : "");
-            put_string(to, krpc_field_get(field)->key);
+            line_string(to, any ? ", " : "");
+            line_string(to, krpc_field_get(field)->key);
             any = true;
         }
     }
@@ -150,10 +102,10 @@ static void put_fields(line *to, uint64_t fields)
 static void put_port(line *to, int64_t port)
 {
     if (port == 0) {
-        put_string(to, "another port");
+        line_string(to, "another port");
     } else {
-        put_string(to, "port ");
-        put_number(to, port);
+        line_string(to, "port ");
+        line_number(to, port);
     }
 }
 
@@ -161,10 +113,10 @@ static void put_brace(line *to, char which, const krpc_finding *finding, const u
 {
     switch (which) {
     case 'a':
-        put_number(to, finding->a);
+        line_number(to, finding->a);
         break;
     case 'b':
-        put_number(to, finding->b);
+        line_number(to, finding->b);
         break;
     case 'p':
         put_port(to, finding->b);
@@ -204,7 +156,7 @@ static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding
     for (const char *p = info != NULL ? info->text : "";;) {
         size_t len_to_brace = strcspn(p, "{");
 
-        put_bytes(&to, p, len_to_brace);
+        line_bytes(&to, p, len_to_brace);
         p += len_to_brace;
         if (*p == '\0') {
             break;
@@ -212,14 +164,11 @@ static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding
         if (finding != NULL) {
             put_brace(&to, p[1], finding, data, len);
         } else {
-            put_string(&to, brace_name(p[1]));
+            line_string(&to, brace_name(p[1]));
         }
         p += 3;
     }
-    if (cap > 0) {
-        out[to.at < cap ? to.at : cap - 1] = '\0';
-    }
-    return to.at;
+    return line_end(&to);
 }
 
 size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len)
