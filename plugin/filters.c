@@ -21,7 +21,8 @@ static char *transaction_build(COMPAT_FILTER_ARGS(pinfo))
     const state_record *record = selected(pinfo)->record;
     uint32_t query = record->request_frame != 0 ? record->request_frame : pinfo->num;
 
-    return g_strdup_printf("frame.number == %u || krpc.response_to == %u || krpc.quoted.query == %u", query, query, query);
+    return g_strdup_printf("frame.number == %u || krpc.response_to == %u || krpc.quoted.query == %u", query, query,
+                           query);
 }
 
 /* Everything from and to the address of the sender, whatever the port, on the peer wire too. */
@@ -42,9 +43,11 @@ static char *id_build(COMPAT_FILTER_ARGS(pinfo))
     GString *hex = g_string_new(NULL);
     char *filter;
 
-    for (unsigned i = 0; id != NULL && i < 20; i++)
+    for (unsigned i = 0; id != NULL && i < 20; i++) {
         g_string_append_printf(hex, "%s%02x", i != 0 ? ":" : "", id[i]);
-    filter = id != NULL ? g_strdup_printf("krpc.id == %s || krpc.nodes.id == %s", hex->str, hex->str) : g_strdup("krpc && !krpc.id");
+    }
+    filter = id != NULL ? g_strdup_printf("krpc.id == %s || krpc.nodes.id == %s", hex->str, hex->str)
+                        : g_strdup("krpc && !krpc.id");
     g_string_free(hex, TRUE);
     return filter;
 }

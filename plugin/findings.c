@@ -11,10 +11,12 @@ static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len,
     for (unsigned i = 0; c != NULL && len != 0 && i < c->num_places; i++) {
         const tree_place *place = &c->places[i];
 
-        if (off < place->off || off + len > place->off + place->len)
+        if (off < place->off || off + len > place->off + place->len) {
             continue;
-        if (best == NULL || place->len < best->len)
+        }
+        if (best == NULL || place->len < best->len) {
             best = place;
+        }
     }
     return best != NULL ? best->item : top;
 }
@@ -24,8 +26,9 @@ static bool is_text_wanted(proto_item *top)
 {
     static int expert_tap;
 
-    if (expert_tap == 0)
+    if (expert_tap == 0) {
         expert_tap = find_tap_id("expert");
+    }
     return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
 }
 
@@ -44,8 +47,9 @@ void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_co
         const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
         char text[256];
 
-        if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule))
+        if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule)) {
             continue;
+        }
         if (!with_text) {
             expert_add_info(pinfo, top, &ei_rule[kept->rule]);
             continue;

@@ -25,9 +25,9 @@ char *item_decimal(char out[ITEM_DECIMAL], uint32_t num)
     char *digit = out + ITEM_DECIMAL - 1;
 
     *digit = '\0';
-    do
+    do {
         *--digit = (char)('0' + num % 10);
-    while ((num /= 10) != 0);
+    } while ((num /= 10) != 0);
     return digit;
 }
 
@@ -47,8 +47,9 @@ static void text_append(wmem_strbuf_t *out, const uint8_t *data, size_t len, siz
             i += (size_t)g_unichar_to_utf8(c, NULL);
         }
     }
-    if (shown < len)
+    if (shown < len) {
         wmem_strbuf_append(out, "...");
+    }
 }
 
 char *item_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
@@ -66,8 +67,9 @@ static bool is_text(const uint8_t *data, size_t len)
     while (i < len) {
         gunichar c = g_utf8_get_char_validated((const char *)data + i, (gssize)(len - i));
 
-        if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c))
+        if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c)) {
             return false;
+        }
         i += (size_t)g_unichar_to_utf8(c, NULL);
     }
     return true;
@@ -95,10 +97,12 @@ char *item_string(packet_info *pinfo, const uint8_t *data, size_t len)
 /* What stands between a token and the one before it. */
 static const char *separator(bencode_type before, bool is_value, const bencode_token *token)
 {
-    if (is_value)
+    if (is_value) {
         return ": ";
-    if (before == BENCODE_NONE || before == BENCODE_LIST || before == BENCODE_DICT || token->type == BENCODE_END)
+    }
+    if (before == BENCODE_NONE || before == BENCODE_LIST || before == BENCODE_DICT || token->type == BENCODE_END) {
         return "";
+    }
     return ", ";
 }
 
@@ -112,25 +116,28 @@ char *item_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
 
     bencode_reader_init(&reader, data, len);
     for (;;) {
-        bool in_dict = reader.depth > 0 && reader.depth <= BENCODE_MAX_DEPTH && (reader.dicts >> (reader.depth - 1) & 1) != 0;
+        bool in_dict =
+            reader.depth > 0 && reader.depth <= BENCODE_MAX_DEPTH && (reader.dicts >> (reader.depth - 1) & 1) != 0;
 
         if (wmem_strbuf_get_len(out) > 2 * ITEM_MAX_TEXT) {
             wmem_strbuf_append(out, " ...");
             break;
         }
-        if (bencode_next(&reader, &token) != BENCODE_OK)
+        if (bencode_next(&reader, &token) != BENCODE_OK) {
             break;
+        }
         wmem_strbuf_append(out, separator(before, was_key, &token));
         was_key = (token.flags & BENCODE_KEY) != 0;
         before = token.type;
-        if (token.type == BENCODE_STRING)
+        if (token.type == BENCODE_STRING) {
             string_append(pinfo, out, data + token.body_off, token.body_len);
-        else if (token.type == BENCODE_INT)
+        } else if (token.type == BENCODE_INT) {
             wmem_strbuf_append_printf(out, "%" PRId64, token.num);
-        else if (token.type == BENCODE_END)
+        } else if (token.type == BENCODE_END) {
             wmem_strbuf_append(out, in_dict ? "}" : "]");
-        else
+        } else {
             wmem_strbuf_append(out, token.type == BENCODE_DICT ? "{" : "[");
+        }
     }
     return wmem_strbuf_finalize(out);
 }
@@ -139,8 +146,9 @@ char *item_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
 
 void item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame)
 {
-    if (frame != 0)
+    if (frame != 0) {
         proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, frame));
+    }
 }
 
 void item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
@@ -158,7 +166,8 @@ void item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
 
 void item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text)
 {
-    proto_item_set_generated(proto_tree_add_uint_format_value(tree, hf, tvb, 0, 0, num, "%s", text != NULL ? text : "?"));
+    proto_item_set_generated(
+        proto_tree_add_uint_format_value(tree, hf, tvb, 0, 0, num, "%s", text != NULL ? text : "?"));
 }
 
 void item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag)
@@ -173,7 +182,8 @@ void item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns)
     proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
 }
 
-void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint)
+void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len,
+               const krpc_endpoint *endpoint)
 {
     proto_item *item = NULL;
 
@@ -188,6 +198,7 @@ void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, 
         memcpy(&addr, endpoint->addr, sizeof addr);
         item = proto_tree_add_ipv6(tree, hf6, tvb, (int)off, (int)len, &addr);
     }
-    if (len == 0)
+    if (len == 0) {
         proto_item_set_generated(item);
+    }
 }

@@ -30,14 +30,15 @@ static const struct observed_info {
 static int proto_observed[NUM_OBSERVED];
 static dissector_handle_t observed_handle[NUM_OBSERVED]; /* Wireshark's own */
 
-static state_packet *current;        /* the innermost datagram that is being dissected */
-static const tracker_packet *icmp;   /* the ICMP error that is being dissected */
+static state_packet *current;      /* the innermost datagram that is being dissected */
+static const tracker_packet *icmp; /* the ICMP error that is being dissected */
 static bool icmp_is_port_unreachable;
 
 state_packet *observe_current(tvbuff_t *tvb)
 {
-    if (current != NULL && current->key == (uint32_t)tvb_raw_offset(tvb))
+    if (current != NULL && current->key == (uint32_t)tvb_raw_offset(tvb)) {
         return current;
+    }
     return NULL;
 }
 
@@ -50,8 +51,9 @@ static bool is_wanted(packet_info *pinfo)
 static void enter(state_packet *packet)
 {
     packet->outer = current;
-    for (state_packet *outer = current; outer != NULL; outer = outer->outer)
+    for (state_packet *outer = current; outer != NULL; outer = outer->outer) {
         outer->has_inner = true;
+    }
     current = packet;
 }
 
@@ -59,29 +61,35 @@ static void leave(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pac
 {
     current = packet->outer;
     if (packet->quoted) {
-        if (packet->record != NULL && !packet->drawn)
+        if (packet->record != NULL && !packet->drawn) {
             dissect_quote(pinfo, tree, tvb, packet);
+        }
         return;
     }
     state_give_datagram(pinfo, packet);
-    if (prefs_krpc_peerwire && packet->record != NULL && packet->record->kind == STATE_OTHER)
+    if (prefs_krpc_peerwire && packet->record != NULL && packet->record->kind == STATE_OTHER) {
         peer_draw(pinfo, tree, tvb, packet);
+    }
 }
 
 /* What the header says of a datagram; NULL where it contradicts itself. */
 static state_packet *read_udp(packet_info *pinfo, tvbuff_t *tvb)
 {
-    if (tvb_captured_length(tvb) < UDP_HEADER_LEN)
+    if (tvb_captured_length(tvb) < UDP_HEADER_LEN) {
         return NULL;
+    }
 
     uint32_t len = tvb_get_ntohs(tvb, 4);
     uint32_t there = tvb_reported_length(tvb);
 
-    if (len == 0 && pinfo->src.type == AT_IPv6) /* a jumbogram (RFC 2675) */
+    if (len == 0 && pinfo->src.type == AT_IPv6) { /* a jumbogram (RFC 2675) */
         len = there;
-    if (len < UDP_HEADER_LEN || (len > there && !pinfo->flags.in_error_pkt))
+    }
+    if (len < UDP_HEADER_LEN || (len > there && !pinfo->flags.in_error_pkt)) {
         return NULL;
-    return state_packet_new(pinfo, tvb, UDP_HEADER_LEN, len - UDP_HEADER_LEN, tvb_get_ntohs(tvb, 0), tvb_get_ntohs(tvb, 2));
+    }
+    return state_packet_new(pinfo, tvb, UDP_HEADER_LEN, len - UDP_HEADER_LEN, tvb_get_ntohs(tvb, 0),
+                            tvb_get_ntohs(tvb, 2));
 }
 
 static int observe_udp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
@@ -89,22 +97,27 @@ static int observe_udp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     state_packet *const packet = is_wanted(pinfo) ? read_udp(pinfo, tvb) : NULL;
     volatile int ret = 0;
 
-    if (packet == NULL)
+    if (packet == NULL) {
         return call_dissector_only(observed_handle[UDP], tvb, pinfo, tree, data);
+    }
     if (packet->quoted) {
-        if (icmp == NULL)
+        if (icmp == NULL) {
             return call_dissector_only(observed_handle[UDP], tvb, pinfo, tree, data);
+        }
         state_give_quote(pinfo, packet, icmp, icmp_is_port_unreachable);
     } else {
         state_give_message(pinfo, packet, false);
-        if (packet->record != NULL && packet->record->kind == STATE_MESSAGE)
+        if (packet->record != NULL && packet->record->kind == STATE_MESSAGE) {
             dissect_bind(pinfo, packet);
+        }
     }
     enter(packet);
-    TRY {
+    TRY
+    {
         ret = call_dissector_only(observed_handle[UDP], tvb, pinfo, tree, data);
     }
-    FINALLY {
+    FINALLY
+    {
         leave(pinfo, tree, tvb, packet);
     }
     ENDTRY;
@@ -113,17 +126,20 @@ static int observe_udp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
 
 static state_packet *read_tcp(packet_info *pinfo, tvbuff_t *tvb)
 {
-    if (tvb_captured_length(tvb) < TCP_HEADER_LEN)
+    if (tvb_captured_length(tvb) < TCP_HEADER_LEN) {
         return NULL;
+    }
 
     uint32_t header_len = (uint32_t)(tvb_get_uint8(tvb, 12) >> 4) * 4;
     uint32_t there = tvb_reported_length(tvb);
 
-    if (header_len < TCP_HEADER_LEN || header_len > there)
+    if (header_len < TCP_HEADER_LEN || header_len > there) {
         return NULL;
+    }
     /* A bare acknowledgment says nothing of its own; the validator leaves it out, too. */
-    if (header_len == there && (tvb_get_uint8(tvb, 13) & (TRACKER_TCP_FIN | TRACKER_TCP_SYN | TRACKER_TCP_RST)) == 0)
+    if (header_len == there && (tvb_get_uint8(tvb, 13) & (TRACKER_TCP_FIN | TRACKER_TCP_SYN | TRACKER_TCP_RST)) == 0) {
         return NULL;
+    }
     return state_packet_new(pinfo, tvb, header_len, there - header_len, tvb_get_ntohs(tvb, 0), tvb_get_ntohs(tvb, 2));
 }
 
@@ -133,35 +149,42 @@ static int observe_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
         is_wanted(pinfo) && prefs_krpc_peerwire && !pinfo->flags.in_error_pkt ? read_tcp(pinfo, tvb) : NULL;
     volatile int ret = 0;
 
-    if (packet == NULL)
+    if (packet == NULL) {
         return call_dissector_only(observed_handle[TCP], tvb, pinfo, tree, data);
-    TRY {
+    }
+    TRY
+    {
         ret = call_dissector_only(observed_handle[TCP], tvb, pinfo, tree, data);
     }
-    FINALLY {
+    FINALLY
+    {
         state_give_segment(pinfo, packet, tvb_get_ntohl(tvb, 4), tvb_get_ntohl(tvb, 8), tvb_get_uint8(tvb, 13));
-        if (packet->record != NULL)
+        if (packet->record != NULL) {
             peer_draw(pinfo, tree, tvb, packet);
+        }
     }
     ENDTRY;
     return ret;
 }
 
-static int observe_error(dissector_handle_t handle, bool port_unreachable, tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree,
-                         void *data)
+static int observe_error(dissector_handle_t handle, bool port_unreachable, tvbuff_t *tvb, packet_info *pinfo,
+                         proto_tree *tree, void *data)
 {
     const tracker_packet *const outer = icmp;
     const bool outer_is_port_unreachable = icmp_is_port_unreachable;
     volatile int ret = 0;
 
-    if (pinfo->flags.in_error_pkt || !is_wanted(pinfo))
+    if (pinfo->flags.in_error_pkt || !is_wanted(pinfo)) {
         return call_dissector_only(handle, tvb, pinfo, tree, data);
+    }
     icmp = &state_packet_new(pinfo, tvb, 0, 0, 0, 0)->packet;
     icmp_is_port_unreachable = port_unreachable;
-    TRY {
+    TRY
+    {
         ret = call_dissector_only(handle, tvb, pinfo, tree, data);
     }
-    FINALLY {
+    FINALLY
+    {
         icmp = outer;
         icmp_is_port_unreachable = outer_is_port_unreachable;
     }
@@ -188,8 +211,8 @@ void observe_register(void)
     for (unsigned i = 0; i < NUM_OBSERVED; i++) {
         const struct observed_info *info = &observed_info[i];
 
-        proto_observed[i] = proto_register_protocol_in_name_only(info->name, info->short_name, info->filter,
-                                                                 proto_get_id_by_filter_name(info->parent), FT_PROTOCOL);
+        proto_observed[i] = proto_register_protocol_in_name_only(
+            info->name, info->short_name, info->filter, proto_get_id_by_filter_name(info->parent), FT_PROTOCOL);
     }
 }
 
@@ -200,8 +223,9 @@ void observe_handoff(void)
 
     for (unsigned i = 0; table != NULL && i < NUM_OBSERVED; i++) {
         observed_handle[i] = dissector_get_uint_handle(table, observed_info[i].number);
-        if (observed_handle[i] != NULL)
+        if (observed_handle[i] != NULL) {
             dissector_add_uint("ip.proto", observed_info[i].number,
                                create_dissector_handle(observers[i], proto_observed[i]));
+        }
     }
 }

@@ -7,7 +7,7 @@
  */
 #include "plugin.h"
 
-#define MAX_PEERS 200    /* shown of one ut_pex message */
+#define MAX_PEERS    200 /* shown of one ut_pex message */
 #define MAX_MESSAGES 64  /* shown of one packet */
 #define MAX_ATTEMPTS 256 /* to find a message's bytes in the packet */
 
@@ -21,11 +21,13 @@ static bool find_bytes(const state_packet *packet, const state_peer *peer, uint3
 {
     uint32_t from = *pos;
 
-    for (unsigned i = 0; i < MAX_ATTEMPTS && peer->len != 0 && from < packet->len && peer->len <= packet->len - from; i++) {
+    for (unsigned i = 0; i < MAX_ATTEMPTS && peer->len != 0 && from < packet->len && peer->len <= packet->len - from;
+         i++) {
         const uint8_t *hit = memchr(packet->data + from, peer->data[0], packet->len - from - peer->len + 1);
 
-        if (hit == NULL)
+        if (hit == NULL) {
             return false;
+        }
         from = (uint32_t)(hit - packet->data);
         if (memcmp(hit, peer->data, peer->len) == 0) {
             *pos = from;
@@ -36,7 +38,8 @@ static bool find_bytes(const state_packet *packet, const state_peer *peer, uint3
     return false;
 }
 
-static piece locate(packet_info *pinfo, tvbuff_t *tvb, const state_packet *packet, const state_peer *peer, uint32_t *pos)
+static piece locate(packet_info *pinfo, tvbuff_t *tvb, const state_packet *packet, const state_peer *peer,
+                    uint32_t *pos)
 {
     piece at = {.tvb = tvb, .off = packet->key - (uint32_t)tvb_raw_offset(tvb)};
 
@@ -59,12 +62,14 @@ static void draw_handshake(proto_tree *tree, piece at, const state_peer *peer, c
     item = proto_tree_add_uint64(tree, HF(PEER_RESERVED), at.tvb, reserved, 8, m->reserved);
     tree = proto_item_add_subtree(item, ETT(PEERWIRE_LIST));
     proto_tree_add_boolean(tree, HF(PEER_DHT), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_DHT) != 0);
-    proto_tree_add_boolean(tree, HF(PEER_EXTENDED), at.tvb, reserved + 5, 1, (m->reserved & PEERWIRE_RESERVED_EXTENDED) != 0);
+    proto_tree_add_boolean(tree, HF(PEER_EXTENDED), at.tvb, reserved + 5, 1,
+                           (m->reserved & PEERWIRE_RESERVED_EXTENDED) != 0);
     proto_tree_add_boolean(tree, HF(PEER_FAST), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_FAST) != 0);
     proto_tree_add_boolean(tree, HF(PEER_V2), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_V2) != 0);
     tree = proto_tree_get_parent_tree(tree);
-    if (peer->len < PEERWIRE_HANDSHAKE_LEN)
+    if (peer->len < PEERWIRE_HANDSHAKE_LEN) {
         return;
+    }
     proto_tree_add_item(tree, HF(PEER_INFO_HASH), at.tvb, (int)at.off + PEERWIRE_INFO_HASH_OFF, 20, ENC_NA);
     proto_tree_add_item(tree, HF(PEER_ID), at.tvb, (int)at.off + PEERWIRE_PEER_ID_OFF, 20, ENC_NA);
 }
@@ -73,8 +78,9 @@ static void draw_address(proto_tree *tree, piece at, uint32_t off, uint32_t len,
 {
     krpc_endpoint endpoint;
 
-    if (len != 4 && len != 16)
+    if (len != 4 && len != 16) {
         return;
+    }
     krpc_endpoint_set(&endpoint, bytes, len, 0);
     item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
 }
@@ -129,45 +135,55 @@ static void draw_pex(proto_tree *tree, piece at, const state_peer *peer, const p
     while (peerwire_pex_next(&pex, &entry)) {
         char text[KRPC_ENDPOINT_TEXT] = "";
 
-        if (count++ >= MAX_PEERS || entry.len > peer->len || entry.off > peer->len - entry.len)
+        if (count++ >= MAX_PEERS || entry.len > peer->len || entry.off > peer->len - entry.len) {
             continue;
+        }
         uint32_t off = at.off + entry.off;
         proto_item *item = proto_tree_add_item(tree, HF(PEX_PEER), at.tvb, (int)off, (int)entry.len, ENC_NA);
         proto_tree *sub = proto_item_add_subtree(item, ETT(NODE));
 
-        proto_item_append_text(item, " %s%s", krpc_endpoint_text(text, &entry.endpoint), entry.dropped ? ", dropped" : "");
+        proto_item_append_text(item, " %s%s", krpc_endpoint_text(text, &entry.endpoint),
+                               entry.dropped ? ", dropped" : "");
         item_addr(sub, HF(PEX_ADDR), HF(PEX_ADDR6), at.tvb, off, entry.endpoint.addr_len, &entry.endpoint);
         proto_tree_add_item(sub, HF(PEX_PORT), at.tvb, (int)(off + entry.len - 2), 2, ENC_BIG_ENDIAN);
         proto_item_set_generated(proto_tree_add_uint(sub, HF(PEX_FLAGS), at.tvb, 0, 0, entry.flags));
-        if (entry.dropped)
+        if (entry.dropped) {
             item_flag(sub, HF(PEX_DROPPED), at.tvb, true);
+        }
     }
-    if (count > MAX_PEERS)
+    if (count > MAX_PEERS) {
         item_uint(tree, HF(PEER_MORE), at.tvb, count - MAX_PEERS);
+    }
 }
 
 static void draw_holepunch(proto_tree *tree, piece at, const peerwire_message *m)
 {
-    const uint32_t begin = at.off + PEERWIRE_HEAD; /* prefix, id, extended id, then type, family, address, port, error */
+    const uint32_t begin =
+        at.off + PEERWIRE_HEAD; /* prefix, id, extended id, then type, family, address, port, error */
     const uint32_t addr_len = m->endpoint.addr_len;
 
-    if (!m->has_holepunch)
+    if (!m->has_holepunch) {
         return;
+    }
     proto_tree_add_uint(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1, m->holepunch);
     item_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
     proto_tree_add_uint(tree, HF(HOLEPUNCH_PORT), at.tvb, (int)(begin + 2 + addr_len), 2, m->endpoint.port);
-    if (m->holepunch == PEERWIRE_HOLEPUNCH_ERROR)
+    if (m->holepunch == PEERWIRE_HOLEPUNCH_ERROR) {
         proto_item_set_generated(proto_tree_add_uint(tree, HF(HOLEPUNCH_ERROR), at.tvb, 0, 0, m->holepunch_error));
+    }
 }
 
 static const char *message_name(const state_peer *peer)
 {
-    if (peer->kind == PEERWIRE_PORT)
+    if (peer->kind == PEERWIRE_PORT) {
         return "PORT";
-    if (peer->kind != PEERWIRE_EXTENDED)
+    }
+    if (peer->kind != PEERWIRE_EXTENDED) {
         return peerwire_kind_name((peerwire_kind)peer->kind);
-    if (peer->extension == PEERWIRE_EXT_HANDSHAKE)
+    }
+    if (peer->extension == PEERWIRE_EXT_HANDSHAKE) {
         return "extension handshake";
+    }
     return peerwire_extension_name((peerwire_extension)peer->extension);
 }
 
@@ -194,19 +210,25 @@ static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const s
 
     proto_item_append_text(item, ": %s", message_name(peer));
     add_hidden_string(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
-    if (peer->kind == PEERWIRE_EXTENDED)
-        add_hidden_string(sub, HF(PEER_EXTENSION), at.tvb, peerwire_extension_name((peerwire_extension)peer->extension));
-    if (peer->kind == PEERWIRE_HANDSHAKE)
+    if (peer->kind == PEERWIRE_EXTENDED) {
+        add_hidden_string(sub, HF(PEER_EXTENSION), at.tvb,
+                          peerwire_extension_name((peerwire_extension)peer->extension));
+    }
+    if (peer->kind == PEERWIRE_HANDSHAKE) {
         draw_handshake(sub, at, peer, &m);
+    }
     if (m.has_port && peer->len >= 7) {
         proto_tree_add_uint(sub, HF(PEER_PORT_MESSAGE), at.tvb, (int)at.off + 5, 2, m.port);
         proto_item_append_text(item, " %u", m.port);
     }
-    for (unsigned i = 0; i < PEERWIRE_NUM_KEYS; i++)
-        if (peerwire_has(&m, (peerwire_key)i))
+    for (unsigned i = 0; i < PEERWIRE_NUM_KEYS; i++) {
+        if (peerwire_has(&m, (peerwire_key)i)) {
             draw_key(pinfo, sub, at, peer, (peerwire_key)i, &m.value[i]);
-    if (peer->extension == PEERWIRE_EXT_UT_PEX)
+        }
+    }
+    if (peer->extension == PEERWIRE_EXT_UT_PEX) {
         draw_pex(sub, at, peer, &m);
+    }
     draw_holepunch(sub, at, &m);
 }
 
@@ -216,8 +238,9 @@ static void prepend_column(packet_info *pinfo, const state_packet *packet)
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
 
     ports_info_text(out, packet);
-    if (wmem_strbuf_get_len(out) != 0)
+    if (wmem_strbuf_get_len(out) != 0) {
         col_prepend_fstr(pinfo->cinfo, COL_INFO, "%s  ", wmem_strbuf_get_str(out) + 1);
+    }
 }
 
 static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
@@ -229,11 +252,13 @@ static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const stat
     for (unsigned i = 0; i < record->num_adverts && i < MAX_MESSAGES; i++) {
         tracker_advert advert;
 
-        if (state_advert_get(record->first_advert + i, &advert))
+        if (state_advert_get(record->first_advert + i, &advert)) {
             ports_draw(pinfo, tree, tvb, &advert, 0, 0);
+        }
     }
-    for (const state_peer *peer = record->peers; peer != NULL && count < MAX_MESSAGES; peer = peer->next, count++)
+    for (const state_peer *peer = record->peers; peer != NULL && count < MAX_MESSAGES; peer = peer->next, count++) {
         draw_message(pinfo, tree, locate(pinfo, tvb, packet, peer, &pos), peer);
+    }
 }
 
 static void summary_set(packet_info *pinfo, proto_item *item, const state_packet *packet)
@@ -241,8 +266,10 @@ static void summary_set(packet_info *pinfo, proto_item *item, const state_packet
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
     unsigned count = 0;
 
-    for (const state_peer *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES; peer = peer->next, count++)
+    for (const state_peer *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES;
+         peer = peer->next, count++) {
         wmem_strbuf_append_printf(out, "%s %s", count == 0 ? ":" : ",", message_name(peer));
+    }
     ports_info_text(out, packet);
     proto_item_append_text(item, "%s", wmem_strbuf_get_str(out));
 }
@@ -252,15 +279,18 @@ void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet
     uint32_t off = packet->key - (uint32_t)tvb_raw_offset(tvb);
     proto_item *item;
 
-    if (packet->drawn)
+    if (packet->drawn) {
         return;
+    }
     packet->drawn = true;
-    if (pinfo->cinfo != NULL && packet->record->num_adverts != 0)
+    if (pinfo->cinfo != NULL && packet->record->num_adverts != 0) {
         prepend_column(pinfo, packet);
+    }
     item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
     if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc)) {
-        if (compat_is_visible(tree))
+        if (compat_is_visible(tree)) {
             summary_set(pinfo, item, packet);
+        }
         draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
     }
     findings_draw(pinfo, packet, NULL, item);

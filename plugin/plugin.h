@@ -36,7 +36,7 @@ extern int proto_krpc;     /* a message */
 extern int proto_peerwire; /* what the peer wire says about ports */
 
 enum {
-#define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) HF_##SYMBOL,
+#define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)      HF_##SYMBOL,
 #define PEER_HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) HF_##SYMBOL,
 #include "generated.def"
     NUM_HF
@@ -58,7 +58,7 @@ extern int hf_peer_key[PEERWIRE_NUM_KEYS];
 extern int ett_own[NUM_ETT];
 extern expert_field ei_rule[KRPC_NUM_RULES];
 
-#define HF(SYMBOL) hf_own[HF_##SYMBOL]
+#define HF(SYMBOL)  hf_own[HF_##SYMBOL]
 #define ETT(SYMBOL) ett_own[ETT_##SYMBOL]
 
 void fields_register(void);
@@ -135,14 +135,14 @@ typedef struct state_packet {
     const uint8_t *data;        /* the payload's bytes */
     uint32_t len;
     uint32_t wire_len;
-    uint32_t key;               /* where the payload lies, to tell the datagrams of a frame apart */
+    uint32_t key; /* where the payload lies, to tell the datagrams of a frame apart */
     tracker_packet packet;
-    krpc_message *message;      /* the payload, decoded; NULL while nobody looked */
-    state_record *record;       /* NULL when there is nothing to show */
-    bool quoted;                /* inside an ICMP error */
-    bool given;                 /* the tracker has it, or had it when the packet was first seen */
+    krpc_message *message; /* the payload, decoded; NULL while nobody looked */
+    state_record *record;  /* NULL when there is nothing to show */
+    bool quoted;           /* inside an ICMP error */
+    bool given;            /* the tracker has it, or had it when the packet was first seen */
     bool drawn;
-    bool has_inner;             /* another datagram was found inside of it */
+    bool has_inner; /* another datagram was found inside of it */
 } state_packet;
 
 /* store.c */
@@ -213,7 +213,7 @@ typedef struct tree_place {
 } tree_place;
 
 #define TREE_MAX_PLACES 128
-#define TREE_MAX_ITEMS 2000 /* of one message */
+#define TREE_MAX_ITEMS  2000 /* of one message */
 
 typedef struct tree_context {
     packet_info *pinfo;
@@ -275,7 +275,8 @@ void item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const cha
 void item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
 void item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
 /* item_addr adds an address to whichever field is for its family; len 0: a generated item. */
-void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint);
+void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len,
+               const krpc_endpoint *endpoint);
 
 /* ports.c */
 
@@ -283,7 +284,8 @@ void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, 
 void ports_info_text(wmem_strbuf_t *out, const state_packet *packet);
 void ports_adverts(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet);
 /* ports_draw draws one advertisement by the sender, whose value is len bytes at off (0: nowhere in this packet). */
-void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off, uint32_t len);
+void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
+                uint32_t len);
 /* ports_is_behind_nat: something is known about what lies between the node and the others. */
 bool ports_is_behind_nat(const tracker_node *node);
 void ports_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
@@ -300,7 +302,7 @@ typedef struct stats_packet {
     const char *client; /* NULL when unknown */
 } stats_packet;
 
-#define STATS_TAP "krpc"              /* every KRPC message */
+#define STATS_TAP         "krpc"        /* every KRPC message */
 #define STATS_TAP_ADVERTS "krpc_advert" /* every packet with an advertisement, of the peer wire too */
 
 void stats_register(void);

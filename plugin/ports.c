@@ -55,21 +55,24 @@ static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
 {
     if (advert->advertised_port < 0 && advert->implied_port) {
         wmem_strbuf_append(out, " port implied");
-        if (advert->effective_port != 0)
+        if (advert->effective_port != 0) {
             wmem_strbuf_append_printf(out, " %u", advert->effective_port);
+        }
         return;
     }
     wmem_strbuf_append_printf(out, "%s %s %d", is_flagged(advert) ? " " FLAG_SIGN : "", port_name(advert),
                               advert->advertised_port);
     switch (advert->verdict) {
     case TRACKER_VERDICT_MISMATCH:
-        if (seen_as(advert) != 0 && seen_as(advert) != advert->advertised_port)
+        if (seen_as(advert) != 0 && seen_as(advert) != advert->advertised_port) {
             wmem_strbuf_append_printf(out, ", seen as %u", seen_as(advert));
+        }
         break;
     case TRACKER_VERDICT_IMPLIED:
         wmem_strbuf_append(out, ", implied");
-        if (advert->effective_port != 0)
+        if (advert->effective_port != 0) {
             wmem_strbuf_append_printf(out, " %u", advert->effective_port);
+        }
         break;
     case TRACKER_VERDICT_MATCH:
     case TRACKER_VERDICT_UNKNOWN:
@@ -85,10 +88,12 @@ static bool is_said(const state_record *record, unsigned index, const tracker_ad
 {
     tracker_advert earlier;
 
-    for (unsigned i = 0; i < index; i++)
+    for (unsigned i = 0; i < index; i++) {
         if (state_advert_get(record->first_advert + i, &earlier) && earlier.service == advert->service &&
-            (earlier.advertised_port == advert->advertised_port || advert->channel == KRPC_CHANNEL_IMPLIED_PORT))
+            (earlier.advertised_port == advert->advertised_port || advert->channel == KRPC_CHANNEL_IMPLIED_PORT)) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -99,20 +104,26 @@ void ports_info_text(wmem_strbuf_t *out, const state_packet *packet)
     krpc_advert_iter iter;
     krpc_advert said;
 
-    for (unsigned i = 0; record != NULL && i < record->num_adverts; i++)
-        if (state_advert_get(record->first_advert + i, &advert) && !is_said(record, i, &advert))
+    for (unsigned i = 0; record != NULL && i < record->num_adverts; i++) {
+        if (state_advert_get(record->first_advert + i, &advert) && !is_said(record, i, &advert)) {
             advert_text(out, &advert);
-    if (packet->message == NULL)
+        }
+    }
+    if (packet->message == NULL) {
         return;
-    if (record != NULL && record->asked_port != 0)
-        wmem_strbuf_append_printf(out, " " FLAG_SIGN " query went to %s%u", record->asked_elsewhere ? "another address, port " : "port ",
-                                  record->asked_port);
+    }
+    if (record != NULL && record->asked_port != 0) {
+        wmem_strbuf_append_printf(out, " " FLAG_SIGN " query went to %s%u",
+                                  record->asked_elsewhere ? "another address, port " : "port ", record->asked_port);
+    }
     krpc_advert_init(&iter, packet->message, packet->data);
     while (krpc_advert_next(&iter, &said)) {
-        if (is_about_list(&said))
+        if (is_about_list(&said)) {
             break;
+        }
         if (is_seen_elsewhere(&said, packet)) {
-            wmem_strbuf_append_printf(out, " " FLAG_SIGN " sees port %u as %" PRId64, packet->packet.dst.port, said.port);
+            wmem_strbuf_append_printf(out, " " FLAG_SIGN " sees port %u as %" PRId64, packet->packet.dst.port,
+                                      said.port);
             break;
         }
     }
@@ -120,8 +131,9 @@ void ports_info_text(wmem_strbuf_t *out, const state_packet *packet)
 
 static void draw_observed(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
 {
-    if (advert->observed.port == 0)
+    if (advert->observed.port == 0) {
         return;
+    }
     item_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);
     item_addr(tree, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &advert->observed);
     item_frame(tree, HF(ADVERT_OBSERVED_FRAME), tvb, advert->observed_frame);
@@ -137,10 +149,11 @@ static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *
                                             tracker_verdict_name(verdict), tracker_verdict_meaning(verdict));
     proto_item_set_generated(item);
     item_frame(tree, HF(ADVERT_VERDICT_FRAME), tvb, advert->verdict_frame != advert->frame ? advert->verdict_frame : 0);
-    if (is_flagged(advert))
+    if (is_flagged(advert)) {
         item_flag(tree, HF(ADVERT_MISMATCH), tvb, true);
-    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_LATER), tvb, 0, 0, later, "%s (%s)", tracker_later_name(later),
-                                            tracker_later_meaning(later));
+    }
+    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_LATER), tvb, 0, 0, later, "%s (%s)",
+                                            tracker_later_name(later), tracker_later_meaning(later));
     proto_item_set_generated(item);
     if (advert->later_frame != 0) {
         item_frame(tree, HF(ADVERT_LATER_FRAME), tvb, advert->later_frame);
@@ -153,17 +166,18 @@ static void draw_channel(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, 
     const krpc_channel_info *info = krpc_channel_get(channel);
     proto_item *item;
 
-    if (info == NULL)
+    if (info == NULL) {
         return;
-    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, channel,
-                                            "%s (\"%s\", %s, %s)", info->name, info->meaning, krpc_basis_name(info->basis),
-                                            info->spec);
+    }
+    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, channel, "%s (\"%s\", %s, %s)",
+                                            info->name, info->meaning, krpc_basis_name(info->basis), info->spec);
     proto_item_set_generated(item);
     item_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
     item_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
 }
 
-void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off, uint32_t len)
+void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
+                uint32_t len)
 {
     proto_item *item = proto_tree_add_item(tree, HF(ADVERT), tvb, (int)off, (int)len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
@@ -178,16 +192,21 @@ void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const track
     }
     proto_item_set_generated(item);
     draw_channel(sub, tvb, (krpc_channel)advert->channel, advert->service);
-    if (advert->advertised_port >= 0 || !advert->implied_port)
-        proto_item_set_generated(proto_tree_add_int(sub, HF(ADVERT_PORT), tvb, (int)off, (int)len, advert->advertised_port));
-    if (advert->implied_port)
+    if (advert->advertised_port >= 0 || !advert->implied_port) {
+        proto_item_set_generated(
+            proto_tree_add_int(sub, HF(ADVERT_PORT), tvb, (int)off, (int)len, advert->advertised_port));
+    }
+    if (advert->implied_port) {
         item_flag(sub, HF(ADVERT_IMPLIED), tvb, true);
+    }
     item_uint(sub, HF(ADVERT_SOURCE), tvb, advert->sender.port);
-    if (advert->dht_port != 0 && advert->dht_port != advert->sender.port)
+    if (advert->dht_port != 0 && advert->dht_port != advert->sender.port) {
         item_uint(sub, HF(ADVERT_DHT), tvb, advert->dht_port);
+    }
     draw_observed(sub, tvb, advert);
-    if (advert->effective_port != 0)
+    if (advert->effective_port != 0) {
         item_uint(sub, HF(ADVERT_EFFECTIVE), tvb, advert->effective_port);
+    }
     draw_verdict(sub, tvb, advert);
 }
 
@@ -197,26 +216,29 @@ static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const state_packet
     bool flagged = is_seen_elsewhere(said, packet);
     char text[KRPC_ENDPOINT_TEXT] = "";
 
-    if (said->has_addr)
+    if (said->has_addr) {
         krpc_endpoint_text(text, &said->endpoint);
-    else
+    } else {
         snprintf(text, sizeof text, "%" PRId64, said->port);
+    }
 
-    proto_item *item = proto_tree_add_none_format(tree, HF(ADVERT), tvb, (int)said->off, (int)said->len,
-                                                  "Port advertisement, %s:%s port %u is seen as %s",
-                                                  krpc_channel_get(said->channel)->name, flagged ? " " FLAG_SIGN : "",
-                                                  packet->packet.dst.port, text);
+    proto_item *item = proto_tree_add_none_format(
+        tree, HF(ADVERT), tvb, (int)said->off, (int)said->len, "Port advertisement, %s:%s port %u is seen as %s",
+        krpc_channel_get(said->channel)->name, flagged ? " " FLAG_SIGN : "", packet->packet.dst.port, text);
     proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
 
     proto_item_set_generated(item);
     draw_channel(sub, tvb, said->channel, said->service);
-    if (said->has_port && said->port >= 0 && said->port <= UINT16_MAX)
+    if (said->has_port && said->port >= 0 && said->port <= UINT16_MAX) {
         item_uint(sub, HF(ADVERT_OBSERVED), tvb, (uint32_t)said->port);
-    if (said->has_addr)
+    }
+    if (said->has_addr) {
         item_addr(sub, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &said->endpoint);
+    }
     item_uint(sub, HF(ADVERT_DESTINATION), tvb, packet->packet.dst.port);
-    if (flagged)
+    if (flagged) {
         item_flag(sub, HF(ADVERT_MISMATCH), tvb, true);
+    }
 }
 
 /* Where in the message an advertisement's value stands. */
@@ -233,8 +255,9 @@ static void find_value(const state_packet *packet, unsigned channel, uint32_t *o
             *len = said.len;
             return;
         }
-        if (is_about_list(&said))
+        if (is_about_list(&said)) {
             return;
+        }
     }
 }
 
@@ -248,15 +271,18 @@ void ports_adverts(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const st
     for (unsigned i = 0; i < record->num_adverts; i++) {
         uint32_t off, len;
 
-        if (!state_advert_get(record->first_advert + i, &advert))
+        if (!state_advert_get(record->first_advert + i, &advert)) {
             continue;
+        }
         find_value(packet, advert.channel, &off, &len);
         ports_draw(pinfo, tree, tvb, &advert, off, len);
     }
     krpc_advert_init(&iter, packet->message, packet->data);
-    while (krpc_advert_next(&iter, &said) && !is_about_list(&said))
-        if (said.whose == KRPC_WHOSE_RECEIVER)
+    while (krpc_advert_next(&iter, &said) && !is_about_list(&said)) {
+        if (said.whose == KRPC_WHOSE_RECEIVER) {
             draw_observation(tree, tvb, packet, &said);
+        }
+    }
 }
 
 static void draw_external(proto_tree *tree, tvbuff_t *tvb, const tracker_external *external)
@@ -265,14 +291,15 @@ static void draw_external(proto_tree *tree, tvbuff_t *tvb, const tracker_externa
     proto_tree *sub = proto_item_add_subtree(item, ETT(EXTERNAL));
     char text[KRPC_ENDPOINT_TEXT] = "";
 
-    proto_item_append_text(item, ": %s, by %u observer%s", krpc_endpoint_text(text, &external->endpoint), external->observers,
-                           external->observers == 1 ? "" : "s");
+    proto_item_append_text(item, ": %s, by %u observer%s", krpc_endpoint_text(text, &external->endpoint),
+                           external->observers, external->observers == 1 ? "" : "s");
     proto_item_set_generated(item);
     item_addr(sub, HF(NAT_ADDR), HF(NAT_ADDR6), tvb, 0, 0, &external->endpoint);
     item_uint(sub, HF(NAT_EXTERNAL_PORT), tvb, external->endpoint.port);
     item_uint(sub, HF(NAT_OBSERVERS), tvb, external->observers);
-    for (unsigned i = 0; i < TRACKER_MAX_FRAMES; i++)
+    for (unsigned i = 0; i < TRACKER_MAX_FRAMES; i++) {
         item_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
+    }
 }
 
 bool ports_is_behind_nat(const tracker_node *node)
@@ -288,29 +315,38 @@ void ports_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const kr
     tracker_node node;
     const tracker_nat *nat = &node.nat;
 
-    if (!prefs_krpc_nat || state_tracker() == NULL || !tracker_node_find(state_tracker(), endpoint, &node))
+    if (!prefs_krpc_nat || state_tracker() == NULL || !tracker_node_find(state_tracker(), endpoint, &node)) {
         return;
-    if (!ports_is_behind_nat(&node))
+    }
+    if (!ports_is_behind_nat(&node)) {
         return;
+    }
 
     proto_item *item = proto_tree_add_item(tree, HF(NAT), tvb, 0, 0, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(NAT));
 
-    proto_item_append_text(item, ": port %s, mapping %s", tracker_port_name(nat->port), tracker_mapping_name(nat->mapping));
+    proto_item_append_text(item, ": port %s, mapping %s", tracker_port_name(nat->port),
+                           tracker_mapping_name(nat->mapping));
     proto_item_set_generated(item);
     item_named(sub, HF(NAT_PORT), tvb, nat->port, tracker_port_name(nat->port));
     item_named(sub, HF(NAT_MAPPING), tvb, nat->mapping, tracker_mapping_name(nat->mapping));
     item_named(sub, HF(NAT_FILTERING), tvb, nat->filtering, tracker_filtering_name(nat->filtering));
-    if (nat->remapped != 0)
+    if (nat->remapped != 0) {
         item_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
-    if ((nat->evidence & TRACKER_FROM_INSIDE) != 0)
+    }
+    if ((nat->evidence & TRACKER_FROM_INSIDE) != 0) {
         item_flag(sub, HF(NAT_INSIDE), tvb, true);
-    if ((nat->evidence & TRACKER_FROM_OUTSIDE) != 0)
+    }
+    if ((nat->evidence & TRACKER_FROM_OUTSIDE) != 0) {
         item_flag(sub, HF(NAT_OUTSIDE), tvb, true);
-    if ((nat->evidence & TRACKER_FROM_BOTH) != 0)
+    }
+    if ((nat->evidence & TRACKER_FROM_BOTH) != 0) {
         item_flag(sub, HF(NAT_BOTH), tvb, true);
-    for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++)
+    }
+    for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
         draw_external(sub, tvb, &nat->external[i]);
-    if (nat->num_external > nat->num_kept)
+    }
+    if (nat->num_external > nat->num_kept) {
         item_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);
+    }
 }

@@ -33,8 +33,9 @@ static void on_finding(void *ctx _U_, const krpc_finding *finding)
         .b = finding->b,
     };
 
-    if (findings == NULL)
+    if (findings == NULL) {
         findings = wmem_array_new(findings_pool, sizeof kept);
+    }
     wmem_array_append_one(findings, kept);
 }
 
@@ -43,8 +44,9 @@ static const krpc_sink sink = {on_finding, NULL};
 /* Pushed out by newer ones; those that are left at the end stay where they are. */
 static void on_advert_done(void *ctx _U_, const tracker_advert *advert)
 {
-    if (!finished)
+    if (!finished) {
         g_array_append_vals(done, advert, 1);
+    }
 }
 
 static bool peer_is_shown(const peerwire_message *message)
@@ -64,8 +66,9 @@ static bool peer_is_shown(const peerwire_message *message)
 static void on_peerwire(void *ctx _U_, const tracker_packet *packet _U_, const peerwire_message *message,
                         const uint8_t *data)
 {
-    if (!prefs_krpc_peerwire || !peer_is_shown(message))
+    if (!prefs_krpc_peerwire || !peer_is_shown(message)) {
         return;
+    }
 
     uint32_t len = MIN(message->len, PEERWIRE_MAX_WHOLE);
     state_peer *peer = wmem_alloc(wmem_file_scope(), sizeof *peer + len);
@@ -102,16 +105,18 @@ static void state_cleanup(void)
     tracker_free(state);
     state = NULL;
     store_clear();
-    if (done != NULL)
+    if (done != NULL) {
         g_array_free(done, TRUE);
+    }
     done = NULL;
 }
 
 /* After the first pass: what is still open gets its last verdict. */
 static void state_complete(void)
 {
-    if (state == NULL || finished)
+    if (state == NULL || finished) {
         return;
+    }
     finished = true;
     tracker_finish(state);
 }
@@ -125,8 +130,9 @@ static void *file_if_read(capture_file *file, void *unused _U_)
  * for another preference or profile. Its window can be asked whether it is through. */
 static void complete_if_read(void)
 {
-    if (!finished && plugin_if_get_capture_file(file_if_read, NULL) != NULL)
+    if (!finished && plugin_if_get_capture_file(file_if_read, NULL) != NULL) {
         state_complete();
+    }
 }
 
 void state_register(void)
@@ -149,8 +155,9 @@ bool state_finished(void)
 void state_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port)
 {
     memset(out, 0, sizeof *out);
-    if ((addr->type == AT_IPv4 && addr->len == 4) || (addr->type == AT_IPv6 && addr->len == 16))
+    if ((addr->type == AT_IPv4 && addr->len == 4) || (addr->type == AT_IPv6 && addr->len == 16)) {
         krpc_endpoint_set(out, addr->data, (size_t)addr->len, port);
+    }
 }
 
 state_packet *state_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len, uint16_t src_port,
@@ -164,8 +171,9 @@ state_packet *state_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, 
     packet->data = packet->len != 0 ? tvb_get_ptr(tvb, (int)off, (int)packet->len) : (const uint8_t *)"";
     packet->key = (uint32_t)tvb_raw_offset(tvb) + off;
     packet->packet.frame = pinfo->num;
-    if ((pinfo->presence_flags & PINFO_HAS_TS) != 0)
+    if ((pinfo->presence_flags & PINFO_HAS_TS) != 0) {
         packet->packet.time_ns = (int64_t)pinfo->abs_ts.secs * 1000000000 + pinfo->abs_ts.nsecs;
+    }
     state_endpoint_set(&packet->packet.src, &pinfo->src, src_port);
     state_endpoint_set(&packet->packet.dst, &pinfo->dst, dst_port);
     packet->quoted = pinfo->flags.in_error_pkt;
@@ -174,25 +182,29 @@ state_packet *state_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, 
 
 static void decode(packet_info *pinfo, state_packet *packet, const krpc_sink *to)
 {
-    if (packet->message == NULL)
+    if (packet->message == NULL) {
         packet->message = wmem_new(pinfo->pool, krpc_message);
+    }
     krpc_message_decode(packet->message, packet->data, packet->len, packet->wire_len, to);
 }
 
 const krpc_message *state_decode(packet_info *pinfo, state_packet *packet)
 {
-    if (packet->message == NULL)
+    if (packet->message == NULL) {
         decode(pinfo, packet, NULL);
+    }
     return packet->message;
 }
 
 /* Is this packet to be given to the tracker now? If not, what was kept about it is in packet->record. */
 static bool begin(packet_info *pinfo, state_packet *packet)
 {
-    if (packet->given || state == NULL)
+    if (packet->given || state == NULL) {
         return false;
-    if (PINFO_FD_VISITED(pinfo))
+    }
+    if (PINFO_FD_VISITED(pinfo)) {
         complete_if_read();
+    }
     if (PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
         packet->given = true;
         packet->record = store_get(pinfo, packet->packet.frame, packet->key);
@@ -213,8 +225,9 @@ static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind k
     record->kind = (uint8_t)kind;
     record->peers = first_peer;
     record->num_findings = (uint16_t)MIN(count, UINT16_MAX);
-    if (count != 0)
+    if (count != 0) {
         record->findings = wmem_array_get_raw(findings);
+    }
     if (result != NULL) {
         record->method = (uint8_t)result->method;
         record->request_frame = result->request_frame;
@@ -226,8 +239,9 @@ static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind k
             record->asked_port = result->asked.port;
             record->asked_elsewhere = !krpc_endpoint_same_addr(&result->asked, &packet->packet.src);
         }
-        if (result->has_target && result->request_frame != 0)
+        if (result->has_target && result->request_frame != 0) {
             record->target = wmem_memdup(pinfo->pool, result->target, sizeof result->target);
+        }
     }
     packet->record = record;
     packet->given = true;
@@ -236,10 +250,12 @@ static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind k
 
 static bool admits(const state_packet *packet, bool forced)
 {
-    if (forced)
+    if (forced) {
         return true;
-    if (prefs_krpc_accept == PREFS_ACCEPT_NORMAL)
+    }
+    if (prefs_krpc_accept == PREFS_ACCEPT_NORMAL) {
         return tracker_admit(state, &packet->packet, packet->message, packet->data);
+    }
     krpc_probe probe = krpc_message_probe(packet->message, packet->data);
     return probe == KRPC_PROBE_YES || (probe == KRPC_PROBE_MAYBE && prefs_krpc_accept == PREFS_ACCEPT_LENIENT);
 }
@@ -250,8 +266,9 @@ static uint16_t mark_of(const state_packet *packet, const krpc_endpoint *asked)
     const krpc_value *t = &packet->message->value[KRPC_T];
     uint32_t hash = wmem_strong_hash(asked->addr, asked->addr_len) + asked->port;
 
-    if (krpc_has(packet->message, KRPC_T))
+    if (krpc_has(packet->message, KRPC_T)) {
         hash += wmem_strong_hash(packet->data + t->off, t->len);
+    }
     return (uint16_t)(hash ^ hash >> 16);
 }
 
@@ -259,13 +276,16 @@ void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
 {
     tracker_result result;
 
-    if (packet->quoted || !begin(pinfo, packet))
+    if (packet->quoted || !begin(pinfo, packet)) {
         return;
-    if (packet->len == 0 || packet->data[0] != 'd')
+    }
+    if (packet->len == 0 || packet->data[0] != 'd') {
         return;
+    }
     decode(pinfo, packet, &sink);
-    if (!admits(packet, forced))
+    if (!admits(packet, forced)) {
         return;
+    }
     krpc_message_check(packet->message, packet->data, &sink);
     memset(&result, 0, sizeof result);
     tracker_message(state, &packet->packet, packet->message, packet->data, NULL, &result, &sink);
@@ -273,23 +293,26 @@ void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
     packet->record->mark = mark_of(packet, &packet->packet.dst);
     store_put(packet, packet->record);
     /* packet-dns does the same: the query is told of its response when that comes, and shows it from the second pass on. */
-    if (result.request_frame != 0)
+    if (result.request_frame != 0) {
         store_link(result.request_frame, mark_of(packet, &result.asked), packet->packet.frame);
+    }
 }
 
 static void keep_other(packet_info *pinfo, state_packet *packet, const tracker_result *result)
 {
     packet->given = true;
-    if (findings != NULL || first_peer != NULL || result->num_adverts != 0)
+    if (findings != NULL || first_peer != NULL || result->num_adverts != 0) {
         store_put(packet, keep(pinfo, packet, STATE_OTHER, result));
+    }
 }
 
 void state_give_datagram(packet_info *pinfo, state_packet *packet)
 {
     tracker_result result;
 
-    if (packet->quoted || packet->has_inner || !begin(pinfo, packet))
+    if (packet->quoted || packet->has_inner || !begin(pinfo, packet)) {
         return;
+    }
     memset(&result, 0, sizeof result);
     tracker_datagram(state, &packet->packet, packet->data, packet->len, &result, &sink);
     keep_other(pinfo, packet, &result);
@@ -299,8 +322,9 @@ void state_give_segment(packet_info *pinfo, state_packet *packet, uint32_t seq, 
 {
     tracker_result result;
 
-    if (packet->quoted || !prefs_krpc_peerwire || !begin(pinfo, packet))
+    if (packet->quoted || !prefs_krpc_peerwire || !begin(pinfo, packet)) {
         return;
+    }
     memset(&result, 0, sizeof result);
     tracker_segment(state, &packet->packet, seq, ack, flags, packet->data, packet->len, packet->wire_len, &result,
                     &sink);
@@ -309,15 +333,17 @@ void state_give_segment(packet_info *pinfo, state_packet *packet, uint32_t seq, 
 
 void state_give_quote(packet_info *pinfo, state_packet *packet, const tracker_packet *icmp, bool port_unreachable)
 {
-    if (!begin(pinfo, packet))
+    if (!begin(pinfo, packet)) {
         return;
+    }
 
-    uint32_t query = tracker_unreachable(state, icmp, &packet->packet.src, &packet->packet.dst, packet->data, packet->len,
-                                         port_unreachable, &sink);
+    uint32_t query = tracker_unreachable(state, icmp, &packet->packet.src, &packet->packet.dst, packet->data,
+                                         packet->len, port_unreachable, &sink);
     bool shown = query != 0 || findings != NULL;
 
-    if (!shown && packet->len != 0 && packet->data[0] == 'd')
+    if (!shown && packet->len != 0 && packet->data[0] == 'd') {
         shown = krpc_message_probe(state_decode(pinfo, packet), packet->data) == KRPC_PROBE_YES;
+    }
     packet->given = true;
     if (shown) {
         keep(pinfo, packet, STATE_QUOTE, NULL)->request_frame = query;
@@ -327,10 +353,12 @@ void state_give_quote(packet_info *pinfo, state_packet *packet, const tracker_pa
 
 bool state_advert_get(uint64_t serial, tracker_advert *out)
 {
-    if (state != NULL && tracker_advert_get(state, serial, out))
+    if (state != NULL && tracker_advert_get(state, serial, out)) {
         return true;
-    if (done == NULL || serial >= done->len)
+    }
+    if (done == NULL || serial >= done->len) {
         return false;
+    }
     *out = g_array_index(done, tracker_advert, (guint)serial);
     return true;
 }

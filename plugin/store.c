@@ -9,15 +9,15 @@
 #include "plugin.h"
 
 #define BLOCK_SHIFT 16
-#define BLOCK_SIZE (1u << BLOCK_SHIFT)
+#define BLOCK_SIZE  (1u << BLOCK_SHIFT)
 #define CHUNK_SHIFT 10
-#define CHUNK_SIZE (1u << CHUNK_SHIFT)
-#define MAX_NUMBER 10 /* bytes of a number of 64 bits */
-#define TARGET_LEN 20
+#define CHUNK_SIZE  (1u << CHUNK_SHIFT)
+#define MAX_NUMBER  10 /* bytes of a number of 64 bits */
+#define TARGET_LEN  20
 
 /* A record begins with its flags: kind, and which of its parts there are, in the order in which they follow. */
 enum {
-    KIND = 3, /* mask: state_kind */
+    KIND = 3,     /* mask: state_kind */
     HAS_NEXT = 4, /* place of another record of the same frame: a tunnel's, or another reassembled datagram's */
     HAS_LINK = 8, /* frame of the response, 0 until it is known */
     HAS_PEERS = 16,
@@ -60,8 +60,9 @@ static uint8_t *room(size_t size, place *out)
     uint8_t *block;
 
     if (size > BLOCK_SIZE - block_used) {
-        if (blocks->len >= UINT32_MAX >> BLOCK_SHIFT)
+        if (blocks->len >= UINT32_MAX >> BLOCK_SHIFT) {
             return NULL;
+        }
         g_ptr_array_add(blocks, wmem_alloc(wmem_file_scope(), MAX(size, BLOCK_SIZE)));
         block_used = 0;
     }
@@ -81,13 +82,16 @@ static place *slot(uint32_t frame, bool make)
 {
     uint32_t index = frame >> CHUNK_SHIFT;
 
-    if (chunks == NULL || (index >= chunks->len && !make))
+    if (chunks == NULL || (index >= chunks->len && !make)) {
         return NULL;
-    if (index >= chunks->len)
+    }
+    if (index >= chunks->len) {
         g_ptr_array_set_size(chunks, (int)index + 1);
+    }
     if (g_ptr_array_index(chunks, index) == NULL) {
-        if (!make)
+        if (!make) {
             return NULL;
+        }
         g_ptr_array_index(chunks, index) = g_new0(place, CHUNK_SIZE);
     }
     return &((place *)g_ptr_array_index(chunks, index))[frame & (CHUNK_SIZE - 1)];
@@ -97,8 +101,9 @@ static size_t put_number(uint8_t *out, uint64_t num)
 {
     size_t len = 0;
 
-    for (; num >= 128; num >>= 7)
+    for (; num >= 128; num >>= 7) {
         out[len++] = (uint8_t)(num | 128);
+    }
     out[len++] = (uint8_t)num;
     return len;
 }
@@ -108,9 +113,10 @@ static uint64_t get_number(const uint8_t **in)
     uint64_t num = 0;
     unsigned shift = 0;
 
-    for (; (**in & 128) != 0; (*in)++, shift += 7)
+    for (; (**in & 128) != 0; (*in)++, shift += 7) {
         num |= (uint64_t)(**in & 127) << shift;
-    num |= (uint64_t) * (*in)++ << shift;
+    }
+    num |= (uint64_t)*(*in)++ << shift;
     return num;
 }
 
@@ -129,11 +135,12 @@ static unsigned flags_of(const state_record *record, bool has_next)
 {
     bool is_asked = record->kind == STATE_MESSAGE && record->request_frame == 0;
 
-    return record->kind | (has_next ? HAS_NEXT : 0) | (is_asked ? HAS_LINK : 0) | (record->peers != NULL ? HAS_PEERS : 0) |
-           (record->target != NULL ? HAS_TARGET : 0) | (record->request_frame != 0 ? HAS_REQUEST : 0) |
-           (record->repeats != 0 ? HAS_REPEATS : 0) | (record->asked_port != 0 ? HAS_ASKED : 0) |
-           (record->num_adverts != 0 ? HAS_ADVERTS : 0) | (record->num_findings != 0 ? HAS_FINDINGS : 0) |
-           (record->asked_elsewhere ? ASKED_ELSEWHERE : 0) | (has_next && is_asked ? HAS_MARK : 0);
+    return record->kind | (has_next ? HAS_NEXT : 0) | (is_asked ? HAS_LINK : 0) |
+           (record->peers != NULL ? HAS_PEERS : 0) | (record->target != NULL ? HAS_TARGET : 0) |
+           (record->request_frame != 0 ? HAS_REQUEST : 0) | (record->repeats != 0 ? HAS_REPEATS : 0) |
+           (record->asked_port != 0 ? HAS_ASKED : 0) | (record->num_adverts != 0 ? HAS_ADVERTS : 0) |
+           (record->num_findings != 0 ? HAS_FINDINGS : 0) | (record->asked_elsewhere ? ASKED_ELSEWHERE : 0) |
+           (has_next && is_asked ? HAS_MARK : 0);
 }
 
 static size_t put_bytes(uint8_t *out, const void *bytes, size_t len)
@@ -169,32 +176,40 @@ static size_t put_record(uint8_t *out, const state_record *record, uint32_t key,
     unsigned flags = flags_of(record, next != 0);
     size_t len = put_number(out, flags);
 
-    if ((flags & HAS_NEXT) != 0)
+    if ((flags & HAS_NEXT) != 0) {
         len += put_bytes(out + len, &next, sizeof next);
-    if ((flags & HAS_LINK) != 0)
+    }
+    if ((flags & HAS_LINK) != 0) {
         len += put_bytes(out + len, &record->response_frame, sizeof record->response_frame);
-    if ((flags & HAS_MARK) != 0)
+    }
+    if ((flags & HAS_MARK) != 0) {
         len += put_bytes(out + len, &record->mark, sizeof record->mark);
+    }
     len += put_number(out + len, key);
     len += put_number(out + len, record->method);
-    if ((flags & HAS_PEERS) != 0)
+    if ((flags & HAS_PEERS) != 0) {
         len += put_bytes(out + len, &record->peers, sizeof record->peers);
-    if ((flags & HAS_TARGET) != 0)
+    }
+    if ((flags & HAS_TARGET) != 0) {
         len += put_bytes(out + len, record->target, TARGET_LEN);
+    }
     if ((flags & HAS_REQUEST) != 0) {
         len += put_number(out + len, record->request_frame);
         len += put_number(out + len, fold(record->rtt_ns));
     }
-    if ((flags & HAS_REPEATS) != 0)
+    if ((flags & HAS_REPEATS) != 0) {
         len += put_number(out + len, record->repeats);
-    if ((flags & HAS_ASKED) != 0)
+    }
+    if ((flags & HAS_ASKED) != 0) {
         len += put_number(out + len, record->asked_port);
+    }
     if ((flags & HAS_ADVERTS) != 0) {
         len += put_number(out + len, record->num_adverts);
         len += put_number(out + len, record->first_advert);
     }
-    if ((flags & HAS_FINDINGS) != 0)
+    if ((flags & HAS_FINDINGS) != 0) {
         len += put_findings(out + len, record);
+    }
     return len;
 }
 
@@ -206,18 +221,21 @@ void store_put(const state_packet *packet, const state_record *record)
     size_t len;
     place mine;
 
-    if (where == NULL)
+    if (where == NULL) {
         return;
-    if (max > sizeof few)
+    }
+    if (max > sizeof few) {
         bytes = g_malloc(max);
+    }
     len = put_record(bytes, record, packet->key, *where);
     kept = room(len, &mine);
     if (kept != NULL) {
         memcpy(kept, bytes, len);
         *where = mine;
     }
-    if (bytes != few)
+    if (bytes != few) {
         g_free(bytes);
+    }
 }
 
 static void get_findings(packet_info *pinfo, state_record *record, const uint8_t **in)
@@ -239,8 +257,9 @@ static void get_findings(packet_info *pinfo, state_record *record, const uint8_t
 static void get_rest(packet_info *pinfo, state_record *record, unsigned flags, const uint8_t *in)
 {
     record->method = (uint8_t)get_number(&in);
-    if ((flags & HAS_PEERS) != 0)
+    if ((flags & HAS_PEERS) != 0) {
         get_bytes(&record->peers, &in, sizeof record->peers);
+    }
     if ((flags & HAS_TARGET) != 0) {
         record->target = in;
         in += TARGET_LEN;
@@ -249,16 +268,19 @@ static void get_rest(packet_info *pinfo, state_record *record, unsigned flags, c
         record->request_frame = (uint32_t)get_number(&in);
         record->rtt_ns = unfold(get_number(&in));
     }
-    if ((flags & HAS_REPEATS) != 0)
+    if ((flags & HAS_REPEATS) != 0) {
         record->repeats = (uint32_t)get_number(&in);
-    if ((flags & HAS_ASKED) != 0)
+    }
+    if ((flags & HAS_ASKED) != 0) {
         record->asked_port = (uint16_t)get_number(&in);
+    }
     if ((flags & HAS_ADVERTS) != 0) {
         record->num_adverts = (uint16_t)get_number(&in);
         record->first_advert = get_number(&in);
     }
-    if ((flags & HAS_FINDINGS) != 0)
+    if ((flags & HAS_FINDINGS) != 0) {
         get_findings(pinfo, record, &in);
+    }
 }
 
 /* What every record begins with. */
@@ -277,14 +299,16 @@ static head head_get(place here)
     const uint8_t *in = begin;
     head out = {.flags = (unsigned)get_number(&in)};
 
-    if ((out.flags & HAS_NEXT) != 0)
+    if ((out.flags & HAS_NEXT) != 0) {
         get_bytes(&out.next, &in, sizeof out.next);
+    }
     if ((out.flags & HAS_LINK) != 0) {
         out.link = begin + (in - begin);
         in += sizeof(uint32_t);
     }
-    if ((out.flags & HAS_MARK) != 0)
+    if ((out.flags & HAS_MARK) != 0) {
         get_bytes(&out.mark, &in, sizeof out.mark);
+    }
     out.key = (uint32_t)get_number(&in);
     out.rest = in;
     return out;
@@ -297,15 +321,18 @@ state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key)
     state_record *record;
     head kept;
 
-    while (here != 0 && (kept = head_get(here)).key != key)
+    while (here != 0 && (kept = head_get(here)).key != key) {
         here = kept.next;
-    if (here == 0)
+    }
+    if (here == 0) {
         return NULL;
+    }
     record = wmem_new0(pinfo->pool, state_record);
     record->kind = kept.flags & KIND;
     record->asked_elsewhere = (kept.flags & ASKED_ELSEWHERE) != 0;
-    if (kept.link != NULL)
+    if (kept.link != NULL) {
         memcpy(&record->response_frame, kept.link, sizeof record->response_frame);
+    }
     get_rest(pinfo, record, kept.flags, kept.rest);
     return record;
 }
@@ -320,11 +347,13 @@ void store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame)
         uint32_t known;
 
         kept = head_get(here);
-        if (kept.link == NULL || ((kept.flags & HAS_MARK) != 0 && kept.mark != mark))
+        if (kept.link == NULL || ((kept.flags & HAS_MARK) != 0 && kept.mark != mark)) {
             continue;
+        }
         memcpy(&known, kept.link, sizeof known);
-        if (known == 0)
+        if (known == 0) {
             memcpy(kept.link, &response_frame, sizeof response_frame);
+        }
         return;
     }
 }

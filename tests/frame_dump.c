@@ -42,16 +42,18 @@ static void print_datagram(const frame_datagram *datagram)
     print_endpoint(&datagram->src, '\t');
     print_endpoint(&datagram->dst, '\t');
     printf("\t%u\t", datagram->payload_wire_len);
-    for (uint32_t i = 0; i < datagram->payload_len; i++)
+    for (uint32_t i = 0; i < datagram->payload_len; i++) {
         printf("%02x", datagram->data[datagram->payload_off + i]);
+    }
     putchar('\t');
     if (datagram->protocol == FRAME_ICMP && datagram->has_quote) {
         printf("%s", protocol_names[datagram->quote.protocol]);
         print_endpoint(&datagram->quote.src, ' ');
         print_endpoint(&datagram->quote.dst, ' ');
         printf(" %u ", datagram->quote.payload_wire_len);
-        for (uint32_t i = 0; i < datagram->quote.payload_len; i++)
+        for (uint32_t i = 0; i < datagram->quote.payload_len; i++) {
             printf("%02x", datagram->data[datagram->quote.payload_off + i]);
+        }
     }
 }
 
@@ -79,17 +81,21 @@ int main(int argc, char **argv)
         frame_status found = frame_fragments_parse(fragments, &datagram, packet.link, packet.data, packet.caplen,
                                                    packet.wirelen, packet.time_ns);
         num_datagrams += found == FRAME_DATAGRAM;
-        if (count_only)
+        if (count_only) {
             continue;
+        }
         printf("%u\t%s", packet.frame, status_names[found]);
-        if (found == FRAME_DATAGRAM)
+        if (found == FRAME_DATAGRAM) {
             print_datagram(&datagram);
+        }
         putchar('\n');
     }
-    if (count_only)
+    if (count_only) {
         printf("%" G_GUINT64_FORMAT "\n", num_datagrams);
-    if (status == CAPTURE_ERROR)
+    }
+    if (status == CAPTURE_ERROR) {
         fprintf(stderr, "frame_dump: %s\n", capture_error_text(file));
+    }
     frame_fragments_free(fragments);
     capture_close(file);
     return status == CAPTURE_ERROR ? 1 : 0;

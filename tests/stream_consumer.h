@@ -44,8 +44,9 @@ static inline stream_verdict take_bytes(void *ctx, const stream_bytes *bytes)
     (void)ctx;
     CU_ASSERT(bytes->len > 0 && bytes->state != bytes->peer_state);
     CU_ASSERT((*count)++ == 0 || bytes->join == STREAM_CONTINUES || bytes->join == STREAM_LOST);
-    if (bytes->join != STREAM_CONTINUES)
+    if (bytes->join != STREAM_CONTINUES) {
         side->text[side->len++] = marks[bytes->join];
+    }
     memcpy(side->text + side->len, bytes->data, bytes->len);
     side->len += bytes->len;
     got.num_calls++;
@@ -88,8 +89,9 @@ static inline void expect(unsigned port, const char *text)
 {
     const side_state *side = &got.sides[port];
 
-    if (strcmp(side->text, text) != 0)
+    if (strcmp(side->text, text) != 0) {
         printf("\nfrom port %u: \"%s\", not \"%s\"", port, side->text, text);
+    }
     CU_ASSERT(strcmp(side->text, text) == 0);
 }
 

@@ -62,10 +62,7 @@ typedef struct vector {
     const char *expected;
 } vector;
 
-#define CASE(bytes, expected)                                                                                          \
-    {                                                                                                                  \
-        bytes, sizeof(bytes) - 1, expected                                                                             \
-    }
+#define CASE(bytes, expected) {bytes, sizeof(bytes) - 1, expected}
 
 static const vector cases[] = {
     /* mine: the top-level p, in a query, a response and an error */

@@ -19,8 +19,9 @@ static krpc_endpoint endpoint_of(const char *text, uint16_t port)
     krpc_endpoint out;
     bool is_ipv6 = inet_pton(AF_INET6, text, addr) == 1;
 
-    if (!is_ipv6)
+    if (!is_ipv6) {
         CU_ASSERT_EQUAL_FATAL(inet_pton(AF_INET, text, addr), 1);
+    }
     krpc_endpoint_set(&out, addr, is_ipv6 ? 16 : 4, port);
     return out;
 }
@@ -41,8 +42,9 @@ static unsigned common_bits(const uint8_t *a, const uint8_t *b, unsigned num_bit
 {
     unsigned bit = 0;
 
-    while (bit < num_bits && ((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8) & 1) == 0)
+    while (bit < num_bits && ((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8) & 1) == 0) {
         bit++;
+    }
     return bit;
 }
 
@@ -50,8 +52,9 @@ static void random_endpoint(krpc_endpoint *out, unsigned len)
 {
     uint8_t addr[16];
 
-    for (unsigned i = 0; i < len; i++)
+    for (unsigned i = 0; i < len; i++) {
         addr[i] = (uint8_t)(rand() >> 8);
+    }
     krpc_endpoint_set(out, addr, len, (uint16_t)rand());
 }
 
@@ -75,8 +78,9 @@ static void prefixes_stay_common(void)
             b.addr[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
             c = mapped(by, &a);
             d = mapped(by, &b);
-            if (bit >= 3)
+            if (bit >= 3) {
                 CU_ASSERT_EQUAL(common_bits(c.addr, d.addr, lens[k] * 8), bit);
+            }
             d = mapped(by, &a);
             CU_ASSERT_TRUE(krpc_endpoint_equal(&c, &d)); /* and always the same */
             d = mapped(other, &a);
@@ -94,8 +98,8 @@ static void special_networks_stay(void)
     static const struct {
         const char *network;
         unsigned len;
-    } rows[] = {{"10.0.0.0", 8},    {"100.64.0.0", 10}, {"169.254.0.0", 16}, {"172.16.0.0", 12}, {"192.168.0.0", 16},
-                {"fc00::", 7},      {"fe80::", 10},     {"2000::", 3}};
+    } rows[] = {{"10.0.0.0", 8},     {"100.64.0.0", 10}, {"169.254.0.0", 16}, {"172.16.0.0", 12},
+                {"192.168.0.0", 16}, {"fc00::", 7},      {"fe80::", 10},      {"2000::", 3}};
     anonymizer *by = anonymizer_new("key");
     unsigned moved = 0;
 
@@ -127,7 +131,8 @@ static void only_the_network_stays(void)
     static const struct {
         const char *addr;
         unsigned from;
-    } rows[] = {{"10.11.12.13", 8}, {"192.168.1.2", 16}, {"172.20.1.2", 12}, {"fe80::1", 10}, {"2a02:ff80::1", 3}, {"fd00::9", 7}};
+    } rows[] = {{"10.11.12.13", 8}, {"192.168.1.2", 16}, {"172.20.1.2", 12},
+                {"fe80::1", 10},    {"2a02:ff80::1", 3}, {"fd00::9", 7}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         krpc_endpoint a = endpoint_of(rows[i].addr, 0);
@@ -138,22 +143,24 @@ static void only_the_network_stays(void)
             anonymizer *by = anonymizer_new(key);
             krpc_endpoint b = mapped(by, &a);
 
-            for (unsigned n = 0; n < a.addr_len; n++)
+            for (unsigned n = 0; n < a.addr_len; n++) {
                 turned[n] |= (uint8_t)(a.addr[n] ^ b.addr[n]);
+            }
             anonymizer_free(by);
         }
-        for (unsigned bit = 0; bit < a.addr_len * 8u; bit++)
+        for (unsigned bit = 0; bit < a.addr_len * 8u; bit++) {
             CU_ASSERT_EQUAL(turned[bit / 8] >> (7 - bit % 8) & 1, bit >= rows[i].from);
+        }
     }
 }
 
 static void nobody_s_addresses_stay(void)
 {
-    static const char *const rows[] = {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.9.9.9", "224.0.0.251", "239.192.152.143",
-                                       "240.0.0.1", "255.255.255.255", "::", "::1", "ff02::1", "ff05::1:3",
-                                       "::ffff:127.0.0.1"};
-    static const char *const others[] = {"1.0.0.1", "126.1.1.1", "128.1.1.1", "223.1.1.1", "::2", "::100", "fe80::1",
-                                         "2001:db8::1"};
+    static const char *const rows[] = {"0.0.0.0",         "0.1.2.3",   "127.0.0.1",       "127.9.9.9", "224.0.0.251",
+                                       "239.192.152.143", "240.0.0.1", "255.255.255.255", "::",        "::1",
+                                       "ff02::1",         "ff05::1:3", "::ffff:127.0.0.1"};
+    static const char *const others[] = {"1.0.0.1", "126.1.1.1", "128.1.1.1", "223.1.1.1",
+                                         "::2",     "::100",     "fe80::1",   "2001:db8::1"};
     anonymizer *by = anonymizer_new("key");
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -192,27 +199,33 @@ static void however_many_there_are(void)
     anonymizer *by = anonymizer_new("key");
     krpc_endpoint first[NUM / STEP];
 
-    for (unsigned round = 0; round < 2; round++)
+    for (unsigned round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < NUM; i++) {
             uint8_t addr[4] = {81, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
             krpc_endpoint a, b;
 
-            if (round == 1 && i % STEP != 0)
+            if (round == 1 && i % STEP != 0) {
                 continue;
+            }
             krpc_endpoint_set(&a, addr, 4, 1);
             b = mapped(by, &a);
             CU_ASSERT_FALSE(krpc_endpoint_equal(&a, &b));
-            if (i % STEP == 0 && round == 0)
+            if (i % STEP == 0 && round == 0) {
                 first[i / STEP] = b;
-            else if (i % STEP == 0)
+            } else if (i % STEP == 0) {
                 CU_ASSERT_TRUE(krpc_endpoint_equal(&b, &first[i / STEP]));
+            }
         }
+    }
     anonymizer_free(by);
 }
 
 /* ---- the payload of other packets ---- */
 
-#define HANDSHAKE "\x13" "BitTorrent protocol" "\1\2\3\4\5\6\7\x08"
+#define HANDSHAKE                                                                                                      \
+    "\x13"                                                                                                             \
+    "BitTorrent protocol"                                                                                              \
+    "\1\2\3\4\5\6\7\x08"
 #define PORT "\0\0\0\3\x09\x1a\xe1"
 
 static void what_is_left_of_other_payloads(void)
@@ -233,11 +246,34 @@ static void what_is_left_of_other_payloads(void)
         {PORT PORT, 14, PORT PORT},
         {PORT, 6, NULL},
         {"\0\0\0\3\x08\x1a\xe1", 7, NULL},
-        {"\x01\0ab" "cdefghijklmnopq" "\x7f" "secret", 26, "\x01\0ab" "cdefghijklmnopq" "\x7f" "\0\0\0\0\0\0"}, /* uTP */
-        {"\x41\0ab" "cdefghijklmnopq" "\x7f", 20, "\x41\0ab" "cdefghijklmnopq" "\x7f"},
-        {"\x41\0ab" "cdefghijklmnopq" "\x7f", 19, NULL},
-        {"\x51\0ab" "cdefghijklmnopq" "\x7f", 20, NULL}, /* no such type */
-        {"\x42\0ab" "cdefghijklmnopq" "\x7f", 20, NULL}, /* nor version */
+        {"\x01\0ab"
+         "cdefghijklmnopq"
+         "\x7f"
+         "secret",
+         26,
+         "\x01\0ab"
+         "cdefghijklmnopq"
+         "\x7f"
+         "\0\0\0\0\0\0"}, /* uTP */
+        {"\x41\0ab"
+         "cdefghijklmnopq"
+         "\x7f",
+         20,
+         "\x41\0ab"
+         "cdefghijklmnopq"
+         "\x7f"},
+        {"\x41\0ab"
+         "cdefghijklmnopq"
+         "\x7f",
+         19, NULL},
+        {"\x51\0ab"
+         "cdefghijklmnopq"
+         "\x7f",
+         20, NULL}, /* no such type */
+        {"\x42\0ab"
+         "cdefghijklmnopq"
+         "\x7f",
+         20, NULL}, /* nor version */
     };
     anonymizer *by = anonymizer_new("key");
 
@@ -255,12 +291,9 @@ static void what_is_left_of_other_payloads(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(prefixes_stay_common),
-        UNIT_TEST(special_networks_stay),
-        UNIT_TEST(only_the_network_stays),
-        UNIT_TEST(nobody_s_addresses_stay),
-        UNIT_TEST(the_same_host_in_both_families),
-        UNIT_TEST(however_many_there_are),
+        UNIT_TEST(prefixes_stay_common),           UNIT_TEST(special_networks_stay),
+        UNIT_TEST(only_the_network_stays),         UNIT_TEST(nobody_s_addresses_stay),
+        UNIT_TEST(the_same_host_in_both_families), UNIT_TEST(however_many_there_are),
         UNIT_TEST(what_is_left_of_other_payloads),
     };
 

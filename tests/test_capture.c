@@ -41,11 +41,13 @@ static unsigned read_all(const char *name, char **text, capture_status *last)
     capture *file = capture_open(name, text);
 
     *last = CAPTURE_ERROR;
-    if (file == NULL)
+    if (file == NULL) {
         return 0;
+    }
     CU_ASSERT(*text == NULL && capture_error_text(file) == NULL);
-    while ((*last = capture_next(file, &packet)) == CAPTURE_PACKET)
+    while ((*last = capture_next(file, &packet)) == CAPTURE_PACKET) {
         num_packets++;
+    }
     CU_ASSERT(capture_next(file, &packet) == *last);
     *text = g_strdup(capture_error_text(file));
     capture_close(file);
@@ -61,8 +63,9 @@ static void expect_error(const char *name, unsigned num_packets, const char *wor
     bool good = num == num_packets && last == CAPTURE_ERROR && text != NULL && strstr(text, words) != NULL &&
                 strncmp(text, name, strlen(name)) == 0 && strchr(text, '\n') == NULL;
 
-    if (!good)
+    if (!good) {
         printf("\n%s: %u packets, \"%s\"", words, num, text != NULL ? text : "(nothing)");
+    }
     CU_ASSERT(good);
     g_free(text);
 }
@@ -118,7 +121,8 @@ static void test_prefixes(void)
 /* Of what libwiretap takes for a film, a picture or a text nothing is read. */
 static void test_documents(void)
 {
-    static const uint8_t pcapng[] = {10, 13, 13, 10, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255};
+    static const uint8_t pcapng[] = {10,   13,   13, 10, 28, 0, 0,   0,   0x4d, 0x3c,
+                                     0x2b, 0x1a, 1,  0,  0,  0, 255, 255, 255,  255};
 
     for (size_t n = 1; n < 4; n++) {
         write_file(file_bytes, n);
@@ -162,8 +166,9 @@ static void test_pipe(void)
     CU_ASSERT(write(ends[1], file_bytes, THIRD_END) == THIRD_END);
     capture *file = capture_open("-", &error);
     CU_ASSERT_FATAL(file != NULL);
-    for (uint32_t frame = 1; frame <= 3; frame++)
+    for (uint32_t frame = 1; frame <= 3; frame++) {
         CU_ASSERT(capture_next(file, &packet) == CAPTURE_PACKET && packet.frame == frame);
+    }
     CU_ASSERT(capture_progress(file) < 0.0);
     CU_ASSERT(write(ends[1], file_bytes + THIRD_END, RECORD_LEN - 1) == RECORD_LEN - 1);
     CU_ASSERT(close(ends[1]) == 0);
@@ -183,17 +188,15 @@ static void test_pipe(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(test_packets),
-        UNIT_TEST(test_prefixes),
-        UNIT_TEST(test_no_captures),
-        UNIT_TEST(test_documents),
-        UNIT_TEST(test_pipe),
+        UNIT_TEST(test_packets),   UNIT_TEST(test_prefixes), UNIT_TEST(test_no_captures),
+        UNIT_TEST(test_documents), UNIT_TEST(test_pipe),
     };
     int failed;
 
     folder = g_dir_make_tmp("krpcscope-test-XXXXXX", NULL);
-    if (folder == NULL)
+    if (folder == NULL) {
         return 2;
+    }
     path = g_build_filename(folder, "a.pcap", NULL);
     failed = UNIT_RUN("capture", tests);
     unlink(path);

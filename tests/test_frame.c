@@ -153,8 +153,9 @@ static void check_endpoint(const char *name, const krpc_endpoint *endpoint, cons
     krpc_endpoint expected = {.port = (uint16_t)port, .addr_len = strchr(text, ':') != NULL ? 16 : 4};
 
     inet_pton(expected.addr_len == 16 ? AF_INET6 : AF_INET, text, expected.addr);
-    if (memcmp(endpoint, &expected, sizeof expected) != 0)
+    if (memcmp(endpoint, &expected, sizeof expected) != 0) {
         printf("\n%s: not from %s port %u", name, text, port);
+    }
     CU_ASSERT(memcmp(endpoint, &expected, sizeof expected) == 0);
 }
 
@@ -165,12 +166,15 @@ static bool is_consistent(const frame_datagram *d, frame_status status, size_t l
         const frame_fragment *f = &d->fragment;
         return f->data_off <= len && f->data_len <= len - f->data_off && f->data_len <= f->data_wire_len;
     }
-    if (status != FRAME_DATAGRAM)
+    if (status != FRAME_DATAGRAM) {
         return true;
-    if (d->payload_off > len || d->payload_len > len - d->payload_off || d->payload_len > d->payload_wire_len)
+    }
+    if (d->payload_off > len || d->payload_len > len - d->payload_off || d->payload_len > d->payload_wire_len) {
         return false;
-    if (d->protocol != FRAME_ICMP || !d->has_quote)
+    }
+    if (d->protocol != FRAME_ICMP || !d->has_quote) {
         return true;
+    }
     const frame_quote *q = &d->quote;
     return q->payload_off <= len && q->payload_len <= len - q->payload_off && q->payload_len <= q->payload_wire_len;
 }
@@ -184,15 +188,18 @@ static void test_kinds(void)
         bool good = status == FRAME_DATAGRAM && d.protocol == c->protocol && d.payload_len == 8 &&
                     d.payload_wire_len == 8 && memcmp(d.data + d.payload_off, PAYLOAD, 8) == 0 &&
                     d.num_outer == c->num_outer;
-        if (!good)
+        if (!good) {
             printf("\n%s: status %d, protocol %d", c->name, (int)status, (int)d.protocol);
+        }
         CU_ASSERT(good);
-        if (!good)
+        if (!good) {
             continue;
+        }
         check_endpoint(c->name, &d.src, c->src, 6881);
         check_endpoint(c->name, &d.dst, c->dst, 51413);
-        if (c->protocol == FRAME_TCP)
+        if (c->protocol == FRAME_TCP) {
             CU_ASSERT(d.tcp_seq == 100 && d.tcp_ack == 200 && d.tcp_flags == 0x18);
+        }
     }
 }
 
@@ -205,8 +212,9 @@ static void test_prefixes(void)
             frame_datagram d;
             frame_status status = parse(&d, c->link, c->bytes, n, c->len);
             bool good = (status == FRAME_CUT || status == FRAME_DATAGRAM) && is_consistent(&d, status, n);
-            if (!good)
+            if (!good) {
                 printf("\n%s: the first %zu bytes are status %d", c->name, n, (int)status);
+            }
             CU_ASSERT(good);
             status = parse(&d, c->link, c->bytes, n, n);
             CU_ASSERT(is_consistent(&d, status, n));
@@ -273,7 +281,8 @@ static const refused_case refused[] = {
     REFUSED("IPv4 shorter than its header", FRAME_LINK_IP, IP4("\x13", "\x11") UDP PAYLOAD, FRAME_MALFORMED),
     REFUSED("IPv4 options beyond the datagram", FRAME_LINK_IP, "\x4f\0\0\x24\0\x07\0\0\x40\x11\0\0" ADDR4 UDP PAYLOAD,
             FRAME_MALFORMED),
-    REFUSED("UDP of 0 bytes in IPv4", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\0\0\0" PAYLOAD, FRAME_MALFORMED),
+    REFUSED("UDP of 0 bytes in IPv4", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\0\0\0" PAYLOAD,
+            FRAME_MALFORMED),
     REFUSED("UDP of 7 bytes", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\x07\0\0" PAYLOAD, FRAME_MALFORMED),
     REFUSED("UDP longer than its datagram", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\x11\0\0" PAYLOAD,
             FRAME_MALFORMED),
@@ -311,8 +320,9 @@ static void test_refused(void)
         const refused_case *c = &refused[i];
         frame_datagram d;
         frame_status status = parse(&d, c->link, c->bytes, c->len, c->len);
-        if (status != c->status)
+        if (status != c->status) {
             printf("\n%s: status %d, not %d", c->name, (int)status, (int)c->status);
+        }
         CU_ASSERT(status == c->status);
     }
 }
@@ -332,13 +342,15 @@ static void test_nesting(void)
     CU_ASSERT(parse(&d, FRAME_LINK_IP, bytes, len, len) == FRAME_UNSUPPORTED);
 
     memcpy(bytes, MACS "\x81\0", 14);
-    for (len = 14; len < 400; len += 4)
+    for (len = 14; len < 400; len += 4) {
         memcpy(bytes + len, "\0\x07\x81\0", 4);
+    }
     CU_ASSERT(parse(&d, FRAME_LINK_ETHERNET, bytes, len, len) == FRAME_UNSUPPORTED);
 
     memcpy(bytes, IP6("\0", "\x3c"), 40);
-    for (len = 40; len < 2000; len += 8)
+    for (len = 40; len < 2000; len += 8) {
         memcpy(bytes + len, "\x3c\0\x01\x04\0\0\0\0", 8);
+    }
     CU_ASSERT(parse(&d, FRAME_LINK_IP, bytes, len, len) == FRAME_UNSUPPORTED);
 }
 
@@ -404,8 +416,10 @@ static void test_icmp_quotes(void)
         BYTES(OUT6("\x48", "\x3a") "\x01\x04\0\0\0\0\0\0" IP6("\x18", "\0") "\x11\xff\x01\x04\0\0\0\0" UDP PAYLOAD),
         8));
     CU_ASSERT(!quotes(BYTES(OUT6("\x30", "\x3a") "\x01\x04\0\0\0\0\0\0" IP6("\x18", "\0")), 0)); /* cut */
-    CU_ASSERT(!quotes(BYTES(OUT6("\x48", "\x3a") "\x01\x04\0\0\0\0\0\0" IP6("\x18", "\0") "\x11\x02\x01\x04\0\0\0\0" UDP), 0));
-    CU_ASSERT(quotes(BYTES(OUT4("\x44", "\x01") "\x03\x03\0\0\0\0\0\0" UDP4 "more"), 8)); /* what follows is none of it */
+    CU_ASSERT(!quotes(
+        BYTES(OUT6("\x48", "\x3a") "\x01\x04\0\0\0\0\0\0" IP6("\x18", "\0") "\x11\x02\x01\x04\0\0\0\0" UDP), 0));
+    CU_ASSERT(
+        quotes(BYTES(OUT4("\x44", "\x01") "\x03\x03\0\0\0\0\0\0" UDP4 "more"), 8)); /* what follows is none of it */
     CU_ASSERT(!quotes(BYTES(OUT4("\x40", "\x01") "\x03\x03\0\0\0\x05\0\0" UDP4), 8));
     CU_ASSERT(quotes(BYTES(OUT4("\x40", "\x01") "\x0b\0\0\0\0\x08\0\0" UDP4), 4));
     CU_ASSERT(quotes(BYTES(OUT4("\x40", "\x01") "\x0c\0\0\0\0\x08\0\0" UDP4), 4));

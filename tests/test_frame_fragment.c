@@ -168,14 +168,16 @@ static void test_many_pieces(void)
                 piece[7] = (uint8_t)place;
                 piece[24] = (uint8_t)(num * 8 >> 8);
                 piece[25] = (uint8_t)(num * 8);
-                if (place > 0)
+                if (place > 0) {
                     memset(piece + 20, 'a' + (int)(place % 26), 8);
+                }
                 frame_status status = add(fragments, &d, (const char *)piece, sizeof piece, 0);
                 CU_ASSERT_EQUAL(status, num == 256 && i == num - 1 ? FRAME_DATAGRAM : FRAME_FRAGMENT);
             }
             CU_ASSERT(stats->malformed == num - 256 && stats->whole == 257 - num);
-            for (unsigned i = 8; num == 256 && i < num * 8; i++)
+            for (unsigned i = 8; num == 256 && i < num * 8; i++) {
                 CU_ASSERT_EQUAL(d.data[d.payload_off + i - 8], 'a' + i / 8 % 26);
+            }
             frame_fragments_free(fragments);
         }
     }
@@ -202,11 +204,8 @@ static void test_tunnel(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(test_orders),
-        UNIT_TEST(test_refused),
-        UNIT_TEST(test_bounds),
-        UNIT_TEST(test_many_pieces),
-        UNIT_TEST(test_tunnel),
+        UNIT_TEST(test_orders),      UNIT_TEST(test_refused), UNIT_TEST(test_bounds),
+        UNIT_TEST(test_many_pieces), UNIT_TEST(test_tunnel),
     };
     int failed;
 

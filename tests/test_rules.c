@@ -164,11 +164,8 @@ static void keep_line(void *ctx, const krpc_finding *finding)
     }
 }
 
-#define ID "2:id20:abcdefghij0123456789"
-#define NAMED(RULE, BYTES, LINES)                                                                                      \
-    {                                                                                                                  \
-        KRPC_RULE_##RULE, BYTES, sizeof(BYTES) - 1, LINES "\n"                                                         \
-    }
+#define ID                        "2:id20:abcdefghij0123456789"
+#define NAMED(RULE, BYTES, LINES) {KRPC_RULE_##RULE, BYTES, sizeof(BYTES) - 1, LINES "\n"}
 
 static void keys_are_named(void)
 {

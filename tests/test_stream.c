@@ -210,7 +210,7 @@ static void test_far_away(void)
     finish();
     expect(1, "<abc#defghi#qrs");
     CU_ASSERT(got.last_missing == 7); /* which is known again */
-    start(); /* what waits comes first */
+    start();                          /* what waits comes first */
     send(SYN, 99, "");
     send(0, 100, "abc");
     send(0, 110, "klm");
@@ -539,16 +539,18 @@ static void test_overflow(void)
     start_with((stream_limits){.max_waiting = 180});
     send(SYN, 99, "");
     got.verdict = STREAM_SIDE_DONE;
-    for (uint32_t seq = 110; seq <= 150; seq += 10)
+    for (uint32_t seq = 110; seq <= 150; seq += 10) {
         send(0, seq, "x");
+    }
     finish();
     expect(1, "#x");
 
     /* Small segments are bounded by their number. */
     start();
     send(SYN, 99, "");
-    for (uint32_t i = 0; i < 1024; i++)
+    for (uint32_t i = 0; i < 1024; i++) {
         send(0, 110 + 10 * i, "x");
+    }
     CU_ASSERT(got.num_calls == 0);
     send(0, 20000, "y");
     CU_ASSERT(got.num_calls == 1025 && stream_table_stats(table)->overflows == 1);
@@ -572,8 +574,9 @@ static void test_random_order(void)
     uint32_t random = 88172645U;
     char text[401];
 
-    for (size_t i = 0; i < 400; i++)
+    for (size_t i = 0; i < 400; i++) {
         text[i] = (char)('a' + i % 26);
+    }
     text[400] = '\0';
     for (unsigned round = 0; round < 300; round++) {
         uint32_t first = random_next(&random);
@@ -584,8 +587,9 @@ static void test_random_order(void)
             size_t len = 1 + random_next(&random) % (400 - at);
             tcp_with(1, 2, 0, first + (uint32_t)at, 0, text + at, len, len);
         }
-        for (size_t at = 0; at < 400; at += 50)
+        for (size_t at = 0; at < 400; at += 50) {
             tcp_with(1, 2, 0, first + (uint32_t)at, 0, text + at, 50, 50);
+        }
         CU_ASSERT(got.sides[1].text[0] == '<' && strcmp(got.sides[1].text + 1, text) == 0);
         CU_ASSERT(stream_table_stats(table)->holes == 0);
         finish();

@@ -261,7 +261,9 @@ static const header_case headers[] = {
     HEADER("type 5", "\x51\0\x03\xe8" REST, false, 0),
     HEADER("extension unknown", "\x21\x04\x03\xe8" REST "\0\x04\x01\0\0\0", false, 0),
     HEADER("extension unknown behind a known one",
-           "\x21\x01\x03\xe8" REST "\x04\x04\x01\0\0\0" "\0\x04\x01\0\0\0", false, 0),
+           "\x21\x01\x03\xe8" REST "\x04\x04\x01\0\0\0"
+           "\0\x04\x01\0\0\0",
+           false, 0),
     HEADER("extension beyond the end", "\x21\x01\x03\xe8" REST "\0\x08\x01\0\0\0", false, 0),
     HEADER("extension header beyond the end", "\x21\x01\x03\xe8" REST "\0", false, 0),
     HEADER("selective acknowledgment of 3 bytes", "\x21\x01\x03\xe8" REST "\0\x03\x01\0\0", false, 0),
@@ -291,13 +293,16 @@ static void test_utp_headers(void)
         const header_case *c = &headers[i];
         utp_header header;
         bool good = utp_header_get(&header, guard_copy(&guarded, c->bytes, c->len), (uint32_t)c->len, (uint32_t)c->len);
-        if (good != c->good)
+        if (good != c->good) {
             printf("\n%s", c->name);
+        }
         CU_ASSERT(good == c->good);
-        if (good)
+        if (good) {
             CU_ASSERT(header.header_len == c->header_len && header.id == 1000 && header.seq == 5);
-        for (size_t n = 0; n < c->len; n++)
+        }
+        for (size_t n = 0; n < c->len; n++) {
             (void)utp_header_get(&header, guard_copy(&guarded, c->bytes, n), (uint32_t)n, (uint32_t)c->len);
+        }
     }
 }
 
@@ -311,8 +316,9 @@ static void test_hostile(void)
     for (unsigned round = 0; round < 200000; round++) {
         uint32_t value = random_next(&random);
         uint8_t bytes[64];
-        for (size_t i = 0; i < sizeof bytes; i++)
+        for (size_t i = 0; i < sizeof bytes; i++) {
             bytes[i] = (uint8_t)random_next(&random);
+        }
         bytes[0] = (uint8_t)((value >> 8) % 5 << 4 | 1);
         bytes[1] = (value >> 11) % 4 == 0;
         bytes[2] = 0;
@@ -327,12 +333,14 @@ static void test_hostile(void)
         unsigned from = 1 + (value >> 2) % 3;
         unsigned to = 1 + (value >> 4) % 3;
         size_t len = random_next(&random) % 64;
-        for (size_t i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++) {
             got.sides[i].len = 0;
+        }
         got.verdict = (value >> 25) % 8 == 0 ? STREAM_DONE : (value >> 25) % 8 == 1 ? STREAM_SIDE_DONE : STREAM_MORE;
         (void)add(from, to, datagram, bytes, len, len + (value >> 28) % 2 * 5);
-        if ((value >> 29) == 7)
+        if ((value >> 29) == 7) {
             now += (int64_t)(random_next(&random) % 2000) * MS - 500 * MS;
+        }
     }
     stream_finish(table);
     stream_table_free(table);
@@ -341,10 +349,11 @@ static void test_hostile(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(test_utp_in_order),         UNIT_TEST(test_utp_out_of_order), UNIT_TEST(test_utp_reset),
-        UNIT_TEST(test_utp_opened_by_higher), UNIT_TEST(test_utp_joined),       UNIT_TEST(test_utp_strangers),
-        UNIT_TEST(test_utp_given_up),         UNIT_TEST(test_utp_many_given_up), UNIT_TEST(test_utp_headers),
-        UNIT_TEST(test_hostile),
+        UNIT_TEST(test_utp_in_order), UNIT_TEST(test_utp_out_of_order),
+        UNIT_TEST(test_utp_reset),    UNIT_TEST(test_utp_opened_by_higher),
+        UNIT_TEST(test_utp_joined),   UNIT_TEST(test_utp_strangers),
+        UNIT_TEST(test_utp_given_up), UNIT_TEST(test_utp_many_given_up),
+        UNIT_TEST(test_utp_headers),  UNIT_TEST(test_hostile),
     };
     int failed;
 

@@ -197,8 +197,17 @@ static void another_address_after_the_answer(void)
 /* Ids of any length are told apart, and by their length too. */
 static void ids_of_any_length(void)
 {
-    static const char *const ids[] = {"a", "aa", "aaa", "aaaaaa", "aaaaaaa", "aaaaaaaa", "aaaaaaai",
-                                      "aaaaaaaab", "baaaaaaaa", "aaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaab"};
+    static const char *const ids[] = {"a",
+                                      "aa",
+                                      "aaa",
+                                      "aaaaaa",
+                                      "aaaaaaa",
+                                      "aaaaaaaa",
+                                      "aaaaaaai",
+                                      "aaaaaaaab",
+                                      "baaaaaaaa",
+                                      "aaaaaaaaaaaaaaaaaaaa",
+                                      "aaaaaaaaaaaaaaaaaaab"};
     scene s;
     uint32_t frames[11];
 

@@ -4,12 +4,12 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
-#define R2 "198.51.100.2:7002"
-#define R3 "198.51.100.3:7003"
-#define X "203.0.113.9:40001"
-#define X_TCP "203.0.113.9:55555"
+#define L      "192.168.1.2:6881"
+#define R1     "198.51.100.1:7001"
+#define R2     "198.51.100.2:7002"
+#define R3     "198.51.100.3:7003"
+#define X      "203.0.113.9:40001"
+#define X_TCP  "203.0.113.9:55555"
 #define R1_TCP "198.51.100.1:6890"
 
 /* ---- the verdict ---- */
@@ -291,7 +291,7 @@ static void byte_swapped_values(void)
     scene s;
 
     scene_begin(&s);
-    SAY(&s, "97.98.99.100:40001", R1, ANNOUNCE, .target = "h", .token = "t", .port = 0x6262); /* "bb" */
+    SAY(&s, "97.98.99.100:40001", R1, ANNOUNCE, .target = "h", .token = "t", .port = 0x6262);            /* "bb" */
     SAY(&s, "97.98.99.100:40001", R1, ANNOUNCE, .target = "h", .token = "t", .port = 0x3142, .t = "ab"); /* "1B" */
     SAY(&s, R2, R1, GET_PEERS, .target = "h", .t = "gp");
     SAY(&s, R1, R2, .t = "gp", .id = 'r', .values = "l6:abcdB16:abcdbbe");

@@ -394,7 +394,8 @@ static void another_set_gives_way(void)
 /* Whoever gives way, the others of its address are still found. */
 static void the_rest_of_an_address_stays(void)
 {
-    static const char *const nodes[] = {"198.51.100.1:1001", "198.51.100.1:1002", "198.51.100.1:1003", "198.51.100.1:1004"};
+    static const char *const nodes[] = {"198.51.100.1:1001", "198.51.100.1:1002", "198.51.100.1:1003",
+                                        "198.51.100.1:1004"};
     static const char to[] = "192.0.2.1:6881";
 
     for (int gone = 0; gone < 4; gone++) {

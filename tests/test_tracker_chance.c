@@ -6,7 +6,7 @@
  */
 #include "test_tracker_scene.h"
 
-#define A "198.51.100.1:6881"
+#define A  "198.51.100.1:6881"
 #define R1 "192.0.2.1:7001"
 #define R2 "192.0.2.2:7002"
 
@@ -156,8 +156,10 @@ static void who_answers_and_who_sees(void)
             saw |= (sees ? 1u : 0) << who;
             n = node_of(&s, A);
             CU_ASSERT_EQUAL(n.nat.num_kept, saw != 0);
-            CU_ASSERT_EQUAL(n.nat.external[0].observers, (uint32_t)(__builtin_popcount(saw) > 3 ? 3 : __builtin_popcount(saw)));
-            CU_ASSERT_EQUAL(n.nat.mapping == TRACKER_MAPPING_INDEPENDENT, saw != 0 && __builtin_popcount(answered) >= 3);
+            CU_ASSERT_EQUAL(n.nat.external[0].observers,
+                            (uint32_t)(__builtin_popcount(saw) > 3 ? 3 : __builtin_popcount(saw)));
+            CU_ASSERT_EQUAL(n.nat.mapping == TRACKER_MAPPING_INDEPENDENT,
+                            saw != 0 && __builtin_popcount(answered) >= 3);
         }
         scene_end(&s);
     }
@@ -166,11 +168,8 @@ static void who_answers_and_who_sees(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(old_advertisements_of_others),
-        UNIT_TEST(nodes_of_another_address),
-        UNIT_TEST(an_id_on_many_ports),
-        UNIT_TEST(ids_beside_one_on_many_ports),
-        UNIT_TEST(who_answers_and_who_sees),
+        UNIT_TEST(old_advertisements_of_others), UNIT_TEST(nodes_of_another_address), UNIT_TEST(an_id_on_many_ports),
+        UNIT_TEST(ids_beside_one_on_many_ports), UNIT_TEST(who_answers_and_who_sees),
     };
 
     return UNIT_RUN("tracker chance", tests);

@@ -4,8 +4,8 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
+#define L    "192.168.1.2:6881"
+#define R1   "198.51.100.1:7001"
 #define OUT1 "203.0.113.9:40001"
 
 static void expect_filtering(scene *s, const char *node, tracker_filtering filtering)
@@ -320,16 +320,11 @@ static void blocks_of_ports(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(strangers_are_kept_out),
-        UNIT_TEST(the_first_of_two_nats_keeps_out),
-        UNIT_TEST(other_ports_are_kept_out),
-        UNIT_TEST(one_direction_shows_no_filter),
-        UNIT_TEST(what_is_no_filter),
-        UNIT_TEST(never_asked_by_strangers),
-        UNIT_TEST(nobody_would_ask),
-        UNIT_TEST(too_many_to_remember),
-        UNIT_TEST(an_address_of_a_carrier),
-        UNIT_TEST(blocks_of_ports),
+        UNIT_TEST(strangers_are_kept_out),   UNIT_TEST(the_first_of_two_nats_keeps_out),
+        UNIT_TEST(other_ports_are_kept_out), UNIT_TEST(one_direction_shows_no_filter),
+        UNIT_TEST(what_is_no_filter),        UNIT_TEST(never_asked_by_strangers),
+        UNIT_TEST(nobody_would_ask),         UNIT_TEST(too_many_to_remember),
+        UNIT_TEST(an_address_of_a_carrier),  UNIT_TEST(blocks_of_ports),
     };
 
     return UNIT_RUN("tracker filtering", tests);

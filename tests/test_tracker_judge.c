@@ -4,12 +4,12 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
-#define R2 "198.52.100.2:7002"
-#define R3 "198.53.100.3:7003"
-#define R4 "198.54.100.4:7004"
-#define R5 "198.55.100.5:7005"
+#define L    "192.168.1.2:6881"
+#define R1   "198.51.100.1:7001"
+#define R2   "198.52.100.2:7002"
+#define R3   "198.53.100.3:7003"
+#define R4   "198.54.100.4:7004"
+#define R5   "198.55.100.5:7005"
 #define SAME "203.0.113.9:6881"
 #define OUT1 "203.0.113.9:40001"
 #define OUT2 "203.0.113.9:40002"
@@ -283,7 +283,8 @@ static void many_wait_for_their_other_side(void)
             t[0] = (char)('a' + i % 64);
             t[1] = (char)('a' + i / 64);
             snprintf(remote, sizeof remote, "198.%d.%d.1:7000", 20 + i / 200, i % 200);
-            SAY(&s, waits >= 0 && waits < 100 ? L : "192.168.1.3:6881", remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
+            SAY(&s, waits >= 0 && waits < 100 ? L : "192.168.1.3:6881", remote, GET_PEERS, .target = "h", .t = t,
+                .id = 'q');
             if (waits >= 0 && waits < 100) {
                 memcpy(kept[waits], s.packet, s.len);
                 len[waits] = s.len;

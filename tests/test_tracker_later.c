@@ -5,15 +5,15 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
+#define L      "192.168.1.2:6881"
+#define R1     "198.51.100.1:7001"
 #define R1_TCP "198.51.100.1:6890"
-#define R2 "198.51.100.2:7002"
-#define NAMED "203.0.113.9:6881"
-#define X "203.0.113.9:40001"
-#define X_TCP "203.0.113.9:55555"
-#define LT_ID "-LT20B0-abcdefghijkl"
-#define XX_ID "-XX0000-abcdefghijkl" /* no client that is known */
+#define R2     "198.51.100.2:7002"
+#define NAMED  "203.0.113.9:6881"
+#define X      "203.0.113.9:40001"
+#define X_TCP  "203.0.113.9:55555"
+#define LT_ID  "-LT20B0-abcdefghijkl"
+#define XX_ID  "-XX0000-abcdefghijkl" /* no client that is known */
 
 /* ---- dead ports ---- */
 
@@ -226,9 +226,26 @@ static void utp(scene *s, utp_side *from, uint8_t type, uint16_t id, const uint8
 {
     tracker_packet p = scene_packet(s, from->src, from->dst);
     uint32_t us = (uint32_t)(p.time_ns / 1000) + 7;
-    uint8_t bytes[256] = {(uint8_t)(type << 4 | 1), 0, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(us >> 24),
-                          (uint8_t)(us >> 16), (uint8_t)(us >> 8), (uint8_t)us, 0, 0, 0, 0, 0, 0, 4, 0,
-                          (uint8_t)(from->seq >> 8), (uint8_t)from->seq, 0, type == 4 ? 0 : 1};
+    uint8_t bytes[256] = {(uint8_t)(type << 4 | 1),
+                          0,
+                          (uint8_t)(id >> 8),
+                          (uint8_t)id,
+                          (uint8_t)(us >> 24),
+                          (uint8_t)(us >> 16),
+                          (uint8_t)(us >> 8),
+                          (uint8_t)us,
+                          0,
+                          0,
+                          0,
+                          0,
+                          0,
+                          0,
+                          4,
+                          0,
+                          (uint8_t)(from->seq >> 8),
+                          (uint8_t)from->seq,
+                          0,
+                          type == 4 ? 0 : 1};
 
     memcpy(bytes + 20, payload, len);
     tracker_datagram(s->t, &p, bytes, 20 + len, &s->result, &s->sink);
@@ -395,7 +412,10 @@ static void what_contradicts(void)
             tracker_datagram(s.t, &p, (const uint8_t *)lsd, sizeof lsd - 1, &s.result, &s.sink);
         } else {
             SAY(&s, how == OTHER_HOST ? "203.0.113.8:40001" : X, R1, ANNOUNCE, .target = "h", .token = "t", .id = 'q',
-                .port = how == SAME_PORT ? 6881 : how == INVALID ? 1 : 6999, .implied = how == IMPLIED);
+                .port = how == SAME_PORT ? 6881
+                        : how == INVALID ? 1
+                                         : 6999,
+                .implied = how == IMPLIED);
         }
         CU_ASSERT_EQUAL(s.result.num_adverts, 1);
         CU_ASSERT_EQUAL(FOUND(&s, PORT_CONTRADICTS), how == OTHER_PORT);

@@ -7,18 +7,18 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define L2 "192.168.1.3:6881"
-#define R1 "198.51.100.1:7001"
-#define R2 "192.0.2.2:7002"
-#define R3 "198.18.100.3:7003"
-#define R4 "198.19.100.4:7004"
+#define L      "192.168.1.2:6881"
+#define L2     "192.168.1.3:6881"
+#define R1     "198.51.100.1:7001"
+#define R2     "192.0.2.2:7002"
+#define R3     "198.18.100.3:7003"
+#define R4     "198.19.100.4:7004"
 #define R1_TCP "198.51.100.1:6890"
-#define L_TCP "192.168.1.2:50000"
-#define SAME "203.0.113.9:6881"
-#define OUT1 "203.0.113.9:40001"
-#define OUT2 "203.0.113.9:40002"
-#define LT_ID "-LT20B0-abcdefghijkl"
+#define L_TCP  "192.168.1.2:50000"
+#define SAME   "203.0.113.9:6881"
+#define OUT1   "203.0.113.9:40001"
+#define OUT2   "203.0.113.9:40002"
+#define LT_ID  "-LT20B0-abcdefghijkl"
 
 static const char *const remotes[] = {R1, R2, R3, R4};
 
@@ -33,7 +33,8 @@ static void expect_nat(scene *s, const char *node, tracker_port port, tracker_ma
 static void expect_no_finding_about_nat(scene *s)
 {
     CU_ASSERT_EQUAL(FOUND(s, NAT_REWRITTEN) + FOUND(s, NAT_DEPENDENT) + FOUND(s, NAT_REMAPPED) + FOUND(s, NAT_TOKEN) +
-                    FOUND(s, NAT_CARRIER) + FOUND(s, NAT_PORT_BLOCK), 0);
+                        FOUND(s, NAT_CARRIER) + FOUND(s, NAT_PORT_BLOCK),
+                    0);
 }
 
 /* ---- the NAT rebinds in the middle ---- */
@@ -422,9 +423,10 @@ static void hairpin(void)
 
         ping_seen(&s, L, remotes[i % 3], OUT1);
         ping_seen(&s, L2, remotes[i % 3], OUT2);
-        SAY(&s, L, OUT2, PING, .t = t, .id = 'q');        /* to the neighbour */
+        SAY(&s, L, OUT2, PING, .t = t, .id = 'q'); /* to the neighbour */
         say_again(&s, i % 2 == 0 ? OUT1 : "203.0.113.9:50505", L2);
-        SAY(&s, L2, i % 2 == 0 ? OUT1 : "203.0.113.9:50505", .t = t, .id = 'u', .ip = i % 2 == 0 ? OUT1 : "203.0.113.9:50505");
+        SAY(&s, L2, i % 2 == 0 ? OUT1 : "203.0.113.9:50505", .t = t, .id = 'u',
+            .ip = i % 2 == 0 ? OUT1 : "203.0.113.9:50505");
         say_again(&s, OUT2, L);
     }
     expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);

@@ -247,7 +247,7 @@ static void a_read_only_node_that_answers_is_told_once(void)
 /* ---- who gives way ---- */
 
 #define ROOM 20 /* nodes: four sets of sixteen places */
-#define TO "203.0.113.1:6881"
+#define TO   "203.0.113.1:6881"
 
 static void begin_with_room(scene *s, int key, uint32_t max)
 {
@@ -325,7 +325,7 @@ static void a_set_whose_only_node_gave_way(void)
     scene_end(&s);
 }
 
-#define HOMES 20
+#define HOMES      20
 #define NEIGHBOURS 6 /* of each home */
 
 static const char *at_home(int home, int neighbour)

@@ -5,18 +5,18 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
-#define R1_TCP "198.51.100.1:6890"
-#define R2 "198.51.100.2:7002"
-#define R2_TCP "198.51.100.2:6890"
-#define X "203.0.113.9:40001"
-#define X_TCP "203.0.113.9:55555"
+#define L         "192.168.1.2:6881"
+#define R1        "198.51.100.1:7001"
+#define R1_TCP    "198.51.100.1:6890"
+#define R2        "198.51.100.2:7002"
+#define R2_TCP    "198.51.100.2:6890"
+#define X         "203.0.113.9:40001"
+#define X_TCP     "203.0.113.9:55555"
 #define PEER_PORT "203.0.113.9:6999"
-#define LT_ID "-LT20B0-abcdefghijkl"
-#define XX_ID "-XX0000-abcdefghijkl" /* no client that is known */
-#define SYN TRACKER_TCP_SYN
-#define ACK TRACKER_TCP_ACK
+#define LT_ID     "-LT20B0-abcdefghijkl"
+#define XX_ID     "-XX0000-abcdefghijkl" /* no client that is known */
+#define SYN       TRACKER_TCP_SYN
+#define ACK       TRACKER_TCP_ACK
 
 static void segment(scene *s, const char *src, const char *dst, uint32_t seq, unsigned flags, const uint8_t *bytes,
                     size_t len)
@@ -49,9 +49,9 @@ static void the_receiver_connects(void)
     scene s;
 
     announce(&s);
-    segment(&s, R2_TCP, PEER_PORT, 1, SYN, NULL, 0);           /* another one */
-    segment(&s, R1_TCP, "203.0.113.9:6998", 1, SYN, NULL, 0);  /* to another port */
-    segment(&s, R1_TCP, PEER_PORT, 1, SYN | ACK, NULL, 0);     /* an answer */
+    segment(&s, R2_TCP, PEER_PORT, 1, SYN, NULL, 0);          /* another one */
+    segment(&s, R1_TCP, "203.0.113.9:6998", 1, SYN, NULL, 0); /* to another port */
+    segment(&s, R1_TCP, PEER_PORT, 1, SYN | ACK, NULL, 0);    /* an answer */
     segment(&s, R1_TCP, PEER_PORT, 2, ACK, NULL, 0);
     expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     segment(&s, R1_TCP, PEER_PORT, 1, SYN, NULL, 0);
@@ -179,8 +179,10 @@ static void what_port_says(void)
         uint16_t port;
         uint16_t effective;
         tracker_verdict verdict;
-    } rows[] = {{0, 0, TRACKER_VERDICT_INVALID},         {1, 0, TRACKER_VERDICT_INVALID},
-                {2, 2, TRACKER_VERDICT_MISMATCH},        {40001, 40001, TRACKER_VERDICT_MATCH},
+    } rows[] = {{0, 0, TRACKER_VERDICT_INVALID},
+                {1, 0, TRACKER_VERDICT_INVALID},
+                {2, 2, TRACKER_VERDICT_MISMATCH},
+                {40001, 40001, TRACKER_VERDICT_MATCH},
                 {65535, 65535, TRACKER_VERDICT_MISMATCH}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -292,7 +294,8 @@ static void a_client_that_does_not_say(void)
         SAY(&s, "203.0.113.9:40002", R1, PING, .id = 'u', .v = "UT", .t = "ab");
         offer(&s, rows[i].peer_id, &o, 1000);
         CU_ASSERT_EQUAL(advert_of(&s, 0).dht_port, rows[i].port);
-        CU_ASSERT_EQUAL(advert_of(&s, 0).verdict, rows[i].port != 0 ? TRACKER_VERDICT_MISMATCH : TRACKER_VERDICT_UNKNOWN);
+        CU_ASSERT_EQUAL(advert_of(&s, 0).verdict,
+                        rows[i].port != 0 ? TRACKER_VERDICT_MISMATCH : TRACKER_VERDICT_UNKNOWN);
         scene_end(&s);
     }
 }
@@ -432,8 +435,10 @@ static void what_the_local_network_is_told(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[256];
-        int len = snprintf(text, sizeof text, "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: %d\r\n"
-                           "Infohash: 0123456789abcdef0123456789abcdef01234567\r\n\r\n\r\n", rows[i].port);
+        int len = snprintf(text, sizeof text,
+                           "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: %d\r\n"
+                           "Infohash: 0123456789abcdef0123456789abcdef01234567\r\n\r\n\r\n",
+                           rows[i].port);
         scene s;
         tracker_packet p;
         tracker_advert a;
@@ -460,18 +465,12 @@ static void what_the_local_network_is_told(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(the_receiver_connects),
-        UNIT_TEST(the_receiver_connects_over_utp),
-        UNIT_TEST(queries_to_a_peer_port),
-        UNIT_TEST(places_in_the_packet),
-        UNIT_TEST(bytes_that_are_missing),
-        UNIT_TEST(what_port_says),
-        UNIT_TEST(the_client_that_speaks),
-        UNIT_TEST(a_client_that_does_not_say),
-        UNIT_TEST(a_client_among_very_many),
-        UNIT_TEST(an_address_that_is_seen_elsewhere),
-        UNIT_TEST(a_port_on_which_it_is_certain),
-        UNIT_TEST(what_a_tracker_is_told),
+        UNIT_TEST(the_receiver_connects),          UNIT_TEST(the_receiver_connects_over_utp),
+        UNIT_TEST(queries_to_a_peer_port),         UNIT_TEST(places_in_the_packet),
+        UNIT_TEST(bytes_that_are_missing),         UNIT_TEST(what_port_says),
+        UNIT_TEST(the_client_that_speaks),         UNIT_TEST(a_client_that_does_not_say),
+        UNIT_TEST(a_client_among_very_many),       UNIT_TEST(an_address_that_is_seen_elsewhere),
+        UNIT_TEST(a_port_on_which_it_is_certain),  UNIT_TEST(what_a_tracker_is_told),
         UNIT_TEST(what_the_local_network_is_told),
     };
 

@@ -4,18 +4,18 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
+#define L      "192.168.1.2:6881"
+#define R1     "198.51.100.1:7001"
 #define R1_TCP "198.51.100.1:6890"
-#define R2 "198.51.100.2:7002"
+#define R2     "198.51.100.2:7002"
 #define R2_TCP "198.51.100.2:6890"
-#define R3 "198.51.100.3:7003"
-#define KEPT "203.0.113.9:6881"
-#define X "203.0.113.9:40001"
-#define X_TCP "203.0.113.9:55555"
-#define LT_ID "-LT20B0-abcdefghijkl"
-#define A2_ID "A2-1-36-0-abcdefghij"
-#define XX_ID "-XX0000-abcdefghijkl" /* no client that is known */
+#define R3     "198.51.100.3:7003"
+#define KEPT   "203.0.113.9:6881"
+#define X      "203.0.113.9:40001"
+#define X_TCP  "203.0.113.9:55555"
+#define LT_ID  "-LT20B0-abcdefghijkl"
+#define A2_ID  "A2-1-36-0-abcdefghij"
+#define XX_ID  "-XX0000-abcdefghijkl" /* no client that is known */
 
 /* The table of who sends to whom begins with the first stream. */
 static void scene_with_streams(scene *s)
@@ -190,8 +190,10 @@ static void following_port_is_soon(void)
         krpc_method method;
         tracker_later later;
     } rows[] = {
-        {29, KRPC_METHOD_PING, TRACKER_LATER_HONOURED},      {29, KRPC_METHOD_FIND_NODE, TRACKER_LATER_HONOURED},
-        {29, KRPC_METHOD_GET_PEERS, TRACKER_LATER_HONOURED}, {31, KRPC_METHOD_PING, TRACKER_LATER_UNKNOWN},
+        {29, KRPC_METHOD_PING, TRACKER_LATER_HONOURED},
+        {29, KRPC_METHOD_FIND_NODE, TRACKER_LATER_HONOURED},
+        {29, KRPC_METHOD_GET_PEERS, TRACKER_LATER_HONOURED},
+        {31, KRPC_METHOD_PING, TRACKER_LATER_UNKNOWN},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -221,8 +223,10 @@ static void following_contact_is_a_ping_and_soon(void)
         krpc_method method;
         tracker_later later;
     } rows[] = {
-        {29, KRPC_METHOD_PING, TRACKER_LATER_HONOURED},     {29, KRPC_METHOD_FIND_NODE, TRACKER_LATER_HONOURED},
-        {29, KRPC_METHOD_GET_PEERS, TRACKER_LATER_UNKNOWN}, {31, KRPC_METHOD_PING, TRACKER_LATER_UNKNOWN},
+        {29, KRPC_METHOD_PING, TRACKER_LATER_HONOURED},
+        {29, KRPC_METHOD_FIND_NODE, TRACKER_LATER_HONOURED},
+        {29, KRPC_METHOD_GET_PEERS, TRACKER_LATER_UNKNOWN},
+        {31, KRPC_METHOD_PING, TRACKER_LATER_UNKNOWN},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

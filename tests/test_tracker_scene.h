@@ -17,7 +17,7 @@
 
 #include "unit.h"
 
-#define MS INT64_C(1000000)
+#define MS      INT64_C(1000000)
 #define SECONDS (1000 * MS)
 
 typedef struct scene {
@@ -208,7 +208,10 @@ static inline uint32_t say(scene *s, const char *src, const char *dst, content c
     if (c.raw_id != NULL) {
         memcpy(id, c.raw_id, 20);
     }
-    krpc_builder_init(&b, room, sizeof room, c.error != 0 ? KRPC_ERROR : c.method != KRPC_METHOD_NONE ? KRPC_QUERY : KRPC_RESPONSE,
+    krpc_builder_init(&b, room, sizeof room,
+                      c.error != 0                   ? KRPC_ERROR
+                      : c.method != KRPC_METHOD_NONE ? KRPC_QUERY
+                                                     : KRPC_RESPONSE,
                       t, strlen(t));
     if (c.error != 0) {
         krpc_builder_error(&b, c.error, "error");
@@ -254,10 +257,10 @@ static inline uint32_t say_again(scene *s, const char *src, const char *dst)
 }
 
 #define SAY(scene, src, dst, ...) say(scene, src, dst, (content){__VA_ARGS__})
-#define PING .method = KRPC_METHOD_PING
-#define GET_PEERS .method = KRPC_METHOD_GET_PEERS
-#define FIND_NODE .method = KRPC_METHOD_FIND_NODE
-#define ANNOUNCE .method = KRPC_METHOD_ANNOUNCE_PEER
+#define PING                      .method = KRPC_METHOD_PING
+#define GET_PEERS                 .method = KRPC_METHOD_GET_PEERS
+#define FIND_NODE                 .method = KRPC_METHOD_FIND_NODE
+#define ANNOUNCE                  .method = KRPC_METHOD_ANNOUNCE_PEER
 
 /* A ping and its answer, in which the responder says where it sees the querier. */
 static inline void ping_seen(scene *s, const char *querier, const char *responder, const char *seen)
@@ -266,13 +269,15 @@ static inline void ping_seen(scene *s, const char *querier, const char *responde
     char t[5];
 
     number++;
-    snprintf(t, sizeof t, "%c%c%c", 'a' + (int)(number % 26), 'a' + (int)(number / 26 % 26), 'a' + (int)(number / 676 % 26));
+    snprintf(t, sizeof t, "%c%c%c", 'a' + (int)(number % 26), 'a' + (int)(number / 26 % 26),
+             'a' + (int)(number / 676 % 26));
     SAY(s, querier, responder, PING, .t = t, .id = 'q');
     SAY(s, responder, querier, .t = t, .id = 'r', .ip = seen);
 }
 
 /* A handshake and what follows it, over TCP, all in one segment. */
-static inline void speak(scene *s, const char *src, const char *dst, const char *peer_id, int dht_port, int p, uint32_t seq)
+static inline void speak(scene *s, const char *src, const char *dst, const char *peer_id, int dht_port, int p,
+                         uint32_t seq)
 {
     uint8_t bytes[512];
     uint8_t info_hash[20];
@@ -334,6 +339,6 @@ static inline void expect_verdict(scene *s, uint64_t serial, tracker_verdict ver
 }
 
 #define FOUND(scene, rule) ((scene)->count[KRPC_RULE_##rule])
-#define LAST(scene, rule) ((scene)->last[KRPC_RULE_##rule])
+#define LAST(scene, rule)  ((scene)->last[KRPC_RULE_##rule])
 
 #endif

@@ -11,8 +11,16 @@
 
 static void rounding_up(void)
 {
-    static const uint32_t rows[][2] = {{0, 1}, {1, 1}, {2, 2}, {3, 4}, {4, 4}, {5, 8}, {1000, 1024}, {1024, 1024},
-                                       {1025, 2048}, {UINT32_C(1) << 31, UINT32_C(1) << 31},
+    static const uint32_t rows[][2] = {{0, 1},
+                                       {1, 1},
+                                       {2, 2},
+                                       {3, 4},
+                                       {4, 4},
+                                       {5, 8},
+                                       {1000, 1024},
+                                       {1024, 1024},
+                                       {1025, 2048},
+                                       {UINT32_C(1) << 31, UINT32_C(1) << 31},
                                        {UINT32_MAX, UINT32_C(1) << 31}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -23,7 +31,8 @@ static void rounding_up(void)
 /* What the processor finds at once is what a loop finds: every place, every pattern of equal ones, signs and all. */
 static void places_of_a_set(void)
 {
-    static const uint32_t values[] = {0, 1, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xff000000, UINT32_MAX};
+    static const uint32_t values[] = {0,       1,          0x7fff,     0x8000,     0xffff,
+                                      0x10000, 0x7fffffff, 0x80000000, 0xff000000, UINT32_MAX};
     static const uint32_t masks[] = {UINT32_MAX, 0xff000000, 0x00ffffff};
     _Alignas(16) uint32_t wide[16];
     _Alignas(16) uint16_t narrow[8];
@@ -64,12 +73,13 @@ static void the_least_of_a_set(void)
     static const struct {
         uint32_t set[8];
         uint32_t least;
-    } rows[] = {{{0}, 0},
-                {{5, 4, 3, 2, 1, 2, 3, 4}, 4},
-                {{5, 5, 3, 9, 3, 9, 9, 3}, 2},
-                {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX - 1}, 7},
-                {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, 0},
-                {{1, 2, 3, 0, 0, 4, 5, 6}, 3}};
+    } rows[] = {
+        {{0}, 0},
+        {{5, 4, 3, 2, 1, 2, 3, 4}, 4},
+        {{5, 5, 3, 9, 3, 9, 9, 3}, 2},
+        {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX - 1}, 7},
+        {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, 0},
+        {{1, 2, 3, 0, 0, 4, 5, 6}, 3}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         CU_ASSERT_EQUAL(lanes_least(rows[i].set), rows[i].least);

@@ -4,11 +4,11 @@
  */
 #include "test_tracker_scene.h"
 
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
-#define R2 "198.51.100.2:7002"
-#define R3 "192.0.2.3:7003"
-#define R4 "198.53.100.4:7004"
+#define L    "192.168.1.2:6881"
+#define R1   "198.51.100.1:7001"
+#define R2   "198.51.100.2:7002"
+#define R3   "192.0.2.3:7003"
+#define R4   "198.53.100.4:7004"
 #define PEER "97.98.99.100:12354" /* abcd, port 0x3042: "0B" */
 #define OUT1 "203.0.113.9:40001"
 #define OUT2 "203.0.113.9:40002"
@@ -44,19 +44,42 @@ static void shapes_of_values(void)
         uint32_t len;
     } rows[] = {
         {"l6:\b\b\b\b0Be", 0, NULL, 0},
-        {"l6:\n\1\1\1" "0Be", 1, "\n\1\1\1", 6},
-        {"l6:\b\b\b\b0B6:\n\1\1\1" "0Be", 1, "\n\1\1\1", 6},
-        {"l12:\b\b\b\b0B\n\1\1\1" "0Be", 1, "\n\1\1\1", 6},       /* several in one string */
-        {"l6:\b\b\b\b0B12:\b\b\b\b0B\n\1\1\1" "0Be", 1, "\n\1\1\1", 6},
-        {"l6:\n\1\1\1" "0B6:\n\2\2\2" "0Be", 1, "\n\1\1\1", 6},   /* the first one is told */
-        {"l5:\n\1\1\1" "0e", 0, NULL, 0},                         /* no peer */
-        {"l7:\n\1\1\1" "0BBe", 0, NULL, 0},
-        {"l6:\b\b\b\b0Bi7e6:\n\1\1\1" "0Be", 1, "\n\1\1\1", 6},
-        {"l18:\xfe\x80" "aaaaaaaaaaaaaa0Be", 1, "\xfe\x80", 18},  /* IPv6, link-local */
+        {"l6:\n\1\1\1"
+         "0Be",
+         1, "\n\1\1\1", 6},
+        {"l6:\b\b\b\b0B6:\n\1\1\1"
+         "0Be",
+         1, "\n\1\1\1", 6},
+        {"l12:\b\b\b\b0B\n\1\1\1"
+         "0Be",
+         1, "\n\1\1\1", 6}, /* several in one string */
+        {"l6:\b\b\b\b0B12:\b\b\b\b0B\n\1\1\1"
+         "0Be",
+         1, "\n\1\1\1", 6},
+        {"l6:\n\1\1\1"
+         "0B6:\n\2\2\2"
+         "0Be",
+         1, "\n\1\1\1", 6}, /* the first one is told */
+        {"l5:\n\1\1\1"
+         "0e",
+         0, NULL, 0}, /* no peer */
+        {"l7:\n\1\1\1"
+         "0BBe",
+         0, NULL, 0},
+        {"l6:\b\b\b\b0Bi7e6:\n\1\1\1"
+         "0Be",
+         1, "\n\1\1\1", 6},
+        {"l18:\xfe\x80"
+         "aaaaaaaaaaaaaa0Be",
+         1, "\xfe\x80", 18}, /* IPv6, link-local */
         {"l18: aaaaaaaaaaaaaaa0Be", 0, NULL, 0},
-        {"l17:\xfe\x80" "aaaaaaaaaaaaaa0e", 0, NULL, 0},
+        {"l17:\xfe\x80"
+         "aaaaaaaaaaaaaa0e",
+         0, NULL, 0},
         {"l60:\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B\b\b\b\b0B"
-         "\n\1\1\1" "0Be", 1, "\n\1\1\1", 6},
+         "\n\1\1\1"
+         "0Be",
+         1, "\n\1\1\1", 6},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

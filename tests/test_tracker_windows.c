@@ -4,19 +4,19 @@
  */
 #include "test_tracker_scene.h"
 
-#define A "192.0.2.1:6881"
-#define B "198.51.100.2:7000"
-#define C "203.0.113.9:7000"
-#define L "192.168.1.2:6881"
-#define R1 "198.51.100.1:7001"
-#define R2 "198.51.100.2:7002"
-#define R3 "192.0.2.3:7003"
-#define R4 "198.51.100.4:7004"
-#define X "203.0.113.9:40001"
+#define A     "192.0.2.1:6881"
+#define B     "198.51.100.2:7000"
+#define C     "203.0.113.9:7000"
+#define L     "192.168.1.2:6881"
+#define R1    "198.51.100.1:7001"
+#define R2    "198.51.100.2:7002"
+#define R3    "192.0.2.3:7003"
+#define R4    "198.51.100.4:7004"
+#define X     "203.0.113.9:40001"
 #define NAMED "203.0.113.9:6881"
-#define OUT1 "203.0.113.9:40001"
-#define OUT2 "203.0.113.9:40002"
-#define OUT3 "203.0.113.9:40003"
+#define OUT1  "203.0.113.9:40001"
+#define OUT2  "203.0.113.9:40002"
+#define OUT3  "203.0.113.9:40003"
 
 /* The clock stands unless it is set: packets come at given times since the beginning. */
 static void scene_at_zero(scene *s)
@@ -37,7 +37,8 @@ static void at(scene *s, int64_t ns)
 
 static void an_answer_within_15_seconds_is_in_time(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -60,7 +61,8 @@ static void an_answer_within_15_seconds_is_in_time(void)
 
 static void after_a_minute_an_answer_is_nobodys(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -77,7 +79,8 @@ static void after_a_minute_an_answer_is_nobodys(void)
 
 static void after_15_seconds_the_same_query_is_a_new_one(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -94,7 +97,8 @@ static void after_15_seconds_the_same_query_is_a_new_one(void)
 
 static void from_elsewhere_an_answer_comes_within_15_seconds(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -116,7 +120,8 @@ static void from_elsewhere_an_answer_comes_within_15_seconds(void)
 
 static void the_first_15_seconds_have_no_strays(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -131,7 +136,8 @@ static void the_first_15_seconds_have_no_strays(void)
 /* Where queries were dropped for lack of memory, nobody can say for a minute what a reply answers. */
 static void a_minute_after_a_drop_there_are_strays_again(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         tracker_options options;
         scene s;
         char t[5];
@@ -158,7 +164,8 @@ static void a_minute_after_a_drop_there_are_strays_again(void)
 
 static void after_15_minutes_another_id_is_another_host(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -179,7 +186,8 @@ static void after_15_minutes_another_id_is_another_host(void)
 
 static void eight_ids_in_15_minutes_are_many(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -197,7 +205,8 @@ static void eight_ids_in_15_minutes_are_many(void)
 
 static void contact_is_followed_within_30_seconds(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -214,7 +223,8 @@ static void what_follows_follows_within_15_minutes(void)
     static const char *const asked[] = {NAMED, X};
     static const tracker_later later[] = {TRACKER_LATER_HONOURED, TRACKER_LATER_NOT_HONOURED};
 
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         for (int i = 0; i < 2; i++) {
             scene s;
 
@@ -232,7 +242,8 @@ static void what_follows_follows_within_15_minutes(void)
 /* What is pushed out after that is no loss. */
 static void an_old_advertisement_is_not_dropped(void)
 {
-    FOR_EDGE(old) {
+    FOR_EDGE(old)
+    {
         tracker_options options;
         scene s;
         char t[5];
@@ -254,7 +265,8 @@ static void an_old_advertisement_is_not_dropped(void)
 
 static void silence_for_15_seconds_is_death(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -277,7 +289,8 @@ static void silence_for_15_seconds_is_death(void)
 /* Their age is counted in whole seconds. */
 static void a_token_may_be_refused_for_its_age(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -294,7 +307,8 @@ static void a_token_may_be_refused_for_its_age(void)
 /* Where a remote saw the node a minute ago, it sees it now. */
 static void what_was_seen_holds_for_a_minute(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -318,7 +332,8 @@ static void what_was_seen_holds_for_a_minute(void)
 
 static void both_sides_lie_within_two_seconds(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         for (int back = 0; back < 2; back++) {
             scene s;
 
@@ -335,7 +350,8 @@ static void both_sides_lie_within_two_seconds(void)
 
 static void at_once_is_within_a_second(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -359,7 +375,8 @@ static void exchange(scene *s, const char *node, const char *remote, const char 
 /* So soon no NAT gives one remote another port: then there are two hosts with one id. */
 static void a_clone_shows_within_20_seconds(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
         char t[3] = "a0";
 
@@ -386,7 +403,8 @@ static void a_clone_shows_within_20_seconds(void)
 /* What comes in after such a silence may have come by a forwarded port. */
 static void a_silence_of_25_seconds_is_quiet(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -401,7 +419,8 @@ static void a_silence_of_25_seconds_is_quiet(void)
 
 static void where_strangers_get_in_four_seconds_are_quiet(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -417,7 +436,8 @@ static void where_strangers_get_in_four_seconds_are_quiet(void)
 
 static void after_five_minutes_a_query_makes_a_mapping(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -434,7 +454,8 @@ static void after_five_minutes_a_query_makes_a_mapping(void)
 
 static void what_comes_in_counts_after_two_minutes(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
 
         scene_at_zero(&s);
@@ -443,15 +464,15 @@ static void what_comes_in_counts_after_two_minutes(void)
         SAY(&s, R2, L, PING, .t = "b2", .id = 'r');
         SAY(&s, R3, L, PING, .t = "b3", .id = 'r');
         SAY(&s, R4, L, PING, .t = "b4", .id = 'r');
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering,
-                        late ? TRACKER_FILTERING_INDEPENDENT : TRACKER_FILTERING_UNKNOWN);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering, late ? TRACKER_FILTERING_INDEPENDENT : TRACKER_FILTERING_UNKNOWN);
         scene_end(&s);
     }
 }
 
 static void a_mapping_is_open_for_30_seconds(void)
 {
-    FOR_EDGE(late) {
+    FOR_EDGE(late)
+    {
         scene s;
         char remote[32];
 
@@ -470,8 +491,7 @@ static void a_mapping_is_open_for_30_seconds(void)
         }
         at(&s, 31 * SECONDS);
         SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ab", .id = 'q'); /* the inside is still shown */
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering,
-                        late ? TRACKER_FILTERING_UNKNOWN : TRACKER_FILTERING_DEPENDENT);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering, late ? TRACKER_FILTERING_UNKNOWN : TRACKER_FILTERING_DEPENDENT);
         scene_end(&s);
     }
 }

@@ -72,9 +72,18 @@ static void check_addr(int family, const uint8_t *bytes)
 
 static void test_addresses(void)
 {
-    static const char *const ipv6[] = {"::",           "::1",         "1::",         "2001:db8::1", "fe80::1:2",
-                                       "1:0:2:0:3::4", "1:2:3::6:7:8", "::2:3:4:5:6", "1:2:3:4:5:6:7:8",
-                                       "2001:db8:0:1:1:1:1:1", "1:0:0:2:0:0:0:3", "ffff::10f:a0"};
+    static const char *const ipv6[] = {"::",
+                                       "::1",
+                                       "1::",
+                                       "2001:db8::1",
+                                       "fe80::1:2",
+                                       "1:0:2:0:3::4",
+                                       "1:2:3::6:7:8",
+                                       "::2:3:4:5:6",
+                                       "1:2:3:4:5:6:7:8",
+                                       "2001:db8:0:1:1:1:1:1",
+                                       "1:0:0:2:0:0:0:3",
+                                       "ffff::10f:a0"};
     uint8_t bytes[16];
 
     for (size_t i = 0; i < sizeof ipv6 / sizeof ipv6[0]; i++) {
@@ -83,8 +92,9 @@ static void test_addresses(void)
     }
     srand(1);
     for (unsigned n = 0; n < 20000; n++) {
-        for (unsigned i = 0; i < 16; i++)
+        for (unsigned i = 0; i < 16; i++) {
             bytes[i] = (uint8_t)(rand() % 3 == 0 ? rand() : 0);
+        }
         bytes[0] |= 0x20; /* embedded IPv4 addresses are the codec's to write */
         check_addr(AF_INET6, bytes);
         check_addr(AF_INET, bytes);
@@ -139,13 +149,15 @@ static void test_utf8(void)
     static const uint8_t edges[] = {0x01, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff};
     enum { NUM = sizeof edges };
 
-    for (unsigned first = 1; first < 256; first++)
+    for (unsigned first = 1; first < 256; first++) {
         for (unsigned i = 0; i < NUM * NUM * NUM; i++) {
             uint8_t bytes[4] = {(uint8_t)first, edges[i % NUM], edges[i / NUM % NUM], edges[i / NUM / NUM]};
-            for (size_t len = 1; len <= 4; len++)
+            for (size_t len = 1; len <= 4; len++) {
                 CU_ASSERT_EQUAL(text_is_json((const char *)bytes, len),
                                 g_utf8_validate((const char *)bytes, (gssize)len, NULL) != FALSE);
+            }
         }
+    }
 }
 
 static bool moves_a_cursor(gunichar c)
@@ -197,7 +209,8 @@ static void test_progress(void)
     progress_line(&out, 27, "\033[31mname", -1.0, 7, 2.0);
     CU_ASSERT_STRING_EQUAL(taken(), "\\x1b[31...  7 packets  4/s");
     for (unsigned width = 0; width < 130; width++) {
-        progress_line(&out, width, "a-very-long-name-\xc3\xbc\xc3\xbc\xc3\xbc-of-a-capture-file.pcapng", 0.5, 123456, 10.0);
+        progress_line(&out, width, "a-very-long-name-\xc3\xbc\xc3\xbc\xc3\xbc-of-a-capture-file.pcapng", 0.5, 123456,
+                      10.0);
         CU_ASSERT(g_utf8_strlen(taken(), -1) <= (width > 0 ? width - 1 : 0));
     }
 }

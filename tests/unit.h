@@ -23,10 +23,7 @@ typedef struct unit_test {
     void (*run)(void);
 } unit_test;
 
-#define UNIT_TEST(function)                                                                                            \
-    {                                                                                                                  \
-#function, function                                                                                            \
-    }
+#define UNIT_TEST(function)    {#function, function}
 #define UNIT_RUN(suite, tests) unit_run(suite, tests, sizeof(tests) / sizeof(tests)[0])
 
 /* UNIT_TEXT asserts that two texts are equal, and shows both where they are not. */

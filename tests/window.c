@@ -27,11 +27,11 @@
 #include <wsutil/privileges.h>
 #include <wsutil/wslog.h>
 
-#define MAX_FRAMES 4000
-#define FILE_HEADER_LEN 24
+#define MAX_FRAMES        4000
+#define FILE_HEADER_LEN   24
 #define RECORD_HEADER_LEN 16
 #define MAGIC_NANOSECONDS 0xa1b23c4d
-#define LINK_ETHERNET 1
+#define LINK_ETHERNET     1
 
 typedef struct window {
     char *bytes;
@@ -59,8 +59,9 @@ static void load(const char *path)
 {
     gsize len, pos = FILE_HEADER_LEN;
 
-    if (!g_file_get_contents(path, &w.bytes, &len, NULL) || len < FILE_HEADER_LEN)
+    if (!g_file_get_contents(path, &w.bytes, &len, NULL) || len < FILE_HEADER_LEN) {
         exit(2);
+    }
 
     int unit = number_at(w.bytes) == MAGIC_NANOSECONDS ? 1 : 1000;
     int encap = number_at(w.bytes + 20) == LINK_ETHERNET ? WTAP_ENCAP_ETHERNET : WTAP_ENCAP_RAW_IP;
@@ -103,11 +104,13 @@ static epan_dissect_t *dissect(uint32_t i, bool with_tree)
 {
     epan_dissect_t *edt = epan_dissect_new(w.file.epan, with_tree, with_tree);
 
-    if (!w.frames[i].visited)
+    if (!w.frames[i].visited) {
         frame_data_set_before_dissect(&w.frames[i], &w.elapsed, &w.first, i > 0 ? &w.frames[i - 1] : NULL);
+    }
     compat_dissect(edt, &w.records[i], w.data[i], &w.frames[i]);
-    if (!w.frames[i].visited)
+    if (!w.frames[i].visited) {
         frame_data_set_after_dissect(&w.frames[i], &w.num_bytes);
+    }
     return edt;
 }
 
@@ -115,19 +118,22 @@ static void begin(void)
 {
     static const struct packet_provider_funcs funcs = {.get_frame_ts = frame_ts};
 
-    if (w.file.epan != NULL)
+    if (w.file.epan != NULL) {
         epan_free(w.file.epan);
+    }
     w.file.epan = epan_new(NULL, &funcs);
     w.first = NULL;
     w.num_bytes = 0;
-    for (uint32_t i = 0; i < w.num_frames; i++)
+    for (uint32_t i = 0; i < w.num_frames; i++) {
         frame_data_reset(&w.frames[i]);
+    }
 }
 
 static void read_frames(uint32_t from, uint32_t to)
 {
-    for (uint32_t i = from; i < to; i++)
+    for (uint32_t i = from; i < to; i++) {
         epan_dissect_free(dissect(i, false));
+    }
 }
 
 /* From the last packet to the first, as somebody who scrolls back; printed in order. */
@@ -135,11 +141,14 @@ static void print_frames(const char *name, bool print)
 {
     print_stream_t *stream = print_stream_text_stdio_new(stdout);
 
-    if (print)
+    if (print) {
         printf("== %s\n", name);
-    for (uint32_t i = w.num_frames; i-- > 0;)
-        if (w.frames[i].visited)
+    }
+    for (uint32_t i = w.num_frames; i-- > 0;) {
+        if (w.frames[i].visited) {
             epan_dissect_free(dissect(i, true));
+        }
+    }
     for (uint32_t i = 0; print && i < w.num_frames && w.frames[i].visited; i++) {
         epan_dissect_t *edt = dissect(i, true);
 
@@ -159,8 +168,9 @@ static void print_filters(void)
         for (const GList *item = packet_conv_filter_list; item != NULL; item = item->next) {
             const conversation_filter_t *filter = item->data;
 
-            if (strcmp(filter->proto_name, "krpc") != 0 || !COMPAT_FILTER_CALL(filter, is_filter_valid, &edt->pi))
+            if (strcmp(filter->proto_name, "krpc") != 0 || !COMPAT_FILTER_CALL(filter, is_filter_valid, &edt->pi)) {
                 continue;
+            }
             char *text = COMPAT_FILTER_CALL(filter, build_filter_string, &edt->pi);
             printf("%u\t%s\t%s\n", i + 1, filter->display_name, text);
             g_free(text);
@@ -174,10 +184,12 @@ static void print_streams(void)
     register_ct_t *table = get_conversation_by_proto_id(proto_get_id_by_filter_name("krpc"));
     conv_hash_t hash = {0};
 
-    if (register_tap_listener("krpc", &hash, NULL, 0, NULL, get_conversation_packet_func(table), NULL, NULL) != NULL)
+    if (register_tap_listener("krpc", &hash, NULL, 0, NULL, get_conversation_packet_func(table), NULL, NULL) != NULL) {
         exit(2);
-    for (uint32_t i = 0; i < w.num_frames; i++)
+    }
+    for (uint32_t i = 0; i < w.num_frames; i++) {
         epan_dissect_free(dissect(i, false));
+    }
     remove_tap_listener(&hash);
     printf("== streams\n");
     for (unsigned i = 0; hash.conv_array != NULL && i < hash.conv_array->len; i++) {
@@ -191,14 +203,16 @@ static void print_streams(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
+    if (argc != 2) {
         return 2;
+    }
     ws_log_set_level(LOG_LEVEL_WARNING);
     init_process_policies();
     g_free(compat_configure(argv[0]));
     wtap_init(false);
-    if (!epan_init(NULL, NULL, true))
+    if (!epan_init(NULL, NULL, true)) {
         return 2;
+    }
     epan_load_settings();
     prefs_apply_all();
     plugin_if_register_gui_cb(PLUGIN_IF_GET_CAPTURE_FILE, give_file);

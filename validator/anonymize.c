@@ -13,17 +13,17 @@
 
 #include <glib.h>
 
-#define DIGEST_LEN 32
-#define ID_LEN 20
-#define MAX_CACHED 65536
+#define DIGEST_LEN      32
+#define ID_LEN          20
+#define MAX_CACHED      65536
 #define MAX_KEPT_DIGITS 20
-#define MAX_KEPT_KEY 32 /* longer keys of unknown dictionaries may be anything */
+#define MAX_KEPT_KEY    32 /* longer keys of unknown dictionaries may be anything */
 
 struct anonymizer {
     GHmac *hmac;
-    GHashTable *ids;   /* what was asked for lately; ids come in every message */
+    GHashTable *ids; /* what was asked for lately; ids come in every message */
     GHashTable *addrs;
-    GByteArray *keep;  /* a byte for each of a message: it stays */
+    GByteArray *keep; /* a byte for each of a message: it stays */
 };
 
 typedef struct special {
@@ -32,8 +32,7 @@ typedef struct special {
 } special;
 
 static const special specials4[] = {
-    {{0}, 8},          {{10}, 8},          {{100, 64}, 10}, {{127}, 8},
-    {{169, 254}, 16}, {{172, 16}, 12},    {{192, 168}, 16}, {{224}, 3},
+    {{0}, 8}, {{10}, 8}, {{100, 64}, 10}, {{127}, 8}, {{169, 254}, 16}, {{172, 16}, 12}, {{192, 168}, 16}, {{224}, 3},
 };
 static const special specials6[] = {
     {{0}, 8}, {{0x20}, 3}, {{0xfc}, 7}, {{0xfe, 0x80}, 10}, {{0xff}, 8},
@@ -54,8 +53,9 @@ anonymizer *anonymizer_new(const char *key)
 
 void anonymizer_free(anonymizer *by)
 {
-    if (by == NULL)
+    if (by == NULL) {
         return;
+    }
     g_hmac_unref(by->hmac);
     g_hash_table_destroy(by->ids);
     g_hash_table_destroy(by->addrs);
@@ -66,8 +66,9 @@ void anonymizer_free(anonymizer *by)
 static void digest(const anonymizer *by, uint8_t out[DIGEST_LEN], char tag, const uint8_t *bytes, size_t len,
                    uint32_t counter)
 {
-    uint8_t head[6] = {(uint8_t)tag, (uint8_t)len, (uint8_t)(counter >> 24), (uint8_t)(counter >> 16),
-                       (uint8_t)(counter >> 8), (uint8_t)counter};
+    uint8_t head[6] = {
+        (uint8_t)tag,    (uint8_t)len, (uint8_t)(counter >> 24), (uint8_t)(counter >> 16), (uint8_t)(counter >> 8),
+        (uint8_t)counter};
     GHmac *hmac = g_hmac_copy(by->hmac);
     gsize size = DIGEST_LEN;
 
@@ -82,18 +83,21 @@ static bool leads_to_special(const special *specials, unsigned num_specials, con
 {
     for (unsigned i = 0; i < num_specials; i++) {
         unsigned bit = 0;
-        if (num_bits >= specials[i].len)
+        if (num_bits >= specials[i].len) {
             continue;
-        while (bit < num_bits && ((addr[bit / 8] ^ specials[i].addr[bit / 8]) >> (7 - bit % 8) & 1) == 0)
+        }
+        while (bit < num_bits && ((addr[bit / 8] ^ specials[i].addr[bit / 8]) >> (7 - bit % 8) & 1) == 0) {
             bit++;
-        if (bit == num_bits)
+        }
+        if (bit == num_bits) {
             return true;
+        }
     }
     return false;
 }
 
-static void map_bits(const anonymizer *by, uint8_t *out, const uint8_t *in, size_t len, char tag, const special *specials,
-                     unsigned num_specials)
+static void map_bits(const anonymizer *by, uint8_t *out, const uint8_t *in, size_t len, char tag,
+                     const special *specials, unsigned num_specials)
 {
     uint8_t turns[DIGEST_LEN];
 
@@ -104,8 +108,9 @@ static void map_bits(const anonymizer *by, uint8_t *out, const uint8_t *in, size
             unsigned before = (unsigned)in[i] >> (8 - bit);
             unsigned place = (1u << bit) - 1 + before;
             bool turn = (turns[place / 8] >> (place % 8) & 1) != 0;
-            if (turn && !leads_to_special(specials, num_specials, in, (unsigned)i * 8 + bit))
+            if (turn && !leads_to_special(specials, num_specials, in, (unsigned)i * 8 + bit)) {
                 out[i] ^= (uint8_t)(0x80 >> bit);
+            }
         }
     }
 }
@@ -118,8 +123,9 @@ static void map_cached(anonymizer *by, GHashTable *cache, uint8_t *bytes, size_t
 
     if (mapped == NULL) {
         uint8_t out[ID_LEN];
-        if (g_hash_table_size(cache) >= MAX_CACHED)
+        if (g_hash_table_size(cache) >= MAX_CACHED) {
             g_hash_table_remove_all(cache);
+        }
         map_bits(by, out, bytes, len, tag, specials, num_specials);
         mapped = g_bytes_new(out, len);
         g_hash_table_insert(cache, g_bytes_ref(key), mapped);
@@ -133,15 +139,17 @@ static void map_id(anonymizer *by, uint8_t id[ID_LEN])
     static const uint8_t zero[ID_LEN];
 
     /* That an id is zero is what there is to see. */
-    if (memcmp(id, zero, ID_LEN) != 0)
+    if (memcmp(id, zero, ID_LEN) != 0) {
         map_cached(by, by->ids, id, ID_LEN, 'i', NULL, 0);
+    }
 }
 
 static void map_addr4(anonymizer *by, uint8_t addr[4])
 {
     /* Nobody's: "this network", loopback, multicast, broadcast. */
-    if (addr[0] != 0 && addr[0] != 127 && addr[0] < 224)
+    if (addr[0] != 0 && addr[0] != 127 && addr[0] < 224) {
         map_cached(by, by->addrs, addr, 4, '4', specials4, G_N_ELEMENTS(specials4));
+    }
 }
 
 static void map_addr6(anonymizer *by, uint8_t addr[16])
@@ -149,18 +157,20 @@ static void map_addr6(anonymizer *by, uint8_t addr[16])
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     static const uint8_t zero[15];
 
-    if (memcmp(addr, mapped, sizeof mapped) == 0)
+    if (memcmp(addr, mapped, sizeof mapped) == 0) {
         map_addr4(by, addr + 12);
-    else if (addr[0] != 0xff && !(memcmp(addr, zero, sizeof zero) == 0 && addr[15] <= 1))
+    } else if (addr[0] != 0xff && !(memcmp(addr, zero, sizeof zero) == 0 && addr[15] <= 1)) {
         map_cached(by, by->addrs, addr, 16, '6', specials6, G_N_ELEMENTS(specials6));
+    }
 }
 
 static void map_addr(anonymizer *by, uint8_t *addr, size_t len)
 {
-    if (len == 4)
+    if (len == 4) {
         map_addr4(by, addr);
-    else if (len == 16)
+    } else if (len == 16) {
         map_addr6(by, addr);
+    }
 }
 
 static void map_endpoint(anonymizer *by, krpc_endpoint *endpoint)
@@ -179,41 +189,49 @@ void anonymize_advert(anonymizer *by, tracker_advert *advert)
     map_endpoint(by, &advert->sender);
     map_endpoint(by, &advert->receiver);
     map_endpoint(by, &advert->observed);
-    if (advert->has_node_id)
+    if (advert->has_node_id) {
         map_id(by, advert->node_id);
-    if (advert->has_info_hash)
+    }
+    if (advert->has_info_hash) {
         map_id(by, advert->info_hash);
+    }
 }
 
 void anonymize_node(anonymizer *by, tracker_node *node)
 {
     map_endpoint(by, &node->endpoint);
-    for (uint32_t i = 0; i < MIN(node->num_ids, TRACKER_MAX_IDS); i++)
+    for (uint32_t i = 0; i < MIN(node->num_ids, TRACKER_MAX_IDS); i++) {
         map_id(by, node->ids[i]);
-    for (uint32_t i = 0; i < node->nat.num_kept; i++)
+    }
+    for (uint32_t i = 0; i < node->nat.num_kept; i++) {
         map_endpoint(by, &node->nat.external[i].endpoint);
+    }
 }
 
 void anonymize_result(anonymizer *by, tracker_result *result)
 {
     map_endpoint(by, &result->asked);
-    if (result->has_target)
+    if (result->has_target) {
         map_id(by, result->target);
+    }
 }
 
 /* --- messages --- */
 
 static void keep(anonymizer *by, uint32_t off, uint32_t len)
 {
-    if (len > 0)
+    if (len > 0) {
         memset(by->keep->data + off, 1, len);
+    }
 }
 
 static bool is_plain(const uint8_t *bytes, uint32_t len)
 {
-    for (uint32_t i = 0; i < len; i++)
-        if (bytes[i] < 0x20 || bytes[i] > 0x7e)
+    for (uint32_t i = 0; i < len; i++) {
+        if (bytes[i] < 0x20 || bytes[i] > 0x7e) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -228,18 +246,21 @@ static void keep_structure(anonymizer *by, const uint8_t *data, uint32_t len)
     while ((status = bencode_next(&reader, &token)) == BENCODE_OK) {
         bool is_key = (token.flags & BENCODE_KEY) != 0 && token.body_len <= MAX_KEPT_KEY &&
                       is_plain(data + token.body_off, token.body_len);
-        if (token.type == BENCODE_STRING && !is_key)
+        if (token.type == BENCODE_STRING && !is_key) {
             keep(by, token.off, token.body_off - token.off);
-        else
+        } else {
             keep(by, token.off, token.end - token.off);
+        }
     }
     /* The length of the string that was cut off, or what stands where one has to be. */
     if (status == BENCODE_CUT || status == BENCODE_BAD_LENGTH) {
         uint32_t pos = reader.pos;
-        while (pos < len && pos - reader.pos < MAX_KEPT_DIGITS && g_ascii_isdigit(data[pos]))
+        while (pos < len && pos - reader.pos < MAX_KEPT_DIGITS && g_ascii_isdigit(data[pos])) {
             pos++;
-        if (pos < len && data[pos] == ':')
+        }
+        if (pos < len && data[pos] == ':') {
             pos++;
+        }
         keep(by, reader.pos, pos - reader.pos);
     }
 }
@@ -266,23 +287,27 @@ static void map_list(anonymizer *by, const krpc_message *message, uint8_t *data,
 
     krpc_list_init(&list, message, data, field);
     while (krpc_list_next(&list, &item)) {
-        if (item.type != BENCODE_STRING)
+        if (item.type != BENCODE_STRING) {
             continue;
-        if (kind == KRPC_KIND_PEERS)
+        }
+        if (kind == KRPC_KIND_PEERS) {
             map_compact(by, data, item.body_off, item.body_len);
-        else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38))
+        } else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38)) {
             map_node(by, data, item.body_off, item.body_len);
-        else if (kind == KRPC_KIND_TEXTS && item.body_len == 2)
+        } else if (kind == KRPC_KIND_TEXTS && item.body_len == 2) {
             keep(by, item.body_off, item.body_len);
+        }
     }
 }
 
 /* The text of an error tells what is wrong, but may name somebody. */
 static bool is_harmless(const uint8_t *bytes, uint32_t len)
 {
-    for (uint32_t i = 0; i < len; i++)
-        if (g_ascii_isdigit(bytes[i]))
+    for (uint32_t i = 0; i < len; i++) {
+        if (g_ascii_isdigit(bytes[i])) {
             return false;
+        }
+    }
     return is_plain(bytes, len);
 }
 
@@ -303,12 +328,14 @@ static void map_field(anonymizer *by, const krpc_message *message, uint8_t *data
     case KRPC_KIND_TYPE:
     case KRPC_KIND_VERSION:
     case KRPC_KIND_METHOD:
-        if (value->len <= MAX_KEPT_KEY)
+        if (value->len <= MAX_KEPT_KEY) {
             keep(by, value->off, value->len);
+        }
         break;
     case KRPC_KIND_TEXT:
-        if (field == KRPC_E_MESSAGE && is_harmless(data + value->off, value->len))
+        if (field == KRPC_E_MESSAGE && is_harmless(data + value->off, value->len)) {
             keep(by, value->off, value->len);
+        }
         break;
     case KRPC_KIND_ENDPOINT:
         map_compact(by, data, value->off, value->len);
@@ -316,8 +343,9 @@ static void map_field(anonymizer *by, const krpc_message *message, uint8_t *data
     case KRPC_KIND_NODES:
     case KRPC_KIND_NODES6: {
         uint32_t size = kind == KRPC_KIND_NODES ? 26 : 38;
-        for (uint32_t i = 0; value->len - i >= size; i += size)
+        for (uint32_t i = 0; value->len - i >= size; i += size) {
             map_node(by, data, value->off + i, size);
+        }
         break;
     }
     case KRPC_KIND_HASHES:
@@ -338,9 +366,11 @@ static void map_field(anonymizer *by, const krpc_message *message, uint8_t *data
 
 static bool is_blank(const uint8_t *bytes, uint32_t len)
 {
-    for (uint32_t i = 0; i < len; i++)
-        if (bytes[i] != 0 && bytes[i] != '\r' && bytes[i] != '\n' && bytes[i] != ' ')
+    for (uint32_t i = 0; i < len; i++) {
+        if (bytes[i] != 0 && bytes[i] != '\r' && bytes[i] != '\n' && bytes[i] != ' ') {
             return false;
+        }
+    }
     return true;
 }
 
@@ -353,8 +383,9 @@ static void scramble(const anonymizer *by, uint8_t *bytes, uint32_t len)
 
     digest(by, seed, 's', bytes, len, len);
     for (uint32_t i = 0; i < len; i++) {
-        if (i % DIGEST_LEN == 0)
+        if (i % DIGEST_LEN == 0) {
             digest(by, stream, 'x', seed, sizeof seed, i / DIGEST_LEN);
+        }
         bytes[i] = plain ? (uint8_t)('a' + stream[i % DIGEST_LEN] % 26) : stream[i % DIGEST_LEN];
     }
 }
@@ -362,21 +393,26 @@ static void scramble(const anonymizer *by, uint8_t *bytes, uint32_t len)
 void anonymize_message(anonymizer *by, const krpc_message *message, uint8_t *data, uint32_t len)
 {
     g_byte_array_set_size(by->keep, len);
-    if (len == 0)
+    if (len == 0) {
         return;
+    }
     memset(by->keep->data, 0, len);
     keep_structure(by, data, len);
-    for (unsigned field = 0; field < KRPC_NUM_FIELDS; field++)
-        if (krpc_has(message, (krpc_field)field))
+    for (unsigned field = 0; field < KRPC_NUM_FIELDS; field++) {
+        if (krpc_has(message, (krpc_field)field)) {
             map_field(by, message, data, (krpc_field)field);
+        }
+    }
     for (uint32_t i = 0; i < len;) {
         uint32_t begin = i;
-        while (i < len && by->keep->data[i] == 0)
+        while (i < len && by->keep->data[i] == 0) {
             i++;
-        if (i > begin && !is_blank(data + begin, i - begin))
+        }
+        if (i > begin && !is_blank(data + begin, i - begin)) {
             scramble(by, data + begin, i - begin);
-        else if (i == begin)
+        } else if (i == begin) {
             i++;
+        }
     }
 }
 
@@ -384,21 +420,28 @@ void anonymize_message(anonymizer *by, const krpc_message *message, uint8_t *dat
 void anonymize_other(anonymizer *by, uint8_t *data, uint32_t len)
 {
     static const uint8_t port_head[5] = {0, 0, 0, 3, 9};
-    static const char handshake[] = "\x13" "BitTorrent protocol";
+    static const char handshake[] = "\x13"
+                                    "BitTorrent protocol";
 
     g_byte_array_set_size(by->keep, len);
-    if (len == 0)
+    if (len == 0) {
         return;
-    memset(by->keep->data, 0, len);
-    if (len >= 20 && (data[0] & 0x0f) == 1 && data[0] >> 4 <= 4)
-        keep(by, 0, 20);
-    for (uint32_t i = 0; i < len; i++) {
-        if (len - i >= 7 && memcmp(data + i, port_head, sizeof port_head) == 0)
-            keep(by, i, 7);
-        if (len - i >= 28 && memcmp(data + i, handshake, sizeof handshake - 1) == 0)
-            keep(by, i, 28);
     }
-    for (uint32_t i = 0; i < len; i++)
-        if (by->keep->data[i] == 0)
+    memset(by->keep->data, 0, len);
+    if (len >= 20 && (data[0] & 0x0f) == 1 && data[0] >> 4 <= 4) {
+        keep(by, 0, 20);
+    }
+    for (uint32_t i = 0; i < len; i++) {
+        if (len - i >= 7 && memcmp(data + i, port_head, sizeof port_head) == 0) {
+            keep(by, i, 7);
+        }
+        if (len - i >= 28 && memcmp(data + i, handshake, sizeof handshake - 1) == 0) {
+            keep(by, i, 28);
+        }
+    }
+    for (uint32_t i = 0; i < len; i++) {
+        if (by->keep->data[i] == 0) {
             data[i] = 0;
+        }
+    }
 }

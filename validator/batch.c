@@ -13,7 +13,7 @@
 #define ENOUGH_BYTES ((size_t)256 << 10)
 
 #define FETCH_VALUES 8 /* what an item leads to is fetched so many items later */
-#define MAX_FETCHED 512
+#define MAX_FETCHED  512
 
 batch *batch_new(uint32_t cap)
 {
@@ -27,8 +27,9 @@ batch *batch_new(uint32_t cap)
 
 void batch_free(batch *b)
 {
-    if (b == NULL)
+    if (b == NULL) {
         return;
+    }
     g_free(b->items);
     g_free(b->messages);
     g_free(b->bytes);
@@ -57,14 +58,16 @@ static size_t put_bytes(batch *b, const uint8_t *bytes, uint32_t len)
 {
     if (b->cap_bytes - b->num_bytes < len) {
         size_t cap = b->cap_bytes < 8192 ? 8192 : b->cap_bytes;
-        while (cap - b->num_bytes < len)
+        while (cap - b->num_bytes < len) {
             cap *= 2;
+        }
         b->bytes = g_realloc(b->bytes, cap);
         b->cap_bytes = cap;
     }
     size_t at = b->num_bytes;
-    if (len > 0)
+    if (len > 0) {
         memcpy(b->bytes + at, bytes, len);
+    }
     b->num_bytes += len;
     return at;
 }
@@ -104,8 +107,9 @@ void batch_decode(batch *b)
 
         packet->data = b->bytes + item->data_at;
         packet->raw = packet->raw_len > 0 ? b->bytes + item->raw_at : NULL;
-        if (packet->protocol != FRAME_UDP || packet->len == 0 || packet->data[0] != 'd')
+        if (packet->protocol != FRAME_UDP || packet->len == 0 || packet->data[0] != 'd') {
             continue;
+        }
         item->maybe_krpc = true;
         item->first_finding = b->num_findings;
         krpc_message_decode(&b->messages[i], packet->data, packet->len, packet->wire_len, &sink);
@@ -120,19 +124,23 @@ void batch_write_bodies(batch *b, const run_visitor *visitor)
     for (uint32_t i = 0; i < b->num_items; i++) {
         batch_item *item = &b->items[i];
         item->body_at = b->bodies.len;
-        if (item->maybe_krpc)
+        if (item->maybe_krpc) {
             visitor->body(&b->bodies, &b->messages[i], item->packet.data, item->packet.len);
+        }
         item->packet.body_len = b->bodies.len - item->body_at;
     }
-    for (uint32_t i = 0; i < b->num_items; i++)
-        if (b->items[i].maybe_krpc)
+    for (uint32_t i = 0; i < b->num_items; i++) {
+        if (b->items[i].maybe_krpc) {
             b->items[i].packet.body = b->bodies.data + b->items[i].body_at;
+        }
+    }
 }
 
 static void fetch(const void *from, size_t size)
 {
-    for (size_t at = 0; at < size; at += 64)
+    for (size_t at = 0; at < size; at += 64) {
         __builtin_prefetch((const char *)from + at);
+    }
 }
 
 void batch_fetch(const batch *b, uint32_t index)
@@ -146,7 +154,8 @@ void batch_fetch(const batch *b, uint32_t index)
         const batch_item *item = &b->items[index - FETCH_VALUES];
         const krpc_message *message = &b->messages[index - FETCH_VALUES];
         fetch(item->packet.data, MIN(item->packet.len, MAX_FETCHED));
-        for (uint64_t left = item->maybe_krpc ? message->present : 0; left != 0; left &= left - 1)
+        for (uint64_t left = item->maybe_krpc ? message->present : 0; left != 0; left &= left - 1) {
             fetch(&message->value[__builtin_ctzll(left)], 1);
+        }
     }
 }

@@ -18,7 +18,7 @@ typedef struct batch_item {
     run_packet packet;
     size_t data_at; /* in the bytes of the batch */
     size_t raw_at;
-    size_t body_at; /* in the bodies */
+    size_t body_at;     /* in the bodies */
     uint32_t quote_len; /* ICMP: data is what the error quotes */
     krpc_endpoint quote_src;
     krpc_endpoint quote_dst;
@@ -43,11 +43,11 @@ typedef struct batch {
     uint32_t num_findings;
     uint32_t cap_findings;
     tracker *tracker; /* that gets them; set by who reads */
-    bool is_foreign; /* another thread fills it */
-    bool ends_file; /* the last of a tracker's packets */
-    bool is_live;   /* the next packet is not there yet */
+    bool is_foreign;  /* another thread fills it */
+    bool ends_file;   /* the last of a tracker's packets */
+    bool is_live;     /* the next packet is not there yet */
     unsigned file;
-    double progress; /* of all that is to be read; only where it is shown */
+    double progress;   /* of all that is to be read; only where it is shown */
     run_counts counts; /* what happened up to here; of the batch alone */
 } batch;
 

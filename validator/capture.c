@@ -19,13 +19,13 @@
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
 
 /* Enough for an ordinary packet; libwiretap makes it larger when it has to. */
-#define FIRST_BUFFER_SIZE 2048
+#define FIRST_BUFFER_SIZE           2048
 
-#define NS_PER_S          INT64_C(1000000000)
+#define NS_PER_S                    INT64_C(1000000000)
 
 /* What stands in front of a packet's bytes in the two formats that everybody writes. */
-#define PCAP_RECORD_HEADER 16
-#define PCAPNG_PACKET_HEADER 28
+#define PCAP_RECORD_HEADER          16
+#define PCAPNG_PACKET_HEADER        28
 #define PCAPNG_SIMPLE_PACKET_HEADER 12
 
 typedef enum file_layout { LAYOUT_OTHER, LAYOUT_PCAP, LAYOUT_PCAPNG } file_layout;
@@ -169,10 +169,12 @@ static file_layout layout_of(wtap *file)
     const char *type = wtap_file_type_subtype_name(wtap_file_type_subtype(file));
 
     /* The type and the names of its values differ from version to version; "not at all" is always the first. */
-    if (type == NULL || (int)wtap_get_compression_type(file) != 0)
+    if (type == NULL || (int)wtap_get_compression_type(file) != 0) {
         return LAYOUT_OTHER;
-    if (strcmp(type, "pcap") == 0 || strcmp(type, "nsecpcap") == 0)
+    }
+    if (strcmp(type, "pcap") == 0 || strcmp(type, "nsecpcap") == 0) {
         return LAYOUT_PCAP;
+    }
     return strcmp(type, "pcapng") == 0 ? LAYOUT_PCAPNG : LAYOUT_OTHER;
 }
 
@@ -181,8 +183,9 @@ static int64_t data_offset(const capture *file, int64_t offset)
 {
     bool is_simple = (file->record.presence_flags & WTAP_HAS_TS) == 0;
 
-    if (offset < 0 || !data_is_as_in_file(file->encap))
+    if (offset < 0 || !data_is_as_in_file(file->encap)) {
         return -1;
+    }
     switch (file->layout) {
     case LAYOUT_PCAP:
         return offset + PCAP_RECORD_HEADER;
@@ -213,8 +216,9 @@ static void wiretap_init_once(void)
 /* What is wrong with the file, in the few words that follow its name. The caller frees it. */
 static char *wiretap_error_text(int err, const char *err_info)
 {
-    if (err > 0)
+    if (err > 0) {
         return g_strdup(g_strerror(err));
+    }
     switch (err) {
     case WTAP_ERR_NOT_REGULAR_FILE:
         return g_strdup("neither a file nor a pipe");
@@ -242,8 +246,9 @@ static char *error_line(const char *name, const char *text)
 
 static char *open_error(const char *name, int err, const char *err_info)
 {
-    if (err == WTAP_ERR_SHORT_READ)
+    if (err == WTAP_ERR_SHORT_READ) {
         return error_line(name, "cut short inside the file header");
+    }
     char *text = wiretap_error_text(err, err_info);
     char *line = error_line(name, text);
     g_free(text);
@@ -360,13 +365,15 @@ capture_status capture_next(capture *file, capture_packet *out)
     const wtap_rec *record = &file->record;
     int64_t offset;
 
-    if (file->status != CAPTURE_PACKET)
+    if (file->status != CAPTURE_PACKET) {
         return file->status;
+    }
     do {
         int err = 0;
         gchar *err_info = NULL;
-        if (!record_read(file, &err, &err_info, &offset))
+        if (!record_read(file, &err, &err_info, &offset)) {
             return reading_stopped(file, err, err_info);
+        }
         file->num_records++;
     } while (record->rec_type != REC_TYPE_PACKET);
 
@@ -399,8 +406,9 @@ const char *capture_link_text(const capture *file)
 
 double capture_progress(const capture *file)
 {
-    if (file->size <= 0)
+    if (file->size <= 0) {
         return -1.0;
+    }
     /* What has been read so far is counted in bytes of the file itself, compressed or not. */
     double part = (double)wtap_read_so_far(file->file) / (double)file->size;
     return part < 1.0 ? part : 1.0;
@@ -408,8 +416,9 @@ double capture_progress(const capture *file)
 
 void capture_close(capture *file)
 {
-    if (file == NULL)
+    if (file == NULL) {
         return;
+    }
     record_cleanup(file);
     wtap_close(file->file);
     g_free(file->name);

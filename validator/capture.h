@@ -26,7 +26,7 @@ typedef struct capture_packet {
     uint32_t interface_id; /* pcapng: which interface of its section; 0 where the file does not say */
     int64_t time_ns;       /* since 1970-01-01 UTC; 0 without a time */
     int64_t offset;        /* of the record from the start of the (decompressed) file; -1 where unknown */
-    int64_t data_offset;   /* of data in the file itself; -1 where unknown: compressed, or a format not known that well */
+    int64_t data_offset; /* of data in the file itself; -1 where unknown: compressed, or a format not known that well */
     frame_link link;
     bool has_time;
     bool has_interface_id;

@@ -6,26 +6,26 @@
 
 #include <glib.h>
 
-#define BLOCK_SECTION 0x0a0d0d0au
-#define BLOCK_INTERFACE 1u
-#define BLOCK_PACKET 6u
+#define BLOCK_SECTION    0x0a0d0d0au
+#define BLOCK_INTERFACE  1u
+#define BLOCK_PACKET     6u
 #define BYTE_ORDER_MAGIC 0x1a2b3c4du
-#define OPTION_END 0
-#define OPTION_COMMENT 1
-#define OPTION_TSRESOL 9
-#define NANOSECONDS 9
+#define OPTION_END       0
+#define OPTION_COMMENT   1
+#define OPTION_TSRESOL   9
+#define NANOSECONDS      9
 
-#define NUM_LINKS (FRAME_LINK_RADIOTAP + 1)
-#define NO_INTERFACE UINT32_MAX
-#define MAX_COMMENT 60000u /* an option has 16 bits of length, and one finding more fits as well */
+#define NUM_LINKS        (FRAME_LINK_RADIOTAP + 1)
+#define NO_INTERFACE     UINT32_MAX
+#define MAX_COMMENT      60000u /* an option has 16 bits of length, and one finding more fits as well */
 
-#define LINKTYPE_RAW 101
+#define LINKTYPE_RAW     101
 
 /* LINKTYPE_ values of the registry; an unknown link has none and is not written. */
 static const uint16_t link_types[NUM_LINKS] = {
-    [FRAME_LINK_ETHERNET] = 1, [FRAME_LINK_IP] = LINKTYPE_RAW, [FRAME_LINK_NULL] = 0,      [FRAME_LINK_SLL] = 113,
-    [FRAME_LINK_SLL2] = 276,   [FRAME_LINK_PPP] = 9,           [FRAME_LINK_PPPOE] = 51,    [FRAME_LINK_80211] = 105,
-    [FRAME_LINK_RADIOTAP] = 127,
+    [FRAME_LINK_ETHERNET] = 1, [FRAME_LINK_IP] = LINKTYPE_RAW, [FRAME_LINK_NULL] = 0,
+    [FRAME_LINK_SLL] = 113,    [FRAME_LINK_SLL2] = 276,        [FRAME_LINK_PPP] = 9,
+    [FRAME_LINK_PPPOE] = 51,   [FRAME_LINK_80211] = 105,       [FRAME_LINK_RADIOTAP] = 127,
 };
 
 struct capture_writer {
@@ -75,13 +75,15 @@ capture_writer *capture_writer_new(const char *path, bool fresh_headers)
 {
     output *to = output_new(path);
 
-    if (to == NULL)
+    if (to == NULL) {
         return NULL;
+    }
     capture_writer *writer = g_new0(capture_writer, 1);
     writer->output = to;
     writer->fresh_headers = fresh_headers;
-    for (unsigned i = 0; i < NUM_LINKS; i++)
+    for (unsigned i = 0; i < NUM_LINKS; i++) {
         writer->interfaces[i] = NO_INTERFACE;
+    }
     text *out = output_text(to);
     size_t start = begin_block(out, BLOCK_SECTION);
     put32(out, BYTE_ORDER_MAGIC);
@@ -160,8 +162,9 @@ static void put_ip_header(text *out, const tracker_packet *where, uint8_t protoc
         text_put(out, (const char *)where->src.addr, 4);
         text_put(out, (const char *)where->dst.addr, 4);
         const uint8_t *header = (const uint8_t *)out->data + start;
-        for (unsigned i = 0; i < 20; i += 2)
+        for (unsigned i = 0; i < 20; i += 2) {
             sum += (uint32_t)header[i] << 8 | header[i + 1];
+        }
         sum = (sum & 0xffff) + (sum >> 16);
         sum = ~(sum + (sum >> 16));
         out->data[start + 10] = (char)(sum >> 8);
@@ -212,16 +215,18 @@ void capture_writer_put(capture_writer *writer, const run *from, const run_packe
 
     if (writer->fresh_headers) {
         /* An ICMP error would have to be taken apart for that. */
-        if (packet->protocol != FRAME_UDP && packet->protocol != FRAME_TCP)
+        if (packet->protocol != FRAME_UDP && packet->protocol != FRAME_TCP) {
             return;
+        }
         make_frame(writer, packet);
         data = (const uint8_t *)writer->frame.data;
         len = (uint32_t)writer->frame.len;
         wire_len = len + packet->wire_len - packet->len;
         link = FRAME_LINK_IP;
     }
-    if (data == NULL || link == FRAME_LINK_UNKNOWN)
+    if (data == NULL || link == FRAME_LINK_UNKNOWN) {
         return;
+    }
     make_comment(writer, from, packet, findings, num_findings);
     uint32_t interface = need_interface(writer, link);
     uint64_t time = (uint64_t)packet->where.time_ns;

@@ -25,8 +25,9 @@ static const report *choose_report(const options *with)
         [FORMAT_JUNIT] = &report_junit, [FORMAT_HTML] = &report_html,     [FORMAT_EVE] = &report_eve,
     };
 
-    if (with->quiet)
+    if (with->quiet) {
         return &report_nothing;
+    }
     return with->each ? &report_each : reports[with->format];
 }
 
@@ -67,8 +68,9 @@ static void check_findings(void *ctx, const run_packet *packet, const krpc_messa
             output_record(s->c.output);
         }
     }
-    if (s->writer != NULL)
+    if (s->writer != NULL) {
         capture_writer_put(s->writer, s->c.run, packet, findings, num_findings);
+    }
 }
 
 /* With --quiet only the worst severity is wanted. */
@@ -78,10 +80,12 @@ static void quiet_findings(void *ctx, const run_packet *packet, const krpc_messa
     checking *s = ctx;
 
     (void)message;
-    for (size_t i = 0; i < num_findings; i++)
+    for (size_t i = 0; i < num_findings; i++) {
         s->c.sum.findings[krpc_rule_get(findings[i].rule)->severity]++;
-    if (s->writer != NULL)
+    }
+    if (s->writer != NULL) {
         capture_writer_put(s->writer, s->c.run, packet, findings, num_findings);
+    }
 }
 
 static void check_advert(void *ctx, const tracker_advert *advert)
@@ -108,51 +112,66 @@ static void quiet_begin(void *ctx, run *from, const char *name)
 
 static bool has_failed(const tally *sum, krpc_severity fail_on)
 {
-    for (int i = (int)fail_on; i <= (int)KRPC_SEVERITY_ERROR; i++)
-        if (sum->findings[i] > 0)
+    for (int i = (int)fail_on; i <= (int)KRPC_SEVERITY_ERROR; i++) {
+        if (sum->findings[i] > 0) {
             return true;
+        }
+    }
     return false;
 }
 
 /* A report for programs must be whole even where no file could be opened: an empty list is a list. */
 static void finish_report(checking *s)
 {
-    if (s->c.run == NULL && s->report == &report_text)
+    if (s->c.run == NULL && s->report == &report_text) {
         return;
-    if (s->c.run == NULL && s->report->begin != NULL)
+    }
+    if (s->c.run == NULL && s->report->begin != NULL) {
         s->report->begin(&s->c);
-    if (s->report->end != NULL)
+    }
+    if (s->report->end != NULL) {
         s->report->end(&s->c);
+    }
 }
 
 int check_main(const options *with)
 {
     checking s = {.c.with = with, .report = choose_report(with)};
-    run_visitor visitor = {.ctx = &s, .begin = check_begin, .message = check_message, .findings = check_findings,
-                           .advert = check_advert, .end = check_end, .keep_frames = with->write != NULL};
+    run_visitor visitor = {.ctx = &s,
+                           .begin = check_begin,
+                           .message = check_message,
+                           .findings = check_findings,
+                           .advert = check_advert,
+                           .end = check_end,
+                           .keep_frames = with->write != NULL};
 
-    if (with->quiet)
-        visitor = (run_visitor){.ctx = &s, .begin = quiet_begin, .findings = quiet_findings,
-                                .keep_frames = with->write != NULL};
+    if (with->quiet) {
+        visitor = (run_visitor){
+            .ctx = &s, .begin = quiet_begin, .findings = quiet_findings, .keep_frames = with->write != NULL};
+    }
     tally_init(&s.c.sum);
     s.c.output = output_new(with->output);
-    if (s.c.output == NULL)
+    if (s.c.output == NULL) {
         return EXIT_TROUBLE;
+    }
     if (with->write != NULL && (s.writer = capture_writer_new(with->write, with->anonymize != NULL)) == NULL) {
         output_close(s.c.output);
         return EXIT_TROUBLE;
     }
     bool complete = run_captures(with, &visitor, s.c.output);
     s.c.partial = run_interrupted();
-    if (s.c.partial)
+    if (s.c.partial) {
         say("interrupted: the result is that of a part");
+    }
     finish_report(&s);
     bool found = has_failed(&s.c.sum, with->fail_on);
     bool written = output_close(s.c.output);
-    if (s.writer != NULL && !capture_writer_close(s.writer))
+    if (s.writer != NULL && !capture_writer_close(s.writer)) {
         written = false;
+    }
     tally_free(&s.c.sum);
-    if (!complete || !written || s.c.partial)
+    if (!complete || !written || s.c.partial) {
         return EXIT_TROUBLE;
+    }
     return found ? EXIT_FOUND : EXIT_NOTHING;
 }

@@ -16,8 +16,8 @@ typedef struct check {
     const run *run; /* not any more when end is called */
     output *output;
     tally sum;
-    bool partial;   /* interrupted */
-    bool any;       /* a report that writes a list: something is in it */
+    bool partial; /* interrupted */
+    bool any;     /* a report that writes a list: something is in it */
     unsigned num_unread;
 } check;
 

@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "commands.h"
+#include "grid.h"
 #include "ledger.h"
 #include "output.h"
 #include "pairing.h"
@@ -15,12 +16,11 @@
 #include "select.h"
 #include "story.h"
 #include "style.h"
-#include "grid.h"
 
 #define MAX_MAPPINGS 16384
-#define MAX_REMOTES 64
-#define INSIDE 0
-#define OUTSIDE 1
+#define MAX_REMOTES  64
+#define INSIDE       0
+#define OUTSIDE      1
 
 /* mapping is one endpoint inside and what it is outside. */
 typedef struct mapping {
@@ -54,8 +54,9 @@ static guint mapping_hash(gconstpointer key)
     const mapping *m = key;
     guint hash = 2166136261u ^ m->protocol;
 
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < 16; i++) {
         hash = (hash ^ m->inside.addr[i] ^ (guint)m->outside.addr[i] << 8) * 16777619u;
+    }
     return (hash ^ m->inside.port ^ (guint)m->outside.port << 16) * 16777619u;
 }
 
@@ -73,10 +74,11 @@ static bool is_selected(const compare *c, const mapping *m)
     const selection *which = &c->with->selection;
     const krpc_endpoint *wanted = &which->endpoint;
 
-    if (wanted->addr_len != 0 && !(krpc_endpoint_same_addr(wanted, &m->inside) &&
-                                   (wanted->port == 0 || wanted->port == m->inside.port)) &&
-        !(krpc_endpoint_same_addr(wanted, &m->outside) && (wanted->port == 0 || wanted->port == m->outside.port)))
+    if (wanted->addr_len != 0 &&
+        !(krpc_endpoint_same_addr(wanted, &m->inside) && (wanted->port == 0 || wanted->port == m->inside.port)) &&
+        !(krpc_endpoint_same_addr(wanted, &m->outside) && (wanted->port == 0 || wanted->port == m->outside.port))) {
         return false;
+    }
     return which->port < 0 || which->port == m->inside.port || which->port == m->outside.port;
 }
 
@@ -92,8 +94,8 @@ static void put_pair(compare *c, const pair *found, const mapping *m)
     text_uint(out, run_frame(c->run, found->outside->where.frame, NULL));
     text_puts(out, ",\"timestamp\":\"");
     text_time(out, found->inside->where.time_ns);
-    text_printf(out, "\",\"proto\":\"%s\",\"direction\":\"%s\",\"inside_ip\":\"", m->protocol == FRAME_UDP ? "UDP" : "TCP",
-                found->goes_out ? "out" : "in");
+    text_printf(out, "\",\"proto\":\"%s\",\"direction\":\"%s\",\"inside_ip\":\"",
+                m->protocol == FRAME_UDP ? "UDP" : "TCP", found->goes_out ? "out" : "in");
     text_addr(out, &m->inside);
     text_printf(out, "\",\"inside_port\":%u,\"outside_ip\":\"", m->inside.port);
     text_addr(out, &m->outside);
@@ -102,20 +104,23 @@ static void put_pair(compare *c, const pair *found, const mapping *m)
     text_printf(out, "\",\"remote_port\":%u,\"rewritten\":[%s%s%s],\"delay_ms\":%.3f}\n", remote->port,
                 krpc_endpoint_same_addr(&m->inside, &m->outside) ? "" : "\"ip\"",
                 !krpc_endpoint_same_addr(&m->inside, &m->outside) && m->inside.port != m->outside.port ? "," : "",
-                m->inside.port == m->outside.port ? "" : "\"port\"",
-                (double)(found->goes_out ? delay : -delay) / 1e6);
+                m->inside.port == m->outside.port ? "" : "\"port\"", (double)(found->goes_out ? delay : -delay) / 1e6);
     output_record(c->output);
 }
 
 static void count_remote(mapping *m, const krpc_endpoint *remote)
 {
-    for (uint32_t i = 0; i < MIN(m->num_remotes, MAX_REMOTES); i++)
-        if (krpc_endpoint_equal(&m->remotes[i], remote))
+    for (uint32_t i = 0; i < MIN(m->num_remotes, MAX_REMOTES); i++) {
+        if (krpc_endpoint_equal(&m->remotes[i], remote)) {
             return;
-    if (m->num_remotes < MAX_REMOTES)
+        }
+    }
+    if (m->num_remotes < MAX_REMOTES) {
         m->remotes[m->num_remotes] = *remote;
-    if (m->num_remotes <= MAX_REMOTES)
+    }
+    if (m->num_remotes <= MAX_REMOTES) {
         m->num_remotes++;
+    }
 }
 
 static mapping mapping_of(const pair *found)
@@ -161,8 +166,9 @@ static void pair_found(void *ctx, const pair *found)
         m->last_ns = inside->time_ns;
         count_remote(m, found->goes_out ? &inside->dst : &inside->src);
     }
-    if (selected && c->with->format == FORMAT_NDJSON)
+    if (selected && c->with->format == FORMAT_NDJSON) {
         put_pair(c, found, &key);
+    }
 }
 
 static void packet_alone(void *ctx, const pairing_packet *packet)
@@ -186,16 +192,18 @@ static void compare_packet(void *ctx, const run_packet *packet)
     unsigned file;
 
     run_frame(c->run, packet->where.frame, &file);
-    if (packet->protocol == FRAME_UDP || (packet->protocol == FRAME_TCP && packet->len > 0))
+    if (packet->protocol == FRAME_UDP || (packet->protocol == FRAME_TCP && packet->len > 0)) {
         pairing_add(c->pairs, packet, file == OUTSIDE);
+    }
 }
 
 static void compare_advert(void *ctx, const tracker_advert *advert)
 {
     compare *c = ctx;
 
-    if (select_advert(&c->with->selection, advert))
+    if (select_advert(&c->with->selection, advert)) {
         ledger_add(c->book, advert);
+    }
 }
 
 static gint mapping_compare(gconstpointer a, gconstpointer b)
@@ -204,8 +212,9 @@ static gint mapping_compare(gconstpointer a, gconstpointer b)
     const mapping *y = *(mapping *const *)b;
     int order = x->protocol - y->protocol;
 
-    if (order == 0)
+    if (order == 0) {
         order = krpc_endpoint_compare(&x->inside, &y->inside);
+    }
     return order != 0 ? order : krpc_endpoint_compare(&x->outside, &y->outside);
 }
 
@@ -216,10 +225,12 @@ static bool is_of_selected_node(const compare *c, const mapping *m)
     const ledger_entry *said = ledger_get(c->book, ledger_find(c->book, &m->inside));
     tracker_node node;
 
-    if (which->has_info_hash && (said == NULL || !krpc_endpoint_equal(&said->host, &m->inside)))
+    if (which->has_info_hash && (said == NULL || !krpc_endpoint_equal(&said->host, &m->inside))) {
         return false;
-    if (which->client == NULL && !which->has_id)
+    }
+    if (which->client == NULL && !which->has_id) {
         return true;
+    }
     return tracker_node_find(run_get_tracker(c->run), &m->inside, &node) && select_node(which, &node);
 }
 
@@ -230,9 +241,11 @@ static GPtrArray *sorted_mappings(const compare *c)
     gpointer key;
 
     g_hash_table_iter_init(&iter, c->mappings);
-    while (g_hash_table_iter_next(&iter, &key, NULL))
-        if (is_selected(c, key) && is_of_selected_node(c, key))
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        if (is_selected(c, key) && is_of_selected_node(c, key)) {
             g_ptr_array_add(all, key);
+        }
+    }
     g_ptr_array_sort(all, mapping_compare);
     return all;
 }
@@ -241,14 +254,17 @@ static void put_record(compare *c, const mapping *m)
 {
     text *out = output_text(c->output);
 
-    text_printf(out, "{\"type\":\"mapping\",\"proto\":\"%s\",\"inside_ip\":\"", m->protocol == FRAME_UDP ? "UDP" : "TCP");
+    text_printf(out, "{\"type\":\"mapping\",\"proto\":\"%s\",\"inside_ip\":\"",
+                m->protocol == FRAME_UDP ? "UDP" : "TCP");
     text_addr(out, &m->inside);
     text_printf(out, "\",\"inside_port\":%u,\"outside_ip\":\"", m->inside.port);
     text_addr(out, &m->outside);
-    text_printf(out, "\",\"outside_port\":%u,\"port\":\"%s\",\"remotes\":%u,\"packets_out\":%" G_GUINT64_FORMAT
-                     ",\"packets_in\":%" G_GUINT64_FORMAT ",\"inside_frame\":%u,\"outside_frame\":%u,\"first_seen\":\"",
-                m->outside.port, m->inside.port == m->outside.port ? "preserved" : "rewritten", m->num_remotes, m->num_out,
-                m->num_in, run_frame(c->run, m->inside_frame, NULL), run_frame(c->run, m->outside_frame, NULL));
+    text_printf(out,
+                "\",\"outside_port\":%u,\"port\":\"%s\",\"remotes\":%u,\"packets_out\":%" G_GUINT64_FORMAT
+                ",\"packets_in\":%" G_GUINT64_FORMAT ",\"inside_frame\":%u,\"outside_frame\":%u,\"first_seen\":\"",
+                m->outside.port, m->inside.port == m->outside.port ? "preserved" : "rewritten", m->num_remotes,
+                m->num_out, m->num_in, run_frame(c->run, m->inside_frame, NULL),
+                run_frame(c->run, m->outside_frame, NULL));
     text_time(out, m->first_ns);
     text_puts(out, "\",\"last_seen\":\"");
     text_time(out, m->last_ns);
@@ -267,8 +283,9 @@ static void put_row(const compare *c, grid *rows, const mapping *m)
     grid_color(rows, kept ? STYLE_GREEN : STYLE_RED);
     text *out = grid_cell(rows);
     text_uint(out, MIN(m->num_remotes, MAX_REMOTES));
-    if (m->num_remotes > MAX_REMOTES)
+    if (m->num_remotes > MAX_REMOTES) {
         text_char(out, '+');
+    }
     text_uint(grid_cell(rows), m->num_out);
     text_uint(grid_cell(rows), m->num_in);
     text_printf(grid_cell(rows), "%u -> %u", run_frame(c->run, m->inside_frame, NULL),
@@ -288,16 +305,17 @@ static bool is_shown(const compare *c, const mapping *m)
 
 static void put_text(compare *c, const GPtrArray *all)
 {
-    static const char *const headings[] = {"", "inside", "outside", "port", ">remotes", ">out", ">in",
-                                           "frames, inside -> outside"};
+    static const char *const headings[] = {"",         "inside", "outside", "port",
+                                           ">remotes", ">out",   ">in",     "frames, inside -> outside"};
     text *out = output_text(c->output);
     grid *rows = grid_new(headings, G_N_ELEMENTS(headings));
     unsigned num_tcp = 0, num_tcp_kept = 0, num_unchanged = 0;
 
     for (guint i = 0; i < all->len; i++) {
         const mapping *m = g_ptr_array_index(all, i);
-        if (is_shown(c, m))
+        if (is_shown(c, m)) {
             put_row(c, rows, m);
+        }
         num_unchanged += m->protocol == FRAME_UDP && !is_translated(m);
         num_tcp += m->protocol == FRAME_TCP;
         num_tcp_kept += m->protocol == FRAME_TCP && m->inside.port == m->outside.port;
@@ -309,10 +327,13 @@ static void put_text(compare *c, const GPtrArray *all)
     text_printf(out, " packet%s found on both sides.\n  ", c->num_pairs == 1 ? "" : "s");
     if (num_tcp + num_unchanged > 0) {
         const char *and = num_tcp > 0 && num_unchanged > 0 ? "; " : "";
-        if (num_tcp > 0)
-            text_printf(out, "%u TCP endpoint%s, %u of which kept the port", num_tcp, num_tcp == 1 ? "" : "s", num_tcp_kept);
-        if (num_unchanged > 0)
+        if (num_tcp > 0) {
+            text_printf(out, "%u TCP endpoint%s, %u of which kept the port", num_tcp, num_tcp == 1 ? "" : "s",
+                        num_tcp_kept);
+        }
+        if (num_unchanged > 0) {
             text_printf(out, "%s%u UDP endpoint%s passed unchanged", and, num_unchanged, num_unchanged == 1 ? "" : "s");
+        }
         text_printf(out, "%s.\n  ", c->with->verbose ? "" : " (-v shows them)");
     }
     text_count(out, c->num_alone[INSIDE]);
@@ -321,8 +342,9 @@ static void put_text(compare *c, const GPtrArray *all)
     text_puts(out, " outside alone\n  (for others, or did not get in); ");
     text_count(out, pairing_too_short(c->pairs));
     text_printf(out, " of fewer than %d bytes not looked at.\n", PAIRING_MIN_LEN);
-    if (c->num_pairs == 0)
+    if (c->num_pairs == 0) {
         text_puts(out, "  Nothing matches: are these the two sides of one NAT, taken at the same time?\n");
+    }
 }
 
 /* Seen from outside every one of them is there once more. */
@@ -330,9 +352,11 @@ static bool is_inside(void *ctx, const tracker_node *node)
 {
     const GPtrArray *all = ctx;
 
-    for (guint i = 0; i < all->len; i++)
-        if (krpc_endpoint_equal(&((const mapping *)g_ptr_array_index(all, i))->inside, &node->endpoint))
+    for (guint i = 0; i < all->len; i++) {
+        if (krpc_endpoint_equal(&((const mapping *)g_ptr_array_index(all, i))->inside, &node->endpoint)) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -345,8 +369,9 @@ static void compare_end(void *ctx, run *from)
     GPtrArray *all = sorted_mappings(c);
     const story_filter only = {is_inside, all};
     if (c->with->format == FORMAT_NDJSON) {
-        for (guint i = 0; i < all->len; i++)
+        for (guint i = 0; i < all->len; i++) {
             put_record(c, g_ptr_array_index(all, i));
+        }
     } else {
         put_text(c, all);
         story_put_all(output_text(c->output), from, c->book, &c->with->selection, &only, UINT32_MAX);
@@ -359,25 +384,28 @@ int compare_main(const options *with)
     options both = *with;
     char *args[] = {with->inside, with->outside, NULL};
     compare c = {.with = with};
-    const run_visitor visitor = {.ctx = &c, .begin = compare_begin, .packet = compare_packet,
-                                 .advert = compare_advert, .end = compare_end};
+    const run_visitor visitor = {
+        .ctx = &c, .begin = compare_begin, .packet = compare_packet, .advert = compare_advert, .end = compare_end};
 
     both.args = args;
     both.num_args = 2;
     both.merge = true;
     c.output = output_new(with->output);
-    if (c.output == NULL)
+    if (c.output == NULL) {
         return EXIT_TROUBLE;
+    }
     const pairing_visitor pairs = {pair_found, packet_alone, is_known, &c};
     c.pairs = pairing_new(&pairs);
     c.book = ledger_new();
     c.mappings = g_hash_table_new_full(mapping_hash, mapping_equal, g_free, NULL);
     bool complete = run_captures(&both, &visitor, c.output);
-    if (run_interrupted())
+    if (run_interrupted()) {
         say("interrupted: the result is that of a part");
-    if (c.num_dropped > 0)
+    }
+    if (c.num_dropped > 0) {
         say("%" PRIu64 " packet%s of more mappings than %u: these are not in the result", c.num_dropped,
             c.num_dropped == 1 ? "" : "s", MAX_MAPPINGS);
+    }
     g_hash_table_destroy(c.mappings);
     ledger_free(c.book);
     pairing_free(c.pairs);

@@ -25,8 +25,9 @@ static void decode_begin(void *ctx, run *from, const char *name)
     decode *d = ctx;
 
     d->run = from;
-    if (d->with->format == FORMAT_TEXT && run_num_files(from) > 1 && name != NULL)
+    if (d->with->format == FORMAT_TEXT && run_num_files(from) > 1 && name != NULL) {
         text_heading(output_text(d->output), !d->headed, name);
+    }
     d->headed = true;
 }
 
@@ -37,14 +38,16 @@ static void decode_message(void *ctx, const run_packet *packet, const krpc_messa
     text *out = output_text(d->output);
 
     d->shown = select_message(&d->with->selection, packet, message, result);
-    if (!d->shown)
+    if (!d->shown) {
         return;
+    }
     if (d->with->format == FORMAT_NDJSON) {
         record_message(out, d->run, packet, message, packet->data, packet->len, result);
     } else {
         message_text_line(out, d->run, packet, message, result, d->with->color);
-        if (d->with->verbose)
+        if (d->with->verbose) {
             message_text_details(out, message, packet->data, d->with->color);
+        }
     }
     output_record(d->output);
 }
@@ -54,11 +57,12 @@ static void decode_findings(void *ctx, const run_packet *packet, const krpc_mess
 {
     decode *d = ctx;
 
-    if (message == NULL || !d->shown || !d->with->verbose || d->with->format != FORMAT_TEXT)
+    if (message == NULL || !d->shown || !d->with->verbose || d->with->format != FORMAT_TEXT) {
         return;
-    for (size_t i = 0; i < num_findings; i++)
-        message_text_finding(output_text(d->output), d->run, &findings[i], packet->data, packet->len,
-                             d->with->color);
+    }
+    for (size_t i = 0; i < num_findings; i++) {
+        message_text_finding(output_text(d->output), d->run, &findings[i], packet->data, packet->len, d->with->color);
+    }
 }
 
 /* Hex digits, with whatever people put between them. */
@@ -68,8 +72,9 @@ static uint8_t *bytes_of_hex(size_t *len_out, const char *hex)
     int high = -1;
 
     for (; *hex != 0; hex++) {
-        if (g_ascii_isspace(*hex) || *hex == ':' || *hex == '-' || *hex == ',')
+        if (g_ascii_isspace(*hex) || *hex == ':' || *hex == '-' || *hex == ',') {
             continue;
+        }
         if (hex[0] == '0' && (hex[1] == 'x' || hex[1] == 'X') && high < 0) {
             hex++;
             continue;
@@ -109,10 +114,11 @@ static void hex_finding(void *ctx, const krpc_finding *finding)
 {
     const hex_findings *to = ctx;
 
-    if (to->with->format == FORMAT_TEXT)
+    if (to->with->format == FORMAT_TEXT) {
         message_text_finding(to->out, NULL, finding, to->data, to->len, to->with->color);
-    else
+    } else {
         record_finding(to->out, NULL, NULL, finding, to->data, to->len);
+    }
 }
 
 static int decode_hex(const options *with)
@@ -120,8 +126,9 @@ static int decode_hex(const options *with)
     size_t len;
     uint8_t *data = bytes_of_hex(&len, with->hex);
 
-    if (data == NULL)
+    if (data == NULL) {
         return EXIT_TROUBLE;
+    }
     output *to = output_new(with->output);
     if (to == NULL) {
         g_free(data);
@@ -149,16 +156,20 @@ int decode_main(const options *with)
     decode d = {.with = with};
     run_visitor visitor = {.ctx = &d, .begin = decode_begin, .message = decode_message, .findings = decode_findings};
 
-    if (with->hex != NULL)
+    if (with->hex != NULL) {
         return decode_hex(with);
+    }
     d.output = output_new(with->output);
-    if (d.output == NULL)
+    if (d.output == NULL) {
         return EXIT_TROUBLE;
-    if (with->format == FORMAT_NDJSON && select_all(&with->selection))
+    }
+    if (with->format == FORMAT_NDJSON && select_all(&with->selection)) {
         visitor.body = record_body;
+    }
     bool complete = run_captures(with, &visitor, d.output);
-    if (run_interrupted())
+    if (run_interrupted()) {
         say("interrupted: what was printed is not all");
+    }
     bool written = output_close(d.output);
     return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
 }

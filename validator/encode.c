@@ -20,7 +20,7 @@
 #include "output.h"
 
 #define FIRST_TOKENS 4096
-#define MAX_TOKENS (1u << 22)
+#define MAX_TOKENS   (1u << 22)
 
 /* One line: its text, and the tokens in it. */
 typedef struct reader {
@@ -43,8 +43,9 @@ static bool fail(reader *r, const char *what, ...)
     va_list args;
 
     va_start(args, what);
-    if (r->error->len == 0)
+    if (r->error->len == 0) {
         g_string_vprintf(r->error, what, args);
+    }
     va_end(args);
     return false;
 }
@@ -79,11 +80,14 @@ static int member(const reader *r, int object, const char *name)
 {
     int end = after(r, object);
 
-    if (r->tokens[object].type != JSMN_OBJECT)
+    if (r->tokens[object].type != JSMN_OBJECT) {
         return -1;
-    for (int i = object + 1; i + 1 < end; i = after(r, i + 1))
-        if (token_is(r, i, name))
+    }
+    for (int i = object + 1; i + 1 < end; i = after(r, i + 1)) {
+        if (token_is(r, i, name)) {
             return i + 1;
+        }
+    }
     return -1;
 }
 
@@ -104,13 +108,15 @@ static bool get_hex(reader *r, GByteArray *out, int index)
 {
     const jsmntok_t *token = &r->tokens[index];
 
-    if (token->type != JSMN_STRING || (token->end - token->start) % 2 != 0)
+    if (token->type != JSMN_STRING || (token->end - token->start) % 2 != 0) {
         return fail(r, "hex digits are wanted");
+    }
     for (int i = token->start; i < token->end; i += 2) {
         int high = g_ascii_xdigit_value(r->line[i]);
         int low = g_ascii_xdigit_value(r->line[i + 1]);
-        if (high < 0 || low < 0)
+        if (high < 0 || low < 0) {
             return fail(r, "hex digits are wanted");
+        }
         uint8_t byte = (uint8_t)(high << 4 | low);
         put(out, &byte, 1);
     }
@@ -119,12 +125,14 @@ static bool get_hex(reader *r, GByteArray *out, int index)
 
 static bool get_text(reader *r, GByteArray *out, int index)
 {
-    if (r->tokens[index].type != JSMN_STRING)
+    if (r->tokens[index].type != JSMN_STRING) {
         return fail(r, "a string is wanted");
+    }
     char *string = token_text(r, index);
     bool good = json_decode_string_inplace(string);
-    if (good)
+    if (good) {
         put(out, string, strlen(string));
+    }
     g_free(string);
     return good || fail(r, "the string holds an escape that cannot be read");
 }
@@ -146,21 +154,26 @@ static bool get_endpoint(reader *r, GByteArray *out, int index)
     int ip = member(r, index, "ip");
     int port_token = member(r, index, "port");
 
-    if (ip < 0)
+    if (ip < 0) {
         return fail(r, "an object with ip and port is wanted");
+    }
     char *string = token_text(r, ip);
     bool is_ipv6 = inet_pton(AF_INET6, string, addr) == 1;
     bool good = is_ipv6 || inet_pton(AF_INET, string, addr) == 1;
-    if (!good)
+    if (!good) {
         fail(r, "'%s' is no address", string);
+    }
     g_free(string);
-    if (!good)
+    if (!good) {
         return false;
+    }
     put(out, addr, is_ipv6 ? 16 : 4);
-    if (port_token < 0)
+    if (port_token < 0) {
         return true;
-    if (!get_int(r, &port, port_token, 0, 65535))
+    }
+    if (!get_int(r, &port, port_token, 0, 65535)) {
         return false;
+    }
     uint8_t bytes[2] = {(uint8_t)(port >> 8), (uint8_t)port};
     put(out, bytes, 2);
     return true;
@@ -184,18 +197,20 @@ static bool get_items(reader *r, GByteArray *out, int index, krpc_kind kind)
     for (int i = index + 1; good && i < end; i = after(r, i)) {
         bool is_object = r->tokens[i].type == JSMN_OBJECT;
         g_byte_array_set_size(item, 0);
-        if (kind == KRPC_KIND_TEXTS)
+        if (kind == KRPC_KIND_TEXTS) {
             good = get_text(r, item, i);
-        else if (kind == KRPC_KIND_HASHES || !is_object)
+        } else if (kind == KRPC_KIND_HASHES || !is_object) {
             good = get_hex(r, item, i);
-        else if (kind == KRPC_KIND_PEERS)
+        } else if (kind == KRPC_KIND_PEERS) {
             good = get_endpoint(r, item, i);
-        else
+        } else {
             good = get_node(r, item, i);
-        if (is_list)
+        }
+        if (is_list) {
             put_string(out, item->data, item->len);
-        else
+        } else {
             put(out, item->data, item->len);
+        }
     }
     g_byte_array_unref(item);
     return good;
@@ -206,8 +221,9 @@ static bool put_integer(reader *r, GByteArray *out, int index)
     gint64 number;
     char digits[32];
 
-    if (!get_int(r, &number, index, G_MININT64, G_MAXINT64))
+    if (!get_int(r, &number, index, G_MININT64, G_MAXINT64)) {
         return false;
+    }
     put(out, digits, (size_t)g_snprintf(digits, sizeof digits, "i%" G_GINT64_FORMAT "e", number));
     return true;
 }
@@ -221,14 +237,17 @@ static bool put_error(reader *r, GByteArray *out, int index)
     bool good = true;
 
     put(out, "l", 1);
-    if (code >= 0)
+    if (code >= 0) {
         good = put_integer(r, out, code);
-    if (good && message >= 0)
+    }
+    if (good && message >= 0) {
         good = get_text(r, bytes, message);
-    else if (good && message_hex >= 0)
+    } else if (good && message_hex >= 0) {
         good = get_hex(r, bytes, message_hex);
-    if (message >= 0 || message_hex >= 0)
+    }
+    if (message >= 0 || message_hex >= 0) {
         put_string(out, bytes->data, bytes->len);
+    }
     put(out, "e", 1);
     g_byte_array_unref(bytes);
     return good;
@@ -294,8 +313,9 @@ static bool put_value(reader *r, GByteArray *out, int index, krpc_field field, b
             break;
         }
     }
-    if (is_string)
+    if (is_string) {
         put_string(out, bytes->data, bytes->len);
+    }
     g_byte_array_unref(bytes);
     return good;
 }
@@ -334,8 +354,9 @@ static bool add_unknown(reader *r, GArray *entries, int index)
     for (int i = index + 1; i < end; i = after(r, i)) {
         int key = member(r, i, "key");
         int value = member(r, i, "value");
-        if (key < 0 || value < 0)
+        if (key < 0 || value < 0) {
             return fail(r, "unknown: key and value are wanted");
+        }
         GByteArray *bytes = g_byte_array_new();
         bool good = get_hex(r, bytes, key);
         for (guint n = 0; n < entries->len; n++) {
@@ -351,8 +372,9 @@ static bool add_unknown(reader *r, GArray *entries, int index)
             good = get_hex(r, e->value, value);
         }
         g_byte_array_unref(bytes);
-        if (!good)
+        if (!good) {
             return false;
+        }
     }
     return true;
 }
@@ -379,8 +401,9 @@ static bool add_member(reader *r, GArray *entries, int index, krpc_scope scope)
 
     if (field == KRPC_NUM_FIELDS) {
         /* At the top stand frame, timestamp and the like. */
-        if (scope == KRPC_SCOPE_TOP)
+        if (scope == KRPC_SCOPE_TOP) {
             return true;
+        }
         char *name = token_text(r, index);
         fail(r, "'%s' is no key that krpcscope knows; put it under unknown", name);
         g_free(name);
@@ -401,11 +424,14 @@ static bool put_dict(reader *r, GByteArray *out, int index, krpc_scope scope)
     bool good = r->tokens[index].type == JSMN_OBJECT || fail(r, "an object is wanted");
 
     g_array_set_clear_func(entries, entry_clear);
-    for (int i = index + 1; good && i + 1 < end; i = after(r, i + 1))
-        if (i + 1 != unknown)
+    for (int i = index + 1; good && i + 1 < end; i = after(r, i + 1)) {
+        if (i + 1 != unknown) {
             good = add_member(r, entries, i, scope);
-    if (good && unknown >= 0)
+        }
+    }
+    if (good && unknown >= 0) {
         good = add_unknown(r, entries, unknown);
+    }
     g_array_sort(entries, entry_compare);
     put(out, "d", 1);
     for (guint i = 0; i < entries->len; i++) {
@@ -422,10 +448,12 @@ static bool parse_line(reader *r)
 {
     for (;;) {
         r->num_tokens = json_parse(r->line, r->tokens, r->cap_tokens);
-        if (r->num_tokens >= 0)
+        if (r->num_tokens >= 0) {
             break;
-        if (r->num_tokens != JSMN_ERROR_NOMEM || r->cap_tokens >= MAX_TOKENS)
+        }
+        if (r->num_tokens != JSMN_ERROR_NOMEM || r->cap_tokens >= MAX_TOKENS) {
             return fail(r, "not JSON");
+        }
         r->cap_tokens *= 2;
         r->tokens = g_renew(jsmntok_t, r->tokens, r->cap_tokens);
     }
@@ -435,19 +463,22 @@ static bool parse_line(reader *r)
 /* The message of a line; an empty one for records of other types. */
 static bool encode_line(reader *r, GByteArray *out)
 {
-    if (!parse_line(r))
+    if (!parse_line(r)) {
         return false;
+    }
     int type = member(r, 0, "type");
-    if (type >= 0 && !token_is(r, type, "message"))
+    if (type >= 0 && !token_is(r, type, "message")) {
         return true;
+    }
     int raw = member(r, 0, "raw");
     return raw >= 0 ? get_hex(r, out, raw) : put_dict(r, out, 0, KRPC_SCOPE_TOP);
 }
 
 static void put_message(text *out, const GByteArray *message, bool raw)
 {
-    if (message->len == 0)
+    if (message->len == 0) {
         return;
+    }
     if (raw) {
         text_put(out, (const char *)message->data, message->len);
     } else {
@@ -468,8 +499,9 @@ static bool encode_lines(FILE *in, const char *name, output *to, bool raw)
         line++;
         g_byte_array_set_size(message, 0);
         g_string_truncate(r.error, 0);
-        if (*g_strstrip(r.line) == 0)
+        if (*g_strstrip(r.line) == 0) {
             continue;
+        }
         if (encode_line(&r, message)) {
             put_message(output_text(to), message, raw);
             output_record(to);
@@ -501,8 +533,9 @@ int encode_main(const options *with)
     }
     output *to = output_new(with->output);
     bool good = to != NULL && encode_lines(in, is_stdin ? "standard input" : path, to, with->raw);
-    if (!is_stdin)
+    if (!is_stdin) {
         fclose(in);
+    }
     bool written = output_close(to);
     return good && written ? EXIT_NOTHING : EXIT_TROUBLE;
 }

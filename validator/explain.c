@@ -16,8 +16,8 @@
 #include "wrap.h"
 
 #define BYTES_A_LINE 16
-#define MAX_MARKS 9 /* the digits that mark them */
-#define WIDTH 96
+#define MAX_MARKS    9 /* the digits that mark them */
+#define WIDTH        96
 
 /* A message that breaks a rule, as the bytes of a string. */
 typedef struct example {
@@ -69,9 +69,11 @@ static void keep_mark(void *ctx, const krpc_finding *finding)
 /* Which finding marks a byte: its number from 1; 0 for none. */
 static unsigned mark_of(const marks *m, uint32_t pos)
 {
-    for (size_t i = 0; i < m->num_findings && i < MAX_MARKS; i++)
-        if (pos >= m->findings[i].off && pos - m->findings[i].off < m->findings[i].len)
+    for (size_t i = 0; i < m->num_findings && i < MAX_MARKS; i++) {
+        if (pos >= m->findings[i].off && pos - m->findings[i].off < m->findings[i].len) {
             return (unsigned)i + 1;
+        }
+    }
     return 0;
 }
 
@@ -79,18 +81,21 @@ static void put_marks(text *out, const marks *m, uint32_t first, uint32_t end, b
 {
     bool any = false;
 
-    for (uint32_t i = first; i < end; i++)
+    for (uint32_t i = first; i < end; i++) {
         any = any || mark_of(m, i) != 0;
-    if (!any)
+    }
+    if (!any) {
         return;
+    }
     text_puts(out, "        ");
     style_begin(out, color, STYLE_RED);
     for (uint32_t i = first; i < end; i++) {
         unsigned mark = mark_of(m, i);
         text_printf(out, mark != 0 ? "%u^ " : "   ", mark);
     }
-    while (out->len > 0 && out->data[out->len - 1] == ' ')
+    while (out->len > 0 && out->data[out->len - 1] == ' ') {
         out->len--;
+    }
     style_end(out, color);
     text_char(out, '\n');
 }
@@ -101,11 +106,13 @@ static void put_bytes(text *out, const uint8_t *data, uint32_t len, const marks 
         uint32_t end = MIN(first + BYTES_A_LINE, len);
         size_t start = out->len;
         text_printf(out, "  %04x  ", first);
-        for (uint32_t i = first; i < end; i++)
+        for (uint32_t i = first; i < end; i++) {
             text_printf(out, "%02x ", data[i]);
+        }
         text_pad(out, start, 8 + 3 * BYTES_A_LINE + 1);
-        for (uint32_t i = first; i < end; i++)
+        for (uint32_t i = first; i < end; i++) {
             text_char(out, data[i] >= 0x20 && data[i] < 0x7f ? (char)data[i] : '.');
+        }
         text_char(out, '\n');
         put_marks(out, m, first, end, color);
     }
@@ -122,10 +129,11 @@ static void put_findings(text *out, const run *from, const marks *m, const uint8
         text_printf(out, "  %zu ", i + 1);
         style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
         text_printf(out, " %s: %s", info->slug, line);
-        if (finding->len == 1)
+        if (finding->len == 1) {
             text_printf(out, " (byte %u)", finding->off);
-        else if (finding->len > 0)
+        } else if (finding->len > 0) {
             text_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
+        }
         text_printf(out, " [%s]\n", info->spec);
     }
 }
@@ -144,8 +152,9 @@ static uint32_t find_marked(const scene *shown)
 {
     uint32_t at = 0;
 
-    while (shown->len - at > shown->marked_len && memcmp(shown->bytes + at, shown->marked, shown->marked_len) != 0)
+    while (shown->len - at > shown->marked_len && memcmp(shown->bytes + at, shown->marked, shown->marked_len) != 0) {
         at++;
+    }
     return at;
 }
 
@@ -161,14 +170,17 @@ static bool show_scene(shown *out, krpc_rule rule)
 {
     size_t i = 0;
 
-    while (i < G_N_ELEMENTS(scenes) && scenes[i].rule != rule)
+    while (i < G_N_ELEMENTS(scenes) && scenes[i].rule != rule) {
         i++;
-    if (i == G_N_ELEMENTS(scenes))
+    }
+    if (i == G_N_ELEMENTS(scenes)) {
         return false;
+    }
     const scene *from = &scenes[i];
     krpc_finding finding = {.rule = rule, .len = from->marked_len, .a = from->a, .b = from->b};
-    if (from->marked_len > 0)
+    if (from->marked_len > 0) {
         finding.off = find_marked(from);
+    }
     *out = (shown){.what = from->what, .data = (const uint8_t *)from->bytes, .len = from->len};
     keep_mark(&out->marks, &finding);
     return true;
@@ -178,10 +190,12 @@ static bool show_example(shown *out, krpc_rule rule)
 {
     size_t i = 0;
 
-    while (i < G_N_ELEMENTS(examples) && examples[i].rule != rule)
+    while (i < G_N_ELEMENTS(examples) && examples[i].rule != rule) {
         i++;
-    if (i == G_N_ELEMENTS(examples))
+    }
+    if (i == G_N_ELEMENTS(examples)) {
         return show_scene(out, rule);
+    }
     *out = (shown){.data = (const uint8_t *)examples[i].bytes, .len = (uint32_t)examples[i].len};
     marks *all = &out->marks;
     const krpc_sink sink = {keep_mark, all};
@@ -190,9 +204,11 @@ static bool show_example(shown *out, krpc_rule rule)
     krpc_message_check(&message, out->data, &sink);
     /* Only what the rule is about. */
     size_t n = 0;
-    for (size_t j = 0; j < all->num_findings; j++)
-        if (all->findings[j].rule == rule)
+    for (size_t j = 0; j < all->num_findings; j++) {
+        if (all->findings[j].rule == rule) {
             all->findings[n++] = all->findings[j];
+        }
+    }
     all->num_findings = n;
     return true;
 }
@@ -210,8 +226,9 @@ static void put_rule_text(text *out, krpc_rule rule, const shown *sample, bool c
     put_wrapped(out, what);
     text_char(out, '\n');
     put_wrapped(out, info->explanation);
-    if (sample->data == NULL)
+    if (sample->data == NULL) {
         return;
+    }
     text_char(out, '\n');
     size_t start = out->len;
     text_printf(out, "Example: %s", sample->what != NULL ? sample->what : "");
@@ -254,20 +271,23 @@ static int explain_rule(const options *with)
     shown sample = {0};
 
     if (rule == KRPC_NUM_RULES) {
-        if (g_file_test(slug, G_FILE_TEST_EXISTS))
+        if (g_file_test(slug, G_FILE_TEST_EXISTS)) {
             say("%s: no rule, but a file: krpcscope explain CAPTURE FRAME explains one of its frames", slug);
-        else
+        } else {
             say("%s: no such rule; krpcscope rules lists them all", slug);
+        }
         return EXIT_TROUBLE;
     }
     output *to = output_new(with->output);
-    if (to == NULL)
+    if (to == NULL) {
         return EXIT_TROUBLE;
+    }
     show_example(&sample, rule);
-    if (with->format == FORMAT_NDJSON)
+    if (with->format == FORMAT_NDJSON) {
         put_rule_record(output_text(to), rule, &sample);
-    else
+    } else {
         put_rule_text(output_text(to), rule, &sample, with->color);
+    }
     g_free(sample.marks.findings);
     return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
 }
@@ -297,8 +317,9 @@ static void explain_message(void *ctx, const run_packet *packet, const krpc_mess
 {
     explain *e = ctx;
 
-    if (packet->where.frame != e->frame)
+    if (packet->where.frame != e->frame) {
         return;
+    }
     if (e->with->format == FORMAT_NDJSON) {
         record_message(output_text(e->output), e->run, packet, message, packet->data, packet->len, result);
         return;
@@ -313,9 +334,11 @@ static void explain_findings(void *ctx, const run_packet *packet, const krpc_mes
     explain *e = ctx;
 
     (void)message;
-    if (packet->where.frame == e->frame)
-        for (size_t i = 0; i < num_findings; i++)
+    if (packet->where.frame == e->frame) {
+        for (size_t i = 0; i < num_findings; i++) {
             keep_mark(&e->marks, &findings[i]);
+        }
+    }
 }
 
 static const char *const protocol_names[] = {[FRAME_UDP] = "UDP", [FRAME_TCP] = "TCP", [FRAME_ICMP] = "ICMP"};
@@ -328,8 +351,9 @@ static void put_packet_text(const explain *e, const run_packet *packet)
     text_printf(out, "\n%s payload of frame %u, %u byte%s:\n", protocol_names[packet->protocol], e->frame, packet->len,
                 packet->len == 1 ? "" : "s");
     put_bytes(out, packet->data, packet->len, &e->marks, color);
-    if (e->marks.num_findings == 0)
+    if (e->marks.num_findings == 0) {
         text_puts(out, "  no findings\n");
+    }
     put_findings(out, e->run, &e->marks, packet->data, packet->len, color);
 }
 
@@ -342,21 +366,24 @@ static void put_packet_records(const explain *e, const run_packet *packet)
     text_printf(out, ",\"proto\":\"%s\",\"payload\":\"", protocol_names[packet->protocol]);
     text_hex(out, packet->data, packet->len);
     text_puts(out, "\"}\n");
-    for (size_t i = 0; i < e->marks.num_findings; i++)
+    for (size_t i = 0; i < e->marks.num_findings; i++) {
         record_finding(out, e->run, packet, &e->marks.findings[i], packet->data, packet->len);
+    }
 }
 
 static void explain_packet(void *ctx, const run_packet *packet)
 {
     explain *e = ctx;
 
-    if (packet->where.frame != e->frame)
+    if (packet->where.frame != e->frame) {
         return;
+    }
     e->found = true;
-    if (e->with->format == FORMAT_NDJSON)
+    if (e->with->format == FORMAT_NDJSON) {
         put_packet_records(e, packet);
-    else
+    } else {
         put_packet_text(e, packet);
+    }
     run_stop(e->run);
 }
 
@@ -371,8 +398,12 @@ static int explain_frame(const options *with)
 {
     options one = *with;
     explain e = {.with = with};
-    const run_visitor visitor = {.ctx = &e, .begin = explain_begin, .message = explain_message,
-                                 .findings = explain_findings, .packet = explain_packet, .end = explain_end};
+    const run_visitor visitor = {.ctx = &e,
+                                 .begin = explain_begin,
+                                 .message = explain_message,
+                                 .findings = explain_findings,
+                                 .packet = explain_packet,
+                                 .end = explain_end};
     guint64 frame;
 
     if (!g_ascii_string_to_unsigned(with->args[1], 10, 1, G_MAXUINT32, &frame, NULL)) {
@@ -381,20 +412,22 @@ static int explain_frame(const options *with)
     }
     e.frame = (uint32_t)frame;
     e.output = output_new(with->output);
-    if (e.output == NULL)
+    if (e.output == NULL) {
         return EXIT_TROUBLE;
+    }
     char *args[] = {with->args[0], NULL};
     one.args = args;
     one.num_args = 1;
     one.threads = 1;
     bool complete = run_captures(&one, &visitor, e.output);
-    if (!e.found && run_interrupted())
+    if (!e.found && run_interrupted()) {
         say("interrupted before frame %u", e.frame);
-    else if (complete && !e.found && e.frame > e.num_packets)
+    } else if (complete && !e.found && e.frame > e.num_packets) {
         say("%s: there is no frame %u, the last one is %" G_GUINT64_FORMAT, with->args[0], e.frame, e.num_packets);
-    else if (complete && !e.found)
+    } else if (complete && !e.found) {
         say("%s: frame %u holds no UDP or TCP data and no ICMP error about them, or is one of several fragments",
             with->args[0], e.frame);
+    }
     g_free(e.marks.findings);
     bool written = output_close(e.output);
     return complete && e.found && written ? EXIT_NOTHING : EXIT_TROUBLE;

@@ -36,28 +36,33 @@ static frame_layer step_ipv4(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, IPV4_HEADER_LEN))
+    if (!cursor_has(c, IPV4_HEADER_LEN)) {
         return cursor_short(c, IPV4_HEADER_LEN);
+    }
     uint32_t header_len = (uint32_t)(p[0] & 0x0f) * 4;
     uint32_t total_len = frame_get16(p + 2);
-    if (p[0] >> 4 != 4 || header_len < IPV4_HEADER_LEN)
+    if (p[0] >> 4 != 4 || header_len < IPV4_HEADER_LEN) {
         return cursor_done(c, FRAME_MALFORMED);
+    }
     /* Segmentation offload leaves the total length at 0: then everything belongs to the datagram. */
     if (total_len != 0) {
-        if (total_len < header_len)
+        if (total_len < header_len) {
             return cursor_done(c, FRAME_MALFORMED);
+        }
         cursor_limit(c, total_len);
     }
-    if (!cursor_has(c, header_len))
+    if (!cursor_has(c, header_len)) {
         return cursor_short(c, header_len);
+    }
 
     addresses_set(c->out, p + 12, p + 16, 4);
     c->out->num_outer++;
     c->off += header_len;
     c->type = p[9];
     uint16_t fragment = frame_get16(p + 6);
-    if ((fragment & 0x3fff) == 0)
+    if ((fragment & 0x3fff) == 0) {
         return LAYER_PROTOCOL;
+    }
     c->out->fragment = (frame_fragment){
         .src = c->out->src,
         .dst = c->out->dst,
@@ -76,25 +81,29 @@ static frame_layer step_ipv6(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, IPV6_HEADER_LEN))
+    if (!cursor_has(c, IPV6_HEADER_LEN)) {
         return cursor_short(c, IPV6_HEADER_LEN);
-    if (p[0] >> 4 != 6)
+    }
+    if (p[0] >> 4 != 6) {
         return cursor_done(c, FRAME_MALFORMED);
+    }
     addresses_set(c->out, p + 8, p + 24, 16);
     c->out->num_outer++;
     c->off += IPV6_HEADER_LEN;
     c->type = p[6];
     /* 0 is a jumbogram, or segmentation offload: either way up to the end of the frame. */
     uint32_t payload_len = frame_get16(p + 4);
-    if (payload_len != 0)
+    if (payload_len != 0) {
         cursor_limit(c, payload_len);
+    }
     return LAYER_PROTOCOL;
 }
 
 static frame_layer step_ip(frame_cursor *c)
 {
-    if (!cursor_has(c, 1))
+    if (!cursor_has(c, 1)) {
         return cursor_short(c, 1);
+    }
     switch (*cursor_at(c) >> 4) {
     case 4:
         return LAYER_IPV4;
@@ -108,12 +117,14 @@ static frame_layer step_ip(frame_cursor *c)
 /* Nearly every frame is IP right behind an Ethernet header: that one costs no detour through the link layers. */
 static frame_layer ethernet_shortcut(frame_cursor *c)
 {
-    if (!cursor_has(c, 14))
+    if (!cursor_has(c, 14)) {
         return LAYER_ETHERNET;
+    }
     c->type = frame_get16(c->data + 12);
     c->off = 14;
-    if (c->type == 0x0800)
+    if (c->type == 0x0800) {
         return step_ipv4(c);
+    }
     return c->type == 0x86dd ? step_ipv6(c) : LAYER_ETHERTYPE;
 }
 
@@ -130,11 +141,13 @@ frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *da
 
     out->data = data;
     out->num_outer = 0;
-    if (layer == LAYER_ETHERNET)
+    if (layer == LAYER_ETHERNET) {
         layer = ethernet_shortcut(&c);
+    }
     for (unsigned num_layers = 0; layer != LAYER_DONE; num_layers++) {
-        if (num_layers == FRAME_MAX_LAYERS)
+        if (num_layers == FRAME_MAX_LAYERS) {
             return FRAME_UNSUPPORTED;
+        }
         switch (layer) {
         case LAYER_IP:
             layer = step_ip(&c);
@@ -154,16 +167,19 @@ frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *da
         }
     }
     /* Counted one a header so far; the innermost one is not around itself. */
-    if (out->num_outer > 0)
+    if (out->num_outer > 0) {
         out->num_outer--;
+    }
     return c.status;
 }
 
 bool frame_is_port_unreachable(const frame_datagram *datagram)
 {
-    if (datagram->protocol != FRAME_ICMP)
+    if (datagram->protocol != FRAME_ICMP) {
         return false;
-    if (datagram->src.addr_len == 4)
+    }
+    if (datagram->src.addr_len == 4) {
         return datagram->icmp_type == 3 && datagram->icmp_code == 3;
+    }
     return datagram->icmp_type == 1 && datagram->icmp_code == 4;
 }

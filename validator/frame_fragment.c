@@ -56,8 +56,9 @@ static guint key_hash(gconstpointer key)
     const uint8_t *p = (const uint8_t *)key;
     guint hash = 2166136261U;
 
-    for (size_t i = 0; i < sizeof(fragment_key); i++)
+    for (size_t i = 0; i < sizeof(fragment_key); i++) {
         hash = (hash ^ p[i]) * 16777619U;
+    }
     return hash;
 }
 
@@ -85,8 +86,9 @@ static void pending_remove(frame_fragments *fragments, pending *datagram)
 /* What was refused was counted then. */
 static void give_up(frame_fragments *fragments, pending *datagram, uint64_t *counter)
 {
-    if (!datagram->refused)
+    if (!datagram->refused) {
         ++*counter;
+    }
     pending_remove(fragments, datagram);
 }
 
@@ -117,14 +119,16 @@ frame_fragments *frame_fragments_new(uint32_t max_datagrams, uint32_t max_bytes)
 
 void frame_fragments_finish(frame_fragments *fragments)
 {
-    for (pending *datagram; (datagram = oldest(fragments)) != NULL;)
+    for (pending *datagram; (datagram = oldest(fragments)) != NULL;) {
         give_up(fragments, datagram, &fragments->stats.expired);
+    }
 }
 
 void frame_fragments_free(frame_fragments *fragments)
 {
-    if (fragments == NULL)
+    if (fragments == NULL) {
         return;
+    }
     frame_fragments_finish(fragments);
     g_hash_table_destroy(fragments->by_key);
     g_free(fragments->whole);
@@ -140,8 +144,9 @@ const frame_fragment_stats *frame_fragments_stats(const frame_fragments *fragmen
 static void expire(frame_fragments *fragments, int64_t time_ns)
 {
     for (pending *datagram; (datagram = oldest(fragments)) != NULL;) {
-        if (time_ns < datagram->first_ns || (uint64_t)time_ns - (uint64_t)datagram->first_ns <= (uint64_t)MAX_AGE_NS)
+        if (time_ns < datagram->first_ns || (uint64_t)time_ns - (uint64_t)datagram->first_ns <= (uint64_t)MAX_AGE_NS) {
             return;
+        }
         give_up(fragments, datagram, &fragments->stats.expired);
     }
 }
@@ -157,10 +162,12 @@ static pending *pending_get(frame_fragments *fragments, const frame_fragment *fr
     memcpy(key.dst, fragment->dst.addr, sizeof key.dst);
 
     pending *datagram = (pending *)g_hash_table_lookup(fragments->by_key, &key);
-    if (datagram != NULL)
+    if (datagram != NULL) {
         return datagram;
-    while (g_queue_get_length(&fragments->by_age) >= fragments->max_datagrams && oldest(fragments) != NULL)
+    }
+    while (g_queue_get_length(&fragments->by_age) >= fragments->max_datagrams && oldest(fragments) != NULL) {
         give_up(fragments, oldest(fragments), &fragments->stats.evicted);
+    }
     datagram = g_new0(pending, 1);
     datagram->key = key;
     datagram->first_ns = time_ns;
@@ -175,16 +182,19 @@ static bool pending_reserve(frame_fragments *fragments, pending *datagram, uint3
 {
     uint32_t needed = end + IPV6_HEADER_LEN;
 
-    if (needed <= datagram->capacity)
+    if (needed <= datagram->capacity) {
         return true;
+    }
     uint32_t capacity = datagram->capacity == 0 ? 4096 : datagram->capacity;
-    while (capacity < needed)
+    while (capacity < needed) {
         capacity *= 2;
+    }
     uint32_t more = capacity - datagram->capacity;
     while (fragments->num_bytes > fragments->max_bytes || more > fragments->max_bytes - fragments->num_bytes) {
         pending *first = oldest(fragments);
-        if (first == datagram)
+        if (first == datagram) {
             return false;
+        }
         give_up(fragments, first, &fragments->stats.evicted);
     }
     datagram->bytes = (uint8_t *)g_realloc(datagram->bytes, capacity);
@@ -200,16 +210,21 @@ static piece_status piece_insert(pending *datagram, uint32_t start, uint32_t end
 {
     uint32_t at = datagram->num_pieces;
 
-    while (at > 0 && datagram->pieces[at - 1].start >= start)
+    while (at > 0 && datagram->pieces[at - 1].start >= start) {
         at--;
-    if (at < datagram->num_pieces && datagram->pieces[at].start == start && datagram->pieces[at].end == end)
+    }
+    if (at < datagram->num_pieces && datagram->pieces[at].start == start && datagram->pieces[at].end == end) {
         return PIECE_REPEATED;
-    if (at < datagram->num_pieces && datagram->pieces[at].start < end)
+    }
+    if (at < datagram->num_pieces && datagram->pieces[at].start < end) {
         return PIECE_OVERLAPS;
-    if (at > 0 && datagram->pieces[at - 1].end > start)
+    }
+    if (at > 0 && datagram->pieces[at - 1].end > start) {
         return PIECE_OVERLAPS;
-    if (datagram->num_pieces == MAX_PIECES)
+    }
+    if (datagram->num_pieces == MAX_PIECES) {
         return PIECE_TOO_MANY;
+    }
     memmove(&datagram->pieces[at + 1], &datagram->pieces[at], (datagram->num_pieces - at) * sizeof(piece));
     datagram->pieces[at] = (piece){start, end};
     datagram->num_pieces++;
@@ -222,8 +237,9 @@ static bool total_fits(const pending *datagram, const frame_fragment *fragment, 
 {
     const piece *last = datagram->num_pieces > 0 ? &datagram->pieces[datagram->num_pieces - 1] : NULL;
 
-    if (fragment->more)
+    if (fragment->more) {
         return datagram->total_len == 0 || end <= datagram->total_len;
+    }
     return (datagram->total_len == 0 || datagram->total_len == end) && (last == NULL || last->end <= end);
 }
 
@@ -235,8 +251,9 @@ static bool fragment_take(frame_fragments *fragments, pending *datagram, const f
     uint32_t start = fragment->offset;
     uint32_t len = fragment->data_wire_len;
 
-    if (datagram->refused)
+    if (datagram->refused) {
         return false;
+    }
     if (len == 0 || len > MAX_DATAGRAM - header_len || start > MAX_DATAGRAM - header_len - len ||
         (fragment->more && len % 8 != 0) || !total_fits(datagram, fragment, start + len)) {
         refuse(fragments, datagram, &fragments->stats.malformed);
@@ -255,8 +272,9 @@ static bool fragment_take(frame_fragments *fragments, pending *datagram, const f
     case PIECE_NEW:
         break;
     case PIECE_REPEATED: /* the same frame captured twice is no overlap */
-        if (memcmp(place, data + fragment->data_off, len) == 0)
+        if (memcmp(place, data + fragment->data_off, len) == 0) {
             return false;
+        }
         refuse(fragments, datagram, &fragments->stats.overlapping);
         return false;
     case PIECE_OVERLAPS:
@@ -267,8 +285,9 @@ static bool fragment_take(frame_fragments *fragments, pending *datagram, const f
         return false;
     }
     memcpy(place, data + fragment->data_off, len);
-    if (!fragment->more)
+    if (!fragment->more) {
         datagram->total_len = start + len;
+    }
     return datagram->total_len != 0 && datagram->have_len == datagram->total_len;
 }
 
@@ -307,8 +326,9 @@ frame_status frame_fragments_parse(frame_fragments *fragments, frame_datagram *o
     for (unsigned depth = 0; status == FRAME_FRAGMENT && depth < 4; depth++) {
         expire(fragments, time_ns);
         pending *datagram = pending_get(fragments, &out->fragment, time_ns);
-        if (!fragment_take(fragments, datagram, &out->fragment, data))
+        if (!fragment_take(fragments, datagram, &out->fragment, data)) {
             return FRAME_FRAGMENT;
+        }
         uint32_t start = header_write(datagram->bytes, datagram);
         uint32_t len = IPV6_HEADER_LEN - start + datagram->total_len;
         uint8_t *whole = datagram->bytes;

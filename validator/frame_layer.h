@@ -73,10 +73,12 @@ static inline frame_layer cursor_short(frame_cursor *c, uint32_t len)
 /* What follows the cursor is len bytes long: the rest is padding or a checksum. */
 static inline void cursor_limit(frame_cursor *c, uint32_t len)
 {
-    if (len < c->wire_end - c->off)
+    if (len < c->wire_end - c->off) {
         c->wire_end = c->off + len;
-    if (c->end > c->wire_end)
+    }
+    if (c->end > c->wire_end) {
         c->end = c->wire_end;
+    }
 }
 
 /* frame_link_step reads one header of a link layer (frame_link.c); frame_protocol_step what an IP header announced:

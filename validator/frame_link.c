@@ -20,8 +20,9 @@ enum {
 
 static frame_layer step_ethernet(frame_cursor *c)
 {
-    if (!cursor_has(c, 14))
+    if (!cursor_has(c, 14)) {
         return cursor_short(c, 14);
+    }
     c->type = frame_get16(cursor_at(c) + 12);
     c->off += 14;
     return LAYER_ETHERTYPE;
@@ -29,8 +30,9 @@ static frame_layer step_ethernet(frame_cursor *c)
 
 static frame_layer step_vlan(frame_cursor *c)
 {
-    if (!cursor_has(c, 4))
+    if (!cursor_has(c, 4)) {
         return cursor_short(c, 4);
+    }
     c->type = frame_get16(cursor_at(c) + 2);
     c->off += 4;
     return LAYER_ETHERTYPE;
@@ -57,8 +59,9 @@ static frame_layer step_ethertype(frame_cursor *c)
     case ETHERTYPE_TEB:
         return LAYER_ETHERNET;
     default:
-        if (c->type >= ETHERTYPE_MIN)
+        if (c->type >= ETHERTYPE_MIN) {
             return cursor_done(c, FRAME_OTHER);
+        }
         cursor_limit(c, c->type);
         return LAYER_LLC;
     }
@@ -69,28 +72,33 @@ static frame_layer step_llc(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, 3))
+    if (!cursor_has(c, 3)) {
         return cursor_short(c, 3);
+    }
     if (p[0] == 0x06 && p[1] == 0x06 && p[2] == 0x03) {
         c->off += 3;
         return LAYER_IPV4;
     }
-    if (p[0] != 0xaa || p[1] != 0xaa || p[2] != 0x03)
+    if (p[0] != 0xaa || p[1] != 0xaa || p[2] != 0x03) {
         return cursor_done(c, FRAME_OTHER);
-    if (!cursor_has(c, 8))
+    }
+    if (!cursor_has(c, 8)) {
         return cursor_short(c, 8);
+    }
     uint32_t oui = frame_get32(p + 2) & 0xffffff;
     c->type = frame_get16(p + 6);
     c->off += 8;
-    if ((oui != 0 && oui != 0x0000f8) || c->type < ETHERTYPE_MIN)
+    if ((oui != 0 && oui != 0x0000f8) || c->type < ETHERTYPE_MIN) {
         return cursor_done(c, FRAME_OTHER);
+    }
     return LAYER_ETHERTYPE;
 }
 
 static frame_layer step_mpls(frame_cursor *c)
 {
-    if (!cursor_has(c, 4))
+    if (!cursor_has(c, 4)) {
         return cursor_short(c, 4);
+    }
     bool bottom = (cursor_at(c)[2] & 1) != 0;
     c->off += 4;
     return bottom ? LAYER_IP : LAYER_MPLS;
@@ -100,11 +108,13 @@ static frame_layer step_mpls(frame_cursor *c)
  * everywhere; AF_INET6 differs from system to system. */
 static frame_layer step_null(frame_cursor *c)
 {
-    if (!cursor_has(c, 4))
+    if (!cursor_has(c, 4)) {
         return cursor_short(c, 4);
+    }
     uint32_t family = frame_get32(cursor_at(c));
-    if ((family & 0xffff0000) != 0)
+    if ((family & 0xffff0000) != 0) {
         family = family >> 24 | (family >> 8 & 0xff00) | (family << 8 & 0xff0000) | family << 24;
+    }
     c->off += 4;
     switch (family) {
     case 2:
@@ -126,14 +136,17 @@ static frame_layer step_cooked(frame_cursor *c, uint32_t header_len, uint32_t ty
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, header_len))
+    if (!cursor_has(c, header_len)) {
         return cursor_short(c, header_len);
+    }
     c->type = frame_get16(p + type_off);
     c->off += header_len;
-    if (frame_get16(p + arphrd_off) == 824) /* ARPHRD_NETLINK: the type is a netlink family */
+    if (frame_get16(p + arphrd_off) == 824) { /* ARPHRD_NETLINK: the type is a netlink family */
         return cursor_done(c, FRAME_OTHER);
-    if (c->type == 0x0004) /* LINUX_SLL_P_802_2 */
+    }
+    if (c->type == 0x0004) { /* LINUX_SLL_P_802_2 */
         return LAYER_LLC;
+    }
     return c->type < ETHERTYPE_MIN ? cursor_done(c, FRAME_OTHER) : LAYER_ETHERTYPE;
 }
 
@@ -141,10 +154,12 @@ static frame_layer step_pppoe(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, 6))
+    if (!cursor_has(c, 6)) {
         return cursor_short(c, 6);
-    if (p[0] != 0x11 || p[1] != 0)
+    }
+    if (p[0] != 0x11 || p[1] != 0) {
         return cursor_done(c, FRAME_OTHER);
+    }
     c->off += 6;
     cursor_limit(c, frame_get16(p + 4));
     return LAYER_PPP;
@@ -156,8 +171,9 @@ static frame_layer step_ppp(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, 4))
+    if (!cursor_has(c, 4)) {
         return cursor_short(c, 4);
+    }
     if (p[0] == 0x0f || p[0] == 0x8f) {
         c->type = frame_get16(p + 2);
         c->off += 4;
@@ -187,27 +203,34 @@ static frame_layer step_80211(frame_cursor *c, bool padded)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, 24))
+    if (!cursor_has(c, 24)) {
         return cursor_short(c, 24);
+    }
     bool is_data = (p[0] & 0x0f) == 0x08;
     bool has_body = (p[0] & 0x40) == 0;
     bool is_qos = (p[0] & 0x80) != 0;
     bool is_fragment = (p[1] & 0x04) != 0 || (p[22] & 0x0f) != 0;
-    if (!is_data || !has_body || is_fragment)
+    if (!is_data || !has_body || is_fragment) {
         return cursor_done(c, FRAME_OTHER);
-    if ((p[1] & 0x40) != 0)
+    }
+    if ((p[1] & 0x40) != 0) {
         return cursor_done(c, FRAME_UNSUPPORTED);
+    }
 
     uint32_t header_len = (p[1] & 0x03) == 0x03 ? 30 : 24; /* to and from a distribution system: a fourth address */
     uint32_t qos_off = header_len;
-    if (is_qos)
+    if (is_qos) {
         header_len += (p[1] & 0x80) != 0 ? 6 : 2; /* QoS control, and HT control where the order bit is set */
-    if (padded)
+    }
+    if (padded) {
         header_len = (header_len + 3) & ~UINT32_C(3);
-    if (!cursor_has(c, header_len))
+    }
+    if (!cursor_has(c, header_len)) {
         return cursor_short(c, header_len);
-    if (is_qos && (p[qos_off] & 0x80) != 0)
+    }
+    if (is_qos && (p[qos_off] & 0x80) != 0) {
         return cursor_done(c, FRAME_UNSUPPORTED);
+    }
     c->off += header_len;
     return LAYER_LLC;
 }
@@ -219,27 +242,34 @@ static frame_layer step_radiotap(frame_cursor *c)
     uint32_t fields_off = 8;
     uint8_t flags = 0;
 
-    if (!cursor_has(c, 8))
+    if (!cursor_has(c, 8)) {
         return cursor_short(c, 8);
-    uint32_t header_len = (uint32_t)(p[3] << 8 | p[2]);
-    if (p[0] != 0 || header_len < 8)
-        return cursor_done(c, FRAME_MALFORMED);
-    if (!cursor_has(c, header_len))
-        return cursor_short(c, header_len);
-    for (uint32_t word = 4; (p[word + 3] & 0x80) != 0; word += 4, fields_off += 4) {
-        if (header_len - fields_off < 4)
-            return cursor_done(c, FRAME_MALFORMED);
     }
-    if ((p[4] & 0x01) != 0) /* TSFT: 8 bytes, aligned to 8 */
-        fields_off = ((fields_off + 7) & ~UINT32_C(7)) + 8;
-    if ((p[4] & 0x02) != 0) {
-        if (fields_off >= header_len)
+    uint32_t header_len = (uint32_t)(p[3] << 8 | p[2]);
+    if (p[0] != 0 || header_len < 8) {
+        return cursor_done(c, FRAME_MALFORMED);
+    }
+    if (!cursor_has(c, header_len)) {
+        return cursor_short(c, header_len);
+    }
+    for (uint32_t word = 4; (p[word + 3] & 0x80) != 0; word += 4, fields_off += 4) {
+        if (header_len - fields_off < 4) {
             return cursor_done(c, FRAME_MALFORMED);
+        }
+    }
+    if ((p[4] & 0x01) != 0) { /* TSFT: 8 bytes, aligned to 8 */
+        fields_off = ((fields_off + 7) & ~UINT32_C(7)) + 8;
+    }
+    if ((p[4] & 0x02) != 0) {
+        if (fields_off >= header_len) {
+            return cursor_done(c, FRAME_MALFORMED);
+        }
         flags = p[fields_off];
     }
     c->off += header_len;
-    if ((flags & 0x10) != 0 && c->wire_end - c->off >= 4)
+    if ((flags & 0x10) != 0 && c->wire_end - c->off >= 4) {
         cursor_limit(c, c->wire_end - c->off - 4);
+    }
     return step_80211(c, (flags & 0x20) != 0);
 }
 

@@ -56,16 +56,20 @@ static bool teredo_open(frame_cursor *c)
 
     if (cursor_has(&inner, 4) && frame_get16(cursor_at(&inner)) == 0x0001) {
         uint32_t auth_len = 4 + (uint32_t)cursor_at(&inner)[2] + cursor_at(&inner)[3] + 9;
-        if (!cursor_has(&inner, auth_len))
+        if (!cursor_has(&inner, auth_len)) {
             return false;
+        }
         inner.off += auth_len;
     }
-    if (cursor_has(&inner, 8) && frame_get16(cursor_at(&inner)) == 0x0000)
+    if (cursor_has(&inner, 8) && frame_get16(cursor_at(&inner)) == 0x0000) {
         inner.off += 8;
-    if (!cursor_has(&inner, IPV6_HEADER_LEN) || *cursor_at(&inner) >> 4 != 6)
+    }
+    if (!cursor_has(&inner, IPV6_HEADER_LEN) || *cursor_at(&inner) >> 4 != 6) {
         return false;
-    if (frame_get16(cursor_at(&inner) + 4) + UINT32_C(40) != inner.wire_end - inner.off)
+    }
+    if (frame_get16(cursor_at(&inner) + 4) + UINT32_C(40) != inner.wire_end - inner.off) {
         return false;
+    }
     c->off = inner.off;
     return true;
 }
@@ -75,13 +79,15 @@ static frame_layer step_udp(frame_cursor *c)
     const uint8_t *p = cursor_at(c);
     frame_datagram *out = c->out;
 
-    if (!cursor_has(c, UDP_HEADER_LEN))
+    if (!cursor_has(c, UDP_HEADER_LEN)) {
         return cursor_short(c, UDP_HEADER_LEN);
+    }
     uint32_t len = frame_get16(p + 4);
     /* 0 is a jumbogram of IPv6 (RFC 2675); Wireshark takes it for nothing else either. */
     if (len != 0 || out->src.addr_len != 16) {
-        if (len < UDP_HEADER_LEN || len > c->wire_end - c->off)
+        if (len < UDP_HEADER_LEN || len > c->wire_end - c->off) {
             return cursor_done(c, FRAME_MALFORMED);
+        }
         cursor_limit(c, len);
     }
     out->src.port = frame_get16(p);
@@ -91,8 +97,9 @@ static frame_layer step_udp(frame_cursor *c)
         c->off += VXLAN_HEADER_LEN;
         return LAYER_ETHERNET;
     }
-    if ((out->dst.port == PORT_TEREDO || out->src.port == PORT_TEREDO) && teredo_open(c))
+    if ((out->dst.port == PORT_TEREDO || out->src.port == PORT_TEREDO) && teredo_open(c)) {
         return LAYER_IPV6;
+    }
     payload_set(c, FRAME_UDP);
     return cursor_done(c, FRAME_DATAGRAM);
 }
@@ -103,11 +110,13 @@ static frame_layer step_tcp(frame_cursor *c)
     const uint8_t *p = cursor_at(c);
     frame_datagram *out = c->out;
 
-    if (!cursor_has(c, TCP_HEADER_LEN))
+    if (!cursor_has(c, TCP_HEADER_LEN)) {
         return cursor_short(c, TCP_HEADER_LEN);
+    }
     uint32_t header_len = (uint32_t)(p[12] >> 4) * 4;
-    if (header_len < TCP_HEADER_LEN || header_len > c->wire_end - c->off)
+    if (header_len < TCP_HEADER_LEN || header_len > c->wire_end - c->off) {
         return cursor_done(c, FRAME_MALFORMED);
+    }
     out->src.port = frame_get16(p);
     out->dst.port = frame_get16(p + 2);
     out->tcp_seq = frame_get32(p + 4);
@@ -126,11 +135,13 @@ static int quote_ipv4(frame_quote *quote, const uint8_t *data, uint32_t *off, ui
 {
     const uint8_t *p = data + *off;
 
-    if (end - *off < IPV4_HEADER_LEN)
+    if (end - *off < IPV4_HEADER_LEN) {
         return -1;
+    }
     uint32_t header_len = (uint32_t)(p[0] & 0x0f) * 4;
-    if (header_len < IPV4_HEADER_LEN || header_len > end - *off || (frame_get16(p + 6) & 0x1fff) != 0)
+    if (header_len < IPV4_HEADER_LEN || header_len > end - *off || (frame_get16(p + 6) & 0x1fff) != 0) {
         return -1;
+    }
     quote->src.addr_len = quote->dst.addr_len = 4;
     memcpy(quote->src.addr, p + 12, 4);
     memcpy(quote->dst.addr, p + 16, 4);
@@ -143,8 +154,9 @@ static int quote_ipv6(frame_quote *quote, const uint8_t *data, uint32_t *off, ui
 {
     const uint8_t *p = data + *off;
 
-    if (end - *off < IPV6_HEADER_LEN)
+    if (end - *off < IPV6_HEADER_LEN) {
         return -1;
+    }
     quote->src.addr_len = quote->dst.addr_len = 16;
     memcpy(quote->src.addr, p + 8, 16);
     memcpy(quote->dst.addr, p + 24, 16);
@@ -153,17 +165,21 @@ static int quote_ipv6(frame_quote *quote, const uint8_t *data, uint32_t *off, ui
     int protocol = p[6];
     for (unsigned i = 0; i < 8; i++) {
         if (protocol != PROTOCOL_HOP_BY_HOP && protocol != PROTOCOL_ROUTING && protocol != PROTOCOL_FRAGMENT &&
-            protocol != PROTOCOL_DESTINATION_OPTIONS)
+            protocol != PROTOCOL_DESTINATION_OPTIONS) {
             return protocol;
-        if (end - *off < 8)
+        }
+        if (end - *off < 8) {
             return -1;
+        }
         p = data + *off;
         bool is_fragment = protocol == PROTOCOL_FRAGMENT;
-        if (is_fragment && (frame_get16(p + 2) & 0xfff8) != 0)
+        if (is_fragment && (frame_get16(p + 2) & 0xfff8) != 0) {
             return -1;
+        }
         uint32_t header_len = is_fragment ? 8 : ((uint32_t)p[1] + 1) * 8;
-        if (header_len > end - *off)
+        if (header_len > end - *off) {
             return -1;
+        }
         protocol = p[0];
         *off += header_len;
     }
@@ -178,41 +194,48 @@ static bool quote_parse(frame_quote *quote, const uint8_t *data, uint32_t off, u
     int protocol = -1;
 
     *quote = (frame_quote){.protocol = FRAME_PROTOCOL_OTHER};
-    if (off < end && data[off] >> 4 == 4)
+    if (off < end && data[off] >> 4 == 4) {
         protocol = quote_ipv4(quote, data, &off, &wire_end, end);
-    else if (off < end && data[off] >> 4 == 6)
+    } else if (off < end && data[off] >> 4 == 6) {
         protocol = quote_ipv6(quote, data, &off, &wire_end, end);
-    if ((protocol != PROTOCOL_UDP && protocol != PROTOCOL_TCP) || end - off < 4)
+    }
+    if ((protocol != PROTOCOL_UDP && protocol != PROTOCOL_TCP) || end - off < 4) {
         return false;
+    }
 
     const uint8_t *p = data + off;
     uint32_t header_len = UDP_HEADER_LEN;
     quote->protocol = protocol == PROTOCOL_UDP ? FRAME_UDP : FRAME_TCP;
     quote->src.port = frame_get16(p);
     quote->dst.port = frame_get16(p + 2);
-    if (protocol == PROTOCOL_TCP)
+    if (protocol == PROTOCOL_TCP) {
         header_len = end - off > 12 && p[12] >> 4 > 5 ? (uint32_t)(p[12] >> 4) * 4 : TCP_HEADER_LEN;
+    }
     quote->payload_off = header_len <= end - off ? off + header_len : end;
-    if (wire_end >= off && wire_end - off >= header_len)
+    if (wire_end >= off && wire_end - off >= header_len) {
         quote->payload_wire_len = wire_end - off - header_len;
+    }
     quote->payload_len = end - quote->payload_off;
-    if (quote->payload_len > quote->payload_wire_len)
+    if (quote->payload_len > quote->payload_wire_len) {
         quote->payload_len = quote->payload_wire_len;
+    }
     return true;
 }
 
 /* RFC 4884: some errors give the length of the quote, since other things follow it. 0 is "up to the end". */
 static uint32_t quote_limit(const uint8_t *icmp, bool is_v6)
 {
-    if (!is_v6)
+    if (!is_v6) {
         return icmp[0] == 3 || icmp[0] == 11 || icmp[0] == 12 ? (uint32_t)icmp[5] * 4 : 0;
+    }
     return icmp[0] == 1 || icmp[0] == 3 ? (uint32_t)icmp[4] * 8 : 0;
 }
 
 static bool icmp_is_error(uint8_t type, bool is_v6)
 {
-    if (is_v6)
+    if (is_v6) {
         return type >= 1 && type <= 4;
+    }
     return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
@@ -221,10 +244,12 @@ static frame_layer step_icmp(frame_cursor *c, bool is_v6)
     const uint8_t *p = cursor_at(c);
     frame_datagram *out = c->out;
 
-    if (out->src.addr_len != (is_v6 ? 16 : 4))
+    if (out->src.addr_len != (is_v6 ? 16 : 4)) {
         return cursor_done(c, FRAME_OTHER);
-    if (!cursor_has(c, ICMP_HEADER_LEN))
+    }
+    if (!cursor_has(c, ICMP_HEADER_LEN)) {
         return cursor_short(c, ICMP_HEADER_LEN);
+    }
     out->icmp_type = p[0];
     out->icmp_code = p[1];
     out->has_quote = false;
@@ -243,23 +268,28 @@ static frame_layer step_gre(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, 4))
+    if (!cursor_has(c, 4)) {
         return cursor_short(c, 4);
+    }
     uint16_t flags = frame_get16(p);
     unsigned version = flags & 0x07;
     bool is_pptp = version == 1;
-    if (version > 1 || (flags & 0x4000) != 0 || (is_pptp && (flags & 0x2000) == 0))
+    if (version > 1 || (flags & 0x4000) != 0 || (is_pptp && (flags & 0x2000) == 0)) {
         return cursor_done(c, FRAME_OTHER);
+    }
     uint32_t num_words = 1; /* checksum, key, sequence number, acknowledgment: each only where its flag says so */
-    for (uint16_t rest = flags & (is_pptp ? 0xb080 : 0xb000); rest != 0; rest &= (uint16_t)(rest - 1))
+    for (uint16_t rest = flags & (is_pptp ? 0xb080 : 0xb000); rest != 0; rest &= (uint16_t)(rest - 1)) {
         num_words++;
+    }
     uint32_t header_len = num_words * 4;
-    if (!cursor_has(c, header_len))
+    if (!cursor_has(c, header_len)) {
         return cursor_short(c, header_len);
+    }
     c->type = frame_get16(p + 2);
     c->off += header_len;
-    if (is_pptp) /* the upper half of the key is the length of the payload */
+    if (is_pptp) { /* the upper half of the key is the length of the payload */
         cursor_limit(c, frame_get16(p + 4));
+    }
     return c->type < 0x0600 || c->off == c->wire_end ? cursor_done(c, FRAME_OTHER) : LAYER_ETHERTYPE;
 }
 
@@ -269,11 +299,13 @@ static frame_layer step_extension(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, 8))
+    if (!cursor_has(c, 8)) {
         return cursor_short(c, 8);
+    }
     uint32_t header_len = c->type == PROTOCOL_AH ? ((uint32_t)p[1] + 2) * 4 : ((uint32_t)p[1] + 1) * 8;
-    if (!cursor_has(c, header_len))
+    if (!cursor_has(c, header_len)) {
         return cursor_short(c, header_len);
+    }
     c->type = p[0];
     c->off += header_len;
     return LAYER_PROTOCOL;
@@ -283,13 +315,15 @@ static frame_layer step_fragment(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
 
-    if (!cursor_has(c, 8))
+    if (!cursor_has(c, 8)) {
         return cursor_short(c, 8);
+    }
     uint16_t fragment = frame_get16(p + 2);
     c->type = p[0];
     c->off += 8;
-    if ((fragment & 0xfff9) == 0)
+    if ((fragment & 0xfff9) == 0) {
         return LAYER_PROTOCOL; /* an atomic fragment (RFC 6946): whole */
+    }
     c->out->fragment = (frame_fragment){
         .src = c->out->src,
         .dst = c->out->dst,

@@ -66,11 +66,13 @@ static void put_cell(text *out, const char *bytes, size_t len, size_t width, boo
 {
     size_t start = out->len;
 
-    if (right)
+    if (right) {
         text_pad(out, start, width - len);
+    }
     text_put(out, bytes, len);
-    if (!last)
+    if (!last) {
         text_pad(out, start, width + 2);
+    }
 }
 
 void grid_put(text *out, grid *of, bool color)
@@ -81,10 +83,12 @@ void grid_put(text *out, grid *of, bool color)
     }
     size_t *widths = g_new0(size_t, of->num_columns);
 
-    for (unsigned i = 0; i < of->num_columns; i++)
+    for (unsigned i = 0; i < of->num_columns; i++) {
         widths[i] = strlen(of->headings[i]) - (of->headings[i][0] == '>');
-    for (unsigned i = 0; i < of->cells->len; i++)
+    }
+    for (unsigned i = 0; i < of->cells->len; i++) {
         widths[i % of->num_columns] = MAX(widths[i % of->num_columns], cell_len(of, i));
+    }
     style_begin(out, color, STYLE_BOLD);
     for (unsigned i = 0; i < of->num_columns; i++) {
         bool right = of->headings[i][0] == '>';
@@ -100,8 +104,9 @@ void grid_put(text *out, grid *of, bool color)
         style_begin(out, color && at->style != NULL, at->style);
         put_cell(out, of->text.data + at->off, cell_len(of, i), widths[column], of->headings[column][0] == '>', last);
         style_end(out, color && at->style != NULL);
-        if (last)
+        if (last) {
             text_char(out, '\n');
+        }
     }
     g_free(widths);
     grid_free(of);

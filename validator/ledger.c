@@ -21,8 +21,9 @@ static guint entry_hash(gconstpointer key)
     const ledger_entry *entry = key;
     guint hash = 2166136261u;
 
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < 16; i++) {
         hash = (hash ^ entry->host.addr[i]) * 16777619u;
+    }
     hash = (hash ^ entry->host.port) * 16777619u;
     hash = (hash ^ (guint)entry->advertised_port) * 16777619u;
     return (hash ^ (guint)(entry->channel << 16 | entry->verdict << 8 | entry->later)) * 16777619u;
@@ -49,8 +50,9 @@ ledger *ledger_new(void)
 
 void ledger_free(ledger *book)
 {
-    if (book == NULL)
+    if (book == NULL) {
         return;
+    }
     g_hash_table_destroy(book->index);
     g_ptr_array_unref(book->entries);
     g_free(book);
@@ -89,14 +91,18 @@ void ledger_add(ledger *book, const tracker_advert *advert)
         g_hash_table_add(book->index, entry);
     }
     entry->count++;
-    if (advert->observed.port != 0)
+    if (advert->observed.port != 0) {
         entry->observed = advert->observed;
-    if (entry->num_frames < LEDGER_FRAMES)
+    }
+    if (entry->num_frames < LEDGER_FRAMES) {
         entry->frames[entry->num_frames++] = advert->frame;
-    if (entry->proof_frame == 0)
+    }
+    if (entry->proof_frame == 0) {
         entry->proof_frame = advert->verdict_frame;
-    if (entry->later_frame == 0)
+    }
+    if (entry->later_frame == 0) {
         entry->later_frame = advert->later_frame;
+    }
     if (advert->has_node_id && !entry->has_node_id) {
         entry->has_node_id = true;
         memcpy(entry->node_id, advert->node_id, sizeof entry->node_id);
@@ -113,14 +119,18 @@ static gint entry_compare(gconstpointer a, gconstpointer b)
     const ledger_entry *y = *(ledger_entry *const *)b;
     int order = krpc_endpoint_compare(&x->host, &y->host);
 
-    if (order == 0)
+    if (order == 0) {
         order = x->service - y->service;
-    if (order == 0)
+    }
+    if (order == 0) {
         order = x->channel - y->channel;
-    if (order == 0)
+    }
+    if (order == 0) {
         order = x->advertised_port < y->advertised_port ? -1 : x->advertised_port > y->advertised_port;
-    if (order == 0)
+    }
+    if (order == 0) {
         order = x->frames[0] < y->frames[0] ? -1 : x->frames[0] > y->frames[0];
+    }
     return order;
 }
 
@@ -142,10 +152,11 @@ unsigned ledger_find(const ledger *book, const krpc_endpoint *host)
 
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
-        if (krpc_endpoint_compare(&ledger_get(book, middle)->host, host) < 0)
+        if (krpc_endpoint_compare(&ledger_get(book, middle)->host, host) < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     const ledger_entry *entry = ledger_get(book, low);
     return entry != NULL && krpc_endpoint_equal(&entry->host, host) ? low : book->entries->len;

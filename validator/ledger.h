@@ -12,7 +12,7 @@
 #define LEDGER_FRAMES 4
 
 typedef struct ledger_entry {
-    krpc_endpoint host; /* address, and the DHT's port where it is known, else 0 */
+    krpc_endpoint host;     /* address, and the DHT's port where it is known, else 0 */
     krpc_endpoint observed; /* where others see the host, as far as anybody said; the latest */
     krpc_endpoint receiver; /* who was told first */
     int32_t advertised_port;

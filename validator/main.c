@@ -21,9 +21,11 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN); /* the output says it when its reader has gone, */
     signal(SIGXFSZ, SIG_IGN); /* or when the file may not grow any more */
-    if (!options_parse(&with, &status, argc, argv))
+    if (!options_parse(&with, &status, argc, argv)) {
         return status;
-    if (with.filter != NULL && !filter_check(with.filter))
+    }
+    if (with.filter != NULL && !filter_check(with.filter)) {
         return EXIT_TROUBLE;
+    }
     return mains[with.command](&with);
 }

@@ -9,8 +9,8 @@
 #include "record.h"
 #include "style.h"
 
-#define SHORT_ID 4         /* bytes of an id that are shown */
-#define SHORT_TEXT 60      /* bytes of a text */
+#define SHORT_ID        4  /* bytes of an id that are shown */
+#define SHORT_TEXT      60 /* bytes of a text */
 #define NUM_SHOWN_ITEMS 40 /* of a list, in the details */
 
 void message_text_id(text *out, const uint8_t *id)
@@ -46,10 +46,12 @@ static void put_query(text *out, const krpc_message *message, const uint8_t *dat
 
     put_id_of(out, message, data, KRPC_A_TARGET, "  target ");
     put_id_of(out, message, data, KRPC_A_INFO_HASH, "  info_hash ");
-    if (krpc_has(message, KRPC_A_PORT))
+    if (krpc_has(message, KRPC_A_PORT)) {
         put_port(out, color, is_announce ? "  peer port " : "  port ", message->value[KRPC_A_PORT].num, source);
-    if (krpc_has(message, KRPC_A_IMPLIED_PORT) && message->value[KRPC_A_IMPLIED_PORT].num != 0)
+    }
+    if (krpc_has(message, KRPC_A_IMPLIED_PORT) && message->value[KRPC_A_IMPLIED_PORT].num != 0) {
         text_puts(out, "  implied_port");
+    }
 }
 
 static void put_count(text *out, uint64_t count, const char *one, const char *many)
@@ -63,18 +65,24 @@ static void put_response(text *out, const krpc_message *message)
 {
     const krpc_value *value = message->value;
 
-    if (krpc_has(message, KRPC_R_VALUES))
+    if (krpc_has(message, KRPC_R_VALUES)) {
         put_count(out, (uint64_t)value[KRPC_R_VALUES].num, " peer", " peers");
-    if (krpc_has(message, KRPC_R_NODES))
+    }
+    if (krpc_has(message, KRPC_R_NODES)) {
         put_count(out, value[KRPC_R_NODES].len / 26, " node", " nodes");
-    if (krpc_has(message, KRPC_R_NODES6))
+    }
+    if (krpc_has(message, KRPC_R_NODES6)) {
         put_count(out, value[KRPC_R_NODES6].len / 38, " IPv6 node", " IPv6 nodes");
-    if (krpc_has(message, KRPC_R_SAMPLES))
+    }
+    if (krpc_has(message, KRPC_R_SAMPLES)) {
         put_count(out, value[KRPC_R_SAMPLES].len / 20, " sample", " samples");
-    if (krpc_has(message, KRPC_R_V))
+    }
+    if (krpc_has(message, KRPC_R_V)) {
         text_puts(out, "  item");
-    if (krpc_has(message, KRPC_R_TOKEN))
+    }
+    if (krpc_has(message, KRPC_R_TOKEN)) {
         text_puts(out, "  token");
+    }
 }
 
 static void put_error(text *out, const krpc_message *message, const uint8_t *data)
@@ -92,7 +100,8 @@ static void put_error(text *out, const krpc_message *message, const uint8_t *dat
 }
 
 /* What the sender says of the receiver's endpoint. dst: the one that the packet goes to, "none" when unknown. */
-static void put_observed(text *out, const krpc_message *message, const uint8_t *data, const krpc_endpoint *dst, bool color)
+static void put_observed(text *out, const krpc_message *message, const uint8_t *data, const krpc_endpoint *dst,
+                         bool color)
 {
     krpc_endpoint seen;
 
@@ -103,8 +112,9 @@ static void put_observed(text *out, const krpc_message *message, const uint8_t *
         text_puts(out, "  sees you at ");
         style_begin(out, color && differs, STYLE_RED);
         text_endpoint(out, &seen);
-        if (differs)
+        if (differs) {
             text_puts(out, seen.port != dst->port ? " (another port)" : " (another address)");
+        }
         style_end(out, color && differs);
     } else if (krpc_has(message, KRPC_R_P)) {
         int64_t port = message->value[KRPC_R_P].num;
@@ -128,11 +138,13 @@ static void put_kind(text *out, const run *from, const krpc_message *message, co
         text_puts(out, krpc_type_name((krpc_type)message->type));
     }
     style_end(out, color);
-    if (message->type == KRPC_ERROR)
+    if (message->type == KRPC_ERROR) {
         put_error(out, message, data);
-    if (result != NULL && result->request_frame != 0)
+    }
+    if (result != NULL && result->request_frame != 0) {
         text_printf(out, " to %s of frame %u, %.1f ms", krpc_method_name(result->method),
                     run_frame(from, result->request_frame, NULL), (double)result->rtt_ns / 1e6);
+    }
 }
 
 static void put_summary(text *out, const run *from, const krpc_message *message, const uint8_t *data,
@@ -141,12 +153,15 @@ static void put_summary(text *out, const run *from, const krpc_message *message,
     const uint8_t *id = krpc_message_id(message, data);
 
     put_kind(out, from, message, data, result, color);
-    if (message->type == KRPC_QUERY)
+    if (message->type == KRPC_QUERY) {
         put_query(out, message, data, src->port, color);
-    if (message->type == KRPC_RESPONSE)
+    }
+    if (message->type == KRPC_RESPONSE) {
         put_response(out, message);
-    if (krpc_has(message, KRPC_P))
+    }
+    if (krpc_has(message, KRPC_P)) {
         put_port(out, color, "  contact port ", message->value[KRPC_P].num, src->port);
+    }
     put_observed(out, message, data, dst, color);
     if (id != NULL) {
         text_puts(out, "  id ");
@@ -156,8 +171,9 @@ static void put_summary(text *out, const run *from, const krpc_message *message,
         text_puts(out, "  ");
         text_puts(out, record_client(data + message->value[KRPC_V].off, message->value[KRPC_V].len));
     }
-    if (krpc_has(message, KRPC_RO) && message->value[KRPC_RO].num != 0)
+    if (krpc_has(message, KRPC_RO) && message->value[KRPC_RO].num != 0) {
         text_puts(out, "  read-only");
+    }
     if (message->status != BENCODE_DONE) {
         text_puts(out, "  ");
         style_puts(out, color, STYLE_RED, message->status == BENCODE_CUT ? "[cut]" : "[damaged]");
@@ -171,13 +187,15 @@ void message_text_line(text *out, const run *from, const run_packet *packet, con
     unsigned file;
     uint32_t frame = run_frame(from, packet->where.frame, &file);
     style_begin(out, color, STYLE_DIM);
-    if (run_num_files(from) > 1)
+    if (run_num_files(from) > 1) {
         text_printf(out, "%c:", 'A' + (int)(file % 26));
+    }
     text_printf(out, "%6u  ", frame);
-    if (packet->has_time)
+    if (packet->has_time) {
         text_clock(out, packet->where.time_ns);
-    else
+    } else {
         text_puts(out, "-              ");
+    }
     style_end(out, color);
     text_puts(out, "  ");
     size_t addresses = out->len;
@@ -229,12 +247,14 @@ static void put_node(text *out, const uint8_t *bytes, uint32_t len)
 static void put_nodes(text *out, const uint8_t *bytes, uint32_t len, uint32_t size)
 {
     for (uint32_t i = 0; len - i >= size; i += size) {
-        if (i > 0)
+        if (i > 0) {
             next_item(out);
+        }
         put_node(out, bytes + i, size);
     }
-    if (len % size != 0)
+    if (len % size != 0) {
         text_printf(out, " (and %u bytes that are no node)", len % size);
+    }
 }
 
 static void put_items(text *out, const krpc_message *message, const uint8_t *data, krpc_field field, krpc_kind kind)
@@ -246,21 +266,25 @@ static void put_items(text *out, const krpc_message *message, const uint8_t *dat
 
     krpc_list_init(&list, message, data, field);
     for (; krpc_list_next(&list, &item); n++) {
-        if (n >= NUM_SHOWN_ITEMS)
+        if (n >= NUM_SHOWN_ITEMS) {
             continue;
-        if (n > 0)
+        }
+        if (n > 0) {
             text_puts(out, one_a_line || n % 3 == 0 ? "\n                      " : "  ");
-        if (item.type != BENCODE_STRING)
+        }
+        if (item.type != BENCODE_STRING) {
             text_hex(out, data + item.off, item.end - item.off);
-        else if (kind == KRPC_KIND_PEERS)
+        } else if (kind == KRPC_KIND_PEERS) {
             put_compact(out, data + item.body_off, item.body_len);
-        else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38))
+        } else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38)) {
             put_node(out, data + item.body_off, item.body_len);
-        else
+        } else {
             text_printable(out, data + item.body_off, item.body_len);
+        }
     }
-    if (n > NUM_SHOWN_ITEMS)
+    if (n > NUM_SHOWN_ITEMS) {
         text_printf(out, " and %u more", n - NUM_SHOWN_ITEMS);
+    }
 }
 
 static void put_field_value(text *out, const krpc_message *message, const uint8_t *data, krpc_field field)
@@ -300,8 +324,9 @@ static void put_field_value(text *out, const krpc_message *message, const uint8_
         break;
     case KRPC_KIND_HASHES:
         for (uint32_t i = 0; value->len - i >= 20; i += 20) {
-            if (i > 0)
+            if (i > 0) {
                 next_item(out);
+            }
             text_hex(out, bytes + i, 20);
         }
         break;
@@ -344,10 +369,12 @@ void message_text_details(text *out, const krpc_message *message, const uint8_t 
 
     for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++) {
         const krpc_field_info *info = krpc_field_get((krpc_field)i);
-        if (((message->present | message->wrong) & KRPC_BIT(i)) == 0)
+        if (((message->present | message->wrong) & KRPC_BIT(i)) == 0) {
             continue;
-        if ((info->kind == KRPC_KIND_DICT || info->kind == KRPC_KIND_ERROR) && krpc_has(message, (krpc_field)i))
+        }
+        if ((info->kind == KRPC_KIND_DICT || info->kind == KRPC_KIND_ERROR) && krpc_has(message, (krpc_field)i)) {
             continue;
+        }
         size_t start = out->len;
         text_puts(out, "        ");
         text_puts(out, prefixes[info->scope]);
@@ -357,14 +384,17 @@ void message_text_details(text *out, const krpc_message *message, const uint8_t 
         put_field_value(out, message, data, (krpc_field)i);
         style_begin(out, color, STYLE_DIM);
         text_puts(out, info->kind == KRPC_KIND_PORT || info->kind == KRPC_KIND_ENDPOINT ? "  : " : "");
-        if (info->kind == KRPC_KIND_PORT || info->kind == KRPC_KIND_ENDPOINT)
+        if (info->kind == KRPC_KIND_PORT || info->kind == KRPC_KIND_ENDPOINT) {
             text_puts(out, info->meaning);
+        }
         style_end(out, color);
         text_char(out, '\n');
     }
-    for (int scope = KRPC_SCOPE_TOP; scope < KRPC_SCOPE_E; scope++)
-        if (message->num_unknown[scope] > 0)
+    for (int scope = KRPC_SCOPE_TOP; scope < KRPC_SCOPE_E; scope++) {
+        if (message->num_unknown[scope] > 0) {
             put_unknown_keys(out, message, data, (krpc_scope)scope, prefixes[scope]);
+        }
+    }
 }
 
 void message_text_finding(text *out, const run *from, const krpc_finding *finding, const uint8_t *data, uint32_t len,
@@ -377,7 +407,8 @@ void message_text_finding(text *out, const run *from, const krpc_finding *findin
     text_puts(out, "      ! ");
     style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
     text_printf(out, " %s: %s", info->slug, line);
-    if (finding->len > 0)
+    if (finding->len > 0) {
         text_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
+    }
     text_char(out, '\n');
 }

@@ -5,6 +5,7 @@
 #include <glib.h>
 
 #include "commands.h"
+#include "grid.h"
 #include "ledger.h"
 #include "message_text.h"
 #include "output.h"
@@ -13,7 +14,6 @@
 #include "select.h"
 #include "story.h"
 #include "style.h"
-#include "grid.h"
 
 #define SHORT_CLIENT 20
 
@@ -36,7 +36,8 @@ static void nodes_begin(void *ctx, run *from, const char *name)
     n->about = participants_new(&n->with->selection);
 }
 
-static void nodes_message(void *ctx, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+static void nodes_message(void *ctx, const run_packet *packet, const krpc_message *message,
+                          const tracker_result *result)
 {
     nodes *n = ctx;
 
@@ -72,8 +73,9 @@ static void put_external(text *out, const tracker_node *node)
         return;
     }
     text_endpoint(out, &nat->external[0].endpoint);
-    if (nat->num_external > 1)
+    if (nat->num_external > 1) {
         text_printf(out, " +%u", nat->num_external - 1);
+    }
 }
 
 /* Whole words: a cut version is the name of another one. */
@@ -81,9 +83,11 @@ static size_t short_len(const char *client)
 {
     size_t len = strlen(client);
 
-    if (len > SHORT_CLIENT)
-        for (len = SHORT_CLIENT; len > 0 && client[len] != ' '; len--)
+    if (len > SHORT_CLIENT) {
+        for (len = SHORT_CLIENT; len > 0 && client[len] != ' '; len--) {
             continue;
+        }
+    }
     return len > 0 ? len : SHORT_CLIENT;
 }
 
@@ -95,12 +99,14 @@ static void put_row(grid *rows, const tracker_node *node, bool verbose)
     const char *client = record_client(node->version, node->version_len);
     text_put(grid_cell(rows), client, verbose ? strlen(client) : short_len(client));
     text *out = grid_cell(rows);
-    if (node->num_ids > 0)
+    if (node->num_ids > 0) {
         message_text_id(out, node->ids[0]);
-    else
+    } else {
         text_char(out, '-');
-    if (node->num_ids > 1)
+    }
+    if (node->num_ids > 1) {
         text_printf(out, " +%u", node->num_ids - 1);
+    }
     text_uint(grid_cell(rows), (uint64_t)node->queries + node->responses + node->errors);
     if (verbose) {
         text_uint(grid_cell(rows), node->queries);
@@ -122,26 +128,30 @@ static bool is_wanted(const nodes *n, const tracker_node *node)
 static void put_text(nodes *n, const run *from)
 {
     static const char *const headings[] = {"node", "client", "id", ">sent", "port", "outside", "seen by others at"};
-    static const char *const long_headings[] = {"node", "client", "id", ">sent", ">asked", ">answered", ">was asked",
-                                                "port", "outside", "seen by others at"};
+    static const char *const long_headings[] = {"node",      "client",     "id",   ">sent",   ">asked",
+                                                ">answered", ">was asked", "port", "outside", "seen by others at"};
     bool verbose = n->with->verbose;
     text *out = output_text(n->output);
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
     tracker_node node;
 
-    if (n->with->num_args > 1 && n->name != NULL)
+    if (n->with->num_args > 1 && n->name != NULL) {
         text_heading(out, !n->headed, n->name);
+    }
     n->headed = true;
     ledger_sort(n->book);
-    grid *rows = verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings))
-                          : grid_new(headings, G_N_ELEMENTS(headings));
-    for (uint32_t i = 0; i < num_nodes; i++)
-        if (run_node_get(from, i, &node) && is_wanted(n, &node))
+    grid *rows =
+        verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings)) : grid_new(headings, G_N_ELEMENTS(headings));
+    for (uint32_t i = 0; i < num_nodes; i++) {
+        if (run_node_get(from, i, &node) && is_wanted(n, &node)) {
             put_row(rows, &node, verbose);
+        }
+    }
     bool none = grid_num_rows(rows) == 0;
     grid_put(out, rows, n->with->color);
-    if (none)
+    if (none) {
         text_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
+    }
     const story_filter only = {participants_has, n->about};
     story_put_all(out, from, n->book, &n->with->selection, &only, UINT32_MAX);
 }
@@ -155,11 +165,12 @@ static void nodes_end(void *ctx, run *from)
     if (n->with->format == FORMAT_TEXT) {
         put_text(n, from);
     } else {
-        for (uint32_t i = 0; i < num_nodes; i++)
+        for (uint32_t i = 0; i < num_nodes; i++) {
             if (run_node_get(from, i, &node) && is_wanted(n, &node)) {
                 record_node(output_text(n->output), from, &node);
                 output_record(n->output);
             }
+        }
     }
     ledger_free(n->book);
     participants_free(n->about);
@@ -171,14 +182,17 @@ int nodes_main(const options *with)
     nodes n = {.with = with};
     run_visitor visitor = {.ctx = &n, .begin = nodes_begin, .advert = nodes_advert, .end = nodes_end};
 
-    if (with->selection.has_info_hash)
+    if (with->selection.has_info_hash) {
         visitor.message = nodes_message;
+    }
     n.output = output_new(with->output);
-    if (n.output == NULL)
+    if (n.output == NULL) {
         return EXIT_TROUBLE;
+    }
     bool complete = run_captures(with, &visitor, n.output);
-    if (run_interrupted())
+    if (run_interrupted()) {
         say("interrupted: the result is that of a part");
+    }
     bool written = output_close(n.output);
     return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
 }

@@ -48,11 +48,12 @@ void say(const char *format, ...)
 static void failed(output *to, int err)
 {
     if (!to->failed) {
-        if (err == EPIPE)
+        if (err == EPIPE) {
             say("%s: closed by its reader before everything was written", to->name);
-        else
+        } else {
             say("%s: cannot write: %s%s", to->name, g_strerror(err),
                 err == ENOSPC ? " (make room, or give another place with -o)" : "");
+        }
     }
     to->failed = true;
 }
@@ -73,8 +74,9 @@ static bool open_beside(output *to, const char *path, const struct stat *old)
         failed(to, err);
         return false;
     }
-    if (old != NULL && fchmod(to->fd, old->st_mode & 0777) != 0)
+    if (old != NULL && fchmod(to->fd, old->st_mode & 0777) != 0) {
         failed(to, errno);
+    }
     return !to->failed;
 }
 
@@ -93,8 +95,9 @@ output *output_new(const char *path)
     bool exists = stat(path, &info) == 0;
     if (exists && !S_ISREG(info.st_mode)) {
         to->fd = g_open(path, O_WRONLY | O_CLOEXEC, 0);
-        if (to->fd < 0)
+        if (to->fd < 0) {
             failed(to, errno);
+        }
     } else {
         open_beside(to, path, exists ? &info : NULL);
     }
@@ -115,8 +118,9 @@ void output_flush(output *to)
     const char *at = to->text.data;
     size_t left = to->text.len;
 
-    if (left > 0 && output_is_terminal(to))
+    if (left > 0 && output_is_terminal(to)) {
         progress_clear();
+    }
     while (left > 0 && !to->failed) {
         ssize_t done = write(to->fd, at, left);
         if (done > 0) {
@@ -134,8 +138,9 @@ void output_flush(output *to)
 
 void output_record(output *to)
 {
-    if (to->text.len >= WRITE_SIZE)
+    if (to->text.len >= WRITE_SIZE) {
         output_flush(to);
+    }
 }
 
 bool output_ok(const output *to)
@@ -150,16 +155,20 @@ bool output_is_terminal(const output *to)
 
 bool output_close(output *to)
 {
-    if (to == NULL)
+    if (to == NULL) {
         return false;
+    }
     output_flush(to);
-    if (to->fd > STDOUT_FILENO && close(to->fd) != 0)
+    if (to->fd > STDOUT_FILENO && close(to->fd) != 0) {
         failed(to, errno);
+    }
     if (to->beside != NULL) {
-        if (!to->failed && g_rename(to->beside, to->path) != 0)
+        if (!to->failed && g_rename(to->beside, to->path) != 0) {
             failed(to, errno);
-        if (to->failed)
+        }
+        if (to->failed) {
             g_unlink(to->beside);
+        }
     }
     bool ok = !to->failed;
     text_free(&to->text);

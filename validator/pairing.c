@@ -7,7 +7,7 @@
 #include <glib.h>
 
 #define RING_SIZE 65536u /* packets in two seconds; a power of two */
-#define NONE UINT32_MAX
+#define NONE      UINT32_MAX
 
 typedef struct waiting {
     pairing_packet packet;
@@ -30,15 +30,17 @@ pairing *pairing_new(const pairing_visitor *visitor)
     with->visitor = *visitor;
     with->ring = g_new0(waiting, RING_SIZE);
     with->chains = g_new(uint32_t, RING_SIZE);
-    for (uint32_t i = 0; i < RING_SIZE; i++)
+    for (uint32_t i = 0; i < RING_SIZE; i++) {
         with->chains[i] = NONE;
+    }
     return with;
 }
 
 void pairing_free(pairing *with)
 {
-    if (with == NULL)
+    if (with == NULL) {
         return;
+    }
     g_free(with->ring);
     g_free(with->chains);
     g_free(with);
@@ -53,8 +55,9 @@ static uint64_t hash_of(const uint8_t *bytes, uint32_t len)
 {
     uint64_t hash = UINT64_C(14695981039346656037) ^ len;
 
-    for (uint32_t i = 0; i < len; i++)
+    for (uint32_t i = 0; i < len; i++) {
         hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    }
     return hash;
 }
 
@@ -69,18 +72,22 @@ static void drop_first(pairing *with)
     waiting *oldest = &with->ring[with->first % RING_SIZE];
     uint32_t *link = chain_of(with, oldest->packet.hash);
 
-    while (*link != with->first)
+    while (*link != with->first) {
         link = &with->ring[*link % RING_SIZE].next;
+    }
     *link = NONE;
-    if (!oldest->packet.used)
+    if (!oldest->packet.used) {
         with->visitor.alone(with->visitor.ctx, &oldest->packet);
+    }
     with->first++;
 }
 
 static bool fits(pair *out, const pairing_packet *a, const pairing_packet *b)
 {
-    if (a->hash != b->hash || a->len != b->len || a->protocol != b->protocol || a->is_outside == b->is_outside || b->used)
+    if (a->hash != b->hash || a->len != b->len || a->protocol != b->protocol || a->is_outside == b->is_outside ||
+        b->used) {
         return false;
+    }
     out->inside = a->is_outside ? b : a;
     out->outside = a->is_outside ? a : b;
     out->goes_out = krpc_endpoint_equal(&a->where.dst, &b->where.dst);
@@ -89,8 +96,8 @@ static bool fits(pair *out, const pairing_packet *a, const pairing_packet *b)
 
 void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
 {
-    pairing_packet own = {.where = packet->where, .len = packet->wire_len, .protocol = packet->protocol,
-                          .is_outside = is_outside};
+    pairing_packet own = {
+        .where = packet->where, .len = packet->wire_len, .protocol = packet->protocol, .is_outside = is_outside};
     waiting *best = NULL;
     bool best_is_likely = false;
     pair found;
@@ -101,13 +108,15 @@ void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
     }
     own.hash = hash_of(packet->data, packet->len);
     while (with->first != with->end &&
-           own.where.time_ns - with->ring[with->first % RING_SIZE].packet.where.time_ns > PAIRING_WINDOW_NS)
+           own.where.time_ns - with->ring[with->first % RING_SIZE].packet.where.time_ns > PAIRING_WINDOW_NS) {
         drop_first(with);
+    }
     /* The same bytes sent to two hosts, or sent again: endpoints that belong together, then the oldest. */
     for (uint32_t i = *chain_of(with, own.hash); i != NONE; i = with->ring[i % RING_SIZE].next) {
         waiting *candidate = &with->ring[i % RING_SIZE];
-        if (!fits(&found, &own, &candidate->packet))
+        if (!fits(&found, &own, &candidate->packet)) {
             continue;
+        }
         bool is_likely = with->visitor.is_likely(with->visitor.ctx, &found);
         if (best == NULL || is_likely || !best_is_likely) {
             best = candidate;
@@ -120,8 +129,9 @@ void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
         with->visitor.found(with->visitor.ctx, &found);
         return;
     }
-    if (with->end - with->first == RING_SIZE)
+    if (with->end - with->first == RING_SIZE) {
         drop_first(with);
+    }
     uint32_t *chain = chain_of(with, own.hash);
     with->ring[with->end % RING_SIZE] = (waiting){own, *chain};
     *chain = with->end++;
@@ -129,6 +139,7 @@ void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
 
 void pairing_finish(pairing *with)
 {
-    while (with->first != with->end)
+    while (with->first != with->end) {
         drop_first(with);
+    }
 }

@@ -11,7 +11,7 @@
 
 #include "run.h"
 
-#define PAIRING_MIN_LEN 40
+#define PAIRING_MIN_LEN   40
 #define PAIRING_WINDOW_NS INT64_C(2000000000)
 
 /* pairing_packet is what is kept of a packet until its other half comes. */

@@ -10,13 +10,13 @@
 
 #include <glib.h>
 
-#define FIRST_US G_USEC_PER_SEC
-#define EVERY_US (G_USEC_PER_SEC / 5)
+#define FIRST_US    G_USEC_PER_SEC
+#define EVERY_US    (G_USEC_PER_SEC / 5)
 #define USUAL_WIDTH 80
-#define MIN_NAME 8
-#define MAX_NAME 32
-#define MIN_BAR 8
-#define MAX_BAR 30
+#define MIN_NAME    8
+#define MAX_NAME    32
+#define MIN_BAR     8
+#define MAX_BAR     30
 
 static int64_t began_us;
 static int64_t shown_us;
@@ -39,18 +39,20 @@ static void put_time(text *out, double seconds)
 {
     double whole = MIN(seconds, 359999.0);
 
-    if (whole < 99.5)
+    if (whole < 99.5) {
         text_printf(out, "%.0f s", whole);
-    else if (whole < 5999.5)
+    } else if (whole < 5999.5) {
         text_printf(out, "%.0f min", whole / 60.0);
-    else
+    } else {
         text_printf(out, "%.0f h", whole / 3600.0);
+    }
 }
 
 static void put_numbers(text *out, double part, uint64_t packets, double seconds)
 {
-    if (part >= 0.0)
+    if (part >= 0.0) {
         text_printf(out, "%3.0f %%  ", part * 100.0);
+    }
     put_short(out, (double)packets);
     text_puts(out, " packets  ");
     put_short(out, (double)packets / seconds);
@@ -67,14 +69,16 @@ static void put_name(text *out, const char *name, unsigned room)
     text printable = {0};
     const char *slash = strrchr(name, '/');
 
-    if (slash != NULL && slash[1] != 0)
+    if (slash != NULL && slash[1] != 0) {
         name = slash + 1;
+    }
     text_printable(&printable, name, strlen(name));
     glong num_chars = g_utf8_strlen(printable.data, (gssize)printable.len);
     if (num_chars <= (glong)room) {
         text_put(out, printable.data, printable.len);
     } else {
-        text_put(out, printable.data, (size_t)(g_utf8_offset_to_pointer(printable.data, (glong)room - 3) - printable.data));
+        text_put(out, printable.data,
+                 (size_t)(g_utf8_offset_to_pointer(printable.data, (glong)room - 3) - printable.data));
         text_puts(out, "...");
     }
     text_free(&printable);
@@ -85,8 +89,9 @@ static void put_bar(text *out, double part, unsigned room)
     unsigned done = (unsigned)(part * room);
 
     text_char(out, '[');
-    for (unsigned i = 0; i < room; i++)
+    for (unsigned i = 0; i < room; i++) {
         text_char(out, i < done ? '#' : '-');
+    }
     text_puts(out, "]  ");
 }
 
@@ -108,8 +113,9 @@ void progress_line(text *out, unsigned width, const char *name, double part, uin
         text_puts(out, "  ");
         room -= (unsigned)g_utf8_strlen(out->data + start, (gssize)(out->len - start));
     }
-    if (part >= 0.0 && room >= MIN_BAR + 4)
+    if (part >= 0.0 && room >= MIN_BAR + 4) {
         put_bar(out, MIN(part, 1.0), MIN(room - 4, MAX_BAR));
+    }
     text_put(out, numbers.data, numbers.len);
     text_free(&numbers);
 }
@@ -126,8 +132,9 @@ void progress_show(const char *name, double part, uint64_t packets)
     int64_t now = g_get_monotonic_time();
     text line = {0};
 
-    if (now - began_us < FIRST_US || now - shown_us < EVERY_US)
+    if (now - began_us < FIRST_US || now - shown_us < EVERY_US) {
         return;
+    }
     shown_us = now;
     bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
     text_puts(&line, "\r\033[K");

@@ -10,8 +10,8 @@
 #include "frame_fragment.h"
 #include "source.h"
 
-#define LIVE_US 100 /* a packet in so long or longer: to ask each time whether there is more costs nothing then */
-#define MAX_FRAGMENTED 256
+#define LIVE_US            100 /* a packet in so long or longer: to ask each time whether there is more costs nothing then */
+#define MAX_FRAGMENTED     256
 #define MAX_FRAGMENT_BYTES (4u << 20)
 
 struct reader {
@@ -38,15 +38,17 @@ reader *reader_new(const options *with, bool keep_frames, bool wants_progress)
     r->between_files = true;
     r->live = true;
     r->source = source_new(with->args, with->num_args, r->merged);
-    if (with->filter != NULL)
+    if (with->filter != NULL) {
         r->filter = filter_new(with->filter, NULL);
+    }
     return r;
 }
 
 void reader_free(reader *r)
 {
-    if (r == NULL)
+    if (r == NULL) {
         return;
+    }
     filter_free(r->filter);
     frame_fragments_free(r->fragments);
     source_free(r->source);
@@ -154,8 +156,9 @@ static void read_packet(reader *r, batch *b, const capture_packet *packet, unsig
 
     counts->packets++;
     if (packet->has_time) {
-        if (counts->first_ns == 0)
+        if (counts->first_ns == 0) {
             counts->first_ns = packet->time_ns;
+        }
         counts->last_ns = packet->time_ns;
     }
     if (r->filter != NULL && !filter_match(r->filter, packet)) {
@@ -165,10 +168,10 @@ static void read_packet(reader *r, batch *b, const capture_packet *packet, unsig
     frame_status status = frame_fragments_parse(r->fragments, &datagram, packet->link, packet->data, packet->caplen,
                                                 packet->wirelen, packet->time_ns);
     count_status(counts, status, status == FRAME_DATAGRAM ? datagram.protocol : FRAME_PROTOCOL_OTHER);
-    if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len))
+    if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len)) {
         return;
-    batch_item *item =
-        batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0);
+    }
+    batch_item *item = batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0);
     fill_item(r, item, packet, &datagram, file);
     bool as_in_file = packet->data_offset >= 0 && datagram.data == packet->data;
     item->packet.byte_offset = as_in_file ? packet->data_offset + off : -1;
@@ -181,8 +184,9 @@ bool reader_fill(reader *r, batch *b)
 
     batch_reset(b);
     if (r->between_files) {
-        if (!source_advance(r->source))
+        if (!source_advance(r->source)) {
             return false;
+        }
         r->between_files = false;
         frame_fragments_free(r->fragments);
         r->fragments = frame_fragments_new(MAX_FRAGMENTED, MAX_FRAGMENT_BYTES);
@@ -200,8 +204,9 @@ bool reader_fill(reader *r, batch *b)
         b->is_live = r->live && source_would_wait(r->source);
     }
     r->live = b->is_live || g_get_monotonic_time() - began_us > (int64_t)b->counts.packets * LIVE_US;
-    if (r->wants_progress)
+    if (r->wants_progress) {
         b->progress = source_progress(r->source);
+    }
     if (b->ends_file) {
         frame_fragments_finish(r->fragments);
         const frame_fragment_stats *stats = frame_fragments_stats(r->fragments);

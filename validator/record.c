@@ -10,7 +10,7 @@
 
 #include "frame.h"
 
-#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_MS      INT64_C(1000000)
 #define CACHED_CLIENTS 64
 
 const char *record_client(const uint8_t *version, size_t len)
@@ -22,8 +22,9 @@ const char *record_client(const uint8_t *version, size_t len)
     } cache[CACHED_CLIENTS];
     static char other[KRPC_CLIENT_TEXT];
 
-    if (len == 0)
+    if (len == 0) {
         return "unknown";
+    }
     if (len != 4) {
         krpc_client_text(other, sizeof other, version, len);
         return other;
@@ -54,8 +55,9 @@ static void put_frame(text *out, const run *from, uint32_t frame)
     unsigned file;
     uint32_t own = run_frame(from, frame, &file);
 
-    if (run_num_files(from) > 1)
+    if (run_num_files(from) > 1) {
         put_file(out, ",\"file\":", run_file_name(from, file));
+    }
     text_puts(out, ",\"frame\":");
     text_uint(out, own);
 }
@@ -110,8 +112,9 @@ static void put_result(text *out, const run *from, const run_packet *packet, con
         run_frame(from, packet->where.frame, &own_file);
         text_puts(out, ",\"request_frame\":");
         text_uint(out, run_frame(from, result->request_frame, &file));
-        if (file != own_file)
+        if (file != own_file) {
             put_file(out, ",\"request_file\":", run_file_name(from, file));
+        }
         text_puts(out, ",\"request_q\":\"");
         text_puts(out, krpc_method_name(result->method));
         text_puts(out, "\",\"rtt_ms\":");
@@ -131,12 +134,14 @@ void record_message(text *out, const run *from, const run_packet *packet, const 
         const krpc_value *v = &message->value[KRPC_V];
         put_string(out, ",\"client\":", record_client(data + v->off, v->len));
     }
-    if (result != NULL)
+    if (result != NULL) {
         put_result(out, from, packet, result);
-    if (packet != NULL && packet->body != NULL)
+    }
+    if (packet != NULL && packet->body != NULL) {
         text_put(out, packet->body, packet->body_len);
-    else
+    } else {
         record_body(out, message, data, len);
+    }
     text_puts(out, "}\n");
 }
 
@@ -227,8 +232,9 @@ void record_advert(text *out, const run *from, const tracker_advert *advert)
         text_hex(out, advert->info_hash, 20);
         text_char(out, '"');
     }
-    if (advert->version_len > 0)
+    if (advert->version_len > 0) {
         put_string(out, ",\"client\":", record_client(advert->version, advert->version_len));
+    }
     text_puts(out, "}\n");
 }
 
@@ -245,8 +251,9 @@ static void put_external(text *out, const run *from, const tracker_nat *nat)
         text_uint(out, external->observers);
         text_puts(out, ",\"frames\":[");
         for (uint32_t j = 0; j < MIN(external->num_frames, TRACKER_MAX_FRAMES); j++) {
-            if (j > 0)
+            if (j > 0) {
                 text_char(out, ',');
+            }
             text_uint(out, run_frame(from, external->frames[j], NULL));
         }
         text_puts(out, "]}");
@@ -263,11 +270,12 @@ static void put_nat(text *out, const run *from, const tracker_nat *nat)
     put_string(out, ",\"mapping\":", tracker_mapping_name(nat->mapping));
     put_string(out, ",\"filtering\":", tracker_filtering_name(nat->filtering));
     text_puts(out, ",\"evidence\":[");
-    for (unsigned i = 0; i < G_N_ELEMENTS(evidence); i++)
+    for (unsigned i = 0; i < G_N_ELEMENTS(evidence); i++) {
         if ((nat->evidence >> i & 1) != 0) {
             put_string(out, any ? "," : "", evidence[i]);
             any = true;
         }
+    }
     text_puts(out, "],\"remapped\":");
     text_uint(out, nat->remapped);
     text_puts(out, ",\"num_external\":");
@@ -293,8 +301,9 @@ static void put_node_file(text *out, const run *from, const tracker_node *node)
     unsigned file;
 
     run_frame(from, node->first_frame, &file);
-    if (run_num_files(from) > 1)
+    if (run_num_files(from) > 1) {
         put_file(out, ",\"file\":", run_file_name(from, file));
+    }
 }
 
 void record_node(text *out, const run *from, const tracker_node *node)
@@ -313,8 +322,9 @@ void record_node(text *out, const run *from, const tracker_node *node)
     }
     text_puts(out, "],\"num_node_ids\":");
     text_uint(out, node->num_ids);
-    if (node->version_len > 0)
+    if (node->version_len > 0) {
         put_string(out, ",\"client\":", record_client(node->version, node->version_len));
+    }
     text_puts(out, node->read_only ? ",\"read_only\":true" : ",\"read_only\":false");
     put_string(out, ",\"bep42\":", krpc_node_id_verdict_name((krpc_node_id_verdict)node->bep42));
     text_puts(out, ",\"messages\":{\"queries\":");

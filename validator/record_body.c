@@ -21,8 +21,9 @@ static uint64_t scope_bits[KRPC_NUM_SCOPES];
 
 static void need_fields(void)
 {
-    if (fields[0].len != 0)
+    if (fields[0].len != 0) {
         return;
+    }
     for (unsigned i = KRPC_NUM_FIELDS; i-- > 0;) {
         const krpc_field_info *info = krpc_field_get((krpc_field)i);
         int len = g_snprintf(fields[i].key, sizeof fields[i].key, ",\"%s\":", info->key);
@@ -86,7 +87,7 @@ static char *endpoint_at(char *at, const uint8_t *bytes, uint32_t len)
 }
 
 #define ENDPOINT_ROOM (KRPC_ENDPOINT_TEXT + 32)
-#define NODE_ROOM (ENDPOINT_ROOM + 60)
+#define NODE_ROOM     (ENDPOINT_ROOM + 60)
 
 static char *node_at(char *at, const uint8_t *bytes, uint32_t addr_len)
 {
@@ -126,8 +127,9 @@ static void put_nodes_value(text *out, unsigned field, const uint8_t *bytes, uin
     char *begin = at;
     *at++ = '[';
     for (uint32_t i = 0; i < len; i += size) {
-        if (i > 0)
+        if (i > 0) {
             *at++ = ',';
+        }
         at = node_at(at, bytes + i, addr_len);
     }
     *at++ = ']';
@@ -143,8 +145,9 @@ static void put_hashes_value(text *out, unsigned field, const uint8_t *bytes, ui
     put_key(out, field);
     text_char(out, '[');
     for (uint32_t i = 0; i < len; i += 20) {
-        if (i > 0)
+        if (i > 0) {
             text_char(out, ',');
+        }
         put_hex_string(out, bytes + i, 20);
     }
     text_char(out, ']');
@@ -156,21 +159,24 @@ static bool put_item(text *out, krpc_kind kind, const uint8_t *data, const benco
     const uint8_t *bytes = data + item->body_off;
     uint32_t len = item->body_len;
 
-    if (item->type != BENCODE_STRING)
+    if (item->type != BENCODE_STRING) {
         return false;
+    }
     if (kind == KRPC_KIND_TEXTS) {
-        if (!text_is_json(bytes, len))
+        if (!text_is_json(bytes, len)) {
             return false;
+        }
         text_json(out, bytes, len);
         return true;
     }
     char *at = text_room(out, NODE_ROOM);
-    if (kind == KRPC_KIND_PEERS && (len == 6 || len == 18))
+    if (kind == KRPC_KIND_PEERS && (len == 6 || len == 18)) {
         out->len += (size_t)(endpoint_at(at, bytes, len) - at);
-    else if (kind == KRPC_KIND_NODE_LIST && (len == 26 || len == 38))
+    } else if (kind == KRPC_KIND_NODE_LIST && (len == 26 || len == 38)) {
         out->len += (size_t)(node_at(at, bytes, len - 22) - at);
-    else
+    } else {
         put_hex_string(out, bytes, len);
+    }
     return true;
 }
 
@@ -186,8 +192,9 @@ static bool put_list_value(text *out, unsigned field, const krpc_message *messag
     text_char(out, '[');
     krpc_list_init(&list, message, data, (krpc_field)field);
     while (krpc_list_next(&list, &item)) {
-        if (!first)
+        if (!first) {
             text_char(out, ',');
+        }
         first = false;
         if (!put_item(out, (krpc_kind)fields[field].kind, data, &item)) {
             out->len = before;
@@ -209,8 +216,9 @@ static bool put_any_value(text *out, unsigned field, const uint8_t *data, const 
         end++;
     } else if (value->type == BENCODE_STRING) {
         begin--;
-        while (begin > value->key_off && data[begin - 1] >= '0' && data[begin - 1] <= '9')
+        while (begin > value->key_off && data[begin - 1] >= '0' && data[begin - 1] <= '9') {
             begin--;
+        }
     }
     put_key(out, field);
     put_hex_string(out, data + begin, end - begin);
@@ -300,8 +308,9 @@ static void put_unknown(text *out, const krpc_message *message, const uint8_t *d
 
     text_puts(out, ",\"unknown\":[");
     for (; odd != 0; odd &= odd - 1) {
-        if (!first)
+        if (!first) {
             text_char(out, ',');
+        }
         first = false;
         put_raw_entry(out, (unsigned)__builtin_ctzll(odd), message, data);
     }
@@ -325,11 +334,13 @@ static void put_scope(text *out, const krpc_message *message, const uint8_t *dat
     odd |= message->wrong & scope_bits[scope];
     for (uint64_t left = message->present & scope_bits[scope]; left != 0; left &= left - 1) {
         unsigned field = (unsigned)__builtin_ctzll(left);
-        if (!put_value(out, field, message, data))
+        if (!put_value(out, field, message, data)) {
             odd |= KRPC_BIT(field);
+        }
     }
-    if (odd != 0 || message->num_unknown[scope] > 0)
+    if (odd != 0 || message->num_unknown[scope] > 0) {
         put_unknown(out, message, data, scope, odd);
+    }
 }
 
 /* The first member's comma becomes the brace. */
@@ -338,10 +349,11 @@ static void put_object(text *out, unsigned field, const krpc_message *message, c
     put_key(out, field);
     size_t begin = out->len;
     put_scope(out, message, data, scope, 0);
-    if (out->len == begin)
+    if (out->len == begin) {
         text_char(out, '{');
-    else
+    } else {
         out->data[begin] = '{';
+    }
     text_char(out, '}');
 }
 
@@ -360,10 +372,11 @@ static bool put_error(text *out, const krpc_message *message, const uint8_t *dat
         const krpc_value *value = &message->value[KRPC_E_MESSAGE];
         put_text_value(out, KRPC_E_MESSAGE, data + value->off, value->len);
     }
-    if (out->len == begin)
+    if (out->len == begin) {
         text_char(out, '{');
-    else
+    } else {
         out->data[begin] = '{';
+    }
     text_char(out, '}');
     return list->type == BENCODE_LIST && list->num == 2 && krpc_has(message, KRPC_E_CODE) &&
            krpc_has(message, KRPC_E_MESSAGE);
@@ -373,8 +386,9 @@ void record_body(text *out, const krpc_message *message, const uint8_t *data, ui
 {
     need_fields();
     /* An error that is a bare string is readable all the same. */
-    if ((message->wrong & KRPC_BIT(KRPC_E)) != 0 && krpc_has(message, KRPC_E_MESSAGE))
+    if ((message->wrong & KRPC_BIT(KRPC_E)) != 0 && krpc_has(message, KRPC_E_MESSAGE)) {
         put_error(out, message, data);
+    }
     put_scope(out, message, data, KRPC_SCOPE_TOP, 0);
     if (!message->canonical || message->status != BENCODE_DONE || message->len != len) {
         text_puts(out, ",\"raw\":");

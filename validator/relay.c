@@ -6,10 +6,10 @@
 
 #include <glib.h>
 
-#define BATCH 256 /* each step keeps its code in the cache for so long */
-#define CRATE 2   /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
+#define BATCH      256 /* each step keeps its code in the cache for so long */
+#define CRATE      2   /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
 #define NUM_CRATES 4
-#define TRIES 500 /* of a microsecond or less */
+#define TRIES      500 /* of a microsecond or less */
 
 typedef struct crate {
     batch *batches[CRATE];
@@ -45,8 +45,9 @@ static crate *crate_new(void)
 
 static void crate_free(crate *c)
 {
-    for (unsigned i = 0; i < CRATE; i++)
+    for (unsigned i = 0; i < CRATE; i++) {
         batch_free(c->batches[i]);
+    }
     g_free(c);
 }
 
@@ -102,8 +103,9 @@ static void judge_all(relay *r)
         for (unsigned i = 0; i < c->num; i++) {
             if (going) {
                 going = ends->judge(ends->ctx, c->batches[i]);
-                if (!going)
+                if (!going) {
                     ends->stop(ends->ctx);
+                }
             } else {
                 ends->discard(ends->ctx, c->batches[i]);
             }
@@ -117,21 +119,24 @@ static void run_two(const relay_ends *ends)
 {
     relay r = {ends, g_async_queue_new(), g_async_queue_new()};
 
-    for (unsigned i = 0; i < NUM_CRATES; i++)
+    for (unsigned i = 0; i < NUM_CRATES; i++) {
         g_async_queue_push(r.empty, crate_new());
+    }
     GThread *reader = g_thread_new("reader", reader_main, &r);
     judge_all(&r);
     g_thread_join(reader);
-    for (crate *c; (c = g_async_queue_try_pop(r.empty)) != NULL;)
+    for (crate *c; (c = g_async_queue_try_pop(r.empty)) != NULL;) {
         crate_free(c);
+    }
     g_async_queue_unref(r.empty);
     g_async_queue_unref(r.full);
 }
 
 void relay_run(const relay_ends *ends, bool two_threads)
 {
-    if (two_threads)
+    if (two_threads) {
         run_two(ends);
-    else
+    } else {
         run_alone(ends);
+    }
 }

@@ -10,8 +10,9 @@
 
 static void put_hex(text *out, const char *key, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
-    if (!krpc_has(message, field))
+    if (!krpc_has(message, field)) {
         return;
+    }
     text_puts(out, key);
     text_char(out, '"');
     text_hex(out, data + message->value[field].off, message->value[field].len);
@@ -20,16 +21,18 @@ static void put_hex(text *out, const char *key, const krpc_message *message, con
 
 static void put_int(text *out, const char *key, const krpc_message *message, krpc_field field)
 {
-    if (!krpc_has(message, field))
+    if (!krpc_has(message, field)) {
         return;
+    }
     text_puts(out, key);
     text_int(out, message->value[field].num);
 }
 
 static void put_text(text *out, const char *key, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
-    if (!krpc_has(message, field))
+    if (!krpc_has(message, field)) {
         return;
+    }
     const krpc_value *value = &message->value[field];
     text_puts(out, key);
     if (text_is_json(data + value->off, value->len)) {
@@ -45,8 +48,9 @@ static void put_endpoint(text *out, const uint8_t *compact, uint32_t len)
 {
     krpc_endpoint endpoint;
 
-    if (!krpc_endpoint_get(&endpoint, compact, len))
+    if (!krpc_endpoint_get(&endpoint, compact, len)) {
         return;
+    }
     text_puts(out, "\"ip\":\"");
     text_addr(out, &endpoint);
     text_puts(out, "\",\"port\":");
@@ -59,8 +63,9 @@ static void put_nodes(text *out, const char *key, const krpc_message *message, c
 {
     const krpc_value *value = &message->value[field];
 
-    if (!krpc_has(message, field) || value->len < size)
+    if (!krpc_has(message, field) || value->len < size) {
         return;
+    }
     text_puts(out, key);
     for (uint32_t i = 0; value->len - i >= size; i += size) {
         text_puts(out, i > 0 ? ",{\"id\":\"" : "{\"id\":\"");
@@ -77,13 +82,15 @@ static void put_values(text *out, const krpc_message *message, const uint8_t *da
     bencode_token item;
     bool first = true;
 
-    if (!krpc_has(message, KRPC_R_VALUES))
+    if (!krpc_has(message, KRPC_R_VALUES)) {
         return;
+    }
     text_puts(out, ",\"values\":[");
     krpc_list_init(&list, message, data, KRPC_R_VALUES);
     while (krpc_list_next(&list, &item)) {
-        if (item.type != BENCODE_STRING || (item.body_len != 6 && item.body_len != 18))
+        if (item.type != BENCODE_STRING || (item.body_len != 6 && item.body_len != 18)) {
             continue;
+        }
         text_puts(out, first ? "{" : ",{");
         first = false;
         put_endpoint(out, data + item.body_off, item.body_len);
@@ -101,10 +108,11 @@ static void put_request(text *out, const krpc_message *message, const uint8_t *d
     put_hex(out, ",\"token\":", message, data, KRPC_A_TOKEN);
     put_int(out, ",\"implied_port\":", message, KRPC_A_IMPLIED_PORT);
     put_int(out, ",\"port\":", message, KRPC_A_PORT);
-    if (out->len > begin)
+    if (out->len > begin) {
         out->data[begin] = '{';
-    else
+    } else {
         text_char(out, '{');
+    }
     text_char(out, '}');
 }
 
@@ -117,10 +125,11 @@ static void put_response(text *out, const krpc_message *message, const uint8_t *
     put_nodes(out, ",\"nodes6\":[", message, data, KRPC_R_NODES6, 38);
     put_values(out, message, data);
     put_hex(out, ",\"token\":", message, data, KRPC_R_TOKEN);
-    if (out->len > begin)
+    if (out->len > begin) {
         out->data[begin] = '{';
-    else
+    } else {
         text_char(out, '{');
+    }
     text_char(out, '}');
 }
 
@@ -132,8 +141,9 @@ static uint64_t flow_id(const tracker_packet *where)
     uint64_t hash = UINT64_C(14695981039346656037);
 
     for (unsigned i = 0; i < 2; i++) {
-        for (unsigned j = 0; j < 16; j++)
+        for (unsigned j = 0; j < 16; j++) {
             hash = (hash ^ ends[i]->addr[j]) * UINT64_C(1099511628211);
+        }
         hash = (hash ^ ends[i]->port) * UINT64_C(1099511628211);
     }
     return hash >> 13; /* as there, a number that JavaScript can hold */
@@ -169,8 +179,9 @@ static void eve_message(check *c, const run_packet *packet, const krpc_message *
     (void)result;
     put_head(out, c, packet);
     text_puts(out, ",\"bittorrent_dht\":{\"transaction_id\":\"");
-    if (krpc_has(message, KRPC_T))
+    if (krpc_has(message, KRPC_T)) {
         text_hex(out, data + message->value[KRPC_T].off, message->value[KRPC_T].len);
+    }
     text_char(out, '"');
     put_hex(out, ",\"client_version\":", message, data, KRPC_V);
     put_text(out, ",\"request_type\":", message, data, KRPC_Q);

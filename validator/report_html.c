@@ -32,8 +32,9 @@ static void put_xml(text *out, const char *string)
 
 static void put_count_row(text *out, const char *label, uint64_t count)
 {
-    if (count == 0)
+    if (count == 0) {
         return;
+    }
     text_puts(out, "<tr><td>");
     put_xml(out, label);
     text_puts(out, "</td><td class=\"number\">");
@@ -47,8 +48,9 @@ static void put_overview(check *c)
     const tally *sum = &c->sum;
     uint64_t queries = 0;
 
-    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
         queries += sum->stats.queries[i];
+    }
     text_puts(out, "<h2>Overview</h2>\n<table>\n");
     put_count_row(out, "packets", sum->counts.packets);
     put_count_row(out, "DHT messages", sum->counts.krpc);
@@ -60,8 +62,9 @@ static void put_overview(check *c)
     put_count_row(out, "nodes that are not where they seem", sum->num_natted);
     put_count_row(out, "PORT messages over TCP", sum->stats.port_messages_tcp);
     put_count_row(out, "PORT messages over uTP", sum->stats.port_messages_utp);
-    put_count_row(out, "dropped for lack of memory", sum->stats.dropped_nodes + sum->stats.dropped_transactions +
-                                                         sum->stats.dropped_adverts + sum->stats.dropped_streams);
+    put_count_row(out, "dropped for lack of memory",
+                  sum->stats.dropped_nodes + sum->stats.dropped_transactions + sum->stats.dropped_adverts +
+                      sum->stats.dropped_streams);
     text_puts(out, "</table>\n");
 }
 
@@ -72,7 +75,8 @@ static void put_rule(check *c, krpc_rule which)
     const tally_rule *rule = c->sum.rules[which];
     const char *severity = krpc_severity_name(info->severity);
 
-    text_printf(out, "<tr><td class=\"%s\">%s</td><td><details><summary><code>%s</code> ", severity, severity, info->slug);
+    text_printf(out, "<tr><td class=\"%s\">%s</td><td><details><summary><code>%s</code> ", severity, severity,
+                info->slug);
     put_xml(out, rule->example);
     text_puts(out, "</summary>");
     put_xml(out, info->explanation);
@@ -107,10 +111,12 @@ static void put_findings(check *c)
         text_puts(out, "<p>None.</p>\n");
         return;
     }
-    text_puts(out, "<table>\n<tr><th></th><th>Rule</th><th>Specification</th><th class=\"number\">Times</th><th>Frames</th>"
-                   "</tr>\n");
-    for (unsigned i = 0; i < num_rules; i++)
+    text_puts(out,
+              "<table>\n<tr><th></th><th>Rule</th><th>Specification</th><th class=\"number\">Times</th><th>Frames</th>"
+              "</tr>\n");
+    for (unsigned i = 0; i < num_rules; i++) {
         put_rule(c, order[i]);
+    }
     text_puts(out, "</table>\n");
 }
 
@@ -119,17 +125,20 @@ static void put_adverts(check *c)
     text *out = output_text(c->output);
 
     text_puts(out, "<h2>Ports that were advertised</h2>\n<table>\n<tr><th>Channel</th>");
-    for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++)
+    for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
         text_printf(out, "<th class=\"number\" title=\"%s\">%s</th>", tracker_verdict_meaning((tracker_verdict)i),
                     tracker_verdict_name((tracker_verdict)i));
+    }
     text_puts(out, "</tr>\n");
     for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
         const uint64_t *verdicts = c->sum.adverts[channel];
         uint64_t sum = 0;
-        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++)
+        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
             sum += verdicts[i];
-        if (sum == 0)
+        }
+        if (sum == 0) {
             continue;
+        }
         text_printf(out, "<tr><td>%s</td>", krpc_channel_get((krpc_channel)channel)->name);
         for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
             text_puts(out, "<td class=\"number\">");
@@ -159,17 +168,20 @@ static void html_end(check *c)
 {
     text *out = output_text(c->output);
 
-    const char *name = c->with->num_args > 1 ? "Several captures" : strcmp(c->with->args[0], "-") == 0 ? "Standard input"
-                                                                                                     : c->with->args[0];
+    const char *name = c->with->num_args > 1                ? "Several captures"
+                       : strcmp(c->with->args[0], "-") == 0 ? "Standard input"
+                                                            : c->with->args[0];
     text_puts(out, head);
     put_xml(out, name);
     text_puts(out, " - krpcscope</title>\n</head>\n<body>\n<h1>");
     put_xml(out, name);
     text_puts(out, "</h1>\n");
-    if (c->partial)
+    if (c->partial) {
         text_puts(out, "<p class=\"warn\">Of a part: reading was interrupted.</p>\n");
-    if (c->sum.num_files < (c->with->merge ? 1 : c->with->num_args))
+    }
+    if (c->sum.num_files < (c->with->merge ? 1 : c->with->num_args)) {
         text_puts(out, "<p class=\"error\">Not every capture could be read.</p>\n");
+    }
     put_overview(c);
     put_nodes(c);
     put_adverts(c);

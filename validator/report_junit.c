@@ -25,8 +25,7 @@ static void put_failure(check *c, const krpc_rule_info *info, const tally_rule *
 
     put_xml(out, "      <failure message=\"", rule->example);
     put_xml(out, "\" type=\"", krpc_severity_name(info->severity));
-    text_printf(out, "\">%" G_GUINT64_FORMAT " in %s ", rule->count,
-                rule->num_frames == 1 ? "frame" : "frames");
+    text_printf(out, "\">%" G_GUINT64_FORMAT " in %s ", rule->count, rule->num_frames == 1 ? "frame" : "frames");
     text frames = {0};
     report_frames(&frames, c, rule);
     text_xml(out, frames.data, frames.len);
@@ -49,11 +48,12 @@ static void put_case(check *c, krpc_rule which)
         return;
     }
     text_puts(out, "\">\n");
-    if (info->severity >= c->with->fail_on)
+    if (info->severity >= c->with->fail_on) {
         put_failure(c, info, rule);
-    else
+    } else {
         text_printf(out, "      <system-out>%" G_GUINT64_FORMAT " time%s</system-out>\n", rule->count,
                     rule->count == 1 ? "" : "s");
+    }
     text_puts(out, "    </testcase>\n");
 }
 
@@ -65,19 +65,23 @@ static void junit_end(check *c)
     unsigned expected = c->with->merge ? 1 : c->with->num_args;
     unsigned num_errors = c->partial || c->sum.num_files < expected ? 1 : 0;
 
-    for (unsigned i = 0; i < KRPC_NUM_RULES; i++)
+    for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         num_failures += c->sum.rules[i] != NULL && krpc_rule_get((krpc_rule)i)->severity >= c->with->fail_on;
+    }
     text_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     text_printf(out, "<testsuites tests=\"%d\" failures=\"%u\" errors=\"%u\">\n", KRPC_NUM_RULES + (int)num_errors,
                 num_failures, num_errors);
     put_xml(out, "  <testsuite name=\"", c->with->num_args == 1 ? c->with->args[0] : "captures");
     text_printf(out, "\" tests=\"%d\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n", KRPC_NUM_RULES + (int)num_errors,
                 num_failures, num_errors, (double)c->sum.duration_ns / 1e9);
-    if (num_errors > 0)
-        text_puts(out, "    <testcase classname=\"krpcscope\" name=\"read\">\n      <error message=\"not everything could be "
-                       "read\"/>\n    </testcase>\n");
-    for (unsigned i = 0; i < KRPC_NUM_RULES; i++)
+    if (num_errors > 0) {
+        text_puts(
+            out, "    <testcase classname=\"krpcscope\" name=\"read\">\n      <error message=\"not everything could be "
+                 "read\"/>\n    </testcase>\n");
+    }
+    for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         put_case(c, (krpc_rule)i);
+    }
     text_puts(out, "  </testsuite>\n</testsuites>\n");
 }
 

@@ -14,8 +14,9 @@ static void ndjson_finding(check *c, const run_packet *packet, const krpc_findin
 /* A member of an object, with a comma where it is not the first. */
 static void put_count(text *out, bool *first, const char *key, uint64_t count)
 {
-    if (!*first)
+    if (!*first) {
         text_char(out, ',');
+    }
     *first = false;
     text_json(out, key, strlen(key));
     text_char(out, ':');
@@ -46,8 +47,9 @@ static void put_messages(text *out, const tally *sum)
     uint64_t queries = 0;
     bool first = true;
 
-    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
         queries += stats->queries[i];
+    }
     text_puts(out, ",\"messages\":{");
     put_count(out, &first, "total", sum->counts.krpc);
     put_count(out, &first, "queries", queries);
@@ -62,9 +64,12 @@ static void put_messages(text *out, const tally *sum)
     put_count(out, &first, "quoted", stats->quoted);
     text_puts(out, "},\"queries\":{");
     first = true;
-    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
-        if (stats->queries[i] > 0)
-            put_count(out, &first, i == KRPC_METHOD_NONE ? "none" : krpc_method_name((krpc_method)i), stats->queries[i]);
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
+        if (stats->queries[i] > 0) {
+            put_count(out, &first, i == KRPC_METHOD_NONE ? "none" : krpc_method_name((krpc_method)i),
+                      stats->queries[i]);
+        }
+    }
     text_char(out, '}');
 }
 
@@ -75,10 +80,12 @@ static void put_clients(text *out, const tally *sum)
     bool first = true;
 
     text_puts(out, ",\"clients\":{");
-    for (unsigned i = 0; i < num_clients; i++)
+    for (unsigned i = 0; i < num_clients; i++) {
         put_count(out, &first, record_client(clients[i].version, clients[i].len), clients[i].count);
-    if (sum->other_messages > 0)
+    }
+    if (sum->other_messages > 0) {
         put_count(out, &first, "others", sum->other_messages);
+    }
     text_char(out, '}');
 }
 
@@ -89,12 +96,14 @@ static void put_findings(text *out, const tally *sum)
     bool first = true;
 
     text_puts(out, ",\"findings\":{");
-    for (unsigned i = 0; i < num_rules; i++)
+    for (unsigned i = 0; i < num_rules; i++) {
         put_count(out, &first, krpc_rule_get(order[i])->slug, sum->rules[order[i]]->count);
+    }
     text_puts(out, "},\"severities\":{");
     first = true;
-    for (int i = KRPC_SEVERITY_NOTE; i <= (int)KRPC_SEVERITY_ERROR; i++)
+    for (int i = KRPC_SEVERITY_NOTE; i <= (int)KRPC_SEVERITY_ERROR; i++) {
         put_count(out, &first, krpc_severity_name((krpc_severity)i), sum->findings[i]);
+    }
     text_char(out, '}');
 }
 
@@ -106,24 +115,29 @@ static void put_adverts(text *out, const tally *sum)
     text_puts(out, ",\"adverts\":{");
     for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
         bool any = false;
-        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++)
+        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
             any = any || sum->adverts[channel][i] > 0;
-        if (!any)
+        }
+        if (!any) {
             continue;
+        }
         text_puts(out, first_channel ? "\"" : ",\"");
         first_channel = false;
         text_puts(out, krpc_channel_get((krpc_channel)channel)->name);
         text_puts(out, "\":{");
         first = true;
-        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++)
-            if (sum->adverts[channel][i] > 0)
+        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
+            if (sum->adverts[channel][i] > 0) {
                 put_count(out, &first, tracker_verdict_name((tracker_verdict)i), sum->adverts[channel][i]);
+            }
+        }
         text_char(out, '}');
     }
     text_puts(out, "},\"honoured\":{");
     first = true;
-    for (unsigned i = 0; i < TRACKER_NUM_LATER; i++)
+    for (unsigned i = 0; i < TRACKER_NUM_LATER; i++) {
         put_count(out, &first, tracker_later_name((tracker_later)i), sum->later[i]);
+    }
     text_char(out, '}');
 }
 
@@ -136,12 +150,14 @@ static void put_nodes(text *out, const tally *sum)
     put_count(out, &first, "natted", sum->num_natted);
     text_puts(out, ",\"port\":{");
     first = true;
-    for (unsigned i = 0; i < TRACKER_NUM_PORT; i++)
+    for (unsigned i = 0; i < TRACKER_NUM_PORT; i++) {
         put_count(out, &first, tracker_port_name((tracker_port)i), sum->nat_port[i]);
+    }
     text_puts(out, "},\"mapping\":{");
     first = true;
-    for (unsigned i = 0; i < TRACKER_NUM_MAPPING; i++)
+    for (unsigned i = 0; i < TRACKER_NUM_MAPPING; i++) {
         put_count(out, &first, tracker_mapping_name((tracker_mapping)i), sum->nat_mapping[i]);
+    }
     text_puts(out, "}}");
 }
 
@@ -165,8 +181,9 @@ static void ndjson_end(check *c)
 
     text_puts(out, "{\"type\":\"summary\",\"files\":[");
     for (unsigned i = 0; i < c->with->num_args; i++) {
-        if (i > 0)
+        if (i > 0) {
             text_char(out, ',');
+        }
         text_json_name(out, c->with->args[i]);
     }
     text_printf(out, "],\"files_read\":%u,\"partial\":%s,\"duration_s\":%.6f", sum->num_files,

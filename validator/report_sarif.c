@@ -64,8 +64,9 @@ static void put_region(text *out, const run_packet *packet, const krpc_finding *
 {
     bool whole = finding->off == 0 && finding->len == 0;
 
-    if (packet->byte_offset < 0)
+    if (packet->byte_offset < 0) {
         return;
+    }
     text_printf(out, ",\"region\":{\"byteOffset\":%" G_GINT64_FORMAT ",\"byteLength\":%u}",
                 packet->byte_offset + finding->off, whole ? packet->len : finding->len);
 }

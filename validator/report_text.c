@@ -11,17 +11,18 @@
 #include "wrap.h"
 
 #define SHOWN_CLIENTS 6
-#define LABEL_WIDTH 12
-#define INDENT 6  /* of what is said about a rule */
-#define WIDTH 100
+#define LABEL_WIDTH   12
+#define INDENT        6 /* of what is said about a rule */
+#define WIDTH         100
 
 /* The run is over when reports are written. */
 static void put_name(text *out, const check *c, unsigned file)
 {
     const char *name = c->with->args[file];
 
-    if (strcmp(name, "-") == 0)
+    if (strcmp(name, "-") == 0) {
         name = "standard input";
+    }
     text_printable(out, name, strlen(name));
 }
 
@@ -29,16 +30,18 @@ void report_frames(text *out, const check *c, const tally_rule *rule)
 {
     for (unsigned i = 0; i < rule->num_frames; i++) {
         tally_frame frame = rule->frames[i];
-        if (i > 0)
+        if (i > 0) {
             text_puts(out, ", ");
+        }
         if (c->with->num_args > 1 && (i == 0 || frame.file != rule->frames[i - 1].file)) {
             put_name(out, c, frame.file);
             text_char(out, ':');
         }
         text_uint(out, frame.frame);
     }
-    if (rule->more_frames)
+    if (rule->more_frames) {
         text_puts(out, ", ...");
+    }
 }
 
 /* As a terminal counts them: colours take no room. */
@@ -58,9 +61,11 @@ static size_t num_columns(const char *at, size_t len)
 /* Up to the next place where a line may be broken: behind the blank that follows a comma or a semicolon. */
 static size_t part_len(const char *at, size_t len)
 {
-    for (size_t i = 1; i < len; i++)
-        if (at[i] == ' ' && (at[i - 1] == ',' || at[i - 1] == ';'))
+    for (size_t i = 1; i < len; i++) {
+        if (at[i] == ' ' && (at[i - 1] == ',' || at[i - 1] == ';')) {
             return i + 1;
+        }
+    }
     return len;
 }
 
@@ -70,8 +75,9 @@ static void end_line(text *out, size_t indent)
     size_t start = out->len;
     size_t column = 0;
 
-    while (start > 0 && out->data[start - 1] != '\n')
+    while (start > 0 && out->data[start - 1] != '\n') {
         start--;
+    }
     size_t len = out->len - start;
     char *line = g_strndup(out->data + start, len);
     out->len = start;
@@ -102,8 +108,9 @@ void report_clients(text *out, const tally_rule *rule)
 
     for (unsigned i = 0; i < rule->num_clients; i++) {
         unsigned at = i;
-        for (; at > 0 && by_count[at - 1].count < rule->clients[i].count; at--)
+        for (; at > 0 && by_count[at - 1].count < rule->clients[i].count; at--) {
             by_count[at] = by_count[at - 1];
+        }
         by_count[at] = rule->clients[i];
     }
     for (unsigned i = 0; i < rule->num_clients; i++) {
@@ -137,8 +144,9 @@ static void put_rule(check *c, krpc_rule which)
     text_puts(out, rule->num_frames == 1 ? "      frame " : "      frames ");
     report_frames(out, c, rule);
     if (report_knows_clients(rule)) {
-        if (rule->num_clients > 1)
+        if (rule->num_clients > 1) {
             end_line(out, INDENT);
+        }
         text_puts(out, rule->num_clients > 1 ? "      sent by " : "; sent by ");
         report_clients(out, rule);
     }
@@ -163,10 +171,12 @@ static text *put_label(check *c, const char *label)
 
 static void put_part(text *out, bool *first, uint64_t count, const char *what)
 {
-    if (count == 0)
+    if (count == 0) {
         return;
-    if (!*first)
+    }
+    if (!*first) {
         text_puts(out, ", ");
+    }
     *first = false;
     text_count(out, count);
     text_char(out, ' ');
@@ -196,12 +206,14 @@ static void put_packets(check *c)
         return;
     }
     text_count(out, counts->packets);
-    if (c->sum.duration_ns > 0)
+    if (c->sum.duration_ns > 0) {
         text_printf(out, " in %.1f s", (double)c->sum.duration_ns / 1e9);
-    if (c->with->merge && c->with->num_args > 1)
+    }
+    if (c->with->merge && c->with->num_args > 1) {
         text_puts(out, " of the captures, taken as one");
-    else if (c->with->num_args > 1)
+    } else if (c->with->num_args > 1) {
         text_printf(out, " of %u capture%s", c->sum.num_files, c->sum.num_files == 1 ? "" : "s");
+    }
     text_puts(out, ": ");
     put_part(out, &first, counts->udp, "UDP");
     put_part(out, &first, counts->tcp, "TCP");
@@ -221,8 +233,9 @@ static void put_messages(check *c)
     uint64_t queries = 0;
     bool first = true;
 
-    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
         queries += stats->queries[i];
+    }
     text *out = put_label(c, "DHT");
     if (c->sum.counts.krpc == 0) {
         text_puts(out, "no messages\n");
@@ -236,12 +249,15 @@ static void put_messages(check *c)
     put_part(out, &first, stats->others, "of no type");
     put_part(out, &first, stats->unanswered, "queries unanswered");
     end_line(out, 2 + LABEL_WIDTH);
-    if (queries == 0)
+    if (queries == 0) {
         return;
+    }
     out = put_label(c, "queries");
     first = true;
-    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
-        put_part(out, &first, stats->queries[i], i == KRPC_METHOD_NONE ? "without a name" : krpc_method_name((krpc_method)i));
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
+        put_part(out, &first, stats->queries[i],
+                 i == KRPC_METHOD_NONE ? "without a name" : krpc_method_name((krpc_method)i));
+    }
     end_line(out, 2 + LABEL_WIDTH);
 }
 
@@ -250,8 +266,9 @@ static void put_peers(check *c)
     const tracker_stats *stats = &c->sum.stats;
     bool first = true;
 
-    if (stats->peerwire_messages == 0)
+    if (stats->peerwire_messages == 0) {
         return;
+    }
     text *out = put_label(c, "peers");
     put_part(out, &first, stats->peerwire_messages, "peer wire messages");
     put_part(out, &first, stats->port_messages_tcp, "PORT over TCP");
@@ -264,20 +281,23 @@ static void put_clients(check *c)
     tally_client clients[TALLY_VERSIONS];
     unsigned num_clients = tally_clients(&c->sum, clients);
 
-    if (num_clients == 0)
+    if (num_clients == 0) {
         return;
+    }
     text *out = put_label(c, "clients");
     text_puts(out, "messages from ");
     for (unsigned i = 0; i < MIN(num_clients, SHOWN_CLIENTS); i++) {
-        if (i > 0)
+        if (i > 0) {
             text_puts(out, ", ");
+        }
         text_puts(out, clients[i].len > 0 ? record_client(clients[i].version, clients[i].len) : "unknown");
         text_puts(out, " (");
         text_count(out, clients[i].count);
         text_char(out, ')');
     }
-    if (num_clients > SHOWN_CLIENTS)
+    if (num_clients > SHOWN_CLIENTS) {
         text_printf(out, " and %u more", num_clients - SHOWN_CLIENTS);
+    }
     end_line(out, 2 + LABEL_WIDTH);
 }
 
@@ -287,10 +307,11 @@ static void put_nodes(check *c)
     text *out = put_label(c, "nodes");
     bool first = true;
 
-    if (sum->num_nodes == 0)
+    if (sum->num_nodes == 0) {
         text_puts(out, "none");
-    else
+    } else {
         text_count(out, sum->num_nodes);
+    }
     if (sum->num_natted > 0) {
         text_puts(out, ", of which ");
         text_count(out, sum->num_natted);
@@ -315,10 +336,12 @@ static void put_adverts(check *c)
         uint64_t sum = 0;
         bool first = true;
 
-        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++)
+        for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
             sum += verdicts[i];
-        if (sum == 0)
+        }
+        if (sum == 0) {
             continue;
+        }
         text *out = put_label(c, labelled ? "" : "ports said");
         size_t start = out->len;
         labelled = true;
@@ -334,8 +357,9 @@ static void put_adverts(check *c)
         }
         end_line(out, 2 + LABEL_WIDTH);
     }
-    if (!labelled)
+    if (!labelled) {
         return;
+    }
     text *out = put_label(c, "and then");
     bool first = true;
     put_part(out, &first, c->sum.later[TRACKER_LATER_HONOURED], "honoured");
@@ -349,12 +373,13 @@ static void put_adverts(check *c)
 static void put_dropped(check *c)
 {
     const tracker_stats *stats = &c->sum.stats;
-    uint64_t sum = stats->dropped_nodes + stats->dropped_transactions + stats->dropped_adverts + stats->dropped_streams +
-                   c->sum.counts.fragments_lost;
+    uint64_t sum = stats->dropped_nodes + stats->dropped_transactions + stats->dropped_adverts +
+                   stats->dropped_streams + c->sum.counts.fragments_lost;
     bool first = true;
 
-    if (sum == 0)
+    if (sum == 0) {
         return;
+    }
     text *out = put_label(c, "dropped");
     put_part(out, &first, stats->dropped_nodes, "nodes (see --max-nodes)");
     put_part(out, &first, stats->dropped_transactions, "queries");
@@ -377,11 +402,13 @@ static void put_found(check *c)
 
 void report_stories(text *out, const check *c)
 {
-    if (c->sum.stories.len == 0)
+    if (c->sum.stories.len == 0) {
         return;
+    }
     text_put(out, c->sum.stories.data, c->sum.stories.len);
-    if (c->sum.num_natted > TALLY_STORIES)
+    if (c->sum.num_natted > TALLY_STORIES) {
         text_printf(out, "  ... and %" G_GUINT64_FORMAT " more: krpcscope nodes\n", c->sum.num_natted - TALLY_STORIES);
+    }
 }
 
 static void text_end(check *c)
@@ -390,10 +417,12 @@ static void text_end(check *c)
     unsigned num_rules = tally_order(&c->sum, order);
     text *out = output_text(c->output);
 
-    for (unsigned i = 0; i < num_rules; i++)
+    for (unsigned i = 0; i < num_rules; i++) {
         put_rule(c, order[i]);
-    if (num_rules > 0)
+    }
+    if (num_rules > 0) {
         text_puts(out, "\n");
+    }
     style_puts(out, c->with->color, STYLE_BOLD, "Summary");
     if (c->with->num_args == 1) {
         text_puts(out, " of ");

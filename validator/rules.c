@@ -5,9 +5,9 @@
 #include <krpc/rules.h>
 
 #include "commands.h"
+#include "grid.h"
 #include "output.h"
 #include "style.h"
-#include "grid.h"
 
 static void put_member(text *out, const char *before, const char *value)
 {
@@ -34,8 +34,9 @@ int rules_main(const options *with)
     output *to = output_new(with->output);
     char line[200];
 
-    if (to == NULL)
+    if (to == NULL) {
         return EXIT_TROUBLE;
+    }
     grid *rows = grid_new(headings, 4);
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         const krpc_rule_info *info = krpc_rule_get((krpc_rule)i);
@@ -51,9 +52,10 @@ int rules_main(const options *with)
         krpc_rule_text(line, sizeof line, (krpc_rule)i);
         text_puts(grid_cell(rows), line);
     }
-    if (with->format == FORMAT_TEXT)
+    if (with->format == FORMAT_TEXT) {
         grid_put(output_text(to), rows, with->color);
-    else
+    } else {
         grid_free(rows);
+    }
     return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
 }

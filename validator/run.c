@@ -20,8 +20,8 @@
 #include "reader.h"
 #include "relay.h"
 
-#define FETCH 64      /* so many packets ahead their records are fetched, in two steps of FETCH_AFTER packets */
-#define FETCH_AFTER 6
+#define FETCH        64 /* so many packets ahead their records are fetched, in two steps of FETCH_AFTER packets */
+#define FETCH_AFTER  6
 #define MAX_FINDINGS 64 /* kept for one packet before they grow */
 
 struct run {
@@ -100,8 +100,9 @@ uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
 {
     unsigned file = from->merged ? frame % from->num_files : from->file;
 
-    if (file_out != NULL)
+    if (file_out != NULL) {
         *file_out = file;
+    }
     return from->merged ? frame / from->num_files : frame;
 }
 
@@ -114,10 +115,11 @@ void run_put_frame(text *out, const run *from, uint32_t frame)
         /* compare knows its two files by their sides. */
         const char *name = run_file_name(from, file);
         const char *slash = strrchr(name, '/');
-        if (from->options->inside != NULL)
+        if (from->options->inside != NULL) {
             name = file == 0 ? "inside" : "outside";
-        else if (slash != NULL)
+        } else if (slash != NULL) {
             name = slash + 1;
+        }
         text_printable(out, name, strlen(name));
         text_char(out, ':');
     }
@@ -134,8 +136,9 @@ size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_findi
     char line[RUN_FINDING_TEXT];
     text merged = {0};
 
-    if (from == NULL || !from->merged || named == NULL)
+    if (from == NULL || !from->merged || named == NULL) {
         return krpc_finding_text(out, cap, finding, data, len);
+    }
     int64_t *number = named[strlen(FRAME "{")] == 'a' ? &own.a : &own.b;
     uint32_t frame = (uint32_t)*number;
     *number = run_frame(from, frame, NULL);
@@ -152,10 +155,12 @@ size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_findi
 
 bool run_node_get(const run *from, uint32_t index, tracker_node *out)
 {
-    if (!tracker_node_get(from->tracker, index, out))
+    if (!tracker_node_get(from->tracker, index, out)) {
         return false;
-    if (from->anonymizer != NULL)
+    }
+    if (from->anonymizer != NULL) {
         anonymize_node(from->anonymizer, out);
+    }
     return true;
 }
 
@@ -188,11 +193,12 @@ static void give_advert(void *ctx, const tracker_advert *advert)
 static tracker *make_tracker(run *r)
 {
     const options *with = r->options;
-    tracker_options bounds = {.max_nodes = with->max_nodes, .ctx = r,
-                              .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
+    tracker_options bounds = {
+        .max_nodes = with->max_nodes, .ctx = r, .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
 
-    if (r->visitor->advert != NULL)
+    if (r->visitor->advert != NULL) {
         bounds.advert_done = give_advert; /* nobody else wants the verdicts worked out */
+    }
     return tracker_new(&bounds);
 }
 
@@ -200,15 +206,17 @@ static void begin_tracker(run *r, const batch *b)
 {
     r->counts = (run_counts){0};
     r->tracker = b->tracker;
-    if (r->visitor->begin != NULL)
+    if (r->visitor->begin != NULL) {
         r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : reader_file_name(r->reader, b->file));
+    }
 }
 
 static void end_tracker(run *r)
 {
     tracker_finish(r->tracker);
-    if (r->visitor->end != NULL)
+    if (r->visitor->end != NULL) {
         r->visitor->end(r->visitor->ctx, r);
+    }
     tracker_free(r->tracker);
     r->tracker = NULL;
 }
@@ -226,17 +234,21 @@ static void add_counts(run_counts *sum, const run_counts *more)
     sum->malformed += more->malformed;
     sum->fragments += more->fragments;
     sum->fragments_lost += more->fragments_lost;
-    if (sum->first_ns == 0)
+    if (sum->first_ns == 0) {
         sum->first_ns = more->first_ns;
-    if (more->last_ns != 0)
+    }
+    if (more->last_ns != 0) {
         sum->last_ns = more->last_ns;
+    }
 }
 
 static bool has_port(const uint16_t *ports, unsigned num_ports, const tracker_packet *where)
 {
-    for (unsigned i = 0; i < num_ports; i++)
-        if (where->src.port == ports[i] || where->dst.port == ports[i])
+    for (unsigned i = 0; i < num_ports; i++) {
+        if (where->src.port == ports[i] || where->dst.port == ports[i]) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -273,10 +285,12 @@ static void visit_anonymous(run *r, const run_packet *packet, const krpc_message
         anonymize_result(r->anonymizer, &own_result);
         visitor->message(visitor->ctx, &own, own_message, &own_result);
     }
-    if (visitor->findings != NULL && r->num_findings > 0)
+    if (visitor->findings != NULL && r->num_findings > 0) {
         visitor->findings(visitor->ctx, &own, own_message, r->findings, r->num_findings);
-    if (visitor->packet != NULL)
+    }
+    if (visitor->packet != NULL) {
         visitor->packet(visitor->ctx, &own);
+    }
 }
 
 static void visit(run *r, const run_packet *packet, const krpc_message *message, const tracker_result *result)
@@ -287,12 +301,15 @@ static void visit(run *r, const run_packet *packet, const krpc_message *message,
         visit_anonymous(r, packet, message, result);
         return;
     }
-    if (visitor->message != NULL && message != NULL)
+    if (visitor->message != NULL && message != NULL) {
         visitor->message(visitor->ctx, packet, message, result);
-    if (visitor->findings != NULL && r->num_findings > 0)
+    }
+    if (visitor->findings != NULL && r->num_findings > 0) {
         visitor->findings(visitor->ctx, packet, message, r->findings, r->num_findings);
-    if (visitor->packet != NULL)
+    }
+    if (visitor->packet != NULL) {
         visitor->packet(visitor->ctx, packet);
+    }
 }
 
 static void judge_udp(run *r, batch *b, uint32_t index, const krpc_sink *sink)
@@ -308,8 +325,9 @@ static void judge_udp(run *r, batch *b, uint32_t index, const krpc_sink *sink)
         return;
     }
     r->counts.krpc++;
-    for (uint32_t i = 0; i < item->num_findings; i++)
+    for (uint32_t i = 0; i < item->num_findings; i++) {
         keep_finding(r, &b->findings[item->first_finding + i]);
+    }
     tracker_message(r->tracker, &packet->where, message, packet->data, &item->keys, &result, sink);
     visit(r, packet, message, &result);
 }
@@ -331,9 +349,10 @@ static void judge_item(run *r, batch *b, uint32_t index)
         visit(r, packet, NULL, NULL);
         break;
     case FRAME_ICMP:
-        if (item->has_quote)
+        if (item->has_quote) {
             tracker_unreachable(r->tracker, &packet->where, &item->quote_src, &item->quote_dst, packet->data,
                                 packet->len, item->is_port_unreachable, &sink);
+        }
         visit(r, packet, NULL, NULL);
         break;
     default:
@@ -345,14 +364,16 @@ static void judge_item(run *r, batch *b, uint32_t index)
  * FETCH_AFTER beyond the end. */
 static void fetch(run *r, batch *b, uint32_t index)
 {
-    if (b->is_foreign)
+    if (b->is_foreign) {
         batch_fetch(b, index + BATCH_FETCH_AHEAD);
+    }
     if (index < b->num_items) {
         batch_item *item = &b->items[index];
-        if (item->maybe_krpc)
+        if (item->maybe_krpc) {
             tracker_fetch_indexes(r->tracker, &item->keys);
-        else if (item->packet.protocol == FRAME_UDP)
+        } else if (item->packet.protocol == FRAME_UDP) {
             tracker_fetch_datagram(r->tracker, &item->packet.where);
+        }
     }
     if (index >= FETCH_AFTER && b->items[index - FETCH_AFTER].maybe_krpc) {
         batch_item *item = &b->items[index - FETCH_AFTER];
@@ -366,25 +387,32 @@ static bool judge_batch(void *ctx, batch *b)
     run *r = ctx;
 
     r->file = b->file;
-    if (r->tracker == NULL)
+    if (r->tracker == NULL) {
         begin_tracker(r, b);
+    }
     add_counts(&r->counts, &b->counts);
     r->num_packets += b->counts.packets;
-    for (uint32_t i = 0; b->is_foreign && i < BATCH_FETCH_AHEAD; i++)
+    for (uint32_t i = 0; b->is_foreign && i < BATCH_FETCH_AHEAD; i++) {
         batch_fetch(b, i);
+    }
     for (uint32_t first = 0, fetched = 0; first < b->num_items; first += FETCH) {
         uint32_t end = MIN(first + FETCH, b->num_items);
-        for (; fetched < end + FETCH_AFTER; fetched++)
+        for (; fetched < end + FETCH_AFTER; fetched++) {
             fetch(r, b, fetched);
-        for (uint32_t i = first; i < end && !r->stopped; i++)
+        }
+        for (uint32_t i = first; i < end && !r->stopped; i++) {
             judge_item(r, b, i);
+        }
     }
-    if (b->ends_file)
+    if (b->ends_file) {
         end_tracker(r);
-    if (b->is_live)
+    }
+    if (b->is_live) {
         output_flush(r->output);
-    if (r->shows_progress)
+    }
+    if (r->shows_progress) {
         progress_show(reader_file_name(r->reader, r->file), b->progress, r->num_packets);
+    }
     return output_ok(r->output) && !r->stopped;
 }
 
@@ -394,16 +422,20 @@ static bool fill_batch(void *ctx, batch *b)
 {
     run *r = ctx;
 
-    if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b))
+    if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b)) {
         return false;
-    if (r->next_tracker == NULL)
+    }
+    if (r->next_tracker == NULL) {
         r->next_tracker = make_tracker(r);
+    }
     b->tracker = r->next_tracker;
-    if (b->ends_file)
+    if (b->ends_file) {
         r->next_tracker = NULL;
+    }
     batch_decode(b);
-    if (b->is_foreign && r->visitor->body != NULL && r->anonymizer == NULL)
+    if (b->is_foreign && r->visitor->body != NULL && r->anonymizer == NULL) {
         batch_write_bodies(b, r->visitor);
+    }
     return true;
 }
 
@@ -419,8 +451,9 @@ static void discard_batch(void *ctx, const batch *b)
 {
     const run *r = ctx;
 
-    if (b->ends_file && b->tracker != r->tracker)
+    if (b->ends_file && b->tracker != r->tracker) {
         tracker_free(b->tracker);
+    }
 }
 
 bool run_captures(const options *with, const run_visitor *visitor, output *to)
@@ -432,14 +465,17 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
     r.merged = with->merge && with->num_args > 1;
     r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
     r.reader = reader_new(with, visitor->keep_frames, r.shows_progress);
-    if (with->anonymize != NULL)
+    if (with->anonymize != NULL) {
         r.anonymizer = anonymizer_new(with->anonymize);
+    }
     progress_begin();
     relay_run(&ends, with->threads > 1);
-    if (r.next_tracker != r.tracker)
+    if (r.next_tracker != r.tracker) {
         tracker_free(r.next_tracker);
-    if (r.tracker != NULL)
+    }
+    if (r.tracker != NULL) {
         end_tracker(&r);
+    }
     progress_clear();
     bool ok = reader_num_failed(r.reader) == 0;
     anonymizer_free(r.anonymizer);

@@ -32,9 +32,9 @@ typedef struct run_packet {
     uint32_t raw_wire_len;
     uint32_t tcp_seq;
     uint32_t tcp_ack;
-    int64_t byte_offset;  /* of data in its file; -1 when unknown, or when it was put together from fragments */
-    uint8_t protocol;     /* frame_protocol */
-    uint8_t link;         /* frame_link */
+    int64_t byte_offset; /* of data in its file; -1 when unknown, or when it was put together from fragments */
+    uint8_t protocol;    /* frame_protocol */
+    uint8_t link;        /* frame_link */
     uint8_t tcp_flags;
     bool has_time;
 } run_packet;

@@ -25,9 +25,11 @@ static bool is_client(const selection *which, const uint8_t *version, size_t len
     const char *name = record_client(version, len);
     size_t want = strlen(which->client);
 
-    for (; *name != 0; name++)
-        if (g_ascii_strncasecmp(name, which->client, want) == 0)
+    for (; *name != 0; name++) {
+        if (g_ascii_strncasecmp(name, which->client, want) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -40,9 +42,11 @@ static bool names_port(const krpc_message *message, int32_t port)
 {
     static const krpc_field fields[] = {KRPC_P, KRPC_A_PORT, KRPC_R_P};
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++)
-        if (krpc_has(message, fields[i]) && message->value[fields[i]].num == port)
+    for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++) {
+        if (krpc_has(message, fields[i]) && message->value[fields[i]].num == port) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -59,75 +63,97 @@ bool select_message(const selection *which, const run_packet *packet, const krpc
     const tracker_packet *where = &packet->where;
     const uint8_t *data = packet->data;
 
-    if (select_all(which))
+    if (select_all(which)) {
         return true;
-    if (which->endpoint.addr_len != 0 && !is_endpoint(which, &where->src) && !is_endpoint(which, &where->dst))
+    }
+    if (which->endpoint.addr_len != 0 && !is_endpoint(which, &where->src) && !is_endpoint(which, &where->dst)) {
         return false;
-    if (which->has_id && !is_id(krpc_message_id(message, data), which->id))
+    }
+    if (which->has_id && !is_id(krpc_message_id(message, data), which->id)) {
         return false;
-    if (which->has_info_hash && !is_about(which, message, data, result))
+    }
+    if (which->has_info_hash && !is_about(which, message, data, result)) {
         return false;
+    }
     if (which->port >= 0 && where->src.port != which->port && where->dst.port != which->port &&
-        !names_port(message, which->port))
+        !names_port(message, which->port)) {
         return false;
-    if (which->client == NULL)
+    }
+    if (which->client == NULL) {
         return true;
+    }
     const krpc_value *v = &message->value[KRPC_V];
     return is_client(which, data + (krpc_has(message, KRPC_V) ? v->off : 0), krpc_has(message, KRPC_V) ? v->len : 0);
 }
 
 bool select_advert(const selection *which, const tracker_advert *advert)
 {
-    if (select_all(which))
+    if (select_all(which)) {
         return true;
+    }
     if (which->endpoint.addr_len != 0 && !is_endpoint(which, &advert->sender) &&
-        !is_endpoint(which, &advert->receiver) && !is_endpoint(which, &advert->observed))
+        !is_endpoint(which, &advert->receiver) && !is_endpoint(which, &advert->observed)) {
         return false;
-    if (which->has_id && !(advert->has_node_id && is_id(advert->node_id, which->id)))
+    }
+    if (which->has_id && !(advert->has_node_id && is_id(advert->node_id, which->id))) {
         return false;
-    if (which->has_info_hash && !(advert->has_info_hash && is_id(advert->info_hash, which->info_hash)))
+    }
+    if (which->has_info_hash && !(advert->has_info_hash && is_id(advert->info_hash, which->info_hash))) {
         return false;
+    }
     if (which->port >= 0 && advert->sender.port != which->port && advert->advertised_port != which->port &&
-        advert->observed.port != which->port && advert->dht_port != which->port)
+        advert->observed.port != which->port && advert->dht_port != which->port) {
         return false;
+    }
     return which->client == NULL || is_client(which, advert->version, advert->version_len);
 }
 
 static bool node_is_endpoint(const selection *which, const tracker_node *node)
 {
-    if (is_endpoint(which, &node->endpoint))
+    if (is_endpoint(which, &node->endpoint)) {
         return true;
-    for (uint32_t i = 0; i < node->nat.num_kept; i++)
-        if (is_endpoint(which, &node->nat.external[i].endpoint))
+    }
+    for (uint32_t i = 0; i < node->nat.num_kept; i++) {
+        if (is_endpoint(which, &node->nat.external[i].endpoint)) {
             return true;
+        }
+    }
     return false;
 }
 
 static bool node_has_port(const tracker_node *node, int32_t port)
 {
-    if (node->endpoint.port == port)
+    if (node->endpoint.port == port) {
         return true;
-    for (uint32_t i = 0; i < node->nat.num_kept; i++)
-        if (node->nat.external[i].endpoint.port == port)
+    }
+    for (uint32_t i = 0; i < node->nat.num_kept; i++) {
+        if (node->nat.external[i].endpoint.port == port) {
             return true;
+        }
+    }
     return false;
 }
 
 bool select_node(const selection *which, const tracker_node *node)
 {
-    if (select_all(which))
+    if (select_all(which)) {
         return true;
-    if (which->endpoint.addr_len != 0 && !node_is_endpoint(which, node))
+    }
+    if (which->endpoint.addr_len != 0 && !node_is_endpoint(which, node)) {
         return false;
+    }
     if (which->has_id) {
         bool found = false;
-        for (uint32_t i = 0; i < MIN(node->num_ids, TRACKER_MAX_IDS) && !found; i++)
+        for (uint32_t i = 0; i < MIN(node->num_ids, TRACKER_MAX_IDS) && !found; i++) {
             found = is_id(node->ids[i], which->id);
-        if (!found)
+        }
+        if (!found) {
             return false;
+        }
     }
-    if (which->port >= 0 && !node_has_port(node, which->port))
+    if (which->port >= 0 && !node_has_port(node, which->port)) {
         return false;
+    }
     return which->client == NULL || is_client(which, node->version, node->version_len);
 }
 
@@ -145,8 +171,9 @@ static guint endpoint_hash(gconstpointer key)
     const krpc_endpoint *endpoint = key;
     guint hash = endpoint->port;
 
-    for (uint32_t i = 0; i < endpoint->addr_len; i++)
+    for (uint32_t i = 0; i < endpoint->addr_len; i++) {
         hash = hash * 31 + endpoint->addr[i];
+    }
     return hash;
 }
 
@@ -157,8 +184,9 @@ static gboolean endpoint_equal(gconstpointer a, gconstpointer b)
 
 participants *participants_new(const selection *which)
 {
-    if (!which->has_info_hash)
+    if (!which->has_info_hash) {
         return NULL;
+    }
     participants *all = g_new(participants, 1);
     *all = (participants){which, g_hash_table_new_full(endpoint_hash, endpoint_equal, g_free, NULL)};
     return all;
@@ -166,8 +194,9 @@ participants *participants_new(const selection *which)
 
 void participants_free(participants *all)
 {
-    if (all != NULL)
+    if (all != NULL) {
         g_hash_table_destroy(all->endpoints);
+    }
     g_free(all);
 }
 
@@ -177,8 +206,9 @@ void participants_note(participants *all, const run_packet *packet, const krpc_m
     const krpc_endpoint *from = &packet->where.src;
 
     if (is_about(all->which, message, packet->data, result) && !g_hash_table_contains(all->endpoints, from) &&
-        g_hash_table_size(all->endpoints) < MAX_PARTICIPANTS)
+        g_hash_table_size(all->endpoints) < MAX_PARTICIPANTS) {
         g_hash_table_add(all->endpoints, g_memdup2(from, sizeof *from));
+    }
 }
 
 bool participants_has(void *all, const tracker_node *node)

@@ -23,8 +23,8 @@ struct source {
     source_file *files;
     char *const *paths;
     unsigned num_files;
-    unsigned current;  /* without merge: the file that is read */
-    unsigned next;     /* the file to open next */
+    unsigned current; /* without merge: the file that is read */
+    unsigned next;    /* the file to open next */
     unsigned num_failed;
     bool merge;
     int last; /* merge: whose packet was given out; it must be read on before the next */
@@ -35,8 +35,9 @@ static bool open_file(source *from, unsigned index)
     char *error = NULL;
 
     from->files[index].capture = capture_open(from->paths[index], &error);
-    if (from->files[index].capture != NULL)
+    if (from->files[index].capture != NULL) {
         return true;
+    }
     say("%s", error);
     g_free(error);
     from->num_failed++;
@@ -75,8 +76,9 @@ source *source_new(char *const *paths, unsigned num_paths, bool merge)
     from->num_files = num_paths;
     from->merge = merge;
     from->last = -1;
-    for (unsigned i = 0; i < num_paths; i++)
+    for (unsigned i = 0; i < num_paths; i++) {
         from->files[i].name = strcmp(paths[i], "-") == 0 ? "standard input" : paths[i];
+    }
     return from;
 }
 
@@ -84,24 +86,28 @@ source *source_new(char *const *paths, unsigned num_paths, bool merge)
 bool source_advance(source *from)
 {
     if (!from->merge) {
-        if (from->next > 0 && from->files[from->current].capture != NULL)
+        if (from->next > 0 && from->files[from->current].capture != NULL) {
             close_file(&from->files[from->current]);
+        }
         while (from->next < from->num_files) {
             from->current = from->next++;
-            if (open_file(from, from->current))
+            if (open_file(from, from->current)) {
                 return true;
+            }
         }
         return false;
     }
-    if (from->next > 0)
+    if (from->next > 0) {
         return false;
+    }
     bool any = false;
-    for (from->next = 0; from->next < from->num_files; from->next++)
+    for (from->next = 0; from->next < from->num_files; from->next++) {
         if (open_file(from, from->next)) {
             source_file *file = &from->files[from->next];
             file->has_packet = read_file(from, file, &file->packet);
             any = true;
         }
+    }
     from->next = from->num_files;
     return any;
 }
@@ -117,8 +123,9 @@ static bool next_merged(source *from, capture_packet *out, unsigned *file_out)
     }
     for (unsigned i = 0; i < from->num_files; i++) {
         source_file *file = &from->files[i];
-        if (file->has_packet && (best == NULL || file->packet.time_ns < best->packet.time_ns))
+        if (file->has_packet && (best == NULL || file->packet.time_ns < best->packet.time_ns)) {
             best = file;
+        }
     }
     if (best == NULL) {
         from->last = -1;
@@ -132,8 +139,9 @@ static bool next_merged(source *from, capture_packet *out, unsigned *file_out)
 
 bool source_next(source *from, capture_packet *out, unsigned *file_out)
 {
-    if (from->merge)
+    if (from->merge) {
         return next_merged(from, out, file_out);
+    }
     *file_out = from->current;
     return read_file(from, &from->files[from->current], out);
 }
@@ -166,12 +174,14 @@ double source_progress(const source *from)
 
     for (unsigned i = 0; i < from->num_files; i++) {
         double part = 0;
-        if (from->files[i].capture != NULL)
+        if (from->files[i].capture != NULL) {
             part = capture_progress(from->files[i].capture);
-        else if (i < from->next)
+        } else if (i < from->next) {
             part = 1;
-        if (part < 0)
+        }
+        if (part < 0) {
             return -1;
+        }
         sum += part;
     }
     return sum / from->num_files;
@@ -184,10 +194,12 @@ const char *source_link_text(const source *from, unsigned file)
 
 void source_free(source *from)
 {
-    if (from == NULL)
+    if (from == NULL) {
         return;
-    for (unsigned i = 0; i < from->num_files; i++)
+    }
+    for (unsigned i = 0; i < from->num_files; i++) {
         close_file(&from->files[i]);
+    }
     g_free(from->files);
     g_free(from);
 }

@@ -11,9 +11,9 @@
 #include "select.h"
 #include "wrap.h"
 
-#define LINE_WIDTH 100
+#define LINE_WIDTH     100
 #define SHOWN_EXTERNAL 3
-#define SHOWN_PORTS 4
+#define SHOWN_PORTS    4
 
 /* The ports that a host names for its DHT. */
 typedef struct dht_claims {
@@ -35,11 +35,13 @@ static void collect_entry(dht_claims *out, const ledger_entry *entry)
 {
     unsigned n = 0;
 
-    if (entry->service != KRPC_SERVICE_DHT)
+    if (entry->service != KRPC_SERVICE_DHT) {
         return;
-    while (n < out->num_claims && (out->claims[n].port != entry->advertised_port ||
-                                   out->claims[n].channel != entry->channel))
+    }
+    while (n < out->num_claims &&
+           (out->claims[n].port != entry->advertised_port || out->claims[n].channel != entry->channel)) {
         n++;
+    }
     if (n == SHOWN_PORTS) {
         out->more = true;
         return;
@@ -54,8 +56,9 @@ static void collect_entry(dht_claims *out, const ledger_entry *entry)
     out->claims[n].frame = MIN(out->claims[n].frame, entry->frames[0]);
     if (entry->later < TRACKER_NUM_LATER) {
         uint32_t *frame = &out->claims[n].later[entry->later].frame;
-        if (*frame == 0 || (entry->later_frame != 0 && entry->later_frame < *frame))
+        if (*frame == 0 || (entry->later_frame != 0 && entry->later_frame < *frame)) {
             *frame = entry->later_frame;
+        }
         out->claims[n].later[entry->later].count += entry->count;
     }
 }
@@ -65,8 +68,9 @@ static void collect_from(dht_claims *out, const ledger *book, const krpc_endpoin
     const ledger_entry *entry;
 
     for (unsigned i = ledger_find(book, host); (entry = ledger_get(book, i)) != NULL; i++) {
-        if (!krpc_endpoint_equal(&entry->host, host))
+        if (!krpc_endpoint_equal(&entry->host, host)) {
             break;
+        }
         collect_entry(out, entry);
     }
 }
@@ -78,8 +82,9 @@ static void collect(dht_claims *out, const ledger *book, const tracker_node *nod
     collect_from(out, book, &node->endpoint);
     for (uint32_t i = 0; i < node->nat.num_kept; i++) {
         const krpc_endpoint *outside = &node->nat.external[i].endpoint;
-        if (krpc_endpoint_same_addr(outside, &node->endpoint) && outside->port != node->endpoint.port)
+        if (krpc_endpoint_same_addr(outside, &node->endpoint) && outside->port != node->endpoint.port) {
             collect_from(out, book, outside);
+        }
     }
 }
 
@@ -87,8 +92,9 @@ static bool is_collected(const tracker_node *node, const krpc_endpoint *host)
 {
     bool found = krpc_endpoint_equal(host, &node->endpoint);
 
-    for (uint32_t i = 0; i < node->nat.num_kept; i++)
+    for (uint32_t i = 0; i < node->nat.num_kept; i++) {
         found = found || krpc_endpoint_equal(host, &node->nat.external[i].endpoint);
+    }
     return found;
 }
 
@@ -110,8 +116,9 @@ static GHashTable *by_identity(const ledger *book)
     const ledger_entry *entry;
 
     for (unsigned i = 0; (entry = ledger_get(book, i)) != NULL; i++) {
-        if (!entry->has_node_id)
+        if (!entry->has_node_id) {
             continue;
+        }
         GBytes *key = identity(&entry->host, entry->node_id);
         GPtrArray *entries = g_hash_table_lookup(said, key);
         if (entries == NULL) {
@@ -126,15 +133,17 @@ static GHashTable *by_identity(const ledger *book)
 
 static void collect_elsewhere(dht_claims *out, GHashTable *said, const tracker_node *node)
 {
-    if (node->num_ids == 0)
+    if (node->num_ids == 0) {
         return;
+    }
     GBytes *key = identity(&node->endpoint, node->ids[0]);
     const GPtrArray *entries = g_hash_table_lookup(said, key);
     g_bytes_unref(key);
     for (guint i = 0; entries != NULL && i < entries->len; i++) {
         const ledger_entry *entry = g_ptr_array_index(entries, i);
-        if (!is_collected(node, &entry->host))
+        if (!is_collected(node, &entry->host)) {
             collect_entry(out, entry);
+        }
     }
 }
 
@@ -143,8 +152,9 @@ static uint32_t num_between(const tracker_node *node)
 {
     uint32_t num = 0;
 
-    while (num < node->nat.num_kept && krpc_endpoint_scope(&node->nat.external[num].endpoint) != KRPC_ADDR_GLOBAL)
+    while (num < node->nat.num_kept && krpc_endpoint_scope(&node->nat.external[num].endpoint) != KRPC_ADDR_GLOBAL) {
         num++;
+    }
     return num < node->nat.num_kept ? num : 0;
 }
 
@@ -152,9 +162,11 @@ static bool is_seen_elsewhere(const tracker_node *node)
 {
     const tracker_nat *nat = &node->nat;
 
-    for (uint32_t i = 0; i < nat->num_kept; i++)
-        if (!krpc_endpoint_equal(&nat->external[i].endpoint, &node->endpoint))
+    for (uint32_t i = 0; i < nat->num_kept; i++) {
+        if (!krpc_endpoint_equal(&nat->external[i].endpoint, &node->endpoint)) {
             return true;
+        }
+    }
     return nat->num_external > 1 || nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED;
 }
 
@@ -162,12 +174,15 @@ static bool is_story(const ledger *book, const tracker_node *node)
 {
     dht_claims claims;
 
-    if (is_seen_elsewhere(node))
+    if (is_seen_elsewhere(node)) {
         return true;
+    }
     collect(&claims, book, node);
-    for (unsigned i = 0; i < claims.num_claims; i++)
-        if (claims.claims[i].port != node->endpoint.port)
+    for (unsigned i = 0; i < claims.num_claims; i++) {
+        if (claims.claims[i].port != node->endpoint.port) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -175,8 +190,9 @@ static void put_frames(text *out, const run *from, const uint32_t *frames, uint3
 {
     text_puts(out, num_frames == 1 ? " (frame " : " (frames ");
     for (uint32_t i = 0; i < num_frames; i++) {
-        if (i > 0)
+        if (i > 0) {
             text_puts(out, ", ");
+        }
         run_put_frame(out, from, frames[i]);
     }
     text_char(out, ')');
@@ -210,8 +226,9 @@ static void put_who(text *out, const tracker_node *node)
     } else {
         text_endpoint(out, &node->endpoint);
     }
-    if (node->version_len > 0)
+    if (node->version_len > 0) {
         text_printf(out, " (%s)", record_client(node->version, node->version_len));
+    }
 }
 
 static void put_externals(text *out, const run *from, const tracker_node *node, uint32_t first, uint32_t end)
@@ -221,12 +238,14 @@ static void put_externals(text *out, const run *from, const tracker_node *node, 
 
     for (uint32_t i = first; i < shown; i++) {
         const tracker_external *external = &nat->external[i];
-        if (i > first)
+        if (i > first) {
             text_puts(out, i + 1 == shown && (end < nat->num_kept || nat->num_external == shown) ? " and " : ", ");
-        if (krpc_endpoint_same_addr(&external->endpoint, &node->endpoint))
+        }
+        if (krpc_endpoint_same_addr(&external->endpoint, &node->endpoint)) {
             text_uint(out, external->endpoint.port);
-        else
+        } else {
             text_endpoint(out, &external->endpoint);
+        }
         put_frames(out, from, external->frames, MIN(external->num_frames, 2));
     }
 }
@@ -235,7 +254,8 @@ static void put_seen(text *out, const run *from, const tracker_node *node)
 {
     const tracker_nat *nat = &node->nat;
 
-    if (nat->num_kept == 0 || (nat->num_external == 1 && krpc_endpoint_equal(&nat->external[0].endpoint, &node->endpoint))) {
+    if (nat->num_kept == 0 ||
+        (nat->num_external == 1 && krpc_endpoint_equal(&nat->external[0].endpoint, &node->endpoint))) {
         text_printf(out, " sends from port %u", node->endpoint.port);
         if (nat->num_kept > 0) {
             text_puts(out, ", and is seen there");
@@ -250,13 +270,15 @@ static void put_seen(text *out, const run *from, const tracker_node *node)
         put_externals(out, from, node, 0, between);
         text_puts(out, "; behind a second NAT it");
     }
-    text_puts(out, krpc_endpoint_same_addr(&nat->external[between].endpoint, &node->endpoint) ? " is seen on port "
-                                                                                              : " is seen by others at ");
+    text_puts(out, krpc_endpoint_same_addr(&nat->external[between].endpoint, &node->endpoint)
+                       ? " is seen on port "
+                       : " is seen by others at ");
     put_externals(out, from, node, between, nat->num_kept);
     uint32_t shown = MIN(nat->num_kept - between, SHOWN_EXTERNAL);
-    if (nat->num_external - between > shown)
+    if (nat->num_external - between > shown) {
         text_printf(out, " and on %u more port%s", nat->num_external - between - shown,
                     nat->num_external - between - shown == 1 ? "" : "s");
+    }
     text_char(out, '.');
 }
 
@@ -264,39 +286,44 @@ static void put_behaviour(text *out, const tracker_node *node)
 {
     const tracker_nat *nat = &node->nat;
 
-    if (nat->mapping == TRACKER_MAPPING_DEPENDENT)
+    if (nat->mapping == TRACKER_MAPPING_DEPENDENT) {
         text_puts(out, nat->port == TRACKER_PORT_MIXED
                            ? " Its NAT keeps the port for some destinations and changes it for others:"
                            : " Its NAT uses another outside port for another destination:");
-    else if (nat->port == TRACKER_PORT_REWRITTEN && nat->mapping == TRACKER_MAPPING_INDEPENDENT)
+    } else if (nat->port == TRACKER_PORT_REWRITTEN && nat->mapping == TRACKER_MAPPING_INDEPENDENT) {
         text_puts(out, " Its NAT rewrites the port, and uses the same one for every destination:");
-    else if (nat->port == TRACKER_PORT_REWRITTEN)
+    } else if (nat->port == TRACKER_PORT_REWRITTEN) {
         text_puts(out, " Its NAT rewrites the port:");
-    else if (nat->port == TRACKER_PORT_MIXED)
+    } else if (nat->port == TRACKER_PORT_MIXED) {
         text_puts(out, " Its NAT sometimes keeps the port and sometimes changes it:");
-    else if (nat->port == TRACKER_PORT_PRESERVED)
+    } else if (nat->port == TRACKER_PORT_PRESERVED) {
         text_puts(out, " Its NAT keeps the port:");
-    else
+    } else {
         return;
-    if (nat->mapping == TRACKER_MAPPING_DEPENDENT)
+    }
+    if (nat->mapping == TRACKER_MAPPING_DEPENDENT) {
         text_puts(out, " no port that it could name is right for everybody.");
-    else if (num_between(node) > 0)
+    } else if (num_between(node) > 0) {
         text_puts(out, " but it is the second NAT's port that others must send to.");
-    else if (nat->port == TRACKER_PORT_PRESERVED)
+    } else if (nat->port == TRACKER_PORT_PRESERVED) {
         text_puts(out, " others must send to that one.");
-    else if (nat->num_kept == 1)
+    } else if (nat->num_kept == 1) {
         text_printf(out, " %u is the port to send to, %u is not.", nat->external[0].endpoint.port, node->endpoint.port);
-    else
+    } else {
         text_puts(out, " others must send to that port, not to its own.");
+    }
 }
 
 static bool is_outside_port(const tracker_node *node, int32_t port)
 {
-    if (node->nat.num_kept == 0)
+    if (node->nat.num_kept == 0) {
         return port == node->endpoint.port;
-    for (uint32_t i = num_between(node); i < node->nat.num_kept; i++)
-        if (node->nat.external[i].endpoint.port == port)
+    }
+    for (uint32_t i = num_between(node); i < node->nat.num_kept; i++) {
+        if (node->nat.external[i].endpoint.port == port) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -309,13 +336,16 @@ static void put_later(text *out, const run *from, tracker_later later, uint32_t 
         [TRACKER_LATER_OTHER_NODE] = "another node lives there",
     };
 
-    if (told[later] == NULL || count == 0)
+    if (told[later] == NULL || count == 0) {
         return;
+    }
     text_printf(out, "; %s", told[later]);
-    if (count != all)
+    if (count != all) {
         text_printf(out, " %u time%s", count, count == 1 ? "" : "s");
-    if (frame != 0)
+    }
+    if (frame != 0) {
         put_frames(out, from, &frame, 1);
+    }
 }
 
 /* Seen from outside, the node answers on a port that its own queries do not come from. */
@@ -324,14 +354,18 @@ static bool is_forwarded(const run *from, const tracker_node *node, int32_t port
     krpc_endpoint named = node->endpoint;
     tracker_node there;
 
-    if (port < 1 || port > 65535 || krpc_endpoint_scope(&named) != KRPC_ADDR_GLOBAL)
+    if (port < 1 || port > 65535 || krpc_endpoint_scope(&named) != KRPC_ADDR_GLOBAL) {
         return false;
+    }
     named.port = (uint16_t)port;
-    if (!tracker_node_find(run_get_tracker(from), &named, &there) || there.responses == 0)
+    if (!tracker_node_find(run_get_tracker(from), &named, &there) || there.responses == 0) {
         return false;
-    for (uint32_t i = 0; i < MIN(there.num_ids, TRACKER_MAX_IDS); i++)
-        if (node->num_ids > 0 && memcmp(there.ids[i], node->ids[0], sizeof node->ids[0]) == 0)
+    }
+    for (uint32_t i = 0; i < MIN(there.num_ids, TRACKER_MAX_IDS); i++) {
+        if (node->num_ids > 0 && memcmp(there.ids[i], node->ids[0], sizeof node->ids[0]) == 0) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -345,25 +379,29 @@ static void put_claims(text *out, const run *from, const dht_claims *claims, con
         run_put_frame(out, from, claims->claims[i].frame);
         text_char(out, ')');
         text_puts(out, is_right ? node->nat.mapping == TRACKER_MAPPING_DEPENDENT ? ", which is right for some only"
-                                                                                  : ", which is right"
+                                                                                 : ", which is right"
                                 : ", which is not where it is seen");
-        for (unsigned later = 0; later < TRACKER_NUM_LATER; later++)
+        for (unsigned later = 0; later < TRACKER_NUM_LATER; later++) {
             put_later(out, from, (tracker_later)later, claims->claims[i].later[later].count,
                       claims->claims[i].later[later].frame, claims->claims[i].count);
-        if (!is_right && is_forwarded(from, node, claims->claims[i].port))
+        }
+        if (!is_right && is_forwarded(from, node, claims->claims[i].port)) {
             text_puts(out, "; it answers there, so the port is forwarded");
+        }
         text_char(out, '.');
     }
-    if (claims->num_claims == 0)
+    if (claims->num_claims == 0) {
         text_puts(out, " It advertises no DHT port.");
+    }
 }
 
 static void put_filtering(text *out, const tracker_node *node)
 {
-    if (node->nat.filtering == TRACKER_FILTERING_DEPENDENT)
+    if (node->nat.filtering == TRACKER_FILTERING_DEPENDENT) {
         text_puts(out, " Only those get in that it has sent something to.");
-    else if (node->nat.filtering == TRACKER_FILTERING_INDEPENDENT)
+    } else if (node->nat.filtering == TRACKER_FILTERING_INDEPENDENT) {
         text_puts(out, " Others get in without having been sent to.");
+    }
 }
 
 static void put_story(text *out, const run *from, const ledger *book, GHashTable *said, const tracker_node *node)
@@ -386,8 +424,8 @@ static bool is_told(GHashTable *told, const tracker_node *node)
     return node->num_ids > 0 && !g_hash_table_add(told, identity(&node->endpoint, node->ids[0]));
 }
 
-uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which,
-                       const story_filter *only, uint32_t max_stories)
+uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which, const story_filter *only,
+                       uint32_t max_stories)
 {
     GHashTable *told = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     GHashTable *said = by_identity(book);
@@ -397,12 +435,15 @@ uint64_t story_put_all(text *out, const run *from, const ledger *book, const sel
 
     for (uint32_t i = 0; i < num_nodes; i++) {
         if (!run_node_get(from, i, &node) || !select_node(which, &node) || !is_story(book, &node) ||
-            (only != NULL && !only->takes(only->ctx, &node)) || is_told(told, &node))
+            (only != NULL && !only->takes(only->ctx, &node)) || is_told(told, &node)) {
             continue;
-        if (num_stories == 0 && max_stories > 0)
+        }
+        if (num_stories == 0 && max_stories > 0) {
             text_puts(out, "\nNodes that are not where they seem:\n");
-        if (num_stories++ < max_stories)
+        }
+        if (num_stories++ < max_stories) {
             put_story(out, from, book, said, &node);
+        }
     }
     g_hash_table_destroy(told);
     g_hash_table_destroy(said);

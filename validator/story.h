@@ -20,7 +20,7 @@ typedef struct story_filter {
  * says what the node advertises, where it is seen, what that means for others, and which frames show it. The endpoints of
  * one node behind one outside address are one story. At most max_stories are written; book must be sorted. Returns how
  * many there would be. */
-uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which,
-                       const story_filter *only, uint32_t max_stories);
+uint64_t story_put_all(text *out, const run *from, const ledger *book, const selection *which, const story_filter *only,
+                       uint32_t max_stories);
 
 #endif

@@ -9,12 +9,12 @@
 
 #include "text.h"
 
-#define STYLE_BOLD "1"
-#define STYLE_DIM "2"
-#define STYLE_RED "1;31"
+#define STYLE_BOLD   "1"
+#define STYLE_DIM    "2"
+#define STYLE_RED    "1;31"
 #define STYLE_YELLOW "33"
-#define STYLE_CYAN "36"
-#define STYLE_GREEN "32"
+#define STYLE_CYAN   "36"
+#define STYLE_GREEN  "32"
 
 /* style_begin and style_end put an ANSI sequence where color is true, and nothing where it is not. */
 static inline void style_begin(text *out, bool color, const char *style)
@@ -28,8 +28,9 @@ static inline void style_begin(text *out, bool color, const char *style)
 
 static inline void style_end(text *out, bool color)
 {
-    if (color)
+    if (color) {
         text_puts(out, "\033[0m");
+    }
 }
 
 static inline void style_puts(text *out, bool color, const char *style, const char *string)

@@ -16,8 +16,9 @@ void tally_init(tally *sum)
 
 void tally_free(tally *sum)
 {
-    for (unsigned i = 0; i < KRPC_NUM_RULES; i++)
+    for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         g_free(sum->rules[i]);
+    }
     text_free(&sum->stories);
     ledger_free(sum->book);
 }
@@ -65,11 +66,12 @@ void tally_message(tally *sum, const run_packet *packet, const krpc_message *mes
 
 static void count_client(tally_rule *rule, tally_client client)
 {
-    for (unsigned i = 0; i < rule->num_clients; i++)
+    for (unsigned i = 0; i < rule->num_clients; i++) {
         if (same_client(&rule->clients[i], &client)) {
             rule->clients[i].count++;
             return;
         }
+    }
     if (rule->num_clients == TALLY_CLIENTS) {
         rule->other_clients++;
         return;
@@ -83,13 +85,16 @@ static void add_frame(tally_rule *rule, const run *from, uint32_t number)
     tally_frame frame;
 
     frame.frame = run_frame(from, number, &frame.file);
-    for (unsigned i = 0; i < rule->num_frames; i++) /* a packet can break a rule twice; once is enough here */
-        if (rule->frames[i].frame == frame.frame && rule->frames[i].file == frame.file)
+    for (unsigned i = 0; i < rule->num_frames; i++) { /* a packet can break a rule twice; once is enough here */
+        if (rule->frames[i].frame == frame.frame && rule->frames[i].file == frame.file) {
             return;
-    if (rule->num_frames < TALLY_FRAMES)
+        }
+    }
+    if (rule->num_frames < TALLY_FRAMES) {
         rule->frames[rule->num_frames++] = frame;
-    else
+    } else {
         rule->more_frames = true;
+    }
 }
 
 void tally_finding(tally *sum, const run *from, const run_packet *packet, const krpc_message *message,
@@ -134,15 +139,17 @@ static void add_counts(run_counts *sum, const run_counts *more)
 static void add_stats(tracker_stats *sum, const tracker_stats *more)
 {
     sum->packets += more->packets;
-    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++)
+    for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
         sum->queries[i] += more->queries[i];
+    }
     sum->responses += more->responses;
     sum->errors += more->errors;
     sum->others += more->others;
     sum->matched += more->matched;
     sum->unanswered += more->unanswered;
-    for (unsigned i = 0; i < KRPC_NUM_CHANNELS; i++)
+    for (unsigned i = 0; i < KRPC_NUM_CHANNELS; i++) {
         sum->adverts[i] += more->adverts[i];
+    }
     sum->peerwire_messages += more->peerwire_messages;
     sum->port_messages_tcp += more->port_messages_tcp;
     sum->port_messages_utp += more->port_messages_utp;
@@ -163,8 +170,9 @@ static void tally_nodes(tally *sum, const run *from)
     sum->num_nodes += num_nodes;
     ledger_sort(sum->book);
     for (uint32_t i = 0; i < num_nodes; i++) {
-        if (!run_node_get(from, i, &node))
+        if (!run_node_get(from, i, &node)) {
             continue;
+        }
         sum->nat_port[node.nat.port]++;
         sum->nat_mapping[node.nat.mapping]++;
     }
@@ -180,8 +188,9 @@ void tally_end(tally *sum, const run *from)
     tracker_stats_get(run_get_tracker(from), &stats);
     add_stats(&sum->stats, &stats);
     add_counts(&sum->counts, counts);
-    if (counts->last_ns > counts->first_ns)
+    if (counts->last_ns > counts->first_ns) {
         sum->duration_ns += counts->last_ns - counts->first_ns;
+    }
     sum->num_files++;
     tally_nodes(sum, from);
     sum->ledger_dropped += ledger_dropped(sum->book);
@@ -196,9 +205,11 @@ static int rule_compare(const void *a, const void *b)
     const krpc_rule y = *(const krpc_rule *)b;
     int order = (int)krpc_rule_get(y)->severity - (int)krpc_rule_get(x)->severity;
 
-    if (order == 0)
-        order = ordered->rules[x]->count > ordered->rules[y]->count ? -1
-                                                                    : ordered->rules[x]->count < ordered->rules[y]->count;
+    if (order == 0) {
+        order = ordered->rules[x]->count > ordered->rules[y]->count
+                    ? -1
+                    : ordered->rules[x]->count < ordered->rules[y]->count;
+    }
     return order != 0 ? order : (int)x - (int)y;
 }
 
@@ -206,9 +217,11 @@ unsigned tally_order(const tally *sum, krpc_rule out[KRPC_NUM_RULES])
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < KRPC_NUM_RULES; i++)
-        if (sum->rules[i] != NULL)
+    for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
+        if (sum->rules[i] != NULL) {
             out[n++] = (krpc_rule)i;
+        }
+    }
     ordered = sum;
     qsort(out, n, sizeof *out, rule_compare);
     return n;
@@ -219,21 +232,24 @@ static int client_compare(const void *a, const void *b)
     const tally_client *x = a;
     const tally_client *y = b;
 
-    if (x->count != y->count)
+    if (x->count != y->count) {
         return x->count > y->count ? -1 : 1;
+    }
     return memcmp(x->version, y->version, 4);
 }
 
 unsigned tally_clients(const tally *sum, tally_client out[TALLY_VERSIONS])
 {
-    GHashTable *indices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL); /* by name: some have two versions */
+    GHashTable *indices =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL); /* by name: some have two versions */
     unsigned n = 0;
 
     for (unsigned i = 0; i < TALLY_VERSIONS; i++) {
         const tally_client *client = &sum->messages[i];
         gpointer index;
-        if (!client->used)
+        if (!client->used) {
             continue;
+        }
         const char *name = record_client(client->version, client->len);
         if (g_hash_table_lookup_extended(indices, name, NULL, &index)) {
             out[GPOINTER_TO_UINT(index)].count += client->count;

@@ -10,9 +10,9 @@
 #include "ledger.h"
 #include "run.h"
 
-#define TALLY_FRAMES 6
-#define TALLY_CLIENTS 8
-#define TALLY_STORIES 3
+#define TALLY_FRAMES   6
+#define TALLY_CLIENTS  8
+#define TALLY_STORIES  3
 #define TALLY_VERSIONS 512 /* a power of two */
 
 typedef struct tally_frame {
@@ -32,7 +32,7 @@ typedef struct tally_rule {
     uint64_t count;
     unsigned num_frames;
     tally_frame frames[TALLY_FRAMES];
-    bool more_frames; /* than these */
+    bool more_frames;               /* than these */
     char example[RUN_FINDING_TEXT]; /* the text of the first one */
     unsigned num_clients;
     tally_client clients[TALLY_CLIENTS];

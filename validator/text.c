@@ -9,14 +9,15 @@
 
 #include <glib.h>
 
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S  INT64_C(1000000000)
 #define S_PER_DAY INT64_C(86400)
 
 static const char hex_digits[] = "0123456789abcdef";
 
-static const char two_digits[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445"
-                                 "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
-                                 "9293949596979899";
+static const char two_digits[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445"
+    "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
+    "9293949596979899";
 
 void text_free(text *out)
 {
@@ -28,8 +29,9 @@ void text_grow(text *out, size_t len)
 {
     size_t cap = out->cap < 4096 ? 4096 : out->cap;
 
-    while (cap - out->len < len)
+    while (cap - out->len < len) {
         cap *= 2;
+    }
     out->data = g_realloc(out->data, cap);
     out->cap = cap;
 }
@@ -74,8 +76,9 @@ void text_uint(text *out, uint64_t number)
 
 void text_int(text *out, int64_t number)
 {
-    if (number < 0)
+    if (number < 0) {
         text_char(out, '-');
+    }
     text_uint(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
@@ -86,8 +89,9 @@ void text_count(text *out, uint64_t number)
     size_t len = (size_t)(digits + sizeof digits - begin);
 
     for (size_t i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
+        if (i > 0 && (len - i) % 3 == 0) {
             text_char(out, ',');
+        }
         text_char(out, begin[i]);
     }
 }
@@ -97,7 +101,8 @@ void text_count(text *out, uint64_t number)
 static uint64_t eight_digits(const uint8_t bytes[4])
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t halves = (uint64_t)bytes[0] | (uint64_t)bytes[1] << 16 | (uint64_t)bytes[2] << 32 | (uint64_t)bytes[3] << 48;
+    uint64_t halves =
+        (uint64_t)bytes[0] | (uint64_t)bytes[1] << 16 | (uint64_t)bytes[2] << 32 | (uint64_t)bytes[3] << 48;
 
     halves = (halves >> 4 & 0x0f * ones) | (halves & UINT64_C(0x000f000f000f000f)) << 8;
     halves &= 0x0f * ones;
@@ -131,8 +136,9 @@ static void need_octets(void)
 {
     static gsize done;
 
-    if (!g_once_init_enter(&done))
+    if (!g_once_init_enter(&done)) {
         return;
+    }
     for (unsigned i = 0; i < 256; i++) {
         char *end = text_uint_at(octets[i], i);
         octets[i][3] = (char)(end - octets[i]);
@@ -154,8 +160,9 @@ static void longest_zeros(unsigned *first, unsigned *count, const unsigned group
     *count = 1;
     for (unsigned i = 0; i < 8; i++) {
         unsigned run = 0;
-        while (i + run < 8 && groups[i + run] == 0)
+        while (i + run < 8 && groups[i + run] == 0) {
             run++;
+        }
         if (run > *count) {
             *first = i;
             *count = run;
@@ -176,8 +183,9 @@ static char *put_ipv6(char *at, const uint8_t *addr)
         groups[i] = (unsigned)addr[2 * i] << 8 | addr[2 * i + 1];
         has_zero = has_zero || groups[i] == 0;
     }
-    if (has_zero)
+    if (has_zero) {
         longest_zeros(&first, &count, groups);
+    }
     for (unsigned i = 0; i < 8;) {
         if (i == first) {
             *at++ = ':';
@@ -185,8 +193,9 @@ static char *put_ipv6(char *at, const uint8_t *addr)
             i += count;
             continue;
         }
-        if (i > 0 && i != first + count)
+        if (i > 0 && i != first + count) {
             *at++ = ':';
+        }
         size_t skip = (size_t)(groups[i] <= 0xfff) + (size_t)(groups[i] <= 0xff) + (size_t)(groups[i] <= 0xf);
         memcpy(at, digits + 4 * i + skip, 4 - skip);
         at += 4 - skip;
@@ -201,8 +210,9 @@ char *text_addr_at(char *at, const uint8_t *addr, size_t addr_len)
         need_octets();
         for (unsigned i = 0; i < 4; i++) {
             at = put_octet(at, addr[i]);
-            if (i < 3)
+            if (i < 3) {
                 *at++ = '.';
+            }
         }
     } else if (addr_len == 16) {
         /* Addresses that embed an IPv4 address have a form of their own. */
@@ -228,11 +238,13 @@ void text_addr(text *out, const krpc_endpoint *endpoint)
 
 void text_endpoint(text *out, const krpc_endpoint *endpoint)
 {
-    if (endpoint->addr_len == 16)
+    if (endpoint->addr_len == 16) {
         text_char(out, '[');
+    }
     text_addr(out, endpoint);
-    if (endpoint->addr_len == 16)
+    if (endpoint->addr_len == 16) {
         text_char(out, ']');
+    }
     text_char(out, ':');
     text_uint(out, endpoint->port);
 }
@@ -266,8 +278,9 @@ static void split_time(int64_t time_ns, int64_t *second, uint32_t *micros)
 /* "2007-06-29T15:17:41." of the second asked for last is kept: packets come many a second. */
 static void need_second(text *out, int64_t second)
 {
-    if (out->second == second && out->second_text[0] != 0)
+    if (out->second == second && out->second_text[0] != 0) {
         return;
+    }
     int64_t days = (second >= 0 ? second : second - (S_PER_DAY - 1)) / S_PER_DAY;
     unsigned rest = (unsigned)(second - days * S_PER_DAY);
     int64_t year;
@@ -286,7 +299,7 @@ static void put_micros(char *at, uint32_t micros)
 }
 
 #define DATE_TIME_LEN 20 /* "2007-06-29T15:17:41." */
-#define DATE_LEN 11      /* "2007-06-29T" */
+#define DATE_LEN      11 /* "2007-06-29T" */
 
 void text_time(text *out, int64_t time_ns)
 {
@@ -346,29 +359,37 @@ static size_t utf8_len(const uint8_t *bytes, size_t len)
 {
     uint8_t first = bytes[0];
 
-    if (first < 0x80)
+    if (first < 0x80) {
         return 1;
-    if (first < 0xc2 || first > 0xf4)
+    }
+    if (first < 0xc2 || first > 0xf4) {
         return 0;
+    }
     size_t need = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (len < need)
+    if (len < need) {
         return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((bytes[i] & 0xc0) != 0x80)
+    }
+    for (size_t i = 1; i < need; i++) {
+        if ((bytes[i] & 0xc0) != 0x80) {
             return 0;
-    if ((first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f) || (first == 0xf0 && bytes[1] < 0x90) ||
-        (first == 0xf4 && bytes[1] > 0x8f))
+        }
+    }
+    if ((first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f) ||
+        (first == 0xf0 && bytes[1] < 0x90) || (first == 0xf4 && bytes[1] > 0x8f)) {
         return 0;
+    }
     return need;
 }
 
 /* C1 controls (U+0080 to U+009F) move a terminal's cursor as C0 do; so can what reverses the direction of writing. */
 static bool is_shown(const uint8_t *bytes, size_t len)
 {
-    if (len == 0 || bytes[0] < 0x20 || bytes[0] == 0x7f)
+    if (len == 0 || bytes[0] < 0x20 || bytes[0] == 0x7f) {
         return false;
-    if (len == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0)
+    }
+    if (len == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0) {
         return false;
+    }
     return !(len == 3 && bytes[0] == 0xe2 &&
              ((bytes[1] == 0x80 && (bytes[2] >= 0xa8 && bytes[2] <= 0xae)) ||
               (bytes[1] == 0x81 && bytes[2] >= 0xa6 && bytes[2] <= 0xa9)));
@@ -397,8 +418,9 @@ void text_printable(text *out, const void *data, size_t len)
 
 void text_heading(text *out, bool first, const char *name)
 {
-    if (!first)
+    if (!first) {
         text_char(out, '\n');
+    }
     text_printable(out, name, strlen(name));
     text_puts(out, ":\n");
 }
@@ -409,8 +431,9 @@ bool text_is_json(const void *data, size_t len)
 
     for (size_t i = 0; i < len;) {
         size_t char_len = utf8_len(bytes + i, len - i);
-        if (char_len == 0 || bytes[i] == 0)
+        if (char_len == 0 || bytes[i] == 0) {
             return false;
+        }
         i += char_len;
     }
     return true;
@@ -455,8 +478,9 @@ void text_json_name(text *out, const char *name)
 /* Unicode's last two of a plane are no characters, and XML knows them not. */
 static bool is_xml(const uint8_t *bytes, size_t len)
 {
-    if (len == 1)
+    if (len == 1) {
         return bytes[0] >= 0x20 || bytes[0] == '\n' || bytes[0] == '\t';
+    }
     return len > 0 && !(len == 3 && bytes[0] == 0xef && bytes[1] == 0xbf && bytes[2] >= 0xbe);
 }
 

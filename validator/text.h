@@ -31,15 +31,17 @@ void text_grow(text *out, size_t len);
 /* text_room makes sure that len bytes fit behind the end, and returns where they begin. */
 static inline char *text_room(text *out, size_t len)
 {
-    if (out->cap - out->len < len)
+    if (out->cap - out->len < len) {
         text_grow(out, len);
+    }
     return out->data + out->len;
 }
 
 static inline void text_put(text *out, const char *bytes, size_t len)
 {
-    if (len == 0)
+    if (len == 0) {
         return; /* both may be NULL then */
+    }
     char *at = text_room(out, len);
 
     memcpy(at, bytes, len);
