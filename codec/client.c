@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "line.h"
+#include "line_writer.h"
 
 #define MAX_RAW 20
 

@@ -5,7 +5,7 @@
 #ifndef MESSAGE_PRIVATE_H
 #define MESSAGE_PRIVATE_H
 
-#include "hints.h"
+#include "compiler.h"
 
 #include <krpc/message.h>
 

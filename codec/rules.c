@@ -10,7 +10,7 @@
 #include <krpc/bencode.h>
 #include <krpc/message.h>
 
-#include "line.h"
+#include "line_writer.h"
 
 #define MAX_KEY 32 /* bytes of a key that are shown */
 

@@ -142,13 +142,13 @@ static hf_register_info endpoint_fields[] = {
 static hf_register_info own_fields[] = {
 #define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)                                                       \
     {&hf_own[HF_##SYMBOL], {TITLE, "krpc." FILTER, TYPE, DISPLAY, CONVERT, 0, BLURB, HFILL}},
-#include "generated.def"
+#include "own_fields.def"
 };
 
 static hf_register_info peer_fields[] = {
 #define PEER_HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)                                                  \
     {&hf_own[HF_##SYMBOL], {TITLE, "krpc." FILTER, TYPE, DISPLAY, CONVERT, 0, BLURB, HFILL}},
-#include "generated.def"
+#include "own_fields.def"
 };
 
 #define PEER_SHOW_INT    FT_INT64, BASE_DEC

@@ -38,13 +38,13 @@ extern int proto_peerwire; /* what the peer wire says about ports */
 enum {
 #define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)      HF_##SYMBOL,
 #define PEER_HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) HF_##SYMBOL,
-#include "generated.def"
+#include "own_fields.def"
     NUM_HF
 };
 
 enum {
 #define ETT(SYMBOL) ETT_##SYMBOL,
-#include "generated.def"
+#include "own_fields.def"
     NUM_ETT
 };
 

@@ -5,8 +5,8 @@
 #include <locale.h>
 #include <signal.h>
 
-#include "commands.h"
-#include "filter.h"
+#include "command/commands.h"
+#include "input/bpf_filter.h"
 
 int main(int argc, char **argv)
 {

@@ -10,8 +10,8 @@
  */
 #include "fuzz.h"
 
-#include "frame.h"
-#include "frame_fragment.h"
+#include "frame/frame.h"
+#include "frame/frame_fragment.h"
 
 #define MAX_FRAMES    64
 #define MAX_DATAGRAMS 4
