@@ -1,9 +1,9 @@
-/* hints.h: what a compiler may be told about how often code runs.
+/* compiler.h: what a compiler may be told about how often code runs.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef HINTS_H
-#define HINTS_H
+#ifndef COMPILER_H
+#define COMPILER_H
 
 /* RARE keeps what hardly ever happens out of the loops that it happens in, APART what needs more registers than the rest;
  * HOT puts what a loop is made of into it, and LIKELY puts what is usual in a line. */

@@ -1,4 +1,4 @@
-/* builder.c: a message out of values.
+/* message_builder.c: a message out of values.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,7 +1,7 @@
 /* message_decode.c: one pass over a datagram, from bytes to a typed message.
  *
  * The dictionaries that the tables know (the message, a, r) are walked here, one loop for all of them; every other
- * container is passed over by message_values.c, which looks at its encoding only.
+ * container is passed over by message_decode_values.c, which looks at its encoding only.
  *
  * SPDX-License-Identifier: MIT
  */

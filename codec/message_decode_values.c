@@ -1,4 +1,4 @@
-/* message_values.c: values that are not just strings of the right length, and what there is to say of an encoding.
+/* message_decode_values.c: values that are not just strings of the right length, and what there is to say of an encoding.
  *
  * Containers that the tables do not look into are passed over here, by their encoding only.
  *

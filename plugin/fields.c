@@ -1,4 +1,4 @@
-/* fields.c: fields, subtrees and expert items, out of krpc/fields.def, krpc/rules.def and generated.def.
+/* fields.c: fields, subtrees and expert items, out of krpc/fields.def, krpc/rules.def and own_fields.def.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

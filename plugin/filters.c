@@ -5,7 +5,7 @@
 #include "plugin.h"
 
 /* The selected packet's message, which has a record; NULL when it has none. */
-static const state_packet *selected(packet_info *pinfo)
+static const tracking_packet *selected(packet_info *pinfo)
 {
     return p_get_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY);
 }
@@ -18,7 +18,7 @@ static ws_bool is_valid(COMPAT_FILTER_ARGS(pinfo))
 /* The query and what answers it. */
 static char *transaction_build(COMPAT_FILTER_ARGS(pinfo))
 {
-    const state_record *record = selected(pinfo)->record;
+    const tracking_record *record = selected(pinfo)->record;
     uint32_t query = record->request_frame != 0 ? record->request_frame : pinfo->num;
 
     return g_strdup_printf("frame.number == %u || krpc.response_to == %u || krpc.quoted.query == %u", query, query,
@@ -38,7 +38,7 @@ static char *node_build(COMPAT_FILTER_ARGS(pinfo))
 /* Everything that bears the sender's node id, and every list that names it. */
 static char *id_build(COMPAT_FILTER_ARGS(pinfo))
 {
-    const state_packet *packet = selected(pinfo);
+    const tracking_packet *packet = selected(pinfo);
     const uint8_t *id = packet->message != NULL ? krpc_message_id(packet->message, packet->data) : NULL;
     GString *hex = g_string_new(NULL);
     char *filter;

@@ -32,9 +32,9 @@ static bool is_text_wanted(proto_item *top)
     return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
 }
 
-void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_context *context, proto_item *top)
+void findings_draw(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     bool with_text = record->num_findings != 0 && is_text_wanted(top);
     const char *proto = pinfo->current_proto;
     const bool in_error = pinfo->flags.in_error_pkt;
@@ -43,7 +43,7 @@ void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_co
     /* It leaves out what stands in a packet that an ICMP error quotes; these findings are about the error itself. */
     pinfo->flags.in_error_pkt = false;
     for (unsigned i = 0; i < record->num_findings; i++) {
-        const state_finding *kept = &record->findings[i];
+        const tracking_finding *kept = &record->findings[i];
         const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
         char text[256];
 

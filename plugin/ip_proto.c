@@ -1,4 +1,4 @@
-/* observe.c: every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors.
+/* ip_proto.c: every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors.
  *
  * The tracker has to see all of them: KRPC on ports that others own, the peer wire behind encrypted handshakes and inside
  * uTP, and any sign that somebody lives on a port. A heuristic sees only what nobody else has taken; a postdissector has
@@ -30,11 +30,11 @@ static const struct observed_info {
 static int proto_observed[NUM_OBSERVED];
 static dissector_handle_t observed_handle[NUM_OBSERVED]; /* Wireshark's own */
 
-static state_packet *current;      /* the innermost datagram that is being dissected */
+static tracking_packet *current;   /* the innermost datagram that is being dissected */
 static const tracker_packet *icmp; /* the ICMP error that is being dissected */
 static bool icmp_is_port_unreachable;
 
-state_packet *observe_current(tvbuff_t *tvb)
+tracking_packet *ip_proto_current(tvbuff_t *tvb)
 {
     if (current != NULL && current->key == (uint32_t)tvb_raw_offset(tvb)) {
         return current;
@@ -44,20 +44,21 @@ state_packet *observe_current(tvbuff_t *tvb)
 
 static bool is_wanted(packet_info *pinfo)
 {
-    return state_tracker() != NULL && !pinfo->fragmented && proto_is_protocol_enabled(find_protocol_by_id(proto_krpc));
+    return tracking_tracker() != NULL && !pinfo->fragmented &&
+           proto_is_protocol_enabled(find_protocol_by_id(proto_krpc));
 }
 
 /* An outer datagram is a tunnel's, and no part of the story. */
-static void enter(state_packet *packet)
+static void enter(tracking_packet *packet)
 {
     packet->outer = current;
-    for (state_packet *outer = current; outer != NULL; outer = outer->outer) {
+    for (tracking_packet *outer = current; outer != NULL; outer = outer->outer) {
         outer->has_inner = true;
     }
     current = packet;
 }
 
-static void leave(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+static void leave(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
     current = packet->outer;
     if (packet->quoted) {
@@ -66,14 +67,14 @@ static void leave(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pac
         }
         return;
     }
-    state_give_datagram(pinfo, packet);
-    if (prefs_krpc_peerwire && packet->record != NULL && packet->record->kind == STATE_OTHER) {
-        peer_draw(pinfo, tree, tvb, packet);
+    tracking_put_datagram(pinfo, packet);
+    if (prefs_krpc_peerwire && packet->record != NULL && packet->record->kind == TRACKING_OTHER) {
+        tree_peerwire_add(pinfo, tree, tvb, packet);
     }
 }
 
 /* What the header says of a datagram; NULL where it contradicts itself. */
-static state_packet *read_udp(packet_info *pinfo, tvbuff_t *tvb)
+static tracking_packet *read_udp(packet_info *pinfo, tvbuff_t *tvb)
 {
     if (tvb_captured_length(tvb) < UDP_HEADER_LEN) {
         return NULL;
@@ -88,13 +89,13 @@ static state_packet *read_udp(packet_info *pinfo, tvbuff_t *tvb)
     if (len < UDP_HEADER_LEN || (len > there && !pinfo->flags.in_error_pkt)) {
         return NULL;
     }
-    return state_packet_new(pinfo, tvb, UDP_HEADER_LEN, len - UDP_HEADER_LEN, tvb_get_ntohs(tvb, 0),
-                            tvb_get_ntohs(tvb, 2));
+    return tracking_packet_new(pinfo, tvb, UDP_HEADER_LEN, len - UDP_HEADER_LEN, tvb_get_ntohs(tvb, 0),
+                               tvb_get_ntohs(tvb, 2));
 }
 
-static int observe_udp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+static int ip_proto_udp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-    state_packet *const packet = is_wanted(pinfo) ? read_udp(pinfo, tvb) : NULL;
+    tracking_packet *const packet = is_wanted(pinfo) ? read_udp(pinfo, tvb) : NULL;
     volatile int ret = 0;
 
     if (packet == NULL) {
@@ -104,10 +105,10 @@ static int observe_udp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
         if (icmp == NULL) {
             return call_dissector_only(observed_handle[UDP], tvb, pinfo, tree, data);
         }
-        state_give_quote(pinfo, packet, icmp, icmp_is_port_unreachable);
+        tracking_put_quote(pinfo, packet, icmp, icmp_is_port_unreachable);
     } else {
-        state_give_message(pinfo, packet, false);
-        if (packet->record != NULL && packet->record->kind == STATE_MESSAGE) {
+        tracking_put_message(pinfo, packet, false);
+        if (packet->record != NULL && packet->record->kind == TRACKING_MESSAGE) {
             dissect_bind(pinfo, packet);
         }
     }
@@ -124,7 +125,7 @@ static int observe_udp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     return ret;
 }
 
-static state_packet *read_tcp(packet_info *pinfo, tvbuff_t *tvb)
+static tracking_packet *read_tcp(packet_info *pinfo, tvbuff_t *tvb)
 {
     if (tvb_captured_length(tvb) < TCP_HEADER_LEN) {
         return NULL;
@@ -140,12 +141,13 @@ static state_packet *read_tcp(packet_info *pinfo, tvbuff_t *tvb)
     if (header_len == there && (tvb_get_uint8(tvb, 13) & (TRACKER_TCP_FIN | TRACKER_TCP_SYN | TRACKER_TCP_RST)) == 0) {
         return NULL;
     }
-    return state_packet_new(pinfo, tvb, header_len, there - header_len, tvb_get_ntohs(tvb, 0), tvb_get_ntohs(tvb, 2));
+    return tracking_packet_new(pinfo, tvb, header_len, there - header_len, tvb_get_ntohs(tvb, 0),
+                               tvb_get_ntohs(tvb, 2));
 }
 
-static int observe_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+static int ip_proto_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-    state_packet *const packet =
+    tracking_packet *const packet =
         is_wanted(pinfo) && prefs_krpc_peerwire && !pinfo->flags.in_error_pkt ? read_tcp(pinfo, tvb) : NULL;
     volatile int ret = 0;
 
@@ -158,17 +160,17 @@ static int observe_tcp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
     }
     FINALLY
     {
-        state_give_segment(pinfo, packet, tvb_get_ntohl(tvb, 4), tvb_get_ntohl(tvb, 8), tvb_get_uint8(tvb, 13));
+        tracking_put_segment(pinfo, packet, tvb_get_ntohl(tvb, 4), tvb_get_ntohl(tvb, 8), tvb_get_uint8(tvb, 13));
         if (packet->record != NULL) {
-            peer_draw(pinfo, tree, tvb, packet);
+            tree_peerwire_add(pinfo, tree, tvb, packet);
         }
     }
     ENDTRY;
     return ret;
 }
 
-static int observe_error(dissector_handle_t handle, bool port_unreachable, tvbuff_t *tvb, packet_info *pinfo,
-                         proto_tree *tree, void *data)
+static int ip_proto_error(dissector_handle_t handle, bool port_unreachable, tvbuff_t *tvb, packet_info *pinfo,
+                          proto_tree *tree, void *data)
 {
     const tracker_packet *const outer = icmp;
     const bool outer_is_port_unreachable = icmp_is_port_unreachable;
@@ -177,7 +179,7 @@ static int observe_error(dissector_handle_t handle, bool port_unreachable, tvbuf
     if (pinfo->flags.in_error_pkt || !is_wanted(pinfo)) {
         return call_dissector_only(handle, tvb, pinfo, tree, data);
     }
-    icmp = &state_packet_new(pinfo, tvb, 0, 0, 0, 0)->packet;
+    icmp = &tracking_packet_new(pinfo, tvb, 0, 0, 0, 0)->packet;
     icmp_is_port_unreachable = port_unreachable;
     TRY
     {
@@ -192,21 +194,21 @@ static int observe_error(dissector_handle_t handle, bool port_unreachable, tvbuf
     return ret;
 }
 
-static int observe_icmp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+static int ip_proto_icmp(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
     bool port = tvb_captured_length(tvb) >= ICMP_HEADER_LEN && tvb_get_ntohs(tvb, 0) == 0x0303;
 
-    return observe_error(observed_handle[ICMP], port, tvb, pinfo, tree, data);
+    return ip_proto_error(observed_handle[ICMP], port, tvb, pinfo, tree, data);
 }
 
-static int observe_icmpv6(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+static int ip_proto_icmpv6(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
     bool port = tvb_captured_length(tvb) >= ICMP_HEADER_LEN && tvb_get_ntohs(tvb, 0) == 0x0104;
 
-    return observe_error(observed_handle[ICMPV6], port, tvb, pinfo, tree, data);
+    return ip_proto_error(observed_handle[ICMPV6], port, tvb, pinfo, tree, data);
 }
 
-void observe_register(void)
+void ip_proto_register(void)
 {
     for (unsigned i = 0; i < NUM_OBSERVED; i++) {
         const struct observed_info *info = &observed_info[i];
@@ -216,9 +218,9 @@ void observe_register(void)
     }
 }
 
-void observe_handoff(void)
+void ip_proto_handoff(void)
 {
-    static const dissector_t observers[NUM_OBSERVED] = {observe_udp, observe_tcp, observe_icmp, observe_icmpv6};
+    static const dissector_t observers[NUM_OBSERVED] = {ip_proto_udp, ip_proto_tcp, ip_proto_icmp, ip_proto_icmpv6};
     dissector_table_t table = find_dissector_table("ip.proto");
 
     for (unsigned i = 0; table != NULL && i < NUM_OBSERVED; i++) {

@@ -1,4 +1,4 @@
-/* store.c: what was found out about each packet, in little room: about 20 bytes for a query, 40 for a response, and 4 for
+/* record_store.c: what was found out about each packet, in little room: about 20 bytes for a query, 40 for a response, and 4 for
  * every frame.
  *
  * Records are packed into blocks of the file's memory and found by the number of their frame. Only what is not zero is
@@ -17,7 +17,7 @@
 
 /* A record begins with its flags: kind, and which of its parts there are, in the order in which they follow. */
 enum {
-    KIND = 3,     /* mask: state_kind */
+    KIND = 3,     /* mask: tracking_kind */
     HAS_NEXT = 4, /* place of another record of the same frame: a tunnel's, or another reassembled datagram's */
     HAS_LINK = 8, /* frame of the response, 0 until it is known */
     HAS_PEERS = 16,
@@ -38,14 +38,14 @@ static GPtrArray *chunks; /* of CHUNK_SIZE places each; NULL where no frame has 
 static GPtrArray *blocks;
 static uint32_t block_used;
 
-void store_init(void)
+void record_store_init(void)
 {
     chunks = g_ptr_array_new_with_free_func(g_free);
     blocks = g_ptr_array_new(); /* their memory goes with the file */
     block_used = BLOCK_SIZE;
 }
 
-void store_clear(void)
+void record_store_clear(void)
 {
     if (chunks != NULL) {
         g_ptr_array_free(chunks, TRUE);
@@ -131,9 +131,9 @@ static int64_t unfold(uint64_t num)
     return (num & 1) != 0 ? (int64_t)~(num >> 1) : (int64_t)(num >> 1);
 }
 
-static unsigned flags_of(const state_record *record, bool has_next)
+static unsigned flags_of(const tracking_record *record, bool has_next)
 {
-    bool is_asked = record->kind == STATE_MESSAGE && record->request_frame == 0;
+    bool is_asked = record->kind == TRACKING_MESSAGE && record->request_frame == 0;
 
     return record->kind | (has_next ? HAS_NEXT : 0) | (is_asked ? HAS_LINK : 0) |
            (record->peers != NULL ? HAS_PEERS : 0) | (record->target != NULL ? HAS_TARGET : 0) |
@@ -155,12 +155,12 @@ static void get_bytes(void *out, const uint8_t **in, size_t len)
     *in += len;
 }
 
-static size_t put_findings(uint8_t *out, const state_record *record)
+static size_t put_findings(uint8_t *out, const tracking_record *record)
 {
     size_t len = put_number(out, record->num_findings);
 
     for (unsigned i = 0; i < record->num_findings; i++) {
-        const state_finding *finding = &record->findings[i];
+        const tracking_finding *finding = &record->findings[i];
 
         len += put_number(out + len, finding->rule);
         len += put_number(out + len, finding->off);
@@ -171,7 +171,7 @@ static size_t put_findings(uint8_t *out, const state_record *record)
     return len;
 }
 
-static size_t put_record(uint8_t *out, const state_record *record, uint32_t key, place next)
+static size_t put_record(uint8_t *out, const tracking_record *record, uint32_t key, place next)
 {
     unsigned flags = flags_of(record, next != 0);
     size_t len = put_number(out, flags);
@@ -213,7 +213,7 @@ static size_t put_record(uint8_t *out, const state_record *record, uint32_t key,
     return len;
 }
 
-void store_put(const state_packet *packet, const state_record *record)
+void record_store_put(const tracking_packet *packet, const tracking_record *record)
 {
     uint8_t few[512], *bytes = few, *kept;
     size_t max = sizeof few / 2 + 5 * (size_t)record->num_findings * MAX_NUMBER;
@@ -238,12 +238,12 @@ void store_put(const state_packet *packet, const state_record *record)
     }
 }
 
-static void get_findings(packet_info *pinfo, state_record *record, const uint8_t **in)
+static void get_findings(packet_info *pinfo, tracking_record *record, const uint8_t **in)
 {
     record->num_findings = (uint16_t)get_number(in);
-    record->findings = wmem_alloc_array(pinfo->pool, state_finding, record->num_findings);
+    record->findings = wmem_alloc_array(pinfo->pool, tracking_finding, record->num_findings);
     for (unsigned i = 0; i < record->num_findings; i++) {
-        state_finding *finding = &record->findings[i];
+        tracking_finding *finding = &record->findings[i];
 
         finding->rule = (uint16_t)get_number(in);
         finding->off = (uint32_t)get_number(in);
@@ -254,7 +254,7 @@ static void get_findings(packet_info *pinfo, state_record *record, const uint8_t
 }
 
 /* What follows the key. */
-static void get_rest(packet_info *pinfo, state_record *record, unsigned flags, const uint8_t *in)
+static void get_rest(packet_info *pinfo, tracking_record *record, unsigned flags, const uint8_t *in)
 {
     record->method = (uint8_t)get_number(&in);
     if ((flags & HAS_PEERS) != 0) {
@@ -314,11 +314,11 @@ static head head_get(place here)
     return out;
 }
 
-state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key)
+tracking_record *record_store_get(packet_info *pinfo, uint32_t frame, uint32_t key)
 {
     const place *where = slot(frame, false);
     place here = where != NULL ? *where : 0;
-    state_record *record;
+    tracking_record *record;
     head kept;
 
     while (here != 0 && (kept = head_get(here)).key != key) {
@@ -327,7 +327,7 @@ state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key)
     if (here == 0) {
         return NULL;
     }
-    record = wmem_new0(pinfo->pool, state_record);
+    record = wmem_new0(pinfo->pool, tracking_record);
     record->kind = kept.flags & KIND;
     record->asked_elsewhere = (kept.flags & ASKED_ELSEWHERE) != 0;
     if (kept.link != NULL) {
@@ -338,7 +338,7 @@ state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key)
 }
 
 /* The oldest record, which the others lead to, has no mark: it is the one where none of them fits. */
-void store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame)
+void record_store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame)
 {
     const place *where = slot(query_frame, false);
     head kept;

@@ -11,10 +11,10 @@
 static int tap_krpc;
 static int tap_adverts;
 
-void stats_tap(packet_info *pinfo, const state_packet *packet)
+void stats_tap(packet_info *pinfo, const tracking_packet *packet)
 {
     bool has_adverts = packet->record->num_adverts != 0;
-    bool is_message = packet->record->kind == STATE_MESSAGE;
+    bool is_message = packet->record->kind == TRACKING_MESSAGE;
     stats_packet *tapped;
 
     if (!(is_message && have_tap_listener(tap_krpc)) && !(has_adverts && have_tap_listener(tap_adverts))) {
@@ -69,7 +69,7 @@ static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epa
                                          tap_flags_t flags _U_)
 {
     const stats_packet *tapped = data;
-    const state_record *record = tapped->packet->record;
+    const tracking_record *record = tapped->packet->record;
     const krpc_message *m = tapped->packet->message;
 
     stats_tree_tick_pivot(st, node_types, krpc_type_name((krpc_type)m->type));
@@ -106,11 +106,11 @@ static void ports_init(stats_tree *st)
 static tap_packet_status ports_packet(stats_tree *st, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
                                       tap_flags_t flags _U_)
 {
-    const state_record *record = ((const stats_packet *)data)->packet->record;
+    const tracking_record *record = ((const stats_packet *)data)->packet->record;
     tracker_advert advert;
 
     for (unsigned i = 0; i < record->num_adverts; i++) {
-        if (!state_advert_get(record->first_advert + i, &advert) ||
+        if (!tracking_advert_get(record->first_advert + i, &advert) ||
             krpc_channel_get((krpc_channel)advert.channel) == NULL) {
             continue;
         }
@@ -135,11 +135,11 @@ static void nat_init(stats_tree *st)
 static tap_packet_status nat_packet(stats_tree *st, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
                                     tap_flags_t flags _U_)
 {
-    const state_packet *packet = ((const stats_packet *)data)->packet;
+    const tracking_packet *packet = ((const stats_packet *)data)->packet;
     char text[KRPC_ENDPOINT_TEXT];
     tracker_node node;
 
-    if (state_tracker() == NULL || !tracker_node_find(state_tracker(), &packet->packet.src, &node)) {
+    if (tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), &packet->packet.src, &node)) {
         return TAP_PACKET_DONT_REDRAW;
     }
     tick_stat_node(st, "Source port", 0, true);

@@ -20,7 +20,7 @@ static tap_packet_status srt_packet(void *context, packet_info *pinfo, epan_diss
                                     tap_flags_t flags _U_)
 {
     const srt_data_t *srt = context;
-    const state_record *record = ((const stats_packet *)data)->packet->record;
+    const tracking_record *record = ((const stats_packet *)data)->packet->record;
     srt_stat_table *table = g_array_index(srt->srt_array, srt_stat_table *, 0);
     nstime_t asked;
 

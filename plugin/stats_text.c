@@ -58,7 +58,7 @@ static void report_finish(void *context)
 static tap_packet_status ports_packet(void *context, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
                                       tap_flags_t flags _U_)
 {
-    const state_record *record = ((const stats_packet *)data)->packet->record;
+    const tracking_record *record = ((const stats_packet *)data)->packet->record;
     report *r = context;
 
     for (unsigned i = 0; i < record->num_adverts; i++) {
@@ -94,7 +94,7 @@ static void ports_draw_all(void *context)
     memset(count, 0, sizeof count);
     memset(later, 0, sizeof later);
     for (unsigned i = 0; i < r->serials->len; i++) {
-        if (!state_advert_get(g_array_index(r->serials, uint64_t, i), &advert)) {
+        if (!tracking_advert_get(g_array_index(r->serials, uint64_t, i), &advert)) {
             continue;
         }
         if (advert.channel < KRPC_NUM_CHANNELS && advert.verdict < TRACKER_NUM_VERDICTS &&
@@ -173,12 +173,12 @@ static void nat_draw_all(void *context)
 
     head_print(r, "Nodes and their NATs (KRPC)");
     printf("%-24s %-28s %-10s %-20s %s\n", "node", "client", "port", "mapping", "filtering");
-    for (uint32_t i = 0; state_tracker() != NULL && i < tracker_num_nodes(state_tracker()); i++) {
-        if (!tracker_node_get(state_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint)) {
+    for (uint32_t i = 0; tracking_tracker() != NULL && i < tracker_num_nodes(tracking_tracker()); i++) {
+        if (!tracker_node_get(tracking_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint)) {
             continue;
         }
         count[node.nat.port]++;
-        if (ports_is_behind_nat(&node)) {
+        if (tree_advert_is_behind_nat(&node)) {
             node_print(&node);
         }
     }

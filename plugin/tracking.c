@@ -1,7 +1,7 @@
-/* state.c: the tracker of the open file, and what it said about each packet.
+/* tracking.c: the tracker of the open file, and what it said about each packet.
  *
  * The tracker gets each packet once, when Wireshark dissects it for the first time, in the order of the file. What it says
- * is kept in a state_record, which is all that later passes look at; only how a verdict or a NAT turned out is asked for
+ * is kept in a tracking_record, which is all that later passes look at; only how a verdict or a NAT turned out is asked for
  * again whenever it is drawn.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -20,12 +20,12 @@ static GArray *done;
 /* What the tracker reports about the packet that it is being given. */
 static wmem_allocator_t *findings_pool;
 static wmem_array_t *findings;
-static state_peer *first_peer;
-static state_peer **last_peer;
+static tracking_peerwire *first_peer;
+static tracking_peerwire **last_peer;
 
 static void on_finding(void *ctx _U_, const krpc_finding *finding)
 {
-    state_finding kept = {
+    tracking_finding kept = {
         .off = finding->off,
         .len = (uint16_t)MIN(finding->len, UINT16_MAX),
         .rule = (uint16_t)finding->rule,
@@ -71,7 +71,7 @@ static void on_peerwire(void *ctx _U_, const tracker_packet *packet _U_, const p
     }
 
     uint32_t len = MIN(message->len, PEERWIRE_MAX_WHOLE);
-    state_peer *peer = wmem_alloc(wmem_file_scope(), sizeof *peer + len);
+    tracking_peerwire *peer = wmem_alloc(wmem_file_scope(), sizeof *peer + len);
 
     peer->next = NULL;
     peer->len = len;
@@ -83,7 +83,7 @@ static void on_peerwire(void *ctx _U_, const tracker_packet *packet _U_, const p
     last_peer = &peer->next;
 }
 
-static void state_init(void)
+static void tracking_init(void)
 {
     tracker_options options = {
         .max_nodes = prefs_krpc_max_nodes,
@@ -95,16 +95,16 @@ static void state_init(void)
     };
 
     state = tracker_new(&options);
-    store_init();
+    record_store_init();
     done = g_array_new(FALSE, FALSE, sizeof(tracker_advert));
     finished = false;
 }
 
-static void state_cleanup(void)
+static void tracking_cleanup(void)
 {
     tracker_free(state);
     state = NULL;
-    store_clear();
+    record_store_clear();
     if (done != NULL) {
         g_array_free(done, TRUE);
     }
@@ -112,7 +112,7 @@ static void state_cleanup(void)
 }
 
 /* After the first pass: what is still open gets its last verdict. */
-static void state_complete(void)
+static void tracking_complete(void)
 {
     if (state == NULL || finished) {
         return;
@@ -131,28 +131,28 @@ static void *file_if_read(capture_file *file, void *unused _U_)
 static void complete_if_read(void)
 {
     if (!finished && plugin_if_get_capture_file(file_if_read, NULL) != NULL) {
-        state_complete();
+        tracking_complete();
     }
 }
 
-void state_register(void)
+void tracking_register(void)
 {
-    register_init_routine(state_init);
-    register_cleanup_routine(state_cleanup);
-    register_postseq_cleanup_routine(state_complete);
+    register_init_routine(tracking_init);
+    register_cleanup_routine(tracking_cleanup);
+    register_postseq_cleanup_routine(tracking_complete);
 }
 
-tracker *state_tracker(void)
+tracker *tracking_tracker(void)
 {
     return state;
 }
 
-bool state_finished(void)
+bool tracking_finished(void)
 {
     return finished;
 }
 
-void state_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port)
+void tracking_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port)
 {
     memset(out, 0, sizeof *out);
     if ((addr->type == AT_IPv4 && addr->len == 4) || (addr->type == AT_IPv6 && addr->len == 16)) {
@@ -160,10 +160,10 @@ void state_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port)
     }
 }
 
-state_packet *state_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len, uint16_t src_port,
-                               uint16_t dst_port)
+tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len,
+                                     uint16_t src_port, uint16_t dst_port)
 {
-    state_packet *packet = wmem_new0(pinfo->pool, state_packet);
+    tracking_packet *packet = wmem_new0(pinfo->pool, tracking_packet);
     uint32_t captured = tvb_captured_length(tvb);
 
     packet->len = off < captured ? MIN(captured - off, wire_len) : 0;
@@ -174,13 +174,13 @@ state_packet *state_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, 
     if ((pinfo->presence_flags & PINFO_HAS_TS) != 0) {
         packet->packet.time_ns = (int64_t)pinfo->abs_ts.secs * 1000000000 + pinfo->abs_ts.nsecs;
     }
-    state_endpoint_set(&packet->packet.src, &pinfo->src, src_port);
-    state_endpoint_set(&packet->packet.dst, &pinfo->dst, dst_port);
+    tracking_endpoint_set(&packet->packet.src, &pinfo->src, src_port);
+    tracking_endpoint_set(&packet->packet.dst, &pinfo->dst, dst_port);
     packet->quoted = pinfo->flags.in_error_pkt;
     return packet;
 }
 
-static void decode(packet_info *pinfo, state_packet *packet, const krpc_sink *to)
+static void decode(packet_info *pinfo, tracking_packet *packet, const krpc_sink *to)
 {
     if (packet->message == NULL) {
         packet->message = wmem_new(pinfo->pool, krpc_message);
@@ -188,7 +188,7 @@ static void decode(packet_info *pinfo, state_packet *packet, const krpc_sink *to
     krpc_message_decode(packet->message, packet->data, packet->len, packet->wire_len, to);
 }
 
-const krpc_message *state_decode(packet_info *pinfo, state_packet *packet)
+const krpc_message *tracking_decode(packet_info *pinfo, tracking_packet *packet)
 {
     if (packet->message == NULL) {
         decode(pinfo, packet, NULL);
@@ -197,7 +197,7 @@ const krpc_message *state_decode(packet_info *pinfo, state_packet *packet)
 }
 
 /* Is this packet to be given to the tracker now? If not, what was kept about it is in packet->record. */
-static bool begin(packet_info *pinfo, state_packet *packet)
+static bool begin(packet_info *pinfo, tracking_packet *packet)
 {
     if (packet->given || state == NULL) {
         return false;
@@ -207,7 +207,7 @@ static bool begin(packet_info *pinfo, state_packet *packet)
     }
     if (PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
         packet->given = true;
-        packet->record = store_get(pinfo, packet->packet.frame, packet->key);
+        packet->record = record_store_get(pinfo, packet->packet.frame, packet->key);
         return false;
     }
     findings_pool = pinfo->pool;
@@ -217,9 +217,10 @@ static bool begin(packet_info *pinfo, state_packet *packet)
     return true;
 }
 
-static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind kind, const tracker_result *result)
+static tracking_record *keep(packet_info *pinfo, tracking_packet *packet, tracking_kind kind,
+                             const tracker_result *result)
 {
-    state_record *record = wmem_new0(pinfo->pool, state_record);
+    tracking_record *record = wmem_new0(pinfo->pool, tracking_record);
     unsigned count = findings != NULL ? wmem_array_get_count(findings) : 0;
 
     record->kind = (uint8_t)kind;
@@ -248,7 +249,7 @@ static state_record *keep(packet_info *pinfo, state_packet *packet, state_kind k
     return record;
 }
 
-static bool admits(const state_packet *packet, bool forced)
+static bool admits(const tracking_packet *packet, bool forced)
 {
     if (forced) {
         return true;
@@ -261,7 +262,7 @@ static bool admits(const state_packet *packet, bool forced)
 }
 
 /* The same for a query and what answers it: its transaction id, and where it went. */
-static uint16_t mark_of(const state_packet *packet, const krpc_endpoint *asked)
+static uint16_t mark_of(const tracking_packet *packet, const krpc_endpoint *asked)
 {
     const krpc_value *t = &packet->message->value[KRPC_T];
     uint32_t hash = wmem_strong_hash(asked->addr, asked->addr_len) + asked->port;
@@ -272,7 +273,7 @@ static uint16_t mark_of(const state_packet *packet, const krpc_endpoint *asked)
     return (uint16_t)(hash ^ hash >> 16);
 }
 
-void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
+void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced)
 {
     tracker_result result;
 
@@ -289,24 +290,24 @@ void state_give_message(packet_info *pinfo, state_packet *packet, bool forced)
     krpc_message_check(packet->message, packet->data, &sink);
     memset(&result, 0, sizeof result);
     tracker_message(state, &packet->packet, packet->message, packet->data, NULL, &result, &sink);
-    keep(pinfo, packet, STATE_MESSAGE, &result);
+    keep(pinfo, packet, TRACKING_MESSAGE, &result);
     packet->record->mark = mark_of(packet, &packet->packet.dst);
-    store_put(packet, packet->record);
+    record_store_put(packet, packet->record);
     /* packet-dns does the same: the query is told of its response when that comes, and shows it from the second pass on. */
     if (result.request_frame != 0) {
-        store_link(result.request_frame, mark_of(packet, &result.asked), packet->packet.frame);
+        record_store_link(result.request_frame, mark_of(packet, &result.asked), packet->packet.frame);
     }
 }
 
-static void keep_other(packet_info *pinfo, state_packet *packet, const tracker_result *result)
+static void keep_other(packet_info *pinfo, tracking_packet *packet, const tracker_result *result)
 {
     packet->given = true;
     if (findings != NULL || first_peer != NULL || result->num_adverts != 0) {
-        store_put(packet, keep(pinfo, packet, STATE_OTHER, result));
+        record_store_put(packet, keep(pinfo, packet, TRACKING_OTHER, result));
     }
 }
 
-void state_give_datagram(packet_info *pinfo, state_packet *packet)
+void tracking_put_datagram(packet_info *pinfo, tracking_packet *packet)
 {
     tracker_result result;
 
@@ -318,7 +319,7 @@ void state_give_datagram(packet_info *pinfo, state_packet *packet)
     keep_other(pinfo, packet, &result);
 }
 
-void state_give_segment(packet_info *pinfo, state_packet *packet, uint32_t seq, uint32_t ack, unsigned flags)
+void tracking_put_segment(packet_info *pinfo, tracking_packet *packet, uint32_t seq, uint32_t ack, unsigned flags)
 {
     tracker_result result;
 
@@ -331,7 +332,7 @@ void state_give_segment(packet_info *pinfo, state_packet *packet, uint32_t seq, 
     keep_other(pinfo, packet, &result);
 }
 
-void state_give_quote(packet_info *pinfo, state_packet *packet, const tracker_packet *icmp, bool port_unreachable)
+void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const tracker_packet *icmp, bool port_unreachable)
 {
     if (!begin(pinfo, packet)) {
         return;
@@ -342,16 +343,16 @@ void state_give_quote(packet_info *pinfo, state_packet *packet, const tracker_pa
     bool shown = query != 0 || findings != NULL;
 
     if (!shown && packet->len != 0 && packet->data[0] == 'd') {
-        shown = krpc_message_probe(state_decode(pinfo, packet), packet->data) == KRPC_PROBE_YES;
+        shown = krpc_message_probe(tracking_decode(pinfo, packet), packet->data) == KRPC_PROBE_YES;
     }
     packet->given = true;
     if (shown) {
-        keep(pinfo, packet, STATE_QUOTE, NULL)->request_frame = query;
-        store_put(packet, packet->record);
+        keep(pinfo, packet, TRACKING_QUOTE, NULL)->request_frame = query;
+        record_store_put(packet, packet->record);
     }
 }
 
-bool state_advert_get(uint64_t serial, tracker_advert *out)
+bool tracking_advert_get(uint64_t serial, tracker_advert *out)
 {
     if (state != NULL && tracker_advert_get(state, serial, out)) {
         return true;

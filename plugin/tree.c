@@ -43,7 +43,7 @@ static void place_add(tree_context *c, uint32_t off, uint32_t end, proto_item *i
 void tree_more_add(tree_context *c, proto_tree *tree, uint32_t count)
 {
     if (count != 0) {
-        item_uint(tree, HF(MORE), c->tvb, count);
+        tree_item_uint(tree, HF(MORE), c->tvb, count);
     }
 }
 
@@ -70,9 +70,9 @@ void tree_distance_draw(tree_context *c, proto_tree *tree, unsigned bits)
 
 const char *tree_common_text(packet_info *pinfo, unsigned bits)
 {
-    char decimal[ITEM_DECIMAL];
+    char decimal[TREE_ITEM_DECIMAL];
 
-    return wmem_strconcat(pinfo->pool, ", ", item_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
+    return wmem_strconcat(pinfo->pool, ", ", tree_item_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
                           " in common with the target", NULL);
 }
 
@@ -88,7 +88,7 @@ static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field fiel
 
         if (token.type == BENCODE_STRING && tree_has_room(c)) {
             item = proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
-                                         item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT));
+                                         tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT));
         }
     }
     return item;
@@ -113,7 +113,7 @@ static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field
     proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
 
     if (has_addr) {
-        item_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
+        tree_item_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
     } else {
         tree_remainder_draw(c, tree, span.off, span.len);
     }
@@ -138,7 +138,7 @@ static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc
 
 static proto_item *draw_version(tree_context *c, proto_tree *tree, krpc_span span)
 {
-    const char *hex = item_hex(c->pinfo, c->data + span.off, span.len, 20);
+    const char *hex = tree_item_hex(c->pinfo, c->data + span.off, span.len, 20);
     char text[KRPC_CLIENT_TEXT];
 
     krpc_client_text(text, sizeof text, c->data + span.off, span.len);
@@ -196,7 +196,7 @@ static void draw_item_target(tree_context *c, proto_tree *tree, bool is_query)
     }
     if (known) {
         proto_item_set_generated(
-            proto_tree_add_bytes_with_length(tree, HF(ITEM_TARGET), c->tvb, 0, 0, target, sizeof target));
+            proto_tree_add_bytes_with_length(tree, HF(TREE_ITEM_TARGET), c->tvb, 0, 0, target, sizeof target));
     }
 }
 
@@ -207,15 +207,16 @@ static void draw_item(tree_context *c, proto_item *item, krpc_field field, const
     char *text;
 
     if (value->type == BENCODE_STRING) {
-        text = item_string(c->pinfo, c->data + span.off, span.len);
+        text = tree_item_string(c->pinfo, c->data + span.off, span.len);
     } else if (value->type == BENCODE_INT) {
         text = wmem_strdup_printf(c->pinfo->pool, "%" PRId64, value->num);
     } else {
-        text = item_bencode(c->pinfo, c->data + span.off, span.len);
+        text = tree_item_bencode(c->pinfo, c->data + span.off, span.len);
     }
     proto_item_append_text(item, " (%s)", text);
-    proto_item_set_generated(proto_tree_add_string(tree, HF(ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
-    if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(ITEM_TARGET))) {
+    proto_item_set_generated(
+        proto_tree_add_string(tree, HF(TREE_ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
+    if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(TREE_ITEM_TARGET))) {
         draw_item_target(c, tree, field == KRPC_A_V);
     }
 }
@@ -223,12 +224,12 @@ static void draw_item(tree_context *c, proto_item *item, krpc_field field, const
 static proto_item *draw_string(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     return proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
-                                 item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT));
+                                 tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT));
 }
 
 static proto_item *draw_type(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
-    const char *text = item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT);
+    const char *text = tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT);
 
     const char *name = krpc_type_name((krpc_type)c->message->type);
 
@@ -397,10 +398,11 @@ static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope)
         key = tree_clamp(c, key.off, key.len);
         value = tree_clamp(c, value.off, value.len);
 
-        proto_item *item = proto_tree_add_string(tree, HF(UNKNOWN_KEY), c->tvb, (int)key.off, (int)key.len,
-                                                 item_text(c->pinfo, c->data + key.off, key.len, ITEM_MAX_TEXT));
+        proto_item *item =
+            proto_tree_add_string(tree, HF(UNKNOWN_KEY), c->tvb, (int)key.off, (int)key.len,
+                                  tree_item_text(c->pinfo, c->data + key.off, key.len, TREE_ITEM_MAX_TEXT));
         if (compat_is_visible(tree)) {
-            proto_item_append_text(item, ": %s", item_bencode(c->pinfo, c->data + value.off, value.len));
+            proto_item_append_text(item, ": %s", tree_item_bencode(c->pinfo, c->data + value.off, value.len));
         }
         proto_tree_add_item(proto_item_add_subtree(item, ETT(VALUE)), HF(UNKNOWN_VALUE), c->tvb, (int)value.off,
                             (int)value.len, ENC_NA);

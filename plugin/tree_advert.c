@@ -1,4 +1,4 @@
-/* ports.c: what a packet says about ports, what that is worth, and the NAT of its sender.
+/* tree_advert.c: what a packet says about ports, what that is worth, and the NAT of its sender.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -28,7 +28,7 @@ static bool is_flagged(const tracker_advert *advert)
 }
 
 /* An observation of the receiver's port that is not the port that the packet goes to. */
-static bool is_seen_elsewhere(const krpc_advert *advert, const state_packet *packet)
+static bool is_seen_elsewhere(const krpc_advert *advert, const tracking_packet *packet)
 {
     return advert->whose == KRPC_WHOSE_RECEIVER && advert->has_port && advert->port != packet->packet.dst.port;
 }
@@ -84,12 +84,12 @@ static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
 }
 
 /* Is one of the packet's earlier advertisements about the same service and port? Info says everything once. */
-static bool is_said(const state_record *record, unsigned index, const tracker_advert *advert)
+static bool is_said(const tracking_record *record, unsigned index, const tracker_advert *advert)
 {
     tracker_advert earlier;
 
     for (unsigned i = 0; i < index; i++) {
-        if (state_advert_get(record->first_advert + i, &earlier) && earlier.service == advert->service &&
+        if (tracking_advert_get(record->first_advert + i, &earlier) && earlier.service == advert->service &&
             (earlier.advertised_port == advert->advertised_port || advert->channel == KRPC_CHANNEL_IMPLIED_PORT)) {
             return true;
         }
@@ -97,15 +97,15 @@ static bool is_said(const state_record *record, unsigned index, const tracker_ad
     return false;
 }
 
-void ports_info_text(wmem_strbuf_t *out, const state_packet *packet)
+void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     tracker_advert advert;
     krpc_advert_iter iter;
     krpc_advert said;
 
     for (unsigned i = 0; record != NULL && i < record->num_adverts; i++) {
-        if (state_advert_get(record->first_advert + i, &advert) && !is_said(record, i, &advert)) {
+        if (tracking_advert_get(record->first_advert + i, &advert) && !is_said(record, i, &advert)) {
             advert_text(out, &advert);
         }
     }
@@ -134,9 +134,9 @@ static void draw_observed(proto_tree *tree, tvbuff_t *tvb, const tracker_advert 
     if (advert->observed.port == 0) {
         return;
     }
-    item_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);
-    item_addr(tree, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &advert->observed);
-    item_frame(tree, HF(ADVERT_OBSERVED_FRAME), tvb, advert->observed_frame);
+    tree_item_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);
+    tree_item_addr(tree, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &advert->observed);
+    tree_item_frame(tree, HF(ADVERT_OBSERVED_FRAME), tvb, advert->observed_frame);
 }
 
 static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
@@ -148,16 +148,17 @@ static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *
     item = proto_tree_add_uint_format_value(tree, HF(ADVERT_VERDICT), tvb, 0, 0, verdict, "%s (%s)",
                                             tracker_verdict_name(verdict), tracker_verdict_meaning(verdict));
     proto_item_set_generated(item);
-    item_frame(tree, HF(ADVERT_VERDICT_FRAME), tvb, advert->verdict_frame != advert->frame ? advert->verdict_frame : 0);
+    tree_item_frame(tree, HF(ADVERT_VERDICT_FRAME), tvb,
+                    advert->verdict_frame != advert->frame ? advert->verdict_frame : 0);
     if (is_flagged(advert)) {
-        item_flag(tree, HF(ADVERT_MISMATCH), tvb, true);
+        tree_item_flag(tree, HF(ADVERT_MISMATCH), tvb, true);
     }
     item = proto_tree_add_uint_format_value(tree, HF(ADVERT_LATER), tvb, 0, 0, later, "%s (%s)",
                                             tracker_later_name(later), tracker_later_meaning(later));
     proto_item_set_generated(item);
     if (advert->later_frame != 0) {
-        item_frame(tree, HF(ADVERT_LATER_FRAME), tvb, advert->later_frame);
-        item_time(tree, HF(ADVERT_LATER_TIME), tvb, advert->later_ns);
+        tree_item_frame(tree, HF(ADVERT_LATER_FRAME), tvb, advert->later_frame);
+        tree_item_time(tree, HF(ADVERT_LATER_TIME), tvb, advert->later_ns);
     }
 }
 
@@ -172,12 +173,12 @@ static void draw_channel(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, 
     item = proto_tree_add_uint_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, channel, "%s (\"%s\", %s, %s)",
                                             info->name, info->meaning, krpc_basis_name(info->basis), info->spec);
     proto_item_set_generated(item);
-    item_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
-    item_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
+    tree_item_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
+    tree_item_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
 }
 
-void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
-                uint32_t len)
+void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
+                     uint32_t len)
 {
     proto_item *item = proto_tree_add_item(tree, HF(ADVERT), tvb, (int)off, (int)len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
@@ -197,21 +198,21 @@ void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const track
             proto_tree_add_int(sub, HF(ADVERT_PORT), tvb, (int)off, (int)len, advert->advertised_port));
     }
     if (advert->implied_port) {
-        item_flag(sub, HF(ADVERT_IMPLIED), tvb, true);
+        tree_item_flag(sub, HF(ADVERT_IMPLIED), tvb, true);
     }
-    item_uint(sub, HF(ADVERT_SOURCE), tvb, advert->sender.port);
+    tree_item_uint(sub, HF(ADVERT_SOURCE), tvb, advert->sender.port);
     if (advert->dht_port != 0 && advert->dht_port != advert->sender.port) {
-        item_uint(sub, HF(ADVERT_DHT), tvb, advert->dht_port);
+        tree_item_uint(sub, HF(ADVERT_DHT), tvb, advert->dht_port);
     }
     draw_observed(sub, tvb, advert);
     if (advert->effective_port != 0) {
-        item_uint(sub, HF(ADVERT_EFFECTIVE), tvb, advert->effective_port);
+        tree_item_uint(sub, HF(ADVERT_EFFECTIVE), tvb, advert->effective_port);
     }
     draw_verdict(sub, tvb, advert);
 }
 
 /* ip and r.p: where the sender sees the receiver. */
-static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const state_packet *packet, const krpc_advert *said)
+static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet, const krpc_advert *said)
 {
     bool flagged = is_seen_elsewhere(said, packet);
     char text[KRPC_ENDPOINT_TEXT] = "";
@@ -230,19 +231,19 @@ static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const state_packet
     proto_item_set_generated(item);
     draw_channel(sub, tvb, said->channel, said->service);
     if (said->has_port && said->port >= 0 && said->port <= UINT16_MAX) {
-        item_uint(sub, HF(ADVERT_OBSERVED), tvb, (uint32_t)said->port);
+        tree_item_uint(sub, HF(ADVERT_OBSERVED), tvb, (uint32_t)said->port);
     }
     if (said->has_addr) {
-        item_addr(sub, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &said->endpoint);
+        tree_item_addr(sub, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &said->endpoint);
     }
-    item_uint(sub, HF(ADVERT_DESTINATION), tvb, packet->packet.dst.port);
+    tree_item_uint(sub, HF(ADVERT_DESTINATION), tvb, packet->packet.dst.port);
     if (flagged) {
-        item_flag(sub, HF(ADVERT_MISMATCH), tvb, true);
+        tree_item_flag(sub, HF(ADVERT_MISMATCH), tvb, true);
     }
 }
 
 /* Where in the message an advertisement's value stands. */
-static void find_value(const state_packet *packet, unsigned channel, uint32_t *off, uint32_t *len)
+static void find_value(const tracking_packet *packet, unsigned channel, uint32_t *off, uint32_t *len)
 {
     krpc_advert_iter iter;
     krpc_advert said;
@@ -261,9 +262,9 @@ static void find_value(const state_packet *packet, unsigned channel, uint32_t *o
     }
 }
 
-void ports_adverts(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
+void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     tracker_advert advert;
     krpc_advert_iter iter;
     krpc_advert said;
@@ -271,11 +272,11 @@ void ports_adverts(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const st
     for (unsigned i = 0; i < record->num_adverts; i++) {
         uint32_t off, len;
 
-        if (!state_advert_get(record->first_advert + i, &advert)) {
+        if (!tracking_advert_get(record->first_advert + i, &advert)) {
             continue;
         }
         find_value(packet, advert.channel, &off, &len);
-        ports_draw(pinfo, tree, tvb, &advert, off, len);
+        tree_advert_add(pinfo, tree, tvb, &advert, off, len);
     }
     krpc_advert_init(&iter, packet->message, packet->data);
     while (krpc_advert_next(&iter, &said) && !is_about_list(&said)) {
@@ -294,15 +295,15 @@ static void draw_external(proto_tree *tree, tvbuff_t *tvb, const tracker_externa
     proto_item_append_text(item, ": %s, by %u observer%s", krpc_endpoint_text(text, &external->endpoint),
                            external->observers, external->observers == 1 ? "" : "s");
     proto_item_set_generated(item);
-    item_addr(sub, HF(NAT_ADDR), HF(NAT_ADDR6), tvb, 0, 0, &external->endpoint);
-    item_uint(sub, HF(NAT_EXTERNAL_PORT), tvb, external->endpoint.port);
-    item_uint(sub, HF(NAT_OBSERVERS), tvb, external->observers);
+    tree_item_addr(sub, HF(NAT_ADDR), HF(NAT_ADDR6), tvb, 0, 0, &external->endpoint);
+    tree_item_uint(sub, HF(NAT_EXTERNAL_PORT), tvb, external->endpoint.port);
+    tree_item_uint(sub, HF(NAT_OBSERVERS), tvb, external->observers);
     for (unsigned i = 0; i < TRACKER_MAX_FRAMES; i++) {
-        item_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
+        tree_item_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
     }
 }
 
-bool ports_is_behind_nat(const tracker_node *node)
+bool tree_advert_is_behind_nat(const tracker_node *node)
 {
     const tracker_nat *nat = &node->nat;
 
@@ -310,15 +311,15 @@ bool ports_is_behind_nat(const tracker_node *node)
            (nat->num_kept == 1 && !krpc_endpoint_equal(&nat->external[0].endpoint, &node->endpoint));
 }
 
-void ports_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *endpoint)
+void tree_advert_add_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *endpoint)
 {
     tracker_node node;
     const tracker_nat *nat = &node.nat;
 
-    if (!prefs_krpc_nat || state_tracker() == NULL || !tracker_node_find(state_tracker(), endpoint, &node)) {
+    if (!prefs_krpc_nat || tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), endpoint, &node)) {
         return;
     }
-    if (!ports_is_behind_nat(&node)) {
+    if (!tree_advert_is_behind_nat(&node)) {
         return;
     }
 
@@ -328,25 +329,25 @@ void ports_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const kr
     proto_item_append_text(item, ": port %s, mapping %s", tracker_port_name(nat->port),
                            tracker_mapping_name(nat->mapping));
     proto_item_set_generated(item);
-    item_named(sub, HF(NAT_PORT), tvb, nat->port, tracker_port_name(nat->port));
-    item_named(sub, HF(NAT_MAPPING), tvb, nat->mapping, tracker_mapping_name(nat->mapping));
-    item_named(sub, HF(NAT_FILTERING), tvb, nat->filtering, tracker_filtering_name(nat->filtering));
+    tree_item_named(sub, HF(NAT_PORT), tvb, nat->port, tracker_port_name(nat->port));
+    tree_item_named(sub, HF(NAT_MAPPING), tvb, nat->mapping, tracker_mapping_name(nat->mapping));
+    tree_item_named(sub, HF(NAT_FILTERING), tvb, nat->filtering, tracker_filtering_name(nat->filtering));
     if (nat->remapped != 0) {
-        item_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
+        tree_item_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
     }
     if ((nat->evidence & TRACKER_FROM_INSIDE) != 0) {
-        item_flag(sub, HF(NAT_INSIDE), tvb, true);
+        tree_item_flag(sub, HF(NAT_INSIDE), tvb, true);
     }
     if ((nat->evidence & TRACKER_FROM_OUTSIDE) != 0) {
-        item_flag(sub, HF(NAT_OUTSIDE), tvb, true);
+        tree_item_flag(sub, HF(NAT_OUTSIDE), tvb, true);
     }
     if ((nat->evidence & TRACKER_FROM_BOTH) != 0) {
-        item_flag(sub, HF(NAT_BOTH), tvb, true);
+        tree_item_flag(sub, HF(NAT_BOTH), tvb, true);
     }
     for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
         draw_external(sub, tvb, &nat->external[i]);
     }
     if (nat->num_external > nat->num_kept) {
-        item_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);
+        tree_item_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);
     }
 }

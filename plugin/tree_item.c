@@ -1,4 +1,4 @@
-/* item.c: text, and generated items, for everything that draws.
+/* tree_item.c: text, and generated items, for everything that draws.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -6,7 +6,7 @@
 
 /* Text. */
 
-char *item_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
+char *tree_item_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
 {
     static const char digits[] = "0123456789abcdef";
     size_t shown = MIN(len, max);
@@ -20,9 +20,9 @@ char *item_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
     return out;
 }
 
-char *item_decimal(char out[ITEM_DECIMAL], uint32_t num)
+char *tree_item_decimal(char out[TREE_ITEM_DECIMAL], uint32_t num)
 {
-    char *digit = out + ITEM_DECIMAL - 1;
+    char *digit = out + TREE_ITEM_DECIMAL - 1;
 
     *digit = '\0';
     do {
@@ -52,7 +52,7 @@ static void text_append(wmem_strbuf_t *out, const uint8_t *data, size_t len, siz
     }
 }
 
-char *item_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
+char *tree_item_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
 
@@ -79,14 +79,14 @@ static void string_append(packet_info *pinfo, wmem_strbuf_t *out, const uint8_t 
 {
     if (is_text(data, len)) {
         wmem_strbuf_append_c(out, '"');
-        text_append(out, data, len, ITEM_MAX_TEXT);
+        text_append(out, data, len, TREE_ITEM_MAX_TEXT);
         wmem_strbuf_append_c(out, '"');
     } else {
-        wmem_strbuf_append_printf(out, "0x%s", item_hex(pinfo, data, len, 32));
+        wmem_strbuf_append_printf(out, "0x%s", tree_item_hex(pinfo, data, len, 32));
     }
 }
 
-char *item_string(packet_info *pinfo, const uint8_t *data, size_t len)
+char *tree_item_string(packet_info *pinfo, const uint8_t *data, size_t len)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
 
@@ -106,7 +106,7 @@ static const char *separator(bencode_type before, bool is_value, const bencode_t
     return ", ";
 }
 
-char *item_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
+char *tree_item_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
     bencode_type before = BENCODE_NONE;
@@ -119,7 +119,7 @@ char *item_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
         bool in_dict =
             reader.depth > 0 && reader.depth <= BENCODE_MAX_DEPTH && (reader.dicts >> (reader.depth - 1) & 1) != 0;
 
-        if (wmem_strbuf_get_len(out) > 2 * ITEM_MAX_TEXT) {
+        if (wmem_strbuf_get_len(out) > 2 * TREE_ITEM_MAX_TEXT) {
             wmem_strbuf_append(out, " ...");
             break;
         }
@@ -144,14 +144,14 @@ char *item_bencode(packet_info *pinfo, const uint8_t *data, size_t len)
 
 /* Generated items. */
 
-void item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame)
+void tree_item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame)
 {
     if (frame != 0) {
         proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, frame));
     }
 }
 
-void item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
+void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
 {
     proto_item *item = proto_tree_add_uint(tree, hf, tvb, 0, 0, num);
 
@@ -159,31 +159,31 @@ void item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
     proto_item_set_hidden(item);
 }
 
-void item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
+void tree_item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
 {
     proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, num));
 }
 
-void item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text)
+void tree_item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text)
 {
     proto_item_set_generated(
         proto_tree_add_uint_format_value(tree, hf, tvb, 0, 0, num, "%s", text != NULL ? text : "?"));
 }
 
-void item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag)
+void tree_item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag)
 {
     proto_item_set_generated(proto_tree_add_boolean(tree, hf, tvb, 0, 0, flag));
 }
 
-void item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns)
+void tree_item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns)
 {
     nstime_t time = {.secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000)};
 
     proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
 }
 
-void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len,
-               const krpc_endpoint *endpoint)
+void tree_item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len,
+                    const krpc_endpoint *endpoint)
 {
     proto_item *item = NULL;
 

@@ -19,7 +19,7 @@ static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, co
     if (!compat_is_visible(tree)) {
         return proto_tree_add_item(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, ENC_NA);
     }
-    id = item_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
+    id = tree_item_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
     line = wmem_strconcat(c->pinfo->pool, "Node ", id, ", ", krpc_endpoint_text(text, endpoint),
                           c->target != NULL ? tree_common_text(c->pinfo, bits) : "", NULL);
     return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "%s", line);
@@ -40,7 +40,7 @@ static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
     proto_tree_add_item(sub, HF(NODE_ID), c->tvb, (int)off, ID_LEN, ENC_NA);
-    item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
+    tree_item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
     if (c->target != NULL) {
         tree_distance_draw(c, sub, bits);
@@ -97,7 +97,7 @@ static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
                           : proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
-    item_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
+    tree_item_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(PEER_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
     c->num_items += 2;
 }

@@ -1,4 +1,4 @@
-/* peer.c: what the peer wire says about ports, as a tree of its own beside that of Wireshark's own dissectors.
+/* tree_peerwire.c: what the peer wire says about ports, as a tree of its own beside that of Wireshark's own dissectors.
  *
  * The tracker puts the streams together and finds the messages in them, over TCP and uTP, behind encrypted handshakes and
  * whatever Wireshark's own dissectors make of them. A packet shows the messages that it completes.
@@ -17,7 +17,7 @@ typedef struct piece {
     uint32_t off;
 } piece;
 
-static bool find_bytes(const state_packet *packet, const state_peer *peer, uint32_t *pos)
+static bool find_bytes(const tracking_packet *packet, const tracking_peerwire *peer, uint32_t *pos)
 {
     uint32_t from = *pos;
 
@@ -38,7 +38,7 @@ static bool find_bytes(const state_packet *packet, const state_peer *peer, uint3
     return false;
 }
 
-static piece locate(packet_info *pinfo, tvbuff_t *tvb, const state_packet *packet, const state_peer *peer,
+static piece locate(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer,
                     uint32_t *pos)
 {
     piece at = {.tvb = tvb, .off = packet->key - (uint32_t)tvb_raw_offset(tvb)};
@@ -54,7 +54,7 @@ static piece locate(packet_info *pinfo, tvbuff_t *tvb, const state_packet *packe
     return at;
 }
 
-static void draw_handshake(proto_tree *tree, piece at, const state_peer *peer, const peerwire_message *m)
+static void draw_handshake(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
 {
     const int reserved = (int)at.off + 20;
     proto_item *item;
@@ -82,10 +82,10 @@ static void draw_address(proto_tree *tree, piece at, uint32_t off, uint32_t len,
         return;
     }
     krpc_endpoint_set(&endpoint, bytes, len, 0);
-    item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
+    tree_item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
 }
 
-static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const state_peer *peer, peerwire_key key,
+static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer, peerwire_key key,
                      const krpc_value *value)
 {
     uint32_t off = MIN(value->off, peer->len);
@@ -100,15 +100,15 @@ static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const state
     switch (key) {
     case PEERWIRE_KEY_V:
         proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
-                                          item_text(pinfo, bytes, len, 80));
+                                          tree_item_text(pinfo, bytes, len, 80));
         item = proto_tree_add_string(tree, HF(PEER_CLIENT), at.tvb, (int)(at.off + off), (int)len,
-                                     item_text(pinfo, bytes, len, 80));
+                                     tree_item_text(pinfo, bytes, len, 80));
         proto_item_set_generated(item);
         proto_item_set_hidden(item);
         return;
     case PEERWIRE_KEY_M:
         proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
-                                          item_bencode(pinfo, bytes, len));
+                                          tree_item_bencode(pinfo, bytes, len));
         return;
     default:
         break;
@@ -125,7 +125,7 @@ static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const state
     }
 }
 
-static void draw_pex(proto_tree *tree, piece at, const state_peer *peer, const peerwire_message *m)
+static void draw_pex(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
 {
     peerwire_peer entry;
     peerwire_pex pex;
@@ -144,15 +144,15 @@ static void draw_pex(proto_tree *tree, piece at, const state_peer *peer, const p
 
         proto_item_append_text(item, " %s%s", krpc_endpoint_text(text, &entry.endpoint),
                                entry.dropped ? ", dropped" : "");
-        item_addr(sub, HF(PEX_ADDR), HF(PEX_ADDR6), at.tvb, off, entry.endpoint.addr_len, &entry.endpoint);
+        tree_item_addr(sub, HF(PEX_ADDR), HF(PEX_ADDR6), at.tvb, off, entry.endpoint.addr_len, &entry.endpoint);
         proto_tree_add_item(sub, HF(PEX_PORT), at.tvb, (int)(off + entry.len - 2), 2, ENC_BIG_ENDIAN);
         proto_item_set_generated(proto_tree_add_uint(sub, HF(PEX_FLAGS), at.tvb, 0, 0, entry.flags));
         if (entry.dropped) {
-            item_flag(sub, HF(PEX_DROPPED), at.tvb, true);
+            tree_item_flag(sub, HF(PEX_DROPPED), at.tvb, true);
         }
     }
     if (count > MAX_PEERS) {
-        item_uint(tree, HF(PEER_MORE), at.tvb, count - MAX_PEERS);
+        tree_item_uint(tree, HF(PEER_MORE), at.tvb, count - MAX_PEERS);
     }
 }
 
@@ -166,14 +166,14 @@ static void draw_holepunch(proto_tree *tree, piece at, const peerwire_message *m
         return;
     }
     proto_tree_add_uint(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1, m->holepunch);
-    item_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
+    tree_item_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
     proto_tree_add_uint(tree, HF(HOLEPUNCH_PORT), at.tvb, (int)(begin + 2 + addr_len), 2, m->endpoint.port);
     if (m->holepunch == PEERWIRE_HOLEPUNCH_ERROR) {
         proto_item_set_generated(proto_tree_add_uint(tree, HF(HOLEPUNCH_ERROR), at.tvb, 0, 0, m->holepunch_error));
     }
 }
 
-static const char *message_name(const state_peer *peer)
+static const char *message_name(const tracking_peerwire *peer)
 {
     if (peer->kind == PEERWIRE_PORT) {
         return "PORT";
@@ -195,7 +195,7 @@ static void add_hidden_string(proto_tree *tree, int hf, tvbuff_t *tvb, const cha
     proto_item_set_hidden(item);
 }
 
-static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const state_peer *peer)
+static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer)
 {
     proto_item *item = proto_tree_add_item(tree, HF(PEER_MESSAGE), at.tvb, (int)at.off, (int)peer->len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(PEERWIRE_MESSAGE));
@@ -233,48 +233,49 @@ static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const s
 }
 
 /* In front: what the built-in dissector lists of a segment is often longer than the column. */
-static void prepend_column(packet_info *pinfo, const state_packet *packet)
+static void prepend_column(packet_info *pinfo, const tracking_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
 
-    ports_info_text(out, packet);
+    tree_advert_info_text(out, packet);
     if (wmem_strbuf_get_len(out) != 0) {
         col_prepend_fstr(pinfo->cinfo, COL_INFO, "%s  ", wmem_strbuf_get_str(out) + 1);
     }
 }
 
-static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
+static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     uint32_t pos = 0;
     unsigned count = 0;
 
     for (unsigned i = 0; i < record->num_adverts && i < MAX_MESSAGES; i++) {
         tracker_advert advert;
 
-        if (state_advert_get(record->first_advert + i, &advert)) {
-            ports_draw(pinfo, tree, tvb, &advert, 0, 0);
+        if (tracking_advert_get(record->first_advert + i, &advert)) {
+            tree_advert_add(pinfo, tree, tvb, &advert, 0, 0);
         }
     }
-    for (const state_peer *peer = record->peers; peer != NULL && count < MAX_MESSAGES; peer = peer->next, count++) {
+    for (const tracking_peerwire *peer = record->peers; peer != NULL && count < MAX_MESSAGES;
+         peer = peer->next, count++) {
         draw_message(pinfo, tree, locate(pinfo, tvb, packet, peer, &pos), peer);
     }
 }
 
-static void summary_set(packet_info *pinfo, proto_item *item, const state_packet *packet)
+static void summary_set(packet_info *pinfo, proto_item *item, const tracking_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
     unsigned count = 0;
 
-    for (const state_peer *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES;
+    for (const tracking_peerwire *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
         wmem_strbuf_append_printf(out, "%s %s", count == 0 ? ":" : ",", message_name(peer));
     }
-    ports_info_text(out, packet);
+    tree_advert_info_text(out, packet);
     proto_item_append_text(item, "%s", wmem_strbuf_get_str(out));
 }
 
-void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
     uint32_t off = packet->key - (uint32_t)tvb_raw_offset(tvb);
     proto_item *item;

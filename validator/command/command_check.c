@@ -1,4 +1,4 @@
-/* check.c: findings, then a summary.
+/* command_check.c: findings, then a summary.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,16 +11,16 @@
 #include "report/pcapng_writer.h"
 
 typedef struct checking {
-    check c;
-    const report *report;
-    capture_writer *writer;
+    report report;
+    const report_format *format;
+    pcapng_writer *writer;
 } checking;
 
-static const report report_nothing;
+static const report_format report_nothing;
 
-static const report *choose_report(const options *with)
+static const report_format *choose_format(const options *with)
 {
-    static const report *const reports[NUM_FORMATS] = {
+    static const report_format *const reports[NUM_FORMATS] = {
         [FORMAT_TEXT] = &report_text,   [FORMAT_NDJSON] = &report_ndjson, [FORMAT_SARIF] = &report_sarif,
         [FORMAT_JUNIT] = &report_junit, [FORMAT_HTML] = &report_html,     [FORMAT_EVE] = &report_eve,
     };
@@ -36,12 +36,12 @@ static void check_begin(void *ctx, run *from, const char *name)
     checking *s = ctx;
 
     (void)name;
-    if (s->c.run == NULL && s->report->begin != NULL) {
-        s->c.run = from;
-        s->report->begin(&s->c);
+    if (s->report.run == NULL && s->format->begin != NULL) {
+        s->report.run = from;
+        s->format->begin(&s->report);
     }
-    s->c.run = from;
-    tally_begin(&s->c.sum);
+    s->report.run = from;
+    totals_begin(&s->report.sum);
 }
 
 static void check_message(void *ctx, const run_packet *packet, const krpc_message *message,
@@ -49,10 +49,10 @@ static void check_message(void *ctx, const run_packet *packet, const krpc_messag
 {
     checking *s = ctx;
 
-    tally_message(&s->c.sum, packet, message);
-    if (s->report->message != NULL) {
-        s->report->message(&s->c, packet, message, result);
-        output_record(s->c.output);
+    totals_message(&s->report.sum, packet, message);
+    if (s->format->message != NULL) {
+        s->format->message(&s->report, packet, message, result);
+        output_record(s->report.output);
     }
 }
 
@@ -62,14 +62,14 @@ static void check_findings(void *ctx, const run_packet *packet, const krpc_messa
     checking *s = ctx;
 
     for (size_t i = 0; i < num_findings; i++) {
-        tally_finding(&s->c.sum, s->c.run, packet, message, &findings[i]);
-        if (s->report->finding != NULL) {
-            s->report->finding(&s->c, packet, &findings[i]);
-            output_record(s->c.output);
+        totals_finding(&s->report.sum, s->report.run, packet, message, &findings[i]);
+        if (s->format->finding != NULL) {
+            s->format->finding(&s->report, packet, &findings[i]);
+            output_record(s->report.output);
         }
     }
     if (s->writer != NULL) {
-        capture_writer_put(s->writer, s->c.run, packet, findings, num_findings);
+        pcapng_writer_put(s->writer, s->report.run, packet, findings, num_findings);
     }
 }
 
@@ -81,10 +81,10 @@ static void quiet_findings(void *ctx, const run_packet *packet, const krpc_messa
 
     (void)message;
     for (size_t i = 0; i < num_findings; i++) {
-        s->c.sum.findings[krpc_rule_get(findings[i].rule)->severity]++;
+        s->report.sum.findings[krpc_rule_get(findings[i].rule)->severity]++;
     }
     if (s->writer != NULL) {
-        capture_writer_put(s->writer, s->c.run, packet, findings, num_findings);
+        pcapng_writer_put(s->writer, s->report.run, packet, findings, num_findings);
     }
 }
 
@@ -92,14 +92,14 @@ static void check_advert(void *ctx, const tracker_advert *advert)
 {
     checking *s = ctx;
 
-    tally_advert(&s->c.sum, advert);
+    totals_advert(&s->report.sum, advert);
 }
 
 static void check_end(void *ctx, run *from)
 {
     checking *s = ctx;
 
-    tally_end(&s->c.sum, from);
+    totals_end(&s->report.sum, from);
 }
 
 static void quiet_begin(void *ctx, run *from, const char *name)
@@ -107,10 +107,10 @@ static void quiet_begin(void *ctx, run *from, const char *name)
     checking *s = ctx;
 
     (void)name;
-    s->c.run = from;
+    s->report.run = from;
 }
 
-static bool has_failed(const tally *sum, krpc_severity fail_on)
+static bool has_failed(const totals *sum, krpc_severity fail_on)
 {
     for (int i = (int)fail_on; i <= (int)KRPC_SEVERITY_ERROR; i++) {
         if (sum->findings[i] > 0) {
@@ -123,20 +123,20 @@ static bool has_failed(const tally *sum, krpc_severity fail_on)
 /* A report for programs must be whole even where no file could be opened: an empty list is a list. */
 static void finish_report(checking *s)
 {
-    if (s->c.run == NULL && s->report == &report_text) {
+    if (s->report.run == NULL && s->format == &report_text) {
         return;
     }
-    if (s->c.run == NULL && s->report->begin != NULL) {
-        s->report->begin(&s->c);
+    if (s->report.run == NULL && s->format->begin != NULL) {
+        s->format->begin(&s->report);
     }
-    if (s->report->end != NULL) {
-        s->report->end(&s->c);
+    if (s->format->end != NULL) {
+        s->format->end(&s->report);
     }
 }
 
-int check_main(const options *with)
+int command_check(const options *with)
 {
-    checking s = {.c.with = with, .report = choose_report(with)};
+    checking s = {.report.with = with, .format = choose_format(with)};
     run_visitor visitor = {.ctx = &s,
                            .begin = check_begin,
                            .message = check_message,
@@ -149,28 +149,28 @@ int check_main(const options *with)
         visitor = (run_visitor){
             .ctx = &s, .begin = quiet_begin, .findings = quiet_findings, .keep_frames = with->write != NULL};
     }
-    tally_init(&s.c.sum);
-    s.c.output = output_new(with->output);
-    if (s.c.output == NULL) {
+    totals_init(&s.report.sum);
+    s.report.output = output_new(with->output);
+    if (s.report.output == NULL) {
         return EXIT_TROUBLE;
     }
-    if (with->write != NULL && (s.writer = capture_writer_new(with->write, with->anonymize != NULL)) == NULL) {
-        output_close(s.c.output);
+    if (with->write != NULL && (s.writer = pcapng_writer_new(with->write, with->anonymize != NULL)) == NULL) {
+        output_close(s.report.output);
         return EXIT_TROUBLE;
     }
-    bool complete = run_captures(with, &visitor, s.c.output);
-    s.c.partial = run_interrupted();
-    if (s.c.partial) {
+    bool complete = run_captures(with, &visitor, s.report.output);
+    s.report.partial = run_interrupted();
+    if (s.report.partial) {
         say("interrupted: the result is that of a part");
     }
     finish_report(&s);
-    bool found = has_failed(&s.c.sum, with->fail_on);
-    bool written = output_close(s.c.output);
-    if (s.writer != NULL && !capture_writer_close(s.writer)) {
+    bool found = has_failed(&s.report.sum, with->fail_on);
+    bool written = output_close(s.report.output);
+    if (s.writer != NULL && !pcapng_writer_close(s.writer)) {
         written = false;
     }
-    tally_free(&s.c.sum);
-    if (!complete || !written || s.c.partial) {
+    totals_free(&s.report.sum);
+    if (!complete || !written || s.report.partial) {
         return EXIT_TROUBLE;
     }
     return found ? EXIT_FOUND : EXIT_NOTHING;

@@ -1,4 +1,4 @@
-/* compare.c: the two sides of one NAT: which packet became which, and what was rewritten.
+/* command_compare.c: the two sides of one NAT: which packet became which, and what was rewritten.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -41,8 +41,8 @@ typedef struct compare {
     const options *with;
     const run *run;
     output *output;
-    pairing *pairs;
-    ledger *book;
+    packet_matcher *pairs;
+    advert_groups *groups;
     GHashTable *mappings; /* mapping -> itself */
     uint64_t num_pairs;
     uint64_t num_dropped;
@@ -82,29 +82,30 @@ static bool is_selected(const compare *c, const mapping *m)
     return which->port < 0 || which->port == m->inside.port || which->port == m->outside.port;
 }
 
-static void put_pair(compare *c, const pair *found, const mapping *m)
+static void put_pair(compare *c, const packet_pair *found, const mapping *m)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(c->output);
     const krpc_endpoint *remote = found->goes_out ? &found->inside->where.dst : &found->inside->where.src;
     int64_t delay = found->outside->where.time_ns - found->inside->where.time_ns;
 
-    text_puts(out, "{\"type\":\"pair\",\"inside_frame\":");
-    text_uint(out, run_frame(c->run, found->inside->where.frame, NULL));
-    text_puts(out, ",\"outside_frame\":");
-    text_uint(out, run_frame(c->run, found->outside->where.frame, NULL));
-    text_puts(out, ",\"timestamp\":\"");
-    text_time(out, found->inside->where.time_ns);
-    text_printf(out, "\",\"proto\":\"%s\",\"direction\":\"%s\",\"inside_ip\":\"",
-                m->protocol == FRAME_UDP ? "UDP" : "TCP", found->goes_out ? "out" : "in");
-    text_addr(out, &m->inside);
-    text_printf(out, "\",\"inside_port\":%u,\"outside_ip\":\"", m->inside.port);
-    text_addr(out, &m->outside);
-    text_printf(out, "\",\"outside_port\":%u,\"remote_ip\":\"", m->outside.port);
-    text_addr(out, remote);
-    text_printf(out, "\",\"remote_port\":%u,\"rewritten\":[%s%s%s],\"delay_ms\":%.3f}\n", remote->port,
-                krpc_endpoint_same_addr(&m->inside, &m->outside) ? "" : "\"ip\"",
-                !krpc_endpoint_same_addr(&m->inside, &m->outside) && m->inside.port != m->outside.port ? "," : "",
-                m->inside.port == m->outside.port ? "" : "\"port\"", (double)(found->goes_out ? delay : -delay) / 1e6);
+    strbuf_puts(out, "{\"type\":\"pair\",\"inside_frame\":");
+    strbuf_uint(out, run_frame(c->run, found->inside->where.frame, NULL));
+    strbuf_puts(out, ",\"outside_frame\":");
+    strbuf_uint(out, run_frame(c->run, found->outside->where.frame, NULL));
+    strbuf_puts(out, ",\"timestamp\":\"");
+    strbuf_time(out, found->inside->where.time_ns);
+    strbuf_printf(out, "\",\"proto\":\"%s\",\"direction\":\"%s\",\"inside_ip\":\"",
+                  m->protocol == FRAME_UDP ? "UDP" : "TCP", found->goes_out ? "out" : "in");
+    strbuf_addr(out, &m->inside);
+    strbuf_printf(out, "\",\"inside_port\":%u,\"outside_ip\":\"", m->inside.port);
+    strbuf_addr(out, &m->outside);
+    strbuf_printf(out, "\",\"outside_port\":%u,\"remote_ip\":\"", m->outside.port);
+    strbuf_addr(out, remote);
+    strbuf_printf(out, "\",\"remote_port\":%u,\"rewritten\":[%s%s%s],\"delay_ms\":%.3f}\n", remote->port,
+                  krpc_endpoint_same_addr(&m->inside, &m->outside) ? "" : "\"ip\"",
+                  !krpc_endpoint_same_addr(&m->inside, &m->outside) && m->inside.port != m->outside.port ? "," : "",
+                  m->inside.port == m->outside.port ? "" : "\"port\"",
+                  (double)(found->goes_out ? delay : -delay) / 1e6);
     output_record(c->output);
 }
 
@@ -123,7 +124,7 @@ static void count_remote(mapping *m, const krpc_endpoint *remote)
     }
 }
 
-static mapping mapping_of(const pair *found)
+static mapping mapping_of(const packet_pair *found)
 {
     const tracker_packet *inside = &found->inside->where;
     const tracker_packet *outside = &found->outside->where;
@@ -133,7 +134,7 @@ static mapping mapping_of(const pair *found)
                      .protocol = found->inside->protocol};
 }
 
-static bool is_known(void *ctx, const pair *candidate)
+static bool is_known(void *ctx, const packet_pair *candidate)
 {
     const compare *c = ctx;
     mapping key = mapping_of(candidate);
@@ -142,7 +143,7 @@ static bool is_known(void *ctx, const pair *candidate)
 }
 
 /* All mappings are kept: what is known of the others tells which packets belong together. */
-static void pair_found(void *ctx, const pair *found)
+static void pair_found(void *ctx, const packet_pair *found)
 {
     compare *c = ctx;
     const tracker_packet *inside = &found->inside->where;
@@ -171,7 +172,7 @@ static void pair_found(void *ctx, const pair *found)
     }
 }
 
-static void packet_alone(void *ctx, const pairing_packet *packet)
+static void packet_alone(void *ctx, const packet_matcher_packet *packet)
 {
     compare *c = ctx;
 
@@ -193,7 +194,7 @@ static void compare_packet(void *ctx, const run_packet *packet)
 
     run_frame(c->run, packet->where.frame, &file);
     if (packet->protocol == FRAME_UDP || (packet->protocol == FRAME_TCP && packet->len > 0)) {
-        pairing_add(c->pairs, packet, file == OUTSIDE);
+        packet_matcher_add(c->pairs, packet, file == OUTSIDE);
     }
 }
 
@@ -201,8 +202,8 @@ static void compare_advert(void *ctx, const tracker_advert *advert)
 {
     compare *c = ctx;
 
-    if (select_advert(&c->with->selection, advert)) {
-        ledger_add(c->book, advert);
+    if (selection_advert(&c->with->selection, advert)) {
+        advert_groups_add(c->groups, advert);
     }
 }
 
@@ -222,7 +223,7 @@ static gint mapping_compare(gconstpointer a, gconstpointer b)
 static bool is_of_selected_node(const compare *c, const mapping *m)
 {
     const selection *which = &c->with->selection;
-    const ledger_entry *said = ledger_get(c->book, ledger_find(c->book, &m->inside));
+    const advert_group *said = advert_groups_get(c->groups, advert_groups_find(c->groups, &m->inside));
     tracker_node node;
 
     if (which->has_info_hash && (said == NULL || !krpc_endpoint_equal(&said->host, &m->inside))) {
@@ -231,7 +232,7 @@ static bool is_of_selected_node(const compare *c, const mapping *m)
     if (which->client == NULL && !which->has_id) {
         return true;
     }
-    return tracker_node_find(run_get_tracker(c->run), &m->inside, &node) && select_node(which, &node);
+    return tracker_node_find(run_get_tracker(c->run), &m->inside, &node) && selection_node(which, &node);
 }
 
 static GPtrArray *sorted_mappings(const compare *c)
@@ -252,44 +253,44 @@ static GPtrArray *sorted_mappings(const compare *c)
 
 static void put_record(compare *c, const mapping *m)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(c->output);
 
-    text_printf(out, "{\"type\":\"mapping\",\"proto\":\"%s\",\"inside_ip\":\"",
-                m->protocol == FRAME_UDP ? "UDP" : "TCP");
-    text_addr(out, &m->inside);
-    text_printf(out, "\",\"inside_port\":%u,\"outside_ip\":\"", m->inside.port);
-    text_addr(out, &m->outside);
-    text_printf(out,
-                "\",\"outside_port\":%u,\"port\":\"%s\",\"remotes\":%u,\"packets_out\":%" G_GUINT64_FORMAT
-                ",\"packets_in\":%" G_GUINT64_FORMAT ",\"inside_frame\":%u,\"outside_frame\":%u,\"first_seen\":\"",
-                m->outside.port, m->inside.port == m->outside.port ? "preserved" : "rewritten", m->num_remotes,
-                m->num_out, m->num_in, run_frame(c->run, m->inside_frame, NULL),
-                run_frame(c->run, m->outside_frame, NULL));
-    text_time(out, m->first_ns);
-    text_puts(out, "\",\"last_seen\":\"");
-    text_time(out, m->last_ns);
-    text_puts(out, "\"}\n");
+    strbuf_printf(out, "{\"type\":\"mapping\",\"proto\":\"%s\",\"inside_ip\":\"",
+                  m->protocol == FRAME_UDP ? "UDP" : "TCP");
+    strbuf_addr(out, &m->inside);
+    strbuf_printf(out, "\",\"inside_port\":%u,\"outside_ip\":\"", m->inside.port);
+    strbuf_addr(out, &m->outside);
+    strbuf_printf(out,
+                  "\",\"outside_port\":%u,\"port\":\"%s\",\"remotes\":%u,\"packets_out\":%" G_GUINT64_FORMAT
+                  ",\"packets_in\":%" G_GUINT64_FORMAT ",\"inside_frame\":%u,\"outside_frame\":%u,\"first_seen\":\"",
+                  m->outside.port, m->inside.port == m->outside.port ? "preserved" : "rewritten", m->num_remotes,
+                  m->num_out, m->num_in, run_frame(c->run, m->inside_frame, NULL),
+                  run_frame(c->run, m->outside_frame, NULL));
+    strbuf_time(out, m->first_ns);
+    strbuf_puts(out, "\",\"last_seen\":\"");
+    strbuf_time(out, m->last_ns);
+    strbuf_puts(out, "\"}\n");
     output_record(c->output);
 }
 
-static void put_row(const compare *c, grid *rows, const mapping *m)
+static void put_row(const compare *c, columns *rows, const mapping *m)
 {
     bool kept = m->inside.port == m->outside.port;
 
-    text_puts(grid_cell(rows), m->protocol == FRAME_UDP ? "UDP" : "TCP");
-    text_endpoint(grid_cell(rows), &m->inside);
-    text_endpoint(grid_cell(rows), &m->outside);
-    text_puts(grid_cell(rows), kept ? "preserved" : "rewritten");
-    grid_color(rows, kept ? STYLE_GREEN : STYLE_RED);
-    text *out = grid_cell(rows);
-    text_uint(out, MIN(m->num_remotes, MAX_REMOTES));
+    strbuf_puts(columns_cell(rows), m->protocol == FRAME_UDP ? "UDP" : "TCP");
+    strbuf_endpoint(columns_cell(rows), &m->inside);
+    strbuf_endpoint(columns_cell(rows), &m->outside);
+    strbuf_puts(columns_cell(rows), kept ? "preserved" : "rewritten");
+    columns_color(rows, kept ? COLOR_GREEN : COLOR_RED);
+    strbuf *out = columns_cell(rows);
+    strbuf_uint(out, MIN(m->num_remotes, MAX_REMOTES));
     if (m->num_remotes > MAX_REMOTES) {
-        text_char(out, '+');
+        strbuf_char(out, '+');
     }
-    text_uint(grid_cell(rows), m->num_out);
-    text_uint(grid_cell(rows), m->num_in);
-    text_printf(grid_cell(rows), "%u -> %u", run_frame(c->run, m->inside_frame, NULL),
-                run_frame(c->run, m->outside_frame, NULL));
+    strbuf_uint(columns_cell(rows), m->num_out);
+    strbuf_uint(columns_cell(rows), m->num_in);
+    strbuf_printf(columns_cell(rows), "%u -> %u", run_frame(c->run, m->inside_frame, NULL),
+                  run_frame(c->run, m->outside_frame, NULL));
 }
 
 static bool is_translated(const mapping *m)
@@ -307,8 +308,8 @@ static void put_text(compare *c, const GPtrArray *all)
 {
     static const char *const headings[] = {"",         "inside", "outside", "port",
                                            ">remotes", ">out",   ">in",     "frames, inside -> outside"};
-    text *out = output_text(c->output);
-    grid *rows = grid_new(headings, G_N_ELEMENTS(headings));
+    strbuf *out = output_text(c->output);
+    columns *rows = columns_new(headings, G_N_ELEMENTS(headings));
     unsigned num_tcp = 0, num_tcp_kept = 0, num_unchanged = 0;
 
     for (guint i = 0; i < all->len; i++) {
@@ -320,30 +321,31 @@ static void put_text(compare *c, const GPtrArray *all)
         num_tcp += m->protocol == FRAME_TCP;
         num_tcp_kept += m->protocol == FRAME_TCP && m->inside.port == m->outside.port;
     }
-    bool any = grid_num_rows(rows) > 0;
-    grid_put(out, rows, c->with->color);
-    text_puts(out, any ? "\n  " : "  ");
-    text_count(out, c->num_pairs);
-    text_printf(out, " packet%s found on both sides.\n  ", c->num_pairs == 1 ? "" : "s");
+    bool any = columns_num_rows(rows) > 0;
+    columns_put(out, rows, c->with->color);
+    strbuf_puts(out, any ? "\n  " : "  ");
+    strbuf_count(out, c->num_pairs);
+    strbuf_printf(out, " packet%s found on both sides.\n  ", c->num_pairs == 1 ? "" : "s");
     if (num_tcp + num_unchanged > 0) {
         const char *and = num_tcp > 0 && num_unchanged > 0 ? "; " : "";
         if (num_tcp > 0) {
-            text_printf(out, "%u TCP endpoint%s, %u of which kept the port", num_tcp, num_tcp == 1 ? "" : "s",
-                        num_tcp_kept);
+            strbuf_printf(out, "%u TCP endpoint%s, %u of which kept the port", num_tcp, num_tcp == 1 ? "" : "s",
+                          num_tcp_kept);
         }
         if (num_unchanged > 0) {
-            text_printf(out, "%s%u UDP endpoint%s passed unchanged", and, num_unchanged, num_unchanged == 1 ? "" : "s");
+            strbuf_printf(out, "%s%u UDP endpoint%s passed unchanged", and, num_unchanged,
+                          num_unchanged == 1 ? "" : "s");
         }
-        text_printf(out, "%s.\n  ", c->with->verbose ? "" : " (-v shows them)");
+        strbuf_printf(out, "%s.\n  ", c->with->verbose ? "" : " (-v shows them)");
     }
-    text_count(out, c->num_alone[INSIDE]);
-    text_puts(out, " seen inside alone (stayed in the network, or did not get out), ");
-    text_count(out, c->num_alone[OUTSIDE]);
-    text_puts(out, " outside alone\n  (for others, or did not get in); ");
-    text_count(out, pairing_too_short(c->pairs));
-    text_printf(out, " of fewer than %d bytes not looked at.\n", PAIRING_MIN_LEN);
+    strbuf_count(out, c->num_alone[INSIDE]);
+    strbuf_puts(out, " seen inside alone (stayed in the network, or did not get out), ");
+    strbuf_count(out, c->num_alone[OUTSIDE]);
+    strbuf_puts(out, " outside alone\n  (for others, or did not get in); ");
+    strbuf_count(out, packet_matcher_too_short(c->pairs));
+    strbuf_printf(out, " of fewer than %d bytes not looked at.\n", PACKET_MATCHER_MIN_LEN);
     if (c->num_pairs == 0) {
-        text_puts(out, "  Nothing matches: are these the two sides of one NAT, taken at the same time?\n");
+        strbuf_puts(out, "  Nothing matches: are these the two sides of one NAT, taken at the same time?\n");
     }
 }
 
@@ -364,22 +366,22 @@ static void compare_end(void *ctx, run *from)
 {
     compare *c = ctx;
 
-    pairing_finish(c->pairs);
-    ledger_sort(c->book);
+    packet_matcher_finish(c->pairs);
+    advert_groups_sort(c->groups);
     GPtrArray *all = sorted_mappings(c);
-    const story_filter only = {is_inside, all};
+    const node_text_filter only = {is_inside, all};
     if (c->with->format == FORMAT_NDJSON) {
         for (guint i = 0; i < all->len; i++) {
             put_record(c, g_ptr_array_index(all, i));
         }
     } else {
         put_text(c, all);
-        story_put_all(output_text(c->output), from, c->book, &c->with->selection, &only, UINT32_MAX);
+        node_text_put_all(output_text(c->output), from, c->groups, &c->with->selection, &only, UINT32_MAX);
     }
     g_ptr_array_unref(all);
 }
 
-int compare_main(const options *with)
+int command_compare(const options *with)
 {
     options both = *with;
     char *args[] = {with->inside, with->outside, NULL};
@@ -394,9 +396,9 @@ int compare_main(const options *with)
     if (c.output == NULL) {
         return EXIT_TROUBLE;
     }
-    const pairing_visitor pairs = {pair_found, packet_alone, is_known, &c};
-    c.pairs = pairing_new(&pairs);
-    c.book = ledger_new();
+    const packet_matcher_visitor pairs = {pair_found, packet_alone, is_known, &c};
+    c.pairs = packet_matcher_new(&pairs);
+    c.groups = advert_groups_new();
     c.mappings = g_hash_table_new_full(mapping_hash, mapping_equal, g_free, NULL);
     bool complete = run_captures(&both, &visitor, c.output);
     if (run_interrupted()) {
@@ -407,8 +409,8 @@ int compare_main(const options *with)
             c.num_dropped == 1 ? "" : "s", MAX_MAPPINGS);
     }
     g_hash_table_destroy(c.mappings);
-    ledger_free(c.book);
-    pairing_free(c.pairs);
+    advert_groups_free(c.groups);
+    packet_matcher_free(c.pairs);
     bool written = output_close(c.output);
     return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
 }

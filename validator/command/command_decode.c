@@ -1,4 +1,4 @@
-/* decode.c: every message, typed: as lines to read, or as records.
+/* command_decode.c: every message, typed: as lines to read, or as records.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,7 +26,7 @@ static void decode_begin(void *ctx, run *from, const char *name)
 
     d->run = from;
     if (d->with->format == FORMAT_TEXT && run_num_files(from) > 1 && name != NULL) {
-        text_heading(output_text(d->output), !d->headed, name);
+        strbuf_heading(output_text(d->output), !d->headed, name);
     }
     d->headed = true;
 }
@@ -35,14 +35,14 @@ static void decode_message(void *ctx, const run_packet *packet, const krpc_messa
                            const tracker_result *result)
 {
     decode *d = ctx;
-    text *out = output_text(d->output);
+    strbuf *out = output_text(d->output);
 
-    d->shown = select_message(&d->with->selection, packet, message, result);
+    d->shown = selection_message(&d->with->selection, packet, message, result);
     if (!d->shown) {
         return;
     }
     if (d->with->format == FORMAT_NDJSON) {
-        record_message(out, d->run, packet, message, packet->data, packet->len, result);
+        json_record_message(out, d->run, packet, message, packet->data, packet->len, result);
     } else {
         message_text_line(out, d->run, packet, message, result, d->with->color);
         if (d->with->verbose) {
@@ -105,7 +105,7 @@ static uint8_t *bytes_of_hex(size_t *len_out, const char *hex)
 
 typedef struct hex_findings {
     const options *with;
-    text *out;
+    strbuf *out;
     const uint8_t *data;
     uint32_t len;
 } hex_findings;
@@ -117,7 +117,7 @@ static void hex_finding(void *ctx, const krpc_finding *finding)
     if (to->with->format == FORMAT_TEXT) {
         message_text_finding(to->out, NULL, finding, to->data, to->len, to->with->color);
     } else {
-        record_finding(to->out, NULL, NULL, finding, to->data, to->len);
+        json_record_finding(to->out, NULL, NULL, finding, to->data, to->len);
     }
 }
 
@@ -139,7 +139,7 @@ static int decode_hex(const options *with)
     krpc_message message;
     krpc_message_decode(&message, data, len, len, NULL);
     if (with->format == FORMAT_NDJSON) {
-        record_message(output_text(to), NULL, NULL, &message, data, (uint32_t)len, NULL);
+        json_record_message(output_text(to), NULL, NULL, &message, data, (uint32_t)len, NULL);
     } else {
         message_text_summary(output_text(to), &message, data, with->color);
         message_text_details(output_text(to), &message, data, with->color);
@@ -151,7 +151,7 @@ static int decode_hex(const options *with)
     return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
 }
 
-int decode_main(const options *with)
+int command_decode(const options *with)
 {
     decode d = {.with = with};
     run_visitor visitor = {.ctx = &d, .begin = decode_begin, .message = decode_message, .findings = decode_findings};
@@ -163,8 +163,8 @@ int decode_main(const options *with)
     if (d.output == NULL) {
         return EXIT_TROUBLE;
     }
-    if (with->format == FORMAT_NDJSON && select_all(&with->selection)) {
-        visitor.body = record_body;
+    if (with->format == FORMAT_NDJSON && selection_all(&with->selection)) {
+        visitor.body = json_record_body;
     }
     bool complete = run_captures(with, &visitor, d.output);
     if (run_interrupted()) {

@@ -1,4 +1,4 @@
-/* encode.c: what decode prints as ndjson, back to messages.
+/* command_encode.c: what decode prints as ndjson, back to messages.
  *
  * The reading is libwsutil's (wsutil/wsjson.h, a tokenizer that comes with libwiretap, so one library less to need): it
  * gives positions and leaves numbers as their digits, which keeps 64 bits of an integer.
@@ -474,16 +474,16 @@ static bool encode_line(reader *r, GByteArray *out)
     return raw >= 0 ? get_hex(r, out, raw) : put_dict(r, out, 0, KRPC_SCOPE_TOP);
 }
 
-static void put_message(text *out, const GByteArray *message, bool raw)
+static void put_message(strbuf *out, const GByteArray *message, bool raw)
 {
     if (message->len == 0) {
         return;
     }
     if (raw) {
-        text_put(out, (const char *)message->data, message->len);
+        strbuf_put(out, (const char *)message->data, message->len);
     } else {
-        text_hex(out, message->data, message->len);
-        text_char(out, '\n');
+        strbuf_hex(out, message->data, message->len);
+        strbuf_char(out, '\n');
     }
 }
 
@@ -521,7 +521,7 @@ static bool encode_lines(FILE *in, const char *name, output *to, bool raw)
     return good;
 }
 
-int encode_main(const options *with)
+int command_encode(const options *with)
 {
     const char *path = with->num_args > 0 ? with->args[0] : "-";
     bool is_stdin = strcmp(path, "-") == 0;

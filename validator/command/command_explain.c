@@ -1,4 +1,4 @@
-/* explain.c: one rule at length, or one packet with every finding marked in its bytes.
+/* command_explain.c: one rule at length, or one packet with every finding marked in its bytes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -77,7 +77,7 @@ static unsigned mark_of(const marks *m, uint32_t pos)
     return 0;
 }
 
-static void put_marks(text *out, const marks *m, uint32_t first, uint32_t end, bool color)
+static void put_marks(strbuf *out, const marks *m, uint32_t first, uint32_t end, bool color)
 {
     bool any = false;
 
@@ -87,38 +87,38 @@ static void put_marks(text *out, const marks *m, uint32_t first, uint32_t end, b
     if (!any) {
         return;
     }
-    text_puts(out, "        ");
-    style_begin(out, color, STYLE_RED);
+    strbuf_puts(out, "        ");
+    color_begin(out, color, COLOR_RED);
     for (uint32_t i = first; i < end; i++) {
         unsigned mark = mark_of(m, i);
-        text_printf(out, mark != 0 ? "%u^ " : "   ", mark);
+        strbuf_printf(out, mark != 0 ? "%u^ " : "   ", mark);
     }
     while (out->len > 0 && out->data[out->len - 1] == ' ') {
         out->len--;
     }
-    style_end(out, color);
-    text_char(out, '\n');
+    color_end(out, color);
+    strbuf_char(out, '\n');
 }
 
-static void put_bytes(text *out, const uint8_t *data, uint32_t len, const marks *m, bool color)
+static void put_bytes(strbuf *out, const uint8_t *data, uint32_t len, const marks *m, bool color)
 {
     for (uint32_t first = 0; first < len; first += BYTES_A_LINE) {
         uint32_t end = MIN(first + BYTES_A_LINE, len);
         size_t start = out->len;
-        text_printf(out, "  %04x  ", first);
+        strbuf_printf(out, "  %04x  ", first);
         for (uint32_t i = first; i < end; i++) {
-            text_printf(out, "%02x ", data[i]);
+            strbuf_printf(out, "%02x ", data[i]);
         }
-        text_pad(out, start, 8 + 3 * BYTES_A_LINE + 1);
+        strbuf_pad(out, start, 8 + 3 * BYTES_A_LINE + 1);
         for (uint32_t i = first; i < end; i++) {
-            text_char(out, data[i] >= 0x20 && data[i] < 0x7f ? (char)data[i] : '.');
+            strbuf_char(out, data[i] >= 0x20 && data[i] < 0x7f ? (char)data[i] : '.');
         }
-        text_char(out, '\n');
+        strbuf_char(out, '\n');
         put_marks(out, m, first, end, color);
     }
 }
 
-static void put_findings(text *out, const run *from, const marks *m, const uint8_t *data, uint32_t len, bool color)
+static void put_findings(strbuf *out, const run *from, const marks *m, const uint8_t *data, uint32_t len, bool color)
 {
     char line[RUN_FINDING_TEXT];
 
@@ -126,25 +126,25 @@ static void put_findings(text *out, const run *from, const marks *m, const uint8
         const krpc_finding *finding = &m->findings[i];
         const krpc_rule_info *info = krpc_rule_get(finding->rule);
         run_finding_text(from, line, sizeof line, finding, data, len);
-        text_printf(out, "  %zu ", i + 1);
-        style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
-        text_printf(out, " %s: %s", info->slug, line);
+        strbuf_printf(out, "  %zu ", i + 1);
+        color_puts(out, color, color_of_severity(info->severity), krpc_severity_name(info->severity));
+        strbuf_printf(out, " %s: %s", info->slug, line);
         if (finding->len == 1) {
-            text_printf(out, " (byte %u)", finding->off);
+            strbuf_printf(out, " (byte %u)", finding->off);
         } else if (finding->len > 0) {
-            text_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
+            strbuf_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
         }
-        text_printf(out, " [%s]\n", info->spec);
+        strbuf_printf(out, " [%s]\n", info->spec);
     }
 }
 
 /* --- a rule --- */
 
-static void put_wrapped(text *out, const char *string)
+static void put_wrapped(strbuf *out, const char *string)
 {
     size_t start = out->len;
 
-    text_puts(out, string);
+    strbuf_puts(out, string);
     wrap(out, start, "", WIDTH);
 }
 
@@ -213,55 +213,55 @@ static bool show_example(shown *out, krpc_rule rule)
     return true;
 }
 
-static void put_rule_text(text *out, krpc_rule rule, const shown *sample, bool color)
+static void put_rule_text(strbuf *out, krpc_rule rule, const shown *sample, bool color)
 {
     const krpc_rule_info *info = krpc_rule_get(rule);
     char what[200];
 
-    style_puts(out, color, STYLE_BOLD, info->slug);
-    text_puts(out, ": ");
-    style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
-    text_printf(out, ", %s\n", info->spec);
+    color_puts(out, color, COLOR_BOLD, info->slug);
+    strbuf_puts(out, ": ");
+    color_puts(out, color, color_of_severity(info->severity), krpc_severity_name(info->severity));
+    strbuf_printf(out, ", %s\n", info->spec);
     krpc_rule_text(what, sizeof what, rule);
     put_wrapped(out, what);
-    text_char(out, '\n');
+    strbuf_char(out, '\n');
     put_wrapped(out, info->explanation);
     if (sample->data == NULL) {
         return;
     }
-    text_char(out, '\n');
+    strbuf_char(out, '\n');
     size_t start = out->len;
-    text_printf(out, "Example: %s", sample->what != NULL ? sample->what : "");
+    strbuf_printf(out, "Example: %s", sample->what != NULL ? sample->what : "");
     wrap(out, start, "", WIDTH);
     put_bytes(out, sample->data, sample->len, &sample->marks, color);
     put_findings(out, NULL, &sample->marks, sample->data, sample->len, color);
 }
 
-static void put_rule_record(text *out, krpc_rule rule, const shown *sample)
+static void put_rule_record(strbuf *out, krpc_rule rule, const shown *sample)
 {
     char line[RUN_FINDING_TEXT];
 
-    rules_put_members(out, rule);
+    json_record_rule_members(out, rule);
     if (sample->data != NULL) {
-        text_puts(out, ",\"example\":{");
+        strbuf_puts(out, ",\"example\":{");
         if (sample->what != NULL) {
-            text_puts(out, "\"what\":");
-            text_json(out, sample->what, strlen(sample->what));
-            text_char(out, ',');
+            strbuf_puts(out, "\"what\":");
+            strbuf_json(out, sample->what, strlen(sample->what));
+            strbuf_char(out, ',');
         }
-        text_puts(out, "\"payload\":\"");
-        text_hex(out, sample->data, sample->len);
-        text_puts(out, "\",\"findings\":[");
+        strbuf_puts(out, "\"payload\":\"");
+        strbuf_hex(out, sample->data, sample->len);
+        strbuf_puts(out, "\",\"findings\":[");
         for (size_t i = 0; i < sample->marks.num_findings; i++) {
             const krpc_finding *finding = &sample->marks.findings[i];
             krpc_finding_text(line, sizeof line, finding, sample->data, sample->len);
-            text_puts(out, i > 0 ? ",{\"message\":" : "{\"message\":");
-            text_json(out, line, strlen(line));
-            text_printf(out, ",\"offset\":%u,\"length\":%u}", finding->off, finding->len);
+            strbuf_puts(out, i > 0 ? ",{\"message\":" : "{\"message\":");
+            strbuf_json(out, line, strlen(line));
+            strbuf_printf(out, ",\"offset\":%u,\"length\":%u}", finding->off, finding->len);
         }
-        text_puts(out, "]}");
+        strbuf_puts(out, "]}");
     }
-    text_puts(out, "}\n");
+    strbuf_puts(out, "}\n");
 }
 
 static int explain_rule(const options *with)
@@ -321,7 +321,7 @@ static void explain_message(void *ctx, const run_packet *packet, const krpc_mess
         return;
     }
     if (e->with->format == FORMAT_NDJSON) {
-        record_message(output_text(e->output), e->run, packet, message, packet->data, packet->len, result);
+        json_record_message(output_text(e->output), e->run, packet, message, packet->data, packet->len, result);
         return;
     }
     message_text_line(output_text(e->output), e->run, packet, message, result, e->with->color);
@@ -345,29 +345,29 @@ static const char *const protocol_names[] = {[FRAME_UDP] = "UDP", [FRAME_TCP] = 
 
 static void put_packet_text(const explain *e, const run_packet *packet)
 {
-    text *out = output_text(e->output);
+    strbuf *out = output_text(e->output);
     bool color = e->with->color;
 
-    text_printf(out, "\n%s payload of frame %u, %u byte%s:\n", protocol_names[packet->protocol], e->frame, packet->len,
-                packet->len == 1 ? "" : "s");
+    strbuf_printf(out, "\n%s payload of frame %u, %u byte%s:\n", protocol_names[packet->protocol], e->frame,
+                  packet->len, packet->len == 1 ? "" : "s");
     put_bytes(out, packet->data, packet->len, &e->marks, color);
     if (e->marks.num_findings == 0) {
-        text_puts(out, "  no findings\n");
+        strbuf_puts(out, "  no findings\n");
     }
     put_findings(out, e->run, &e->marks, packet->data, packet->len, color);
 }
 
 static void put_packet_records(const explain *e, const run_packet *packet)
 {
-    text *out = output_text(e->output);
+    strbuf *out = output_text(e->output);
 
-    text_puts(out, "{\"type\":\"payload\"");
-    record_packet_head(out, e->run, &packet->where, packet->has_time);
-    text_printf(out, ",\"proto\":\"%s\",\"payload\":\"", protocol_names[packet->protocol]);
-    text_hex(out, packet->data, packet->len);
-    text_puts(out, "\"}\n");
+    strbuf_puts(out, "{\"type\":\"payload\"");
+    json_record_packet_head(out, e->run, &packet->where, packet->has_time);
+    strbuf_printf(out, ",\"proto\":\"%s\",\"payload\":\"", protocol_names[packet->protocol]);
+    strbuf_hex(out, packet->data, packet->len);
+    strbuf_puts(out, "\"}\n");
     for (size_t i = 0; i < e->marks.num_findings; i++) {
-        record_finding(out, e->run, packet, &e->marks.findings[i], packet->data, packet->len);
+        json_record_finding(out, e->run, packet, &e->marks.findings[i], packet->data, packet->len);
     }
 }
 
@@ -433,7 +433,7 @@ static int explain_frame(const options *with)
     return complete && e.found && written ? EXIT_NOTHING : EXIT_TROUBLE;
 }
 
-int explain_main(const options *with)
+int command_explain(const options *with)
 {
     return with->num_args == 1 ? explain_rule(with) : explain_frame(with);
 }

@@ -1,4 +1,4 @@
-/* nodes.c: every node: ids, client, and what a NAT does to its port.
+/* command_nodes.c: every node: ids, client, and what a NAT does to its port.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,7 +20,7 @@
 typedef struct nodes {
     const options *with;
     output *output;
-    ledger *book;
+    advert_groups *groups;
     participants *about; /* of --info-hash */
     const char *name;
     bool headed;
@@ -32,7 +32,7 @@ static void nodes_begin(void *ctx, run *from, const char *name)
 
     (void)from;
     n->name = name;
-    n->book = ledger_new();
+    n->groups = advert_groups_new();
     n->about = participants_new(&n->with->selection);
 }
 
@@ -48,7 +48,7 @@ static void nodes_advert(void *ctx, const tracker_advert *advert)
 {
     nodes *n = ctx;
 
-    ledger_add(n->book, advert);
+    advert_groups_add(n->groups, advert);
 }
 
 /* What the NAT does, in one word for the outside port and one for how many of them there are. */
@@ -64,17 +64,17 @@ static const char *mapping_text(tracker_mapping mapping)
     }
 }
 
-static void put_external(text *out, const tracker_node *node)
+static void put_external(strbuf *out, const tracker_node *node)
 {
     const tracker_nat *nat = &node->nat;
 
     if (nat->num_kept == 0) {
-        text_char(out, '-');
+        strbuf_char(out, '-');
         return;
     }
-    text_endpoint(out, &nat->external[0].endpoint);
+    strbuf_endpoint(out, &nat->external[0].endpoint);
     if (nat->num_external > 1) {
-        text_printf(out, " +%u", nat->num_external - 1);
+        strbuf_printf(out, " +%u", nat->num_external - 1);
     }
 }
 
@@ -91,38 +91,38 @@ static size_t short_len(const char *client)
     return len > 0 ? len : SHORT_CLIENT;
 }
 
-static void put_row(grid *rows, const tracker_node *node, bool verbose)
+static void put_row(columns *rows, const tracker_node *node, bool verbose)
 {
     const tracker_nat *nat = &node->nat;
 
-    text_endpoint(grid_cell(rows), &node->endpoint);
-    const char *client = record_client(node->version, node->version_len);
-    text_put(grid_cell(rows), client, verbose ? strlen(client) : short_len(client));
-    text *out = grid_cell(rows);
+    strbuf_endpoint(columns_cell(rows), &node->endpoint);
+    const char *client = client_name(node->version, node->version_len);
+    strbuf_put(columns_cell(rows), client, verbose ? strlen(client) : short_len(client));
+    strbuf *out = columns_cell(rows);
     if (node->num_ids > 0) {
         message_text_id(out, node->ids[0]);
     } else {
-        text_char(out, '-');
+        strbuf_char(out, '-');
     }
     if (node->num_ids > 1) {
-        text_printf(out, " +%u", node->num_ids - 1);
+        strbuf_printf(out, " +%u", node->num_ids - 1);
     }
-    text_uint(grid_cell(rows), (uint64_t)node->queries + node->responses + node->errors);
+    strbuf_uint(columns_cell(rows), (uint64_t)node->queries + node->responses + node->errors);
     if (verbose) {
-        text_uint(grid_cell(rows), node->queries);
-        text_uint(grid_cell(rows), (uint64_t)node->responses + node->errors);
-        text_uint(grid_cell(rows), node->queries_received);
+        strbuf_uint(columns_cell(rows), node->queries);
+        strbuf_uint(columns_cell(rows), (uint64_t)node->responses + node->errors);
+        strbuf_uint(columns_cell(rows), node->queries_received);
     }
-    text_puts(grid_cell(rows), nat->port == TRACKER_PORT_UNKNOWN ? "-" : tracker_port_name(nat->port));
-    grid_color(rows, nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED ? STYLE_RED : NULL);
-    text_puts(grid_cell(rows), mapping_text(nat->mapping));
-    grid_color(rows, nat->mapping == TRACKER_MAPPING_DEPENDENT ? STYLE_RED : NULL);
-    put_external(grid_cell(rows), node);
+    strbuf_puts(columns_cell(rows), nat->port == TRACKER_PORT_UNKNOWN ? "-" : tracker_port_name(nat->port));
+    columns_color(rows, nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED ? COLOR_RED : NULL);
+    strbuf_puts(columns_cell(rows), mapping_text(nat->mapping));
+    columns_color(rows, nat->mapping == TRACKER_MAPPING_DEPENDENT ? COLOR_RED : NULL);
+    put_external(columns_cell(rows), node);
 }
 
 static bool is_wanted(const nodes *n, const tracker_node *node)
 {
-    return select_node(&n->with->selection, node) && participants_has(n->about, node);
+    return selection_node(&n->with->selection, node) && participants_has(n->about, node);
 }
 
 static void put_text(nodes *n, const run *from)
@@ -131,29 +131,29 @@ static void put_text(nodes *n, const run *from)
     static const char *const long_headings[] = {"node",      "client",     "id",   ">sent",   ">asked",
                                                 ">answered", ">was asked", "port", "outside", "seen by others at"};
     bool verbose = n->with->verbose;
-    text *out = output_text(n->output);
+    strbuf *out = output_text(n->output);
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
     tracker_node node;
 
     if (n->with->num_args > 1 && n->name != NULL) {
-        text_heading(out, !n->headed, n->name);
+        strbuf_heading(out, !n->headed, n->name);
     }
     n->headed = true;
-    ledger_sort(n->book);
-    grid *rows =
-        verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings)) : grid_new(headings, G_N_ELEMENTS(headings));
+    advert_groups_sort(n->groups);
+    columns *rows = verbose ? columns_new(long_headings, G_N_ELEMENTS(long_headings))
+                            : columns_new(headings, G_N_ELEMENTS(headings));
     for (uint32_t i = 0; i < num_nodes; i++) {
         if (run_node_get(from, i, &node) && is_wanted(n, &node)) {
             put_row(rows, &node, verbose);
         }
     }
-    bool none = grid_num_rows(rows) == 0;
-    grid_put(out, rows, n->with->color);
+    bool none = columns_num_rows(rows) == 0;
+    columns_put(out, rows, n->with->color);
     if (none) {
-        text_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
+        strbuf_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
     }
-    const story_filter only = {participants_has, n->about};
-    story_put_all(out, from, n->book, &n->with->selection, &only, UINT32_MAX);
+    const node_text_filter only = {participants_has, n->about};
+    node_text_put_all(out, from, n->groups, &n->with->selection, &only, UINT32_MAX);
 }
 
 static void nodes_end(void *ctx, run *from)
@@ -167,17 +167,17 @@ static void nodes_end(void *ctx, run *from)
     } else {
         for (uint32_t i = 0; i < num_nodes; i++) {
             if (run_node_get(from, i, &node) && is_wanted(n, &node)) {
-                record_node(output_text(n->output), from, &node);
+                json_record_node(output_text(n->output), from, &node);
                 output_record(n->output);
             }
         }
     }
-    ledger_free(n->book);
+    advert_groups_free(n->groups);
     participants_free(n->about);
     output_record(n->output);
 }
 
-int nodes_main(const options *with)
+int command_nodes(const options *with)
 {
     nodes n = {.with = with};
     run_visitor visitor = {.ctx = &n, .begin = nodes_begin, .advert = nodes_advert, .end = nodes_end};

@@ -1,4 +1,4 @@
-/* ports.c: every port that somebody advertised, with its verdict.
+/* command_ports.c: every port that somebody advertised, with its verdict.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@ typedef struct ports {
     const options *with;
     const run *run;
     output *output;
-    ledger *book;
+    advert_groups *groups;
     participants *about; /* of --info-hash */
     const char *name;
     bool headed;
@@ -30,7 +30,7 @@ static void ports_begin(void *ctx, run *from, const char *name)
 
     p->run = from;
     p->name = name;
-    p->book = ledger_new();
+    p->groups = advert_groups_new();
     p->about = participants_new(&p->with->selection);
 }
 
@@ -46,85 +46,85 @@ static void ports_advert(void *ctx, const tracker_advert *advert)
 {
     ports *p = ctx;
 
-    if (!select_advert(&p->with->selection, advert)) {
+    if (!selection_advert(&p->with->selection, advert)) {
         return;
     }
     if (p->with->format == FORMAT_NDJSON) {
-        record_advert(output_text(p->output), p->run, advert);
+        json_record_advert(output_text(p->output), p->run, advert);
         output_record(p->output);
     } else {
-        ledger_add(p->book, advert);
+        advert_groups_add(p->groups, advert);
     }
 }
 
-static const char *verdict_style(const ledger_entry *entry)
+static const char *verdict_style(const advert_group *entry)
 {
     switch ((tracker_verdict)entry->verdict) {
     case TRACKER_VERDICT_MATCH:
-        return STYLE_GREEN;
+        return COLOR_GREEN;
     case TRACKER_VERDICT_MISMATCH:
     case TRACKER_VERDICT_INVALID:
     case TRACKER_VERDICT_SWAPPED:
-        return STYLE_RED;
+        return COLOR_RED;
     case TRACKER_VERDICT_CONTRADICTS:
-        return STYLE_YELLOW;
+        return COLOR_YELLOW;
     default:
         return NULL;
     }
 }
 
-static const char *later_style(const ledger_entry *entry)
+static const char *later_style(const advert_group *entry)
 {
-    return entry->later == TRACKER_LATER_DEAD || entry->later == TRACKER_LATER_OTHER_NODE ? STYLE_RED : NULL;
+    return entry->later == TRACKER_LATER_DEAD || entry->later == TRACKER_LATER_OTHER_NODE ? COLOR_RED : NULL;
 }
 
 /* The DHT port is what a host is known by; of some only the address is known. */
-static void put_host(text *out, const krpc_endpoint *host)
+static void put_host(strbuf *out, const krpc_endpoint *host)
 {
     if (host->port != 0) {
-        text_endpoint(out, host);
+        strbuf_endpoint(out, host);
     } else {
-        text_addr(out, host);
+        strbuf_addr(out, host);
     }
 }
 
-static void put_observed(text *out, const ledger_entry *entry, bool whole)
+static void put_observed(strbuf *out, const advert_group *entry, bool whole)
 {
     if (entry->observed.port == 0) {
-        text_char(out, '-');
+        strbuf_char(out, '-');
     } else if (whole && !krpc_endpoint_same_addr(&entry->observed, &entry->host)) {
-        text_endpoint(out, &entry->observed);
+        strbuf_endpoint(out, &entry->observed);
     } else {
-        text_uint(out, entry->observed.port);
+        strbuf_uint(out, entry->observed.port);
     }
 }
 
-static void put_row(const ports *p, grid *rows, const ledger_entry *entry)
+static void put_row(const ports *p, columns *rows, const advert_group *entry)
 {
     bool verbose = p->with->verbose;
 
-    put_host(grid_cell(rows), &entry->host);
+    put_host(columns_cell(rows), &entry->host);
     if (verbose) {
-        text_puts(grid_cell(rows), record_client(entry->version, entry->version_len));
+        strbuf_puts(columns_cell(rows), client_name(entry->version, entry->version_len));
     }
-    text_puts(grid_cell(rows), krpc_channel_get((krpc_channel)entry->channel)->name);
-    text *out = grid_cell(rows);
+    strbuf_puts(columns_cell(rows), krpc_channel_get((krpc_channel)entry->channel)->name);
+    strbuf *out = columns_cell(rows);
     if (entry->advertised_port >= 0 || entry->channel != KRPC_CHANNEL_IMPLIED_PORT) {
-        text_int(out, entry->advertised_port);
+        strbuf_int(out, entry->advertised_port);
     } else {
-        text_char(out, '-');
+        strbuf_char(out, '-');
     }
-    put_observed(grid_cell(rows), entry, verbose);
-    text_puts(grid_cell(rows), tracker_verdict_name((tracker_verdict)entry->verdict));
-    grid_color(rows, verdict_style(entry));
-    text_puts(grid_cell(rows),
-              entry->later == TRACKER_LATER_UNKNOWN ? "-" : tracker_later_name((tracker_later)entry->later));
-    grid_color(rows, later_style(entry));
-    text_uint(grid_cell(rows), entry->count);
-    out = grid_cell(rows);
-    for (uint32_t i = 0; i < MIN(entry->num_frames, verbose ? LEDGER_FRAMES : 2); i++) {
+    put_observed(columns_cell(rows), entry, verbose);
+    strbuf_puts(columns_cell(rows), tracker_verdict_name((tracker_verdict)entry->verdict));
+    columns_color(rows, verdict_style(entry));
+    strbuf_puts(columns_cell(rows),
+                entry->later == TRACKER_LATER_UNKNOWN ? "-" : tracker_later_name((tracker_later)entry->later));
+    columns_color(rows, later_style(entry));
+    strbuf_uint(columns_cell(rows), entry->count);
+    out = columns_cell(rows);
+    for (uint32_t i = 0; i < MIN(entry->num_frames, verbose ? ADVERT_GROUP_FRAMES : 2); i++) {
         if (i > 0) {
-            text_puts(out, ", ");
+            strbuf_puts(out, ", ");
         }
         run_put_frame(out, p->run, entry->frames[i]);
     }
@@ -133,23 +133,23 @@ static void put_row(const ports *p, grid *rows, const ledger_entry *entry)
 /* The verdict stands beside who announced the port, and the fault is another's. */
 static void put_swaps(const ports *p)
 {
-    text *out = output_text(p->output);
-    const ledger_entry *entry;
+    strbuf *out = output_text(p->output);
+    const advert_group *entry;
     bool headed = false;
 
-    for (unsigned i = 0; (entry = ledger_get(p->book, i)) != NULL; i++) {
+    for (unsigned i = 0; (entry = advert_groups_get(p->groups, i)) != NULL; i++) {
         if (entry->verdict != TRACKER_VERDICT_SWAPPED) {
             continue;
         }
-        text_puts(out, headed ? "" : "\nByte-swapped by who was told, not by who said it:\n");
+        strbuf_puts(out, headed ? "" : "\nByte-swapped by who was told, not by who said it:\n");
         headed = true;
-        text_puts(out, "  ");
-        text_endpoint(out, &entry->receiver);
-        text_printf(out, " hands on port %d of ", entry->advertised_port);
+        strbuf_puts(out, "  ");
+        strbuf_endpoint(out, &entry->receiver);
+        strbuf_printf(out, " hands on port %d of ", entry->advertised_port);
         put_host(out, &entry->host);
-        text_puts(out, " (frame ");
+        strbuf_puts(out, " (frame ");
         run_put_frame(out, p->run, entry->proof_frame);
-        text_puts(out, ")\n");
+        strbuf_puts(out, ")\n");
     }
 }
 
@@ -160,39 +160,39 @@ static void ports_end(void *ctx, run *from)
     static const char *const long_headings[] = {"node",    "client", "channel", ">says", "seen at",
                                                 "verdict", "then",   ">times",  "frames"};
     ports *p = ctx;
-    text *out = output_text(p->output);
+    strbuf *out = output_text(p->output);
 
     (void)from;
     if (p->with->format == FORMAT_TEXT) {
         if (p->with->num_args > 1 && p->name != NULL) {
-            text_heading(out, !p->headed, p->name);
+            strbuf_heading(out, !p->headed, p->name);
         }
         p->headed = true;
-        grid *rows = p->with->verbose ? grid_new(long_headings, G_N_ELEMENTS(long_headings))
-                                      : grid_new(headings, G_N_ELEMENTS(headings));
-        unsigned num_entries = ledger_sort(p->book);
+        columns *rows = p->with->verbose ? columns_new(long_headings, G_N_ELEMENTS(long_headings))
+                                         : columns_new(headings, G_N_ELEMENTS(headings));
+        unsigned num_entries = advert_groups_sort(p->groups);
         for (unsigned i = 0; i < num_entries; i++) {
-            put_row(p, rows, ledger_get(p->book, i));
+            put_row(p, rows, advert_groups_get(p->groups, i));
         }
         if (num_entries == 0) {
-            text_puts(out, "Nobody advertised a port.\n");
+            strbuf_puts(out, "Nobody advertised a port.\n");
         }
-        grid_put(out, rows, p->with->color);
-        if (ledger_dropped(p->book) > 0) {
-            text_printf(out,
-                        "... and %" G_GUINT64_FORMAT " advertisements that found no room here; ndjson has them all.\n",
-                        ledger_dropped(p->book));
+        columns_put(out, rows, p->with->color);
+        if (advert_groups_dropped(p->groups) > 0) {
+            strbuf_printf(
+                out, "... and %" G_GUINT64_FORMAT " advertisements that found no room here; ndjson has them all.\n",
+                advert_groups_dropped(p->groups));
         }
         put_swaps(p);
-        const story_filter only = {participants_has, p->about};
-        story_put_all(out, p->run, p->book, &p->with->selection, &only, UINT32_MAX);
+        const node_text_filter only = {participants_has, p->about};
+        node_text_put_all(out, p->run, p->groups, &p->with->selection, &only, UINT32_MAX);
     }
-    ledger_free(p->book);
+    advert_groups_free(p->groups);
     participants_free(p->about);
     output_record(p->output);
 }
 
-int ports_main(const options *with)
+int command_ports(const options *with)
 {
     ports p = {.with = with};
     run_visitor visitor = {.ctx = &p, .begin = ports_begin, .advert = ports_advert, .end = ports_end};

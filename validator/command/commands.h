@@ -6,18 +6,14 @@
 #define VALIDATOR_COMMANDS_H
 
 #include "options/options.h"
-#include "output/strbuf.h"
 
-int check_main(const options *with);
-int ports_main(const options *with);
-int nodes_main(const options *with);
-int decode_main(const options *with);
-int compare_main(const options *with);
-int encode_main(const options *with);
-int explain_main(const options *with);
-int rules_main(const options *with);
-
-/* rules_put_members begins the record of a rule: the closing brace is left to the caller. */
-void rules_put_members(text *out, krpc_rule rule);
+int command_check(const options *with);
+int command_ports(const options *with);
+int command_nodes(const options *with);
+int command_decode(const options *with);
+int command_compare(const options *with);
+int command_encode(const options *with);
+int command_explain(const options *with);
+int command_rules(const options *with);
 
 #endif

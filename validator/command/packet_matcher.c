@@ -1,4 +1,4 @@
-/* pairing.c: see pairing.h. What waits is a ring in the order of time, found through a table of chains.
+/* packet_matcher.c: see packet_matcher.h. What waits is a ring in the order of time, found through a table of chains.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,12 +10,12 @@
 #define NONE      UINT32_MAX
 
 typedef struct waiting {
-    pairing_packet packet;
+    packet_matcher_packet packet;
     uint32_t next; /* of the same chain, older */
 } waiting;
 
-struct pairing {
-    pairing_visitor visitor;
+struct packet_matcher {
+    packet_matcher_visitor visitor;
     waiting *ring;
     uint32_t *chains;
     uint32_t first; /* running numbers; the place in the ring is their low bits */
@@ -23,9 +23,9 @@ struct pairing {
     uint64_t too_short;
 };
 
-pairing *pairing_new(const pairing_visitor *visitor)
+packet_matcher *packet_matcher_new(const packet_matcher_visitor *visitor)
 {
-    pairing *with = g_new0(pairing, 1);
+    packet_matcher *with = g_new0(packet_matcher, 1);
 
     with->visitor = *visitor;
     with->ring = g_new0(waiting, RING_SIZE);
@@ -36,7 +36,7 @@ pairing *pairing_new(const pairing_visitor *visitor)
     return with;
 }
 
-void pairing_free(pairing *with)
+void packet_matcher_free(packet_matcher *with)
 {
     if (with == NULL) {
         return;
@@ -46,7 +46,7 @@ void pairing_free(pairing *with)
     g_free(with);
 }
 
-uint64_t pairing_too_short(const pairing *with)
+uint64_t packet_matcher_too_short(const packet_matcher *with)
 {
     return with->too_short;
 }
@@ -61,13 +61,13 @@ static uint64_t hash_of(const uint8_t *bytes, uint32_t len)
     return hash;
 }
 
-static uint32_t *chain_of(const pairing *with, uint64_t hash)
+static uint32_t *chain_of(const packet_matcher *with, uint64_t hash)
 {
     return &with->chains[(hash ^ hash >> 32) % RING_SIZE];
 }
 
 /* The oldest leaves: it is the last of its chain. */
-static void drop_first(pairing *with)
+static void drop_first(packet_matcher *with)
 {
     waiting *oldest = &with->ring[with->first % RING_SIZE];
     uint32_t *link = chain_of(with, oldest->packet.hash);
@@ -82,7 +82,7 @@ static void drop_first(pairing *with)
     with->first++;
 }
 
-static bool fits(pair *out, const pairing_packet *a, const pairing_packet *b)
+static bool fits(packet_pair *out, const packet_matcher_packet *a, const packet_matcher_packet *b)
 {
     if (a->hash != b->hash || a->len != b->len || a->protocol != b->protocol || a->is_outside == b->is_outside ||
         b->used) {
@@ -94,21 +94,21 @@ static bool fits(pair *out, const pairing_packet *a, const pairing_packet *b)
     return out->goes_out || krpc_endpoint_equal(&a->where.src, &b->where.src);
 }
 
-void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
+void packet_matcher_add(packet_matcher *with, const run_packet *packet, bool is_outside)
 {
-    pairing_packet own = {
+    packet_matcher_packet own = {
         .where = packet->where, .len = packet->wire_len, .protocol = packet->protocol, .is_outside = is_outside};
     waiting *best = NULL;
     bool best_is_likely = false;
-    pair found;
+    packet_pair found;
 
-    if (packet->len < PAIRING_MIN_LEN) {
+    if (packet->len < PACKET_MATCHER_MIN_LEN) {
         with->too_short++;
         return;
     }
     own.hash = hash_of(packet->data, packet->len);
     while (with->first != with->end &&
-           own.where.time_ns - with->ring[with->first % RING_SIZE].packet.where.time_ns > PAIRING_WINDOW_NS) {
+           own.where.time_ns - with->ring[with->first % RING_SIZE].packet.where.time_ns > PACKET_MATCHER_WINDOW_NS) {
         drop_first(with);
     }
     /* The same bytes sent to two hosts, or sent again: endpoints that belong together, then the oldest. */
@@ -137,7 +137,7 @@ void pairing_add(pairing *with, const run_packet *packet, bool is_outside)
     *chain = with->end++;
 }
 
-void pairing_finish(pairing *with)
+void packet_matcher_finish(packet_matcher *with)
 {
     while (with->first != with->end) {
         drop_first(with);

@@ -1,4 +1,4 @@
-/* pairing.h: the same packet on the two sides of a NAT.
+/* packet_matcher.h: the same packet on the two sides of a NAT.
  *
  * Two packets are one when their payload is the same, the endpoint that is not translated is the same (the destination of
  * what goes out, the source of what comes in), and they are at most two seconds apart. Payloads below 40 bytes are too
@@ -11,41 +11,41 @@
 
 #include "input/run.h"
 
-#define PAIRING_MIN_LEN   40
-#define PAIRING_WINDOW_NS INT64_C(2000000000)
+#define PACKET_MATCHER_MIN_LEN   40
+#define PACKET_MATCHER_WINDOW_NS INT64_C(2000000000)
 
-/* pairing_packet is what is kept of a packet until its other half comes. */
-typedef struct pairing_packet {
+/* packet_matcher_packet is what is kept of a packet until its other half comes. */
+typedef struct packet_matcher_packet {
     tracker_packet where;
     uint64_t hash;
     uint32_t len;
     uint8_t protocol;
     bool is_outside;
     bool used;
-} pairing_packet;
+} packet_matcher_packet;
 
-typedef struct pair {
-    const pairing_packet *inside;
-    const pairing_packet *outside;
+typedef struct packet_pair {
+    const packet_matcher_packet *inside;
+    const packet_matcher_packet *outside;
     bool goes_out;
-} pair;
+} packet_pair;
 
-typedef struct pairing pairing;
+typedef struct packet_matcher packet_matcher;
 
-/* pairing_visitor is told of each pair, and of each packet whose other half did not come. is_likely decides where the same
+/* packet_matcher_visitor is told of each pair, and of each packet whose other half did not come. is_likely decides where the same
  * bytes came more than once: is it known that these two endpoints are one? */
-typedef struct pairing_visitor {
-    void (*found)(void *ctx, const pair *found);
-    void (*alone)(void *ctx, const pairing_packet *packet);
-    bool (*is_likely)(void *ctx, const pair *candidate);
+typedef struct packet_matcher_visitor {
+    void (*found)(void *ctx, const packet_pair *found);
+    void (*alone)(void *ctx, const packet_matcher_packet *packet);
+    bool (*is_likely)(void *ctx, const packet_pair *candidate);
     void *ctx;
-} pairing_visitor;
+} packet_matcher_visitor;
 
-pairing *pairing_new(const pairing_visitor *visitor);
-void pairing_add(pairing *with, const run_packet *packet, bool is_outside);
-/* pairing_finish gives up what still waits. */
-void pairing_finish(pairing *with);
-void pairing_free(pairing *with);
-uint64_t pairing_too_short(const pairing *with);
+packet_matcher *packet_matcher_new(const packet_matcher_visitor *visitor);
+void packet_matcher_add(packet_matcher *with, const run_packet *packet, bool is_outside);
+/* packet_matcher_finish gives up what still waits. */
+void packet_matcher_finish(packet_matcher *with);
+void packet_matcher_free(packet_matcher *with);
+uint64_t packet_matcher_too_short(const packet_matcher *with);
 
 #endif

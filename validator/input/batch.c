@@ -33,7 +33,7 @@ void batch_free(batch *b)
     g_free(b->items);
     g_free(b->messages);
     g_free(b->bytes);
-    text_free(&b->bodies);
+    strbuf_free(&b->bodies);
     g_free(b->findings);
     g_free(b);
 }

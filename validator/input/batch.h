@@ -38,7 +38,7 @@ typedef struct batch {
     uint8_t *bytes;
     size_t num_bytes;
     size_t cap_bytes;
-    text bodies;
+    strbuf bodies;
     krpc_finding *findings;
     uint32_t num_findings;
     uint32_t cap_findings;

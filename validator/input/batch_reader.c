@@ -1,4 +1,4 @@
-/* reader.c: see reader.h.
+/* batch_reader.c: see batch_reader.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,16 +7,16 @@
 #include <glib.h>
 
 #include "frame/frame_fragment.h"
-#include "input/bpf_filter.h"
+#include "input/capture_filter.h"
 #include "input/capture_list.h"
 
 #define LIVE_US            100 /* a packet in so long or longer: to ask each time whether there is more costs nothing then */
 #define MAX_FRAGMENTED     256
 #define MAX_FRAGMENT_BYTES (4u << 20)
 
-struct reader {
-    source *source;
-    filter *filter;
+struct batch_reader {
+    capture_list *captures;
+    capture_filter *filter;
     frame_fragments *fragments;
     unsigned num_files;
     bool merged;
@@ -27,9 +27,9 @@ struct reader {
     gint stop;
 };
 
-reader *reader_new(const options *with, bool keep_frames, bool wants_progress)
+batch_reader *batch_reader_new(const options *with, bool keep_frames, bool wants_progress)
 {
-    reader *r = g_new0(reader, 1);
+    batch_reader *r = g_new0(batch_reader, 1);
 
     r->num_files = with->num_args;
     r->merged = with->merge && with->num_args > 1;
@@ -37,42 +37,42 @@ reader *reader_new(const options *with, bool keep_frames, bool wants_progress)
     r->wants_progress = wants_progress;
     r->between_files = true;
     r->live = true;
-    r->source = source_new(with->args, with->num_args, r->merged);
+    r->captures = capture_list_new(with->args, with->num_args, r->merged);
     if (with->filter != NULL) {
-        r->filter = filter_new(with->filter, NULL);
+        r->filter = capture_filter_new(with->filter, NULL);
     }
     return r;
 }
 
-void reader_free(reader *r)
+void batch_reader_free(batch_reader *r)
 {
     if (r == NULL) {
         return;
     }
-    filter_free(r->filter);
+    capture_filter_free(r->filter);
     frame_fragments_free(r->fragments);
-    source_free(r->source);
+    capture_list_free(r->captures);
     g_free(r);
 }
 
-void reader_stop(reader *r)
+void batch_reader_stop(batch_reader *r)
 {
     g_atomic_int_set(&r->stop, 1);
 }
 
-bool reader_is_stopped(const reader *r)
+bool batch_reader_is_stopped(const batch_reader *r)
 {
     return g_atomic_int_get(&r->stop) != 0;
 }
 
-const char *reader_file_name(const reader *r, unsigned file)
+const char *batch_reader_file_name(const batch_reader *r, unsigned file)
 {
-    return source_name(r->source, file);
+    return capture_list_name(r->captures, file);
 }
 
-unsigned reader_num_failed(const reader *r)
+unsigned batch_reader_num_failed(const batch_reader *r)
 {
-    return source_num_failed(r->source);
+    return capture_list_num_failed(r->captures);
 }
 
 static void count_status(run_counts *counts, frame_status status, frame_protocol protocol)
@@ -101,8 +101,8 @@ static void count_status(run_counts *counts, frame_status status, frame_protocol
     }
 }
 
-static void fill_item(const reader *r, batch_item *item, const capture_packet *packet, const frame_datagram *datagram,
-                      unsigned file)
+static void fill_item(const batch_reader *r, batch_item *item, const capture_packet *packet,
+                      const frame_datagram *datagram, unsigned file)
 {
     run_packet *out = &item->packet;
 
@@ -148,7 +148,7 @@ static bool interesting(const frame_datagram *datagram, uint32_t *off, uint32_t 
     }
 }
 
-static void read_packet(reader *r, batch *b, const capture_packet *packet, unsigned file)
+static void read_packet(batch_reader *r, batch *b, const capture_packet *packet, unsigned file)
 {
     frame_datagram datagram;
     run_counts *counts = &b->counts;
@@ -161,7 +161,7 @@ static void read_packet(reader *r, batch *b, const capture_packet *packet, unsig
         }
         counts->last_ns = packet->time_ns;
     }
-    if (r->filter != NULL && !filter_match(r->filter, packet)) {
+    if (r->filter != NULL && !capture_filter_match(r->filter, packet)) {
         counts->filtered++;
         return;
     }
@@ -177,35 +177,35 @@ static void read_packet(reader *r, batch *b, const capture_packet *packet, unsig
     item->packet.byte_offset = as_in_file ? packet->data_offset + off : -1;
 }
 
-bool reader_fill(reader *r, batch *b)
+bool batch_reader_fill(batch_reader *r, batch *b)
 {
     capture_packet packet;
     unsigned file;
 
     batch_reset(b);
     if (r->between_files) {
-        if (!source_advance(r->source)) {
+        if (!capture_list_advance(r->captures)) {
             return false;
         }
         r->between_files = false;
         frame_fragments_free(r->fragments);
         r->fragments = frame_fragments_new(MAX_FRAGMENTED, MAX_FRAGMENT_BYTES);
     }
-    b->file = source_current(r->source);
+    b->file = capture_list_current(r->captures);
     int64_t began_us = g_get_monotonic_time();
     /* Noise that is not kept must not keep the reader here for ever. */
     while (!batch_is_full(b) && b->counts.packets < 4 * b->cap && !b->is_live) {
-        if (run_interrupted() || g_atomic_int_get(&r->stop) || !source_next(r->source, &packet, &file)) {
+        if (run_interrupted() || g_atomic_int_get(&r->stop) || !capture_list_next(r->captures, &packet, &file)) {
             b->ends_file = true;
             r->between_files = true;
             break;
         }
         read_packet(r, b, &packet, file);
-        b->is_live = r->live && source_would_wait(r->source);
+        b->is_live = r->live && capture_list_would_wait(r->captures);
     }
     r->live = b->is_live || g_get_monotonic_time() - began_us > (int64_t)b->counts.packets * LIVE_US;
     if (r->wants_progress) {
-        b->progress = source_progress(r->source);
+        b->progress = capture_list_progress(r->captures);
     }
     if (b->ends_file) {
         frame_fragments_finish(r->fragments);

@@ -1,4 +1,4 @@
-/* source.c: see source.h.
+/* capture_list.c: see capture_list.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@ typedef struct source_file {
     bool has_packet;
 } source_file;
 
-struct source {
+struct capture_list {
     source_file *files;
     char *const *paths;
     unsigned num_files;
@@ -30,7 +30,7 @@ struct source {
     int last; /* merge: whose packet was given out; it must be read on before the next */
 };
 
-static bool open_file(source *from, unsigned index)
+static bool open_file(capture_list *from, unsigned index)
 {
     char *error = NULL;
 
@@ -44,7 +44,7 @@ static bool open_file(source *from, unsigned index)
     return false;
 }
 
-static bool read_file(source *from, source_file *file, capture_packet *out)
+static bool read_file(capture_list *from, source_file *file, capture_packet *out)
 {
     switch (capture_next(file->capture, out)) {
     case CAPTURE_PACKET:
@@ -67,9 +67,9 @@ static void close_file(source_file *file)
     file->capture = NULL;
 }
 
-source *source_new(char *const *paths, unsigned num_paths, bool merge)
+capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge)
 {
-    source *from = g_new0(struct source, 1);
+    capture_list *from = g_new0(struct capture_list, 1);
 
     from->files = g_new0(source_file, num_paths);
     from->paths = paths;
@@ -83,7 +83,7 @@ source *source_new(char *const *paths, unsigned num_paths, bool merge)
 }
 
 /* Opens what follows: one file, or all of them. */
-bool source_advance(source *from)
+bool capture_list_advance(capture_list *from)
 {
     if (!from->merge) {
         if (from->next > 0 && from->files[from->current].capture != NULL) {
@@ -112,7 +112,7 @@ bool source_advance(source *from)
     return any;
 }
 
-static bool next_merged(source *from, capture_packet *out, unsigned *file_out)
+static bool next_merged(capture_list *from, capture_packet *out, unsigned *file_out)
 {
     source_file *best = NULL;
 
@@ -137,7 +137,7 @@ static bool next_merged(source *from, capture_packet *out, unsigned *file_out)
     return true;
 }
 
-bool source_next(source *from, capture_packet *out, unsigned *file_out)
+bool capture_list_next(capture_list *from, capture_packet *out, unsigned *file_out)
 {
     if (from->merge) {
         return next_merged(from, out, file_out);
@@ -146,29 +146,29 @@ bool source_next(source *from, capture_packet *out, unsigned *file_out)
     return read_file(from, &from->files[from->current], out);
 }
 
-bool source_would_wait(const source *from)
+bool capture_list_would_wait(const capture_list *from)
 {
     GPollFD input = {.fd = STDIN_FILENO, .events = G_IO_IN};
 
     return !from->merge && strcmp(from->paths[from->current], "-") == 0 && g_poll(&input, 1, 0) == 0;
 }
 
-const char *source_name(const source *from, unsigned file)
+const char *capture_list_name(const capture_list *from, unsigned file)
 {
     return file < from->num_files ? from->files[file].name : NULL;
 }
 
-unsigned source_current(const source *from)
+unsigned capture_list_current(const capture_list *from)
 {
     return from->current;
 }
 
-unsigned source_num_failed(const source *from)
+unsigned capture_list_num_failed(const capture_list *from)
 {
     return from->num_failed;
 }
 
-double source_progress(const source *from)
+double capture_list_progress(const capture_list *from)
 {
     double sum = 0;
 
@@ -187,12 +187,12 @@ double source_progress(const source *from)
     return sum / from->num_files;
 }
 
-const char *source_link_text(const source *from, unsigned file)
+const char *capture_list_link_text(const capture_list *from, unsigned file)
 {
     return from->files[file].capture != NULL ? capture_link_text(from->files[file].capture) : "unknown";
 }
 
-void source_free(source *from)
+void capture_list_free(capture_list *from)
 {
     if (from == NULL) {
         return;

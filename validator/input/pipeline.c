@@ -1,4 +1,4 @@
-/* relay.c: see relay.h.
+/* pipeline.c: see pipeline.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,19 +11,19 @@
 #define NUM_CRATES 4
 #define TRIES      500 /* of a microsecond or less */
 
-typedef struct crate {
+typedef struct pipeline_slot {
     batch *batches[CRATE];
     unsigned num; /* of them that are full */
     bool is_last;
-} crate;
+} pipeline_slot;
 
-typedef struct relay {
-    const relay_ends *ends;
+typedef struct pipeline {
+    const pipeline_stages *ends;
     GAsyncQueue *empty;
     GAsyncQueue *full;
-} relay;
+} pipeline;
 
-static void run_alone(const relay_ends *ends)
+static void run_alone(const pipeline_stages *ends)
 {
     batch *b = batch_new(BATCH);
 
@@ -32,9 +32,9 @@ static void run_alone(const relay_ends *ends)
     batch_free(b);
 }
 
-static crate *crate_new(void)
+static pipeline_slot *crate_new(void)
 {
-    crate *c = g_new0(crate, 1);
+    pipeline_slot *c = g_new0(pipeline_slot, 1);
 
     for (unsigned i = 0; i < CRATE; i++) {
         c->batches[i] = batch_new(BATCH);
@@ -43,7 +43,7 @@ static crate *crate_new(void)
     return c;
 }
 
-static void crate_free(crate *c)
+static void crate_free(pipeline_slot *c)
 {
     for (unsigned i = 0; i < CRATE; i++) {
         batch_free(c->batches[i]);
@@ -52,7 +52,7 @@ static void crate_free(crate *c)
 }
 
 /* Nobody is kept waiting for a packet that has come. */
-static void fill_crate(const relay_ends *ends, crate *c)
+static void fill_crate(const pipeline_stages *ends, pipeline_slot *c)
 {
     bool is_live = false;
 
@@ -67,9 +67,9 @@ static void fill_crate(const relay_ends *ends, crate *c)
 }
 
 /* To look a few hundred times costs this thread's time alone; to be woken up costs the other one's. */
-static crate *wait_for(GAsyncQueue *queue)
+static pipeline_slot *wait_for(GAsyncQueue *queue)
 {
-    crate *c = g_async_queue_try_pop(queue);
+    pipeline_slot *c = g_async_queue_try_pop(queue);
 
     for (int i = 0; c == NULL && i < TRIES; i++) {
         g_thread_yield();
@@ -78,13 +78,13 @@ static crate *wait_for(GAsyncQueue *queue)
     return c != NULL ? c : g_async_queue_pop(queue);
 }
 
-static gpointer reader_main(gpointer data)
+static gpointer batch_reader_main(gpointer data)
 {
-    relay *r = data;
+    pipeline *r = data;
     bool is_last;
 
     do {
-        crate *c = wait_for(r->empty);
+        pipeline_slot *c = wait_for(r->empty);
         fill_crate(r->ends, c);
         is_last = c->is_last;
         g_async_queue_push(r->full, c);
@@ -92,14 +92,14 @@ static gpointer reader_main(gpointer data)
     return NULL;
 }
 
-static void judge_all(relay *r)
+static void judge_all(pipeline *r)
 {
-    const relay_ends *ends = r->ends;
+    const pipeline_stages *ends = r->ends;
     bool going = true;
     bool is_last;
 
     do {
-        crate *c = wait_for(r->full);
+        pipeline_slot *c = wait_for(r->full);
         for (unsigned i = 0; i < c->num; i++) {
             if (going) {
                 going = ends->judge(ends->ctx, c->batches[i]);
@@ -115,24 +115,24 @@ static void judge_all(relay *r)
     } while (!is_last);
 }
 
-static void run_two(const relay_ends *ends)
+static void run_two(const pipeline_stages *ends)
 {
-    relay r = {ends, g_async_queue_new(), g_async_queue_new()};
+    pipeline r = {ends, g_async_queue_new(), g_async_queue_new()};
 
     for (unsigned i = 0; i < NUM_CRATES; i++) {
         g_async_queue_push(r.empty, crate_new());
     }
-    GThread *reader = g_thread_new("reader", reader_main, &r);
+    GThread *reader = g_thread_new("reader", batch_reader_main, &r);
     judge_all(&r);
     g_thread_join(reader);
-    for (crate *c; (c = g_async_queue_try_pop(r.empty)) != NULL;) {
+    for (pipeline_slot *c; (c = g_async_queue_try_pop(r.empty)) != NULL;) {
         crate_free(c);
     }
     g_async_queue_unref(r.empty);
     g_async_queue_unref(r.full);
 }
 
-void relay_run(const relay_ends *ends, bool two_threads)
+void pipeline_run(const pipeline_stages *ends, bool two_threads)
 {
     if (two_threads) {
         run_two(ends);

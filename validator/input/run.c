@@ -1,6 +1,6 @@
 /* run.c: see run.h.
  *
- * Reading, frames and decoding belong to the reader; the tracker and the visitor to the judge. relay.c lets them take
+ * Reading, frames and decoding belong to the reader; the tracker and the visitor to the judge. pipeline.c lets them take
  * turns, or work in two threads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -28,7 +28,7 @@ struct run {
     const options *options;
     const run_visitor *visitor;
     output *output;
-    reader *reader;
+    batch_reader *reader;
     anonymizer *anonymizer;
     tracker *tracker;
     unsigned num_files;
@@ -42,7 +42,7 @@ struct run {
     size_t num_findings;
     size_t cap_findings;
     krpc_message anonymous_message;
-    text anonymous_bytes;
+    strbuf anonymous_bytes;
     uint64_t num_packets; /* of all files */
     bool shows_progress;
 };
@@ -93,7 +93,7 @@ unsigned run_num_files(const run *from)
 
 const char *run_file_name(const run *from, unsigned file)
 {
-    return reader_file_name(from->reader, file);
+    return batch_reader_file_name(from->reader, file);
 }
 
 uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
@@ -106,7 +106,7 @@ uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
     return from->merged ? frame / from->num_files : frame;
 }
 
-void run_put_frame(text *out, const run *from, uint32_t frame)
+void run_put_frame(strbuf *out, const run *from, uint32_t frame)
 {
     unsigned file;
     uint32_t own = run_frame(from, frame, &file);
@@ -120,10 +120,10 @@ void run_put_frame(text *out, const run *from, uint32_t frame)
         } else if (slash != NULL) {
             name = slash + 1;
         }
-        text_printable(out, name, strlen(name));
-        text_char(out, ':');
+        strbuf_printable(out, name, strlen(name));
+        strbuf_char(out, ':');
     }
-    text_uint(out, own);
+    strbuf_uint(out, own);
 }
 
 /* A rule's line names at most one frame; of several captures that is NAME:FRAME. */
@@ -134,7 +134,7 @@ size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_findi
     const char *named = strstr(krpc_rule_get(finding->rule)->text, FRAME "{");
     krpc_finding own = *finding;
     char line[RUN_FINDING_TEXT];
-    text merged = {0};
+    strbuf merged = {0};
 
     if (from == NULL || !from->merged || named == NULL) {
         return krpc_finding_text(out, cap, finding, data, len);
@@ -144,12 +144,12 @@ size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_findi
     *number = run_frame(from, frame, NULL);
     krpc_finding_text(line, sizeof line, &own, data, len);
     char *at = strstr(line, FRAME) + strlen(FRAME);
-    text_put(&merged, line, (size_t)(at - line));
+    strbuf_put(&merged, line, (size_t)(at - line));
     run_put_frame(&merged, from, frame);
-    text_puts(&merged, at + strspn(at, "0123456789"));
-    text_char(&merged, '\0');
+    strbuf_puts(&merged, at + strspn(at, "0123456789"));
+    strbuf_char(&merged, '\0');
     size_t all = g_strlcpy(out, merged.data, cap);
-    text_free(&merged);
+    strbuf_free(&merged);
     return all;
 }
 
@@ -207,7 +207,7 @@ static void begin_tracker(run *r, const batch *b)
     r->counts = (run_counts){0};
     r->tracker = b->tracker;
     if (r->visitor->begin != NULL) {
-        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : reader_file_name(r->reader, b->file));
+        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : batch_reader_file_name(r->reader, b->file));
     }
 }
 
@@ -270,7 +270,7 @@ static void visit_anonymous(run *r, const run_packet *packet, const krpc_message
 
     anonymize_packet(r->anonymizer, &own.where);
     r->anonymous_bytes.len = 0;
-    text_put(&r->anonymous_bytes, (const char *)packet->data, packet->len);
+    strbuf_put(&r->anonymous_bytes, (const char *)packet->data, packet->len);
     uint8_t *bytes = (uint8_t *)r->anonymous_bytes.data;
     own.data = bytes;
     if (message != NULL) {
@@ -411,7 +411,7 @@ static bool judge_batch(void *ctx, batch *b)
         output_flush(r->output);
     }
     if (r->shows_progress) {
-        progress_show(reader_file_name(r->reader, r->file), b->progress, r->num_packets);
+        progress_show(batch_reader_file_name(r->reader, r->file), b->progress, r->num_packets);
     }
     return output_ok(r->output) && !r->stopped;
 }
@@ -422,7 +422,7 @@ static bool fill_batch(void *ctx, batch *b)
 {
     run *r = ctx;
 
-    if (interrupted || reader_is_stopped(r->reader) || !reader_fill(r->reader, b)) {
+    if (interrupted || batch_reader_is_stopped(r->reader) || !batch_reader_fill(r->reader, b)) {
         return false;
     }
     if (r->next_tracker == NULL) {
@@ -443,7 +443,7 @@ static void stop_filling(void *ctx)
 {
     run *r = ctx;
 
-    reader_stop(r->reader);
+    batch_reader_stop(r->reader);
 }
 
 /* Its tracker goes with the last of its batches. */
@@ -459,17 +459,17 @@ static void discard_batch(void *ctx, const batch *b)
 bool run_captures(const options *with, const run_visitor *visitor, output *to)
 {
     run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args};
-    const relay_ends ends = {fill_batch, judge_batch, stop_filling, discard_batch, &r};
+    const pipeline_stages ends = {fill_batch, judge_batch, stop_filling, discard_batch, &r};
 
     watch_interrupt();
     r.merged = with->merge && with->num_args > 1;
     r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
-    r.reader = reader_new(with, visitor->keep_frames, r.shows_progress);
+    r.reader = batch_reader_new(with, visitor->keep_frames, r.shows_progress);
     if (with->anonymize != NULL) {
         r.anonymizer = anonymizer_new(with->anonymize);
     }
     progress_begin();
-    relay_run(&ends, with->threads > 1);
+    pipeline_run(&ends, with->threads > 1);
     if (r.next_tracker != r.tracker) {
         tracker_free(r.next_tracker);
     }
@@ -477,10 +477,10 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
         end_tracker(&r);
     }
     progress_clear();
-    bool ok = reader_num_failed(r.reader) == 0;
+    bool ok = batch_reader_num_failed(r.reader) == 0;
     anonymizer_free(r.anonymizer);
-    reader_free(r.reader);
-    text_free(&r.anonymous_bytes);
+    batch_reader_free(r.reader);
+    strbuf_free(&r.anonymous_bytes);
     g_free(r.findings);
     return ok;
 }

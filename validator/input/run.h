@@ -65,7 +65,7 @@ typedef struct run_visitor {
     void (*begin)(void *ctx, run *from, const char *name);
     /* With --threads 2, in the other thread: the part of an output that needs the message alone. It may be of a datagram
      * that turns out to be no message. */
-    void (*body)(text *out, const krpc_message *message, const uint8_t *data, uint32_t len);
+    void (*body)(strbuf *out, const krpc_message *message, const uint8_t *data, uint32_t len);
     void (*message)(void *ctx, const run_packet *packet, const krpc_message *message, const tracker_result *result);
     /* After message, for the same packet: in the order in which they were found. message is NULL for other packets. */
     void (*findings)(void *ctx, const run_packet *packet, const krpc_message *message, const krpc_finding *findings,
@@ -93,7 +93,7 @@ bool run_node_get(const run *from, uint32_t index, tracker_node *out);
 /* run_frame takes a frame number of the tracker apart: the file's number in it, and which file in *file_out. */
 uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out);
 /* run_put_frame writes a frame number of the tracker: "12", or "FILE:12" where it could be one of several files. */
-void run_put_frame(text *out, const run *from, uint32_t frame);
+void run_put_frame(strbuf *out, const run *from, uint32_t frame);
 /* run_file_name is the name of a file; run_num_files how many there are on the command line. */
 const char *run_file_name(const run *from, unsigned file);
 unsigned run_num_files(const run *from);

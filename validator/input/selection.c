@@ -1,4 +1,4 @@
-/* select.c: see select.h. All that is asked for must be there.
+/* selection.c: see select.h. All that is asked for must be there.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -6,9 +6,9 @@
 
 #include <glib.h>
 
-#include "report/json_record.h"
+#include "input/client_name.h"
 
-bool select_all(const selection *which)
+bool selection_all(const selection *which)
 {
     return which->endpoint.addr_len == 0 && !which->has_id && !which->has_info_hash && which->port < 0 &&
            which->client == NULL;
@@ -22,7 +22,7 @@ static bool is_endpoint(const selection *which, const krpc_endpoint *endpoint)
 
 static bool is_client(const selection *which, const uint8_t *version, size_t len)
 {
-    const char *name = record_client(version, len);
+    const char *name = client_name(version, len);
     size_t want = strlen(which->client);
 
     for (; *name != 0; name++) {
@@ -57,13 +57,13 @@ static bool is_about(const selection *which, const krpc_message *message, const 
            (result->has_target && is_id(result->target, which->info_hash));
 }
 
-bool select_message(const selection *which, const run_packet *packet, const krpc_message *message,
-                    const tracker_result *result)
+bool selection_message(const selection *which, const run_packet *packet, const krpc_message *message,
+                       const tracker_result *result)
 {
     const tracker_packet *where = &packet->where;
     const uint8_t *data = packet->data;
 
-    if (select_all(which)) {
+    if (selection_all(which)) {
         return true;
     }
     if (which->endpoint.addr_len != 0 && !is_endpoint(which, &where->src) && !is_endpoint(which, &where->dst)) {
@@ -86,9 +86,9 @@ bool select_message(const selection *which, const run_packet *packet, const krpc
     return is_client(which, data + (krpc_has(message, KRPC_V) ? v->off : 0), krpc_has(message, KRPC_V) ? v->len : 0);
 }
 
-bool select_advert(const selection *which, const tracker_advert *advert)
+bool selection_advert(const selection *which, const tracker_advert *advert)
 {
-    if (select_all(which)) {
+    if (selection_all(which)) {
         return true;
     }
     if (which->endpoint.addr_len != 0 && !is_endpoint(which, &advert->sender) &&
@@ -134,9 +134,9 @@ static bool node_has_port(const tracker_node *node, int32_t port)
     return false;
 }
 
-bool select_node(const selection *which, const tracker_node *node)
+bool selection_node(const selection *which, const tracker_node *node)
 {
-    if (select_all(which)) {
+    if (selection_all(which)) {
         return true;
     }
     if (which->endpoint.addr_len != 0 && !node_is_endpoint(which, node)) {

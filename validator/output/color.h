@@ -1,48 +1,48 @@
-/* style.h: colour where a person looks.
+/* color.h: colour where a person looks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef VALIDATOR_STYLE_H
-#define VALIDATOR_STYLE_H
+#ifndef VALIDATOR_COLOR_H
+#define VALIDATOR_COLOR_H
 
 #include <krpc/rules.h>
 
 #include "output/strbuf.h"
 
-#define STYLE_BOLD   "1"
-#define STYLE_DIM    "2"
-#define STYLE_RED    "1;31"
-#define STYLE_YELLOW "33"
-#define STYLE_CYAN   "36"
-#define STYLE_GREEN  "32"
+#define COLOR_BOLD   "1"
+#define COLOR_DIM    "2"
+#define COLOR_RED    "1;31"
+#define COLOR_YELLOW "33"
+#define COLOR_CYAN   "36"
+#define COLOR_GREEN  "32"
 
-/* style_begin and style_end put an ANSI sequence where color is true, and nothing where it is not. */
-static inline void style_begin(text *out, bool color, const char *style)
+/* color_begin and color_end put an ANSI sequence where color is true, and nothing where it is not. */
+static inline void color_begin(strbuf *out, bool color, const char *style)
 {
     if (color) {
-        text_puts(out, "\033[");
-        text_puts(out, style);
-        text_char(out, 'm');
+        strbuf_puts(out, "\033[");
+        strbuf_puts(out, style);
+        strbuf_char(out, 'm');
     }
 }
 
-static inline void style_end(text *out, bool color)
+static inline void color_end(strbuf *out, bool color)
 {
     if (color) {
-        text_puts(out, "\033[0m");
+        strbuf_puts(out, "\033[0m");
     }
 }
 
-static inline void style_puts(text *out, bool color, const char *style, const char *string)
+static inline void color_puts(strbuf *out, bool color, const char *style, const char *string)
 {
-    style_begin(out, color, style);
-    text_puts(out, string);
-    style_end(out, color);
+    color_begin(out, color, style);
+    strbuf_puts(out, string);
+    color_end(out, color);
 }
 
-static inline const char *style_of_severity(krpc_severity severity)
+static inline const char *color_of_severity(krpc_severity severity)
 {
-    return severity == KRPC_SEVERITY_ERROR ? STYLE_RED : severity == KRPC_SEVERITY_WARN ? STYLE_YELLOW : STYLE_CYAN;
+    return severity == KRPC_SEVERITY_ERROR ? COLOR_RED : severity == KRPC_SEVERITY_WARN ? COLOR_YELLOW : COLOR_CYAN;
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* grid.c: see grid.h.
+/* columns.c: see grid.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,16 +13,16 @@ typedef struct cell {
     const char *style;
 } cell;
 
-struct grid {
+struct columns {
     const char *const *headings;
     unsigned num_columns;
-    text text;
+    strbuf text;
     GArray *cells;
 };
 
-grid *grid_new(const char *const *headings, unsigned num_columns)
+columns *columns_new(const char *const *headings, unsigned num_columns)
 {
-    grid *of = g_new0(grid, 1);
+    columns *of = g_new0(columns, 1);
 
     of->headings = headings;
     of->num_columns = num_columns;
@@ -30,7 +30,7 @@ grid *grid_new(const char *const *headings, unsigned num_columns)
     return of;
 }
 
-text *grid_cell(grid *of)
+strbuf *columns_cell(columns *of)
 {
     cell next = {of->text.len, NULL};
 
@@ -38,47 +38,47 @@ text *grid_cell(grid *of)
     return &of->text;
 }
 
-void grid_color(grid *of, const char *style)
+void columns_color(columns *of, const char *style)
 {
     g_array_index(of->cells, cell, of->cells->len - 1).style = style;
 }
 
-unsigned grid_num_rows(const grid *of)
+unsigned columns_num_rows(const columns *of)
 {
     return of->cells->len / of->num_columns;
 }
 
-void grid_free(grid *of)
+void columns_free(columns *of)
 {
     g_array_unref(of->cells);
-    text_free(&of->text);
+    strbuf_free(&of->text);
     g_free(of);
 }
 
-static size_t cell_len(const grid *of, unsigned index)
+static size_t cell_len(const columns *of, unsigned index)
 {
     size_t end = index + 1 < of->cells->len ? g_array_index(of->cells, cell, index + 1).off : of->text.len;
 
     return end - g_array_index(of->cells, cell, index).off;
 }
 
-static void put_cell(text *out, const char *bytes, size_t len, size_t width, bool right, bool last)
+static void put_cell(strbuf *out, const char *bytes, size_t len, size_t width, bool right, bool last)
 {
     size_t start = out->len;
 
     if (right) {
-        text_pad(out, start, width - len);
+        strbuf_pad(out, start, width - len);
     }
-    text_put(out, bytes, len);
+    strbuf_put(out, bytes, len);
     if (!last) {
-        text_pad(out, start, width + 2);
+        strbuf_pad(out, start, width + 2);
     }
 }
 
-void grid_put(text *out, grid *of, bool color)
+void columns_put(strbuf *out, columns *of, bool color)
 {
-    if (grid_num_rows(of) == 0) {
-        grid_free(of);
+    if (columns_num_rows(of) == 0) {
+        columns_free(of);
         return;
     }
     size_t *widths = g_new0(size_t, of->num_columns);
@@ -89,25 +89,25 @@ void grid_put(text *out, grid *of, bool color)
     for (unsigned i = 0; i < of->cells->len; i++) {
         widths[i % of->num_columns] = MAX(widths[i % of->num_columns], cell_len(of, i));
     }
-    style_begin(out, color, STYLE_BOLD);
+    color_begin(out, color, COLOR_BOLD);
     for (unsigned i = 0; i < of->num_columns; i++) {
         bool right = of->headings[i][0] == '>';
         const char *heading = of->headings[i] + right;
         put_cell(out, heading, strlen(heading), widths[i], right, i + 1 == of->num_columns);
     }
-    style_end(out, color);
-    text_char(out, '\n');
+    color_end(out, color);
+    strbuf_char(out, '\n');
     for (unsigned i = 0; i < of->cells->len; i++) {
         const cell *at = &g_array_index(of->cells, cell, i);
         unsigned column = i % of->num_columns;
         bool last = column + 1 == of->num_columns;
-        style_begin(out, color && at->style != NULL, at->style);
+        color_begin(out, color && at->style != NULL, at->style);
         put_cell(out, of->text.data + at->off, cell_len(of, i), widths[column], of->headings[column][0] == '>', last);
-        style_end(out, color && at->style != NULL);
+        color_end(out, color && at->style != NULL);
         if (last) {
-            text_char(out, '\n');
+            strbuf_char(out, '\n');
         }
     }
     g_free(widths);
-    grid_free(of);
+    columns_free(of);
 }

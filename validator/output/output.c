@@ -20,7 +20,7 @@
 #define WRITE_SIZE ((size_t)256 << 10)
 
 struct output {
-    text text;
+    strbuf text;
     char *name;   /* as the user calls it */
     char *path;   /* under which it is to appear; NULL: fd is the thing itself */
     char *beside; /* under which it is written */
@@ -35,13 +35,13 @@ void say(const char *format, ...)
     va_start(args, format);
     char *line = g_strdup_vprintf(format, args);
     va_end(args);
-    text printable = {0};
-    text_puts(&printable, "krpcscope: ");
-    text_printable(&printable, line, strlen(line));
-    text_char(&printable, '\n');
+    strbuf printable = {0};
+    strbuf_puts(&printable, "krpcscope: ");
+    strbuf_printable(&printable, line, strlen(line));
+    strbuf_char(&printable, '\n');
     progress_clear();
     fwrite(printable.data, 1, printable.len, stderr);
-    text_free(&printable);
+    strbuf_free(&printable);
     g_free(line);
 }
 
@@ -108,7 +108,7 @@ output *output_new(const char *path)
     return to;
 }
 
-text *output_text(output *to)
+strbuf *output_text(output *to)
 {
     return &to->text;
 }
@@ -171,7 +171,7 @@ bool output_close(output *to)
         }
     }
     bool ok = !to->failed;
-    text_free(&to->text);
+    strbuf_free(&to->text);
     g_free(to->name);
     g_free(to->path);
     g_free(to->beside);

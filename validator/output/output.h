@@ -18,7 +18,7 @@ typedef struct output output;
 output *output_new(const char *path);
 
 /* output_text is where to put what is to be written. */
-text *output_text(output *to);
+strbuf *output_text(output *to);
 
 /* output_record ends a record: it writes when enough has come together. output_flush writes in any case. */
 void output_record(output *to);

@@ -18,6 +18,6 @@ void progress_clear(void);
 
 /* progress_line adds the line for a terminal of width columns: it is never longer than width - 1, so that it does not
  * wrap. What does not fit is left out: the bar first, then the name, then the rest from its end. */
-void progress_line(text *out, unsigned width, const char *name, double part, uint64_t packets, double seconds);
+void progress_line(strbuf *out, unsigned width, const char *name, double part, uint64_t packets, double seconds);
 
 #endif

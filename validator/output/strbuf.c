@@ -1,4 +1,4 @@
-/* text.c: see text.h.
+/* strbuf.c: see text.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,13 +19,13 @@ static const char two_digits[] =
     "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
     "9293949596979899";
 
-void text_free(text *out)
+void strbuf_free(strbuf *out)
 {
     g_free(out->data);
-    *out = (struct text){0};
+    *out = (strbuf){0};
 }
 
-void text_grow(text *out, size_t len)
+void strbuf_grow(strbuf *out, size_t len)
 {
     size_t cap = out->cap < 4096 ? 4096 : out->cap;
 
@@ -53,7 +53,7 @@ static char *digits_before(char *end, uint64_t number)
     return end;
 }
 
-char *text_uint_at(char *at, uint64_t number)
+char *strbuf_uint_at(char *at, uint64_t number)
 {
     char digits[20];
 
@@ -67,22 +67,22 @@ char *text_uint_at(char *at, uint64_t number)
     return at + len;
 }
 
-void text_uint(text *out, uint64_t number)
+void strbuf_uint(strbuf *out, uint64_t number)
 {
-    char *at = text_room(out, 20);
+    char *at = strbuf_room(out, 20);
 
-    out->len += (size_t)(text_uint_at(at, number) - at);
+    out->len += (size_t)(strbuf_uint_at(at, number) - at);
 }
 
-void text_int(text *out, int64_t number)
+void strbuf_int(strbuf *out, int64_t number)
 {
     if (number < 0) {
-        text_char(out, '-');
+        strbuf_char(out, '-');
     }
-    text_uint(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+    strbuf_uint(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
-void text_count(text *out, uint64_t number)
+void strbuf_count(strbuf *out, uint64_t number)
 {
     char digits[20];
     char *begin = digits_before(digits + sizeof digits, number);
@@ -90,9 +90,9 @@ void text_count(text *out, uint64_t number)
 
     for (size_t i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0) {
-            text_char(out, ',');
+            strbuf_char(out, ',');
         }
-        text_char(out, begin[i]);
+        strbuf_char(out, begin[i]);
     }
 }
 
@@ -110,7 +110,7 @@ static uint64_t eight_digits(const uint8_t bytes[4])
     return GUINT64_TO_LE(halves + '0' * ones + above_nine * ('a' - '0' - 10));
 }
 
-char *text_hex_at(char *at, const uint8_t *bytes, size_t len)
+char *strbuf_hex_at(char *at, const uint8_t *bytes, size_t len)
 {
     for (; len >= 4; len -= 4, bytes += 4, at += 8) {
         uint64_t digits = eight_digits(bytes);
@@ -123,9 +123,9 @@ char *text_hex_at(char *at, const uint8_t *bytes, size_t len)
     return at;
 }
 
-void text_hex(text *out, const uint8_t *bytes, size_t len)
+void strbuf_hex(strbuf *out, const uint8_t *bytes, size_t len)
 {
-    text_hex_at(text_room(out, len * 2), bytes, len);
+    strbuf_hex_at(strbuf_room(out, len * 2), bytes, len);
     out->len += len * 2;
 }
 
@@ -140,7 +140,7 @@ static void need_octets(void)
         return;
     }
     for (unsigned i = 0; i < 256; i++) {
-        char *end = text_uint_at(octets[i], i);
+        char *end = strbuf_uint_at(octets[i], i);
         octets[i][3] = (char)(end - octets[i]);
     }
     g_once_init_leave(&done, 1);
@@ -178,7 +178,7 @@ static char *put_ipv6(char *at, const uint8_t *addr)
     unsigned first = 8, count = 1;
     bool has_zero = false;
 
-    text_hex_at(digits, addr, 16);
+    strbuf_hex_at(digits, addr, 16);
     for (unsigned i = 0; i < 8; i++) {
         groups[i] = (unsigned)addr[2 * i] << 8 | addr[2 * i + 1];
         has_zero = has_zero || groups[i] == 0;
@@ -204,7 +204,7 @@ static char *put_ipv6(char *at, const uint8_t *addr)
     return at;
 }
 
-char *text_addr_at(char *at, const uint8_t *addr, size_t addr_len)
+char *strbuf_addr_at(char *at, const uint8_t *addr, size_t addr_len)
 {
     if (addr_len == 4) {
         need_octets();
@@ -229,24 +229,24 @@ char *text_addr_at(char *at, const uint8_t *addr, size_t addr_len)
     return at;
 }
 
-void text_addr(text *out, const krpc_endpoint *endpoint)
+void strbuf_addr(strbuf *out, const krpc_endpoint *endpoint)
 {
-    char *at = text_room(out, KRPC_ENDPOINT_TEXT);
+    char *at = strbuf_room(out, KRPC_ENDPOINT_TEXT);
 
-    out->len += (size_t)(text_addr_at(at, endpoint->addr, endpoint->addr_len) - at);
+    out->len += (size_t)(strbuf_addr_at(at, endpoint->addr, endpoint->addr_len) - at);
 }
 
-void text_endpoint(text *out, const krpc_endpoint *endpoint)
+void strbuf_endpoint(strbuf *out, const krpc_endpoint *endpoint)
 {
     if (endpoint->addr_len == 16) {
-        text_char(out, '[');
+        strbuf_char(out, '[');
     }
-    text_addr(out, endpoint);
+    strbuf_addr(out, endpoint);
     if (endpoint->addr_len == 16) {
-        text_char(out, ']');
+        strbuf_char(out, ']');
     }
-    text_char(out, ':');
-    text_uint(out, endpoint->port);
+    strbuf_char(out, ':');
+    strbuf_uint(out, endpoint->port);
 }
 
 /* Days since 1970-01-01 as a date of the proleptic Gregorian calendar, by eras of 400 years from a 1st of March. */
@@ -276,7 +276,7 @@ static void split_time(int64_t time_ns, int64_t *second, uint32_t *micros)
 }
 
 /* "2007-06-29T15:17:41." of the second asked for last is kept: packets come many a second. */
-static void need_second(text *out, int64_t second)
+static void need_second(strbuf *out, int64_t second)
 {
     if (out->second == second && out->second_text[0] != 0) {
         return;
@@ -301,45 +301,45 @@ static void put_micros(char *at, uint32_t micros)
 #define DATE_TIME_LEN 20 /* "2007-06-29T15:17:41." */
 #define DATE_LEN      11 /* "2007-06-29T" */
 
-void text_time(text *out, int64_t time_ns)
+void strbuf_time(strbuf *out, int64_t time_ns)
 {
     int64_t second;
     uint32_t micros;
 
     split_time(time_ns, &second, &micros);
     need_second(out, second);
-    char *at = text_room(out, 32);
+    char *at = strbuf_room(out, 32);
     memcpy(at, out->second_text, DATE_TIME_LEN);
     put_micros(at + DATE_TIME_LEN, micros);
     memcpy(at + DATE_TIME_LEN + 6, "+0000", 5);
     out->len += DATE_TIME_LEN + 11;
 }
 
-void text_clock(text *out, int64_t time_ns)
+void strbuf_clock(strbuf *out, int64_t time_ns)
 {
     int64_t second;
     uint32_t micros;
 
     split_time(time_ns, &second, &micros);
     need_second(out, second);
-    char *at = text_room(out, 32);
+    char *at = strbuf_room(out, 32);
     memcpy(at, out->second_text + DATE_LEN, DATE_TIME_LEN - DATE_LEN);
     put_micros(at + DATE_TIME_LEN - DATE_LEN, micros);
     out->len += DATE_TIME_LEN - DATE_LEN + 6;
 }
 
-void text_pad(text *out, size_t start, size_t column)
+void strbuf_pad(strbuf *out, size_t start, size_t column)
 {
     size_t now = out->len - start;
 
     if (now < column) {
-        char *at = text_room(out, column - now);
+        char *at = strbuf_room(out, column - now);
         memset(at, ' ', column - now);
         out->len += column - now;
     }
 }
 
-void text_printf(text *out, const char *format, ...)
+void strbuf_printf(strbuf *out, const char *format, ...)
 {
     va_list args, again;
 
@@ -348,7 +348,7 @@ void text_printf(text *out, const char *format, ...)
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
     if (len > 0) {
-        vsnprintf(text_room(out, (size_t)len + 1), (size_t)len + 1, format, again);
+        vsnprintf(strbuf_room(out, (size_t)len + 1), (size_t)len + 1, format, again);
         out->len += (size_t)len;
     }
     va_end(again);
@@ -395,17 +395,17 @@ static bool is_shown(const uint8_t *bytes, size_t len)
               (bytes[1] == 0x81 && bytes[2] >= 0xa6 && bytes[2] <= 0xa9)));
 }
 
-void text_printable(text *out, const void *data, size_t len)
+void strbuf_printable(strbuf *out, const void *data, size_t len)
 {
     const uint8_t *bytes = data;
 
     for (size_t i = 0; i < len;) {
         size_t char_len = utf8_len(bytes + i, len - i);
         if (is_shown(bytes + i, char_len)) {
-            text_put(out, (const char *)bytes + i, char_len);
+            strbuf_put(out, (const char *)bytes + i, char_len);
             i += char_len;
         } else {
-            char *at = text_room(out, 4);
+            char *at = strbuf_room(out, 4);
             at[0] = '\\';
             at[1] = 'x';
             at[2] = hex_digits[bytes[i] >> 4];
@@ -416,16 +416,16 @@ void text_printable(text *out, const void *data, size_t len)
     }
 }
 
-void text_heading(text *out, bool first, const char *name)
+void strbuf_heading(strbuf *out, bool first, const char *name)
 {
     if (!first) {
-        text_char(out, '\n');
+        strbuf_char(out, '\n');
     }
-    text_printable(out, name, strlen(name));
-    text_puts(out, ":\n");
+    strbuf_printable(out, name, strlen(name));
+    strbuf_puts(out, ":\n");
 }
 
-bool text_is_json(const void *data, size_t len)
+bool strbuf_is_json(const void *data, size_t len)
 {
     const uint8_t *bytes = data;
 
@@ -439,10 +439,10 @@ bool text_is_json(const void *data, size_t len)
     return true;
 }
 
-void text_json(text *out, const void *data, size_t len)
+void strbuf_json(strbuf *out, const void *data, size_t len)
 {
     const uint8_t *bytes = data;
-    char *at = text_room(out, len * 6 + 2);
+    char *at = strbuf_room(out, len * 6 + 2);
     char *begin = at;
 
     *at++ = '"';
@@ -464,14 +464,14 @@ void text_json(text *out, const void *data, size_t len)
     out->len += (size_t)(at - begin);
 }
 
-void text_json_name(text *out, const char *name)
+void strbuf_json_name(strbuf *out, const char *name)
 {
-    if (text_is_json(name, strlen(name))) {
-        text_json(out, name, strlen(name));
+    if (strbuf_is_json(name, strlen(name))) {
+        strbuf_json(out, name, strlen(name));
         return;
     }
     char *valid = g_utf8_make_valid(name, -1);
-    text_json(out, valid, strlen(valid));
+    strbuf_json(out, valid, strlen(valid));
     g_free(valid);
 }
 
@@ -484,32 +484,32 @@ static bool is_xml(const uint8_t *bytes, size_t len)
     return len > 0 && !(len == 3 && bytes[0] == 0xef && bytes[1] == 0xbf && bytes[2] >= 0xbe);
 }
 
-void text_xml(text *out, const void *data, size_t len)
+void strbuf_xml(strbuf *out, const void *data, size_t len)
 {
     const uint8_t *bytes = data;
 
     for (size_t i = 0; i < len;) {
         size_t char_len = utf8_len(bytes + i, len - i);
         if (!is_xml(bytes + i, char_len)) {
-            text_puts(out, "\xef\xbf\xbd");
+            strbuf_puts(out, "\xef\xbf\xbd");
             i += char_len > 0 ? char_len : 1;
             continue;
         }
         switch (bytes[i]) {
         case '&':
-            text_puts(out, "&amp;");
+            strbuf_puts(out, "&amp;");
             break;
         case '<':
-            text_puts(out, "&lt;");
+            strbuf_puts(out, "&lt;");
             break;
         case '>':
-            text_puts(out, "&gt;");
+            strbuf_puts(out, "&gt;");
             break;
         case '"':
-            text_puts(out, "&quot;");
+            strbuf_puts(out, "&quot;");
             break;
         default:
-            text_put(out, (const char *)bytes + i, char_len);
+            strbuf_put(out, (const char *)bytes + i, char_len);
         }
         i += char_len;
     }

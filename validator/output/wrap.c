@@ -8,7 +8,7 @@
 
 #include <glib.h>
 
-void wrap(text *out, size_t start, const char *indent, size_t width)
+void wrap(strbuf *out, size_t start, const char *indent, size_t width)
 {
     size_t len = out->len - start;
     char *copy = g_strndup(out->data + start, len);
@@ -18,19 +18,19 @@ void wrap(text *out, size_t start, const char *indent, size_t width)
     for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
         size_t word_len = strlen(word);
         if (column > 0 && column + 1 + word_len > width) {
-            text_char(out, '\n');
+            strbuf_char(out, '\n');
             column = 0;
         }
         if (column == 0) {
-            text_puts(out, indent);
+            strbuf_puts(out, indent);
             column = strlen(indent);
         } else {
-            text_char(out, ' ');
+            strbuf_char(out, ' ');
             column++;
         }
-        text_put(out, word, word_len);
+        strbuf_put(out, word, word_len);
         column += word_len;
     }
-    text_char(out, '\n');
+    strbuf_char(out, '\n');
     g_free(copy);
 }

@@ -8,6 +8,6 @@
 #include "output/strbuf.h"
 
 /* wrap breaks what was written since start into lines of at most width columns, indent included, and ends the last one. */
-void wrap(text *out, size_t start, const char *indent, size_t width);
+void wrap(strbuf *out, size_t start, const char *indent, size_t width);
 
 #endif

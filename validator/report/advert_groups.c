@@ -1,4 +1,4 @@
-/* ledger.c: see ledger.h.
+/* advert_groups.c: see advert_groups.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +10,7 @@
 
 #define MAX_ENTRIES 16384
 
-struct ledger {
+struct advert_groups {
     GHashTable *index; /* entry -> itself */
     GPtrArray *entries;
     uint64_t dropped;
@@ -18,7 +18,7 @@ struct ledger {
 
 static guint entry_hash(gconstpointer key)
 {
-    const ledger_entry *entry = key;
+    const advert_group *entry = key;
     guint hash = 2166136261u;
 
     for (unsigned i = 0; i < 16; i++) {
@@ -31,31 +31,31 @@ static guint entry_hash(gconstpointer key)
 
 static gboolean entry_equal(gconstpointer a, gconstpointer b)
 {
-    const ledger_entry *x = a;
-    const ledger_entry *y = b;
+    const advert_group *x = a;
+    const advert_group *y = b;
 
     return krpc_endpoint_equal(&x->host, &y->host) && x->advertised_port == y->advertised_port &&
            x->channel == y->channel && x->verdict == y->verdict && x->later == y->later &&
            x->implied_port == y->implied_port;
 }
 
-ledger *ledger_new(void)
+advert_groups *advert_groups_new(void)
 {
-    ledger *book = g_new0(ledger, 1);
+    advert_groups *groups = g_new0(advert_groups, 1);
 
-    book->index = g_hash_table_new(entry_hash, entry_equal);
-    book->entries = g_ptr_array_new_with_free_func(g_free);
-    return book;
+    groups->index = g_hash_table_new(entry_hash, entry_equal);
+    groups->entries = g_ptr_array_new_with_free_func(g_free);
+    return groups;
 }
 
-void ledger_free(ledger *book)
+void advert_groups_free(advert_groups *groups)
 {
-    if (book == NULL) {
+    if (groups == NULL) {
         return;
     }
-    g_hash_table_destroy(book->index);
-    g_ptr_array_unref(book->entries);
-    g_free(book);
+    g_hash_table_destroy(groups->index);
+    g_ptr_array_unref(groups->entries);
+    g_free(groups);
 }
 
 /* The host of a TCP or uTP stream is known by its DHT port: the stream's own says nothing of it. */
@@ -67,9 +67,9 @@ static krpc_endpoint host_of(const tracker_advert *advert)
     return host;
 }
 
-void ledger_add(ledger *book, const tracker_advert *advert)
+void advert_groups_add(advert_groups *groups, const tracker_advert *advert)
 {
-    ledger_entry key = {
+    advert_group key = {
         .host = host_of(advert),
         .advertised_port = advert->advertised_port,
         .channel = advert->channel,
@@ -78,23 +78,23 @@ void ledger_add(ledger *book, const tracker_advert *advert)
         .later = advert->later,
         .implied_port = advert->implied_port,
     };
-    ledger_entry *entry = g_hash_table_lookup(book->index, &key);
+    advert_group *entry = g_hash_table_lookup(groups->index, &key);
 
     if (entry == NULL) {
-        if (book->entries->len == MAX_ENTRIES) {
-            book->dropped++;
+        if (groups->entries->len == MAX_ENTRIES) {
+            groups->dropped++;
             return;
         }
         entry = g_memdup2(&key, sizeof key);
         entry->receiver = advert->receiver;
-        g_ptr_array_add(book->entries, entry);
-        g_hash_table_add(book->index, entry);
+        g_ptr_array_add(groups->entries, entry);
+        g_hash_table_add(groups->index, entry);
     }
     entry->count++;
     if (advert->observed.port != 0) {
         entry->observed = advert->observed;
     }
-    if (entry->num_frames < LEDGER_FRAMES) {
+    if (entry->num_frames < ADVERT_GROUP_FRAMES) {
         entry->frames[entry->num_frames++] = advert->frame;
     }
     if (entry->proof_frame == 0) {
@@ -115,8 +115,8 @@ void ledger_add(ledger *book, const tracker_advert *advert)
 
 static gint entry_compare(gconstpointer a, gconstpointer b)
 {
-    const ledger_entry *x = *(ledger_entry *const *)a;
-    const ledger_entry *y = *(ledger_entry *const *)b;
+    const advert_group *x = *(advert_group *const *)a;
+    const advert_group *y = *(advert_group *const *)b;
     int order = krpc_endpoint_compare(&x->host, &y->host);
 
     if (order == 0) {
@@ -134,35 +134,35 @@ static gint entry_compare(gconstpointer a, gconstpointer b)
     return order;
 }
 
-unsigned ledger_sort(ledger *book)
+unsigned advert_groups_sort(advert_groups *groups)
 {
-    g_ptr_array_sort(book->entries, entry_compare);
-    return book->entries->len;
+    g_ptr_array_sort(groups->entries, entry_compare);
+    return groups->entries->len;
 }
 
-const ledger_entry *ledger_get(const ledger *book, unsigned index)
+const advert_group *advert_groups_get(const advert_groups *groups, unsigned index)
 {
-    return index < book->entries->len ? g_ptr_array_index(book->entries, index) : NULL;
+    return index < groups->entries->len ? g_ptr_array_index(groups->entries, index) : NULL;
 }
 
-unsigned ledger_find(const ledger *book, const krpc_endpoint *host)
+unsigned advert_groups_find(const advert_groups *groups, const krpc_endpoint *host)
 {
     unsigned low = 0;
-    unsigned high = book->entries->len;
+    unsigned high = groups->entries->len;
 
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
-        if (krpc_endpoint_compare(&ledger_get(book, middle)->host, host) < 0) {
+        if (krpc_endpoint_compare(&advert_groups_get(groups, middle)->host, host) < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    const ledger_entry *entry = ledger_get(book, low);
-    return entry != NULL && krpc_endpoint_equal(&entry->host, host) ? low : book->entries->len;
+    const advert_group *entry = advert_groups_get(groups, low);
+    return entry != NULL && krpc_endpoint_equal(&entry->host, host) ? low : groups->entries->len;
 }
 
-uint64_t ledger_dropped(const ledger *book)
+uint64_t advert_groups_dropped(const advert_groups *groups)
 {
-    return book->dropped;
+    return groups->dropped;
 }

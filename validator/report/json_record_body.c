@@ -1,4 +1,4 @@
-/* record_body.c: the inside of a message as JSON.
+/* json_record_body.c: the inside of a message as JSON.
  *
  * Keys are those on the wire. A value whose form JSON cannot hold (a string that is not what its key wants, a list with
  * other items) is written as KEY_hex, or with its whole encoding under "unknown"; a message that is not canonical has its
@@ -34,36 +34,36 @@ static void need_fields(void)
 }
 
 /* All of the room for a key is copied, which takes no call; what is behind the key is overwritten. */
-static inline void put_key(text *out, unsigned field)
+static inline void put_key(strbuf *out, unsigned field)
 {
-    memcpy(text_room(out, sizeof fields[field].key), fields[field].key, sizeof fields[field].key);
+    memcpy(strbuf_room(out, sizeof fields[field].key), fields[field].key, sizeof fields[field].key);
     out->len += fields[field].len;
 }
 
-static void put_hex_string(text *out, const uint8_t *bytes, uint32_t len)
+static void put_hex_string(strbuf *out, const uint8_t *bytes, uint32_t len)
 {
-    char *at = text_room(out, 2 * (size_t)len + 2);
+    char *at = strbuf_room(out, 2 * (size_t)len + 2);
 
     *at = '"';
-    at = text_hex_at(at + 1, bytes, len);
+    at = strbuf_hex_at(at + 1, bytes, len);
     *at = '"';
     out->len += 2 * (size_t)len + 2;
 }
 
 /* A string that is not of the form that its key wants: "key_hex". */
-static void put_odd_string(text *out, unsigned field, const uint8_t *bytes, uint32_t len)
+static void put_odd_string(strbuf *out, unsigned field, const uint8_t *bytes, uint32_t len)
 {
     put_key(out, field);
     out->len -= 2; /* the quote and the colon */
-    text_puts(out, "_hex\":");
+    strbuf_puts(out, "_hex\":");
     put_hex_string(out, bytes, len);
 }
 
-static void put_text_value(text *out, unsigned field, const uint8_t *bytes, uint32_t len)
+static void put_text_value(strbuf *out, unsigned field, const uint8_t *bytes, uint32_t len)
 {
-    if (text_is_json(bytes, len)) {
+    if (strbuf_is_json(bytes, len)) {
         put_key(out, field);
-        text_json(out, bytes, len);
+        strbuf_json(out, bytes, len);
     } else {
         put_odd_string(out, field, bytes, len);
     }
@@ -74,11 +74,11 @@ static char *endpoint_at(char *at, const uint8_t *bytes, uint32_t len)
 {
     uint32_t addr_len = len & ~(uint32_t)2;
 
-    at = TEXT_AT(at, "{\"ip\":\"");
-    at = text_addr_at(at, bytes, addr_len);
+    at = STRBUF_AT(at, "{\"ip\":\"");
+    at = strbuf_addr_at(at, bytes, addr_len);
     if (len != addr_len) {
-        at = TEXT_AT(at, "\",\"port\":");
-        at = text_uint_at(at, (unsigned)bytes[len - 2] << 8 | bytes[len - 1]);
+        at = STRBUF_AT(at, "\",\"port\":");
+        at = strbuf_uint_at(at, (unsigned)bytes[len - 2] << 8 | bytes[len - 1]);
     } else {
         *at++ = '"';
     }
@@ -93,28 +93,28 @@ static char *node_at(char *at, const uint8_t *bytes, uint32_t addr_len)
 {
     const uint8_t *port = bytes + 20 + addr_len;
 
-    at = TEXT_AT(at, "{\"id\":\"");
-    at = text_hex_at(at, bytes, 20);
-    at = TEXT_AT(at, "\",\"ip\":\"");
-    at = text_addr_at(at, bytes + 20, addr_len);
-    at = TEXT_AT(at, "\",\"port\":");
-    at = text_uint_at(at, (unsigned)port[0] << 8 | port[1]);
+    at = STRBUF_AT(at, "{\"id\":\"");
+    at = strbuf_hex_at(at, bytes, 20);
+    at = STRBUF_AT(at, "\",\"ip\":\"");
+    at = strbuf_addr_at(at, bytes + 20, addr_len);
+    at = STRBUF_AT(at, "\",\"port\":");
+    at = strbuf_uint_at(at, (unsigned)port[0] << 8 | port[1]);
     *at++ = '}';
     return at;
 }
 
-static void put_endpoint_value(text *out, unsigned field, const uint8_t *bytes, uint32_t len)
+static void put_endpoint_value(strbuf *out, unsigned field, const uint8_t *bytes, uint32_t len)
 {
     if (len != 6 && len != 18 && len != 4 && len != 16) {
         put_odd_string(out, field, bytes, len);
         return;
     }
     put_key(out, field);
-    char *at = text_room(out, ENDPOINT_ROOM);
+    char *at = strbuf_room(out, ENDPOINT_ROOM);
     out->len += (size_t)(endpoint_at(at, bytes, len) - at);
 }
 
-static void put_nodes_value(text *out, unsigned field, const uint8_t *bytes, uint32_t len, uint32_t addr_len)
+static void put_compact_nodes(strbuf *out, unsigned field, const uint8_t *bytes, uint32_t len, uint32_t addr_len)
 {
     uint32_t size = 20 + addr_len + 2;
 
@@ -123,7 +123,7 @@ static void put_nodes_value(text *out, unsigned field, const uint8_t *bytes, uin
         return;
     }
     put_key(out, field);
-    char *at = text_room(out, 2 + (size_t)(len / size) * NODE_ROOM);
+    char *at = strbuf_room(out, 2 + (size_t)(len / size) * NODE_ROOM);
     char *begin = at;
     *at++ = '[';
     for (uint32_t i = 0; i < len; i += size) {
@@ -136,25 +136,25 @@ static void put_nodes_value(text *out, unsigned field, const uint8_t *bytes, uin
     out->len += (size_t)(at - begin);
 }
 
-static void put_hashes_value(text *out, unsigned field, const uint8_t *bytes, uint32_t len)
+static void put_hashes_value(strbuf *out, unsigned field, const uint8_t *bytes, uint32_t len)
 {
     if (len % 20 != 0) {
         put_odd_string(out, field, bytes, len);
         return;
     }
     put_key(out, field);
-    text_char(out, '[');
+    strbuf_char(out, '[');
     for (uint32_t i = 0; i < len; i += 20) {
         if (i > 0) {
-            text_char(out, ',');
+            strbuf_char(out, ',');
         }
         put_hex_string(out, bytes + i, 20);
     }
-    text_char(out, ']');
+    strbuf_char(out, ']');
 }
 
 /* What an item of a list looks like; false: JSON cannot hold it. */
-static bool put_item(text *out, krpc_kind kind, const uint8_t *data, const bencode_token *item)
+static bool put_item(strbuf *out, krpc_kind kind, const uint8_t *data, const bencode_token *item)
 {
     const uint8_t *bytes = data + item->body_off;
     uint32_t len = item->body_len;
@@ -163,13 +163,13 @@ static bool put_item(text *out, krpc_kind kind, const uint8_t *data, const benco
         return false;
     }
     if (kind == KRPC_KIND_TEXTS) {
-        if (!text_is_json(bytes, len)) {
+        if (!strbuf_is_json(bytes, len)) {
             return false;
         }
-        text_json(out, bytes, len);
+        strbuf_json(out, bytes, len);
         return true;
     }
-    char *at = text_room(out, NODE_ROOM);
+    char *at = strbuf_room(out, NODE_ROOM);
     if (kind == KRPC_KIND_PEERS && (len == 6 || len == 18)) {
         out->len += (size_t)(endpoint_at(at, bytes, len) - at);
     } else if (kind == KRPC_KIND_NODE_LIST && (len == 26 || len == 38)) {
@@ -181,7 +181,7 @@ static bool put_item(text *out, krpc_kind kind, const uint8_t *data, const benco
 }
 
 /* False: nothing was written, the list goes under "unknown". */
-static bool put_list_value(text *out, unsigned field, const krpc_message *message, const uint8_t *data)
+static bool put_list_value(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data)
 {
     size_t before = out->len;
     krpc_list list;
@@ -189,11 +189,11 @@ static bool put_list_value(text *out, unsigned field, const krpc_message *messag
     bool first = true;
 
     put_key(out, field);
-    text_char(out, '[');
+    strbuf_char(out, '[');
     krpc_list_init(&list, message, data, (krpc_field)field);
     while (krpc_list_next(&list, &item)) {
         if (!first) {
-            text_char(out, ',');
+            strbuf_char(out, ',');
         }
         first = false;
         if (!put_item(out, (krpc_kind)fields[field].kind, data, &item)) {
@@ -201,11 +201,11 @@ static bool put_list_value(text *out, unsigned field, const krpc_message *messag
             return false;
         }
     }
-    text_char(out, ']');
+    strbuf_char(out, ']');
     return true;
 }
 
-static bool put_any_value(text *out, unsigned field, const uint8_t *data, const krpc_value *value)
+static bool put_any_value(strbuf *out, unsigned field, const uint8_t *data, const krpc_value *value)
 {
     uint32_t begin = value->off;
     uint32_t end = value->off + value->len;
@@ -225,12 +225,12 @@ static bool put_any_value(text *out, unsigned field, const uint8_t *data, const 
     return true;
 }
 
-static void put_scope(text *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd);
-static bool put_error(text *out, const krpc_message *message, const uint8_t *data);
-static void put_object(text *out, unsigned field, const krpc_message *message, const uint8_t *data, krpc_scope scope);
+static void put_scope(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd);
+static bool put_error(strbuf *out, const krpc_message *message, const uint8_t *data);
+static void put_object(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data, krpc_scope scope);
 
 /* False: it goes under "unknown". */
-static bool put_value(text *out, unsigned field, const krpc_message *message, const uint8_t *data)
+static bool put_value(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data)
 {
     const krpc_value *value = &message->value[field];
     const uint8_t *bytes = data + value->off;
@@ -240,7 +240,7 @@ static bool put_value(text *out, unsigned field, const krpc_message *message, co
     case KRPC_KIND_FLAG:
     case KRPC_KIND_PORT:
         put_key(out, field);
-        text_int(out, value->num);
+        strbuf_int(out, value->num);
         return true;
     case KRPC_KIND_BYTES:
     case KRPC_KIND_VERSION:
@@ -257,10 +257,10 @@ static bool put_value(text *out, unsigned field, const krpc_message *message, co
         put_endpoint_value(out, field, bytes, value->len);
         return true;
     case KRPC_KIND_NODES:
-        put_nodes_value(out, field, bytes, value->len, 4);
+        put_compact_nodes(out, field, bytes, value->len, 4);
         return true;
     case KRPC_KIND_NODES6:
-        put_nodes_value(out, field, bytes, value->len, 16);
+        put_compact_nodes(out, field, bytes, value->len, 16);
         return true;
     case KRPC_KIND_HASHES:
         put_hashes_value(out, field, bytes, value->len);
@@ -281,7 +281,7 @@ static bool put_value(text *out, unsigned field, const krpc_message *message, co
 }
 
 /* The entry of a known key, as unknown ones are written. */
-static void put_raw_entry(text *out, unsigned field, const krpc_message *message, const uint8_t *data)
+static void put_raw_entry(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data)
 {
     const krpc_field_info *info = krpc_field_get((krpc_field)field);
     const krpc_value *value = &message->value[field];
@@ -289,27 +289,27 @@ static void put_raw_entry(text *out, unsigned field, const krpc_message *message
     bencode_token token;
     uint32_t end = 0;
 
-    text_puts(out, "{\"key\":");
+    strbuf_puts(out, "{\"key\":");
     put_hex_string(out, (const uint8_t *)info->key, (uint32_t)strlen(info->key));
-    text_puts(out, ",\"value\":");
+    strbuf_puts(out, ",\"value\":");
     /* The key is a whole value; what follows it is the one wanted. */
     bencode_reader_init(&reader, data + value->key_off, message->len - value->key_off);
     uint32_t begin = bencode_next(&reader, &token) == BENCODE_OK ? value->key_off + token.end : value->key_off;
     bencode_check(&end, data + begin, message->len - begin);
     put_hex_string(out, data + begin, end);
-    text_char(out, '}');
+    strbuf_char(out, '}');
 }
 
-static void put_unknown(text *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd)
+static void put_unknown(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd)
 {
     krpc_unknown walk;
     krpc_span key, value;
     bool first = true;
 
-    text_puts(out, ",\"unknown\":[");
+    strbuf_puts(out, ",\"unknown\":[");
     for (; odd != 0; odd &= odd - 1) {
         if (!first) {
-            text_char(out, ',');
+            strbuf_char(out, ',');
         }
         first = false;
         put_raw_entry(out, (unsigned)__builtin_ctzll(odd), message, data);
@@ -317,19 +317,19 @@ static void put_unknown(text *out, const krpc_message *message, const uint8_t *d
     if (message->num_unknown[scope] > 0) {
         krpc_unknown_init(&walk, message, data, scope);
         while (krpc_unknown_next(&walk, &key, &value)) {
-            text_puts(out, first ? "{\"key\":" : ",{\"key\":");
+            strbuf_puts(out, first ? "{\"key\":" : ",{\"key\":");
             first = false;
             put_hex_string(out, data + key.off, key.len);
-            text_puts(out, ",\"value\":");
+            strbuf_puts(out, ",\"value\":");
             put_hex_string(out, data + value.off, value.len);
-            text_char(out, '}');
+            strbuf_char(out, '}');
         }
     }
-    text_char(out, ']');
+    strbuf_char(out, ']');
 }
 
 /* The members of one dictionary, each with a comma in front. */
-static void put_scope(text *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd)
+static void put_scope(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd)
 {
     odd |= message->wrong & scope_bits[scope];
     for (uint64_t left = message->present & scope_bits[scope]; left != 0; left &= left - 1) {
@@ -344,45 +344,45 @@ static void put_scope(text *out, const krpc_message *message, const uint8_t *dat
 }
 
 /* The first member's comma becomes the brace. */
-static void put_object(text *out, unsigned field, const krpc_message *message, const uint8_t *data, krpc_scope scope)
+static void put_object(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data, krpc_scope scope)
 {
     put_key(out, field);
     size_t begin = out->len;
     put_scope(out, message, data, scope, 0);
     if (out->len == begin) {
-        text_char(out, '{');
+        strbuf_char(out, '{');
     } else {
         out->data[begin] = '{';
     }
-    text_char(out, '}');
+    strbuf_char(out, '}');
 }
 
 /* The code and the text; false when the list holds more or less than that. */
-static bool put_error(text *out, const krpc_message *message, const uint8_t *data)
+static bool put_error(strbuf *out, const krpc_message *message, const uint8_t *data)
 {
     const krpc_value *list = &message->value[KRPC_E];
 
     put_key(out, KRPC_E);
     size_t begin = out->len;
     if (krpc_has(message, KRPC_E_CODE)) {
-        text_puts(out, ",\"code\":");
-        text_int(out, message->value[KRPC_E_CODE].num);
+        strbuf_puts(out, ",\"code\":");
+        strbuf_int(out, message->value[KRPC_E_CODE].num);
     }
     if (krpc_has(message, KRPC_E_MESSAGE)) {
         const krpc_value *value = &message->value[KRPC_E_MESSAGE];
         put_text_value(out, KRPC_E_MESSAGE, data + value->off, value->len);
     }
     if (out->len == begin) {
-        text_char(out, '{');
+        strbuf_char(out, '{');
     } else {
         out->data[begin] = '{';
     }
-    text_char(out, '}');
+    strbuf_char(out, '}');
     return list->type == BENCODE_LIST && list->num == 2 && krpc_has(message, KRPC_E_CODE) &&
            krpc_has(message, KRPC_E_MESSAGE);
 }
 
-void record_body(text *out, const krpc_message *message, const uint8_t *data, uint32_t len)
+void json_record_body(strbuf *out, const krpc_message *message, const uint8_t *data, uint32_t len)
 {
     need_fields();
     /* An error that is a bare string is readable all the same. */
@@ -391,7 +391,7 @@ void record_body(text *out, const krpc_message *message, const uint8_t *data, ui
     }
     put_scope(out, message, data, KRPC_SCOPE_TOP, 0);
     if (!message->canonical || message->status != BENCODE_DONE || message->len != len) {
-        text_puts(out, ",\"raw\":");
+        strbuf_puts(out, ",\"raw\":");
         put_hex_string(out, data, len);
     }
 }

@@ -10,37 +10,37 @@
 #include "report/json_record.h"
 
 #define SHORT_ID        4  /* bytes of an id that are shown */
-#define SHORT_TEXT      60 /* bytes of a text */
+#define SHORT_TEXT      60 /* bytes of a strbuf */
 #define NUM_SHOWN_ITEMS 40 /* of a list, in the details */
 
-void message_text_id(text *out, const uint8_t *id)
+void message_text_id(strbuf *out, const uint8_t *id)
 {
-    text_hex(out, id, SHORT_ID);
+    strbuf_hex(out, id, SHORT_ID);
 }
 
-static void put_id_of(text *out, const krpc_message *message, const uint8_t *data, krpc_field field, const char *name)
+static void put_id_of(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_field field, const char *name)
 {
     if (krpc_has(message, field) && message->value[field].len == 20) {
-        text_puts(out, name);
+        strbuf_puts(out, name);
         message_text_id(out, data + message->value[field].off);
     }
 }
 
-static void put_port(text *out, bool color, const char *name, int64_t port, uint16_t source)
+static void put_port(strbuf *out, bool color, const char *name, int64_t port, uint16_t source)
 {
-    text_puts(out, name);
+    strbuf_puts(out, name);
     bool differs = source != 0 && port != source;
-    style_begin(out, color && differs, STYLE_RED);
-    text_int(out, port);
+    color_begin(out, color && differs, COLOR_RED);
+    strbuf_int(out, port);
     if (differs) {
-        text_puts(out, " (sent from ");
-        text_uint(out, source);
-        text_char(out, ')');
+        strbuf_puts(out, " (sent from ");
+        strbuf_uint(out, source);
+        strbuf_char(out, ')');
     }
-    style_end(out, color && differs);
+    color_end(out, color && differs);
 }
 
-static void put_query(text *out, const krpc_message *message, const uint8_t *data, uint16_t source, bool color)
+static void put_query(strbuf *out, const krpc_message *message, const uint8_t *data, uint16_t source, bool color)
 {
     bool is_announce = message->method == KRPC_METHOD_ANNOUNCE_PEER;
 
@@ -50,18 +50,18 @@ static void put_query(text *out, const krpc_message *message, const uint8_t *dat
         put_port(out, color, is_announce ? "  peer port " : "  port ", message->value[KRPC_A_PORT].num, source);
     }
     if (krpc_has(message, KRPC_A_IMPLIED_PORT) && message->value[KRPC_A_IMPLIED_PORT].num != 0) {
-        text_puts(out, "  implied_port");
+        strbuf_puts(out, "  implied_port");
     }
 }
 
-static void put_count(text *out, uint64_t count, const char *one, const char *many)
+static void put_count(strbuf *out, uint64_t count, const char *one, const char *many)
 {
-    text_puts(out, "  ");
-    text_uint(out, count);
-    text_puts(out, count == 1 ? one : many);
+    strbuf_puts(out, "  ");
+    strbuf_uint(out, count);
+    strbuf_puts(out, count == 1 ? one : many);
 }
 
-static void put_response(text *out, const krpc_message *message)
+static void put_response(strbuf *out, const krpc_message *message)
 {
     const krpc_value *value = message->value;
 
@@ -78,76 +78,76 @@ static void put_response(text *out, const krpc_message *message)
         put_count(out, value[KRPC_R_SAMPLES].len / 20, " sample", " samples");
     }
     if (krpc_has(message, KRPC_R_V)) {
-        text_puts(out, "  item");
+        strbuf_puts(out, "  item");
     }
     if (krpc_has(message, KRPC_R_TOKEN)) {
-        text_puts(out, "  token");
+        strbuf_puts(out, "  token");
     }
 }
 
-static void put_error(text *out, const krpc_message *message, const uint8_t *data)
+static void put_error(strbuf *out, const krpc_message *message, const uint8_t *data)
 {
     if (krpc_has(message, KRPC_E_CODE)) {
-        text_char(out, ' ');
-        text_int(out, message->value[KRPC_E_CODE].num);
+        strbuf_char(out, ' ');
+        strbuf_int(out, message->value[KRPC_E_CODE].num);
     }
     if (krpc_has(message, KRPC_E_MESSAGE)) {
         const krpc_value *value = &message->value[KRPC_E_MESSAGE];
-        text_puts(out, " \"");
-        text_printable(out, data + value->off, MIN(value->len, SHORT_TEXT));
-        text_char(out, '"');
+        strbuf_puts(out, " \"");
+        strbuf_printable(out, data + value->off, MIN(value->len, SHORT_TEXT));
+        strbuf_char(out, '"');
     }
 }
 
 /* What the sender says of the receiver's endpoint. dst: the one that the packet goes to, "none" when unknown. */
-static void put_observed(text *out, const krpc_message *message, const uint8_t *data, const krpc_endpoint *dst,
+static void put_observed(strbuf *out, const krpc_message *message, const uint8_t *data, const krpc_endpoint *dst,
                          bool color)
 {
     krpc_endpoint seen;
 
     if (krpc_message_ip(&seen, message, data) && krpc_endpoint_equal(&seen, dst)) {
-        text_puts(out, "  sees you there");
+        strbuf_puts(out, "  sees you there");
     } else if (krpc_message_ip(&seen, message, data)) {
         bool differs = dst->addr_len != 0;
-        text_puts(out, "  sees you at ");
-        style_begin(out, color && differs, STYLE_RED);
-        text_endpoint(out, &seen);
+        strbuf_puts(out, "  sees you at ");
+        color_begin(out, color && differs, COLOR_RED);
+        strbuf_endpoint(out, &seen);
         if (differs) {
-            text_puts(out, seen.port != dst->port ? " (another port)" : " (another address)");
+            strbuf_puts(out, seen.port != dst->port ? " (another port)" : " (another address)");
         }
-        style_end(out, color && differs);
+        color_end(out, color && differs);
     } else if (krpc_has(message, KRPC_R_P)) {
         int64_t port = message->value[KRPC_R_P].num;
         bool differs = dst->addr_len != 0 && port != dst->port;
-        text_puts(out, "  sees you at port ");
-        style_begin(out, color && differs, STYLE_RED);
-        text_int(out, port);
-        style_end(out, color && differs);
+        strbuf_puts(out, "  sees you at port ");
+        color_begin(out, color && differs, COLOR_RED);
+        strbuf_int(out, port);
+        color_end(out, color && differs);
     }
 }
 
-static void put_kind(text *out, const run *from, const krpc_message *message, const uint8_t *data,
+static void put_kind(strbuf *out, const run *from, const krpc_message *message, const uint8_t *data,
                      const tracker_result *result, bool color)
 {
-    style_begin(out, color, STYLE_BOLD);
+    color_begin(out, color, COLOR_BOLD);
     if (message->type == KRPC_QUERY && krpc_has(message, KRPC_Q)) {
         const krpc_value *q = &message->value[KRPC_Q];
-        text_printable(out, data + q->off, MIN(q->len, SHORT_TEXT));
-        text_char(out, '?');
+        strbuf_printable(out, data + q->off, MIN(q->len, SHORT_TEXT));
+        strbuf_char(out, '?');
     } else {
-        text_puts(out, krpc_type_name((krpc_type)message->type));
+        strbuf_puts(out, krpc_type_name((krpc_type)message->type));
     }
-    style_end(out, color);
+    color_end(out, color);
     if (message->type == KRPC_ERROR) {
         put_error(out, message, data);
     }
     if (result != NULL && result->request_frame != 0) {
-        text_printf(out, " to %s of frame %u, %.1f ms", krpc_method_name(result->method),
-                    run_frame(from, result->request_frame, NULL), (double)result->rtt_ns / 1e6);
+        strbuf_printf(out, " to %s of frame %u, %.1f ms", krpc_method_name(result->method),
+                      run_frame(from, result->request_frame, NULL), (double)result->rtt_ns / 1e6);
     }
 }
 
-static void put_summary(text *out, const run *from, const krpc_message *message, const uint8_t *data,
+static void put_summary(strbuf *out, const run *from, const krpc_message *message, const uint8_t *data,
                         const krpc_endpoint *src, const krpc_endpoint *dst, const tracker_result *result, bool color)
 {
     const uint8_t *id = krpc_message_id(message, data);
@@ -164,52 +164,52 @@ static void put_summary(text *out, const run *from, const krpc_message *message,
     }
     put_observed(out, message, data, dst, color);
     if (id != NULL) {
-        text_puts(out, "  id ");
+        strbuf_puts(out, "  id ");
         message_text_id(out, id);
     }
     if (krpc_has(message, KRPC_V)) {
-        text_puts(out, "  ");
-        text_puts(out, record_client(data + message->value[KRPC_V].off, message->value[KRPC_V].len));
+        strbuf_puts(out, "  ");
+        strbuf_puts(out, client_name(data + message->value[KRPC_V].off, message->value[KRPC_V].len));
     }
     if (krpc_has(message, KRPC_RO) && message->value[KRPC_RO].num != 0) {
-        text_puts(out, "  read-only");
+        strbuf_puts(out, "  read-only");
     }
     if (message->status != BENCODE_DONE) {
-        text_puts(out, "  ");
-        style_puts(out, color, STYLE_RED, message->status == BENCODE_CUT ? "[cut]" : "[damaged]");
+        strbuf_puts(out, "  ");
+        color_puts(out, color, COLOR_RED, message->status == BENCODE_CUT ? "[cut]" : "[damaged]");
     }
-    text_char(out, '\n');
+    strbuf_char(out, '\n');
 }
 
-void message_text_line(text *out, const run *from, const run_packet *packet, const krpc_message *message,
+void message_text_line(strbuf *out, const run *from, const run_packet *packet, const krpc_message *message,
                        const tracker_result *result, bool color)
 {
     unsigned file;
     uint32_t frame = run_frame(from, packet->where.frame, &file);
-    style_begin(out, color, STYLE_DIM);
+    color_begin(out, color, COLOR_DIM);
     if (run_num_files(from) > 1) {
-        text_printf(out, "%c:", 'A' + (int)(file % 26));
+        strbuf_printf(out, "%c:", 'A' + (int)(file % 26));
     }
-    text_printf(out, "%6u  ", frame);
+    strbuf_printf(out, "%6u  ", frame);
     if (packet->has_time) {
-        text_clock(out, packet->where.time_ns);
+        strbuf_clock(out, packet->where.time_ns);
     } else {
-        text_puts(out, "-              ");
+        strbuf_puts(out, "-              ");
     }
-    style_end(out, color);
-    text_puts(out, "  ");
+    color_end(out, color);
+    strbuf_puts(out, "  ");
     size_t addresses = out->len;
-    text_endpoint(out, &packet->where.src);
-    text_pad(out, addresses, 21);
-    text_puts(out, " -> ");
+    strbuf_endpoint(out, &packet->where.src);
+    strbuf_pad(out, addresses, 21);
+    strbuf_puts(out, " -> ");
     size_t second = out->len;
-    text_endpoint(out, &packet->where.dst);
-    text_pad(out, second, 21);
-    text_puts(out, "  ");
+    strbuf_endpoint(out, &packet->where.dst);
+    strbuf_pad(out, second, 21);
+    strbuf_puts(out, "  ");
     put_summary(out, from, message, packet->data, &packet->where.src, &packet->where.dst, result, color);
 }
 
-void message_text_summary(text *out, const krpc_message *message, const uint8_t *data, bool color)
+void message_text_summary(strbuf *out, const krpc_message *message, const uint8_t *data, bool color)
 {
     static const krpc_endpoint none;
 
@@ -218,33 +218,33 @@ void message_text_summary(text *out, const krpc_message *message, const uint8_t 
 
 /* --- details --- */
 
-static void put_compact(text *out, const uint8_t *bytes, uint32_t len)
+static void put_compact(strbuf *out, const uint8_t *bytes, uint32_t len)
 {
     krpc_endpoint endpoint;
 
     if (krpc_endpoint_get(&endpoint, bytes, len)) {
-        text_endpoint(out, &endpoint);
+        strbuf_endpoint(out, &endpoint);
     } else if (len == 4 || len == 16) {
         krpc_endpoint_set(&endpoint, bytes, len, 0);
-        text_addr(out, &endpoint);
+        strbuf_addr(out, &endpoint);
     } else {
-        text_hex(out, bytes, len);
+        strbuf_hex(out, bytes, len);
     }
 }
 
-static void next_item(text *out)
+static void next_item(strbuf *out)
 {
-    text_puts(out, "\n                      ");
+    strbuf_puts(out, "\n                      ");
 }
 
-static void put_node(text *out, const uint8_t *bytes, uint32_t len)
+static void put_node(strbuf *out, const uint8_t *bytes, uint32_t len)
 {
-    text_hex(out, bytes, 20);
-    text_char(out, ' ');
+    strbuf_hex(out, bytes, 20);
+    strbuf_char(out, ' ');
     put_compact(out, bytes + 20, len - 20);
 }
 
-static void put_nodes(text *out, const uint8_t *bytes, uint32_t len, uint32_t size)
+static void put_compact_nodes(strbuf *out, const uint8_t *bytes, uint32_t len, uint32_t size)
 {
     for (uint32_t i = 0; len - i >= size; i += size) {
         if (i > 0) {
@@ -253,11 +253,11 @@ static void put_nodes(text *out, const uint8_t *bytes, uint32_t len, uint32_t si
         put_node(out, bytes + i, size);
     }
     if (len % size != 0) {
-        text_printf(out, " (and %u bytes that are no node)", len % size);
+        strbuf_printf(out, " (and %u bytes that are no node)", len % size);
     }
 }
 
-static void put_items(text *out, const krpc_message *message, const uint8_t *data, krpc_field field, krpc_kind kind)
+static void put_items(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_field field, krpc_kind kind)
 {
     bool one_a_line = kind == KRPC_KIND_NODE_LIST;
     krpc_list list;
@@ -270,64 +270,64 @@ static void put_items(text *out, const krpc_message *message, const uint8_t *dat
             continue;
         }
         if (n > 0) {
-            text_puts(out, one_a_line || n % 3 == 0 ? "\n                      " : "  ");
+            strbuf_puts(out, one_a_line || n % 3 == 0 ? "\n                      " : "  ");
         }
         if (item.type != BENCODE_STRING) {
-            text_hex(out, data + item.off, item.end - item.off);
+            strbuf_hex(out, data + item.off, item.end - item.off);
         } else if (kind == KRPC_KIND_PEERS) {
             put_compact(out, data + item.body_off, item.body_len);
         } else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38)) {
             put_node(out, data + item.body_off, item.body_len);
         } else {
-            text_printable(out, data + item.body_off, item.body_len);
+            strbuf_printable(out, data + item.body_off, item.body_len);
         }
     }
     if (n > NUM_SHOWN_ITEMS) {
-        text_printf(out, " and %u more", n - NUM_SHOWN_ITEMS);
+        strbuf_printf(out, " and %u more", n - NUM_SHOWN_ITEMS);
     }
 }
 
-static void put_field_value(text *out, const krpc_message *message, const uint8_t *data, krpc_field field)
+static void put_field_value(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
     const krpc_field_info *info = krpc_field_get(field);
     const krpc_value *value = &message->value[field];
     const uint8_t *bytes = data + value->off;
 
     if ((message->wrong & KRPC_BIT(field)) != 0) {
-        text_puts(out, "of the wrong type: ");
-        text_printable(out, bytes, MIN(value->len, SHORT_TEXT));
+        strbuf_puts(out, "of the wrong type: ");
+        strbuf_printable(out, bytes, MIN(value->len, SHORT_TEXT));
         return;
     }
     switch (info->kind) {
     case KRPC_KIND_INT:
     case KRPC_KIND_FLAG:
     case KRPC_KIND_PORT:
-        text_int(out, value->num);
+        strbuf_int(out, value->num);
         break;
     case KRPC_KIND_TEXT:
     case KRPC_KIND_METHOD:
     case KRPC_KIND_TYPE:
-        text_printable(out, bytes, value->len);
+        strbuf_printable(out, bytes, value->len);
         break;
     case KRPC_KIND_VERSION:
-        text_hex(out, bytes, value->len);
-        text_printf(out, " (%s)", record_client(bytes, value->len));
+        strbuf_hex(out, bytes, value->len);
+        strbuf_printf(out, " (%s)", client_name(bytes, value->len));
         break;
     case KRPC_KIND_ENDPOINT:
         put_compact(out, bytes, value->len);
         break;
     case KRPC_KIND_NODES:
-        put_nodes(out, bytes, value->len, 26);
+        put_compact_nodes(out, bytes, value->len, 26);
         break;
     case KRPC_KIND_NODES6:
-        put_nodes(out, bytes, value->len, 38);
+        put_compact_nodes(out, bytes, value->len, 38);
         break;
     case KRPC_KIND_HASHES:
         for (uint32_t i = 0; value->len - i >= 20; i += 20) {
             if (i > 0) {
                 next_item(out);
             }
-            text_hex(out, bytes + i, 20);
+            strbuf_hex(out, bytes + i, 20);
         }
         break;
     case KRPC_KIND_PEERS:
@@ -336,15 +336,15 @@ static void put_field_value(text *out, const krpc_message *message, const uint8_
         put_items(out, message, data, field, info->kind);
         break;
     case KRPC_KIND_ANY:
-        text_printable(out, bytes, MIN(value->len, 8 * SHORT_TEXT));
+        strbuf_printable(out, bytes, MIN(value->len, 8 * SHORT_TEXT));
         break;
     default:
-        text_hex(out, bytes, value->len);
+        strbuf_hex(out, bytes, value->len);
         break;
     }
 }
 
-static void put_unknown_keys(text *out, const krpc_message *message, const uint8_t *data, krpc_scope scope,
+static void put_unknown_keys(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope,
                              const char *prefix)
 {
     krpc_unknown walk;
@@ -353,17 +353,17 @@ static void put_unknown_keys(text *out, const krpc_message *message, const uint8
     krpc_unknown_init(&walk, message, data, scope);
     while (krpc_unknown_next(&walk, &key, &value)) {
         size_t start = out->len;
-        text_puts(out, "        ");
-        text_puts(out, prefix);
-        text_printable(out, data + key.off, key.len);
-        text_pad(out, start, 21);
-        text_puts(out, " (unknown key) ");
-        text_printable(out, data + value.off, MIN(value.len, 2 * SHORT_TEXT));
-        text_char(out, '\n');
+        strbuf_puts(out, "        ");
+        strbuf_puts(out, prefix);
+        strbuf_printable(out, data + key.off, key.len);
+        strbuf_pad(out, start, 21);
+        strbuf_puts(out, " (unknown key) ");
+        strbuf_printable(out, data + value.off, MIN(value.len, 2 * SHORT_TEXT));
+        strbuf_char(out, '\n');
     }
 }
 
-void message_text_details(text *out, const krpc_message *message, const uint8_t *data, bool color)
+void message_text_details(strbuf *out, const krpc_message *message, const uint8_t *data, bool color)
 {
     static const char *const prefixes[KRPC_NUM_SCOPES] = {"", "a.", "r.", "e."};
 
@@ -376,19 +376,19 @@ void message_text_details(text *out, const krpc_message *message, const uint8_t 
             continue;
         }
         size_t start = out->len;
-        text_puts(out, "        ");
-        text_puts(out, prefixes[info->scope]);
-        text_puts(out, info->key);
-        text_pad(out, start, 21);
-        text_char(out, ' ');
+        strbuf_puts(out, "        ");
+        strbuf_puts(out, prefixes[info->scope]);
+        strbuf_puts(out, info->key);
+        strbuf_pad(out, start, 21);
+        strbuf_char(out, ' ');
         put_field_value(out, message, data, (krpc_field)i);
-        style_begin(out, color, STYLE_DIM);
-        text_puts(out, info->kind == KRPC_KIND_PORT || info->kind == KRPC_KIND_ENDPOINT ? "  : " : "");
+        color_begin(out, color, COLOR_DIM);
+        strbuf_puts(out, info->kind == KRPC_KIND_PORT || info->kind == KRPC_KIND_ENDPOINT ? "  : " : "");
         if (info->kind == KRPC_KIND_PORT || info->kind == KRPC_KIND_ENDPOINT) {
-            text_puts(out, info->meaning);
+            strbuf_puts(out, info->meaning);
         }
-        style_end(out, color);
-        text_char(out, '\n');
+        color_end(out, color);
+        strbuf_char(out, '\n');
     }
     for (int scope = KRPC_SCOPE_TOP; scope < KRPC_SCOPE_E; scope++) {
         if (message->num_unknown[scope] > 0) {
@@ -397,18 +397,18 @@ void message_text_details(text *out, const krpc_message *message, const uint8_t 
     }
 }
 
-void message_text_finding(text *out, const run *from, const krpc_finding *finding, const uint8_t *data, uint32_t len,
+void message_text_finding(strbuf *out, const run *from, const krpc_finding *finding, const uint8_t *data, uint32_t len,
                           bool color)
 {
     const krpc_rule_info *info = krpc_rule_get(finding->rule);
     char line[RUN_FINDING_TEXT];
 
     run_finding_text(from, line, sizeof line, finding, data, len);
-    text_puts(out, "      ! ");
-    style_puts(out, color, style_of_severity(info->severity), krpc_severity_name(info->severity));
-    text_printf(out, " %s: %s", info->slug, line);
+    strbuf_puts(out, "      ! ");
+    color_puts(out, color, color_of_severity(info->severity), krpc_severity_name(info->severity));
+    strbuf_printf(out, " %s: %s", info->slug, line);
     if (finding->len > 0) {
-        text_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
+        strbuf_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
     }
-    text_char(out, '\n');
+    strbuf_char(out, '\n');
 }

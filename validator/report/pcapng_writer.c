@@ -1,4 +1,4 @@
-/* capture_write.c: see capture_write.h. The format: draft-ietf-opsawg-pcapng.
+/* pcapng_writer.c: see capture_write.h. The format: draft-ietf-opsawg-pcapng.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -28,33 +28,33 @@ static const uint16_t link_types[NUM_LINKS] = {
     [FRAME_LINK_PPPOE] = 51,   [FRAME_LINK_80211] = 105,       [FRAME_LINK_RADIOTAP] = 127,
 };
 
-struct capture_writer {
+struct pcapng_writer {
     output *output;
     uint32_t interfaces[NUM_LINKS]; /* which interface of the file a link type has */
     uint32_t num_interfaces;
     bool fresh_headers;
-    text comment;
-    text frame;
+    strbuf comment;
+    strbuf frame;
 };
 
-static void put16(text *out, uint16_t number)
+static void put16(strbuf *out, uint16_t number)
 {
-    text_put(out, (const char *)&number, sizeof number);
+    strbuf_put(out, (const char *)&number, sizeof number);
 }
 
-static void put32(text *out, uint32_t number)
+static void put32(strbuf *out, uint32_t number)
 {
-    text_put(out, (const char *)&number, sizeof number);
+    strbuf_put(out, (const char *)&number, sizeof number);
 }
 
-static void put_padded(text *out, const void *bytes, uint32_t len)
+static void put_padded(strbuf *out, const void *bytes, uint32_t len)
 {
-    text_put(out, bytes, len);
-    text_put(out, "\0\0\0", -len & 3u);
+    strbuf_put(out, bytes, len);
+    strbuf_put(out, "\0\0\0", -len & 3u);
 }
 
 /* A block's length stands at both of its ends. */
-static size_t begin_block(text *out, uint32_t type)
+static size_t begin_block(strbuf *out, uint32_t type)
 {
     size_t start = out->len;
 
@@ -63,7 +63,7 @@ static size_t begin_block(text *out, uint32_t type)
     return start;
 }
 
-static void end_block(text *out, size_t start)
+static void end_block(strbuf *out, size_t start)
 {
     uint32_t len = (uint32_t)(out->len - start) + 4;
 
@@ -71,20 +71,20 @@ static void end_block(text *out, size_t start)
     memcpy(out->data + start + 4, &len, sizeof len);
 }
 
-capture_writer *capture_writer_new(const char *path, bool fresh_headers)
+pcapng_writer *pcapng_writer_new(const char *path, bool fresh_headers)
 {
     output *to = output_new(path);
 
     if (to == NULL) {
         return NULL;
     }
-    capture_writer *writer = g_new0(capture_writer, 1);
+    pcapng_writer *writer = g_new0(pcapng_writer, 1);
     writer->output = to;
     writer->fresh_headers = fresh_headers;
     for (unsigned i = 0; i < NUM_LINKS; i++) {
         writer->interfaces[i] = NO_INTERFACE;
     }
-    text *out = output_text(to);
+    strbuf *out = output_text(to);
     size_t start = begin_block(out, BLOCK_SECTION);
     put32(out, BYTE_ORDER_MAGIC);
     put16(out, 1);
@@ -95,12 +95,12 @@ capture_writer *capture_writer_new(const char *path, bool fresh_headers)
     return writer;
 }
 
-static uint32_t need_interface(capture_writer *writer, unsigned link)
+static uint32_t need_interface(pcapng_writer *writer, unsigned link)
 {
     static const uint8_t resolution = NANOSECONDS;
 
     if (writer->interfaces[link] == NO_INTERFACE) {
-        text *out = output_text(writer->output);
+        strbuf *out = output_text(writer->output);
         size_t start = begin_block(out, BLOCK_INTERFACE);
         put16(out, link_types[link]);
         put16(out, 0);
@@ -116,40 +116,40 @@ static uint32_t need_interface(capture_writer *writer, unsigned link)
     return writer->interfaces[link];
 }
 
-static void make_comment(capture_writer *writer, const run *from, const run_packet *packet,
-                         const krpc_finding *findings, size_t num_findings)
+static void make_comment(pcapng_writer *writer, const run *from, const run_packet *packet, const krpc_finding *findings,
+                         size_t num_findings)
 {
-    text *out = &writer->comment;
+    strbuf *out = &writer->comment;
     char line[RUN_FINDING_TEXT];
     unsigned file;
 
     out->len = 0;
-    text_printf(out, "frame %u", run_frame(from, packet->where.frame, &file));
+    strbuf_printf(out, "frame %u", run_frame(from, packet->where.frame, &file));
     if (!writer->fresh_headers) {
         const char *name = run_file_name(from, file);
         const char *slash = strrchr(name, '/');
-        text_printf(out, " of %s", slash != NULL ? slash + 1 : name);
+        strbuf_printf(out, " of %s", slash != NULL ? slash + 1 : name);
     }
     for (size_t i = 0; i < num_findings && out->len < MAX_COMMENT; i++) {
         const krpc_rule_info *info = krpc_rule_get(findings[i].rule);
         run_finding_text(from, line, sizeof line, &findings[i], packet->data, packet->len);
-        text_printf(out, "\n%s %s: %s", krpc_severity_name(info->severity), info->slug, line);
+        strbuf_printf(out, "\n%s %s: %s", krpc_severity_name(info->severity), info->slug, line);
     }
 }
 
-static void put_be16(text *out, unsigned number)
+static void put_be16(strbuf *out, unsigned number)
 {
-    text_char(out, (char)(number >> 8));
-    text_char(out, (char)number);
+    strbuf_char(out, (char)(number >> 8));
+    strbuf_char(out, (char)number);
 }
 
-static void put_be32(text *out, uint32_t number)
+static void put_be32(strbuf *out, uint32_t number)
 {
     put_be16(out, number >> 16);
     put_be16(out, number & 0xffff);
 }
 
-static void put_ip_header(text *out, const tracker_packet *where, uint8_t protocol, uint32_t len)
+static void put_ip_header(strbuf *out, const tracker_packet *where, uint8_t protocol, uint32_t len)
 {
     if (where->src.addr_len == 4) {
         size_t start = out->len;
@@ -159,8 +159,8 @@ static void put_ip_header(text *out, const tracker_packet *where, uint8_t protoc
         put_be32(out, 0);
         put_be16(out, 64u << 8 | protocol);
         put_be16(out, 0);
-        text_put(out, (const char *)where->src.addr, 4);
-        text_put(out, (const char *)where->dst.addr, 4);
+        strbuf_put(out, (const char *)where->src.addr, 4);
+        strbuf_put(out, (const char *)where->dst.addr, 4);
         const uint8_t *header = (const uint8_t *)out->data + start;
         for (unsigned i = 0; i < 20; i += 2) {
             sum += (uint32_t)header[i] << 8 | header[i + 1];
@@ -173,15 +173,15 @@ static void put_ip_header(text *out, const tracker_packet *where, uint8_t protoc
         put_be32(out, 0x60000000u);
         put_be16(out, len);
         put_be16(out, (unsigned)protocol << 8 | 64u);
-        text_put(out, (const char *)where->src.addr, 16);
-        text_put(out, (const char *)where->dst.addr, 16);
+        strbuf_put(out, (const char *)where->src.addr, 16);
+        strbuf_put(out, (const char *)where->dst.addr, 16);
     }
 }
 
 /* What the packet says about itself, and nothing of the frame that it came in. */
-static void make_frame(capture_writer *writer, const run_packet *packet)
+static void make_frame(pcapng_writer *writer, const run_packet *packet)
 {
-    text *out = &writer->frame;
+    strbuf *out = &writer->frame;
     const tracker_packet *where = &packet->where;
     uint32_t len = packet->wire_len;
 
@@ -202,11 +202,11 @@ static void make_frame(capture_writer *writer, const run_packet *packet)
         put_be16(out, 8 + len);
         put_be16(out, 0); /* no checksum */
     }
-    text_put(out, (const char *)packet->data, packet->len);
+    strbuf_put(out, (const char *)packet->data, packet->len);
 }
 
-void capture_writer_put(capture_writer *writer, const run *from, const run_packet *packet, const krpc_finding *findings,
-                        size_t num_findings)
+void pcapng_writer_put(pcapng_writer *writer, const run *from, const run_packet *packet, const krpc_finding *findings,
+                       size_t num_findings)
 {
     const uint8_t *data = packet->raw;
     uint32_t len = packet->raw_len;
@@ -230,7 +230,7 @@ void capture_writer_put(capture_writer *writer, const run *from, const run_packe
     make_comment(writer, from, packet, findings, num_findings);
     uint32_t interface = need_interface(writer, link);
     uint64_t time = (uint64_t)packet->where.time_ns;
-    text *out = output_text(writer->output);
+    strbuf *out = output_text(writer->output);
     size_t start = begin_block(out, BLOCK_PACKET);
     put32(out, interface);
     put32(out, (uint32_t)(time >> 32));
@@ -247,12 +247,12 @@ void capture_writer_put(capture_writer *writer, const run *from, const run_packe
     output_record(writer->output);
 }
 
-bool capture_writer_close(capture_writer *writer)
+bool pcapng_writer_close(pcapng_writer *writer)
 {
     bool ok = output_close(writer->output);
 
-    text_free(&writer->comment);
-    text_free(&writer->frame);
+    strbuf_free(&writer->comment);
+    strbuf_free(&writer->frame);
     g_free(writer);
     return ok;
 }

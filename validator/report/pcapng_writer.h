@@ -1,22 +1,22 @@
-/* capture_write.h: packets with findings as a pcapng file, the findings as comments.
+/* pcapng_writer.h: packets with findings as a pcapng file, the findings as comments.
  *
  * Three kinds of block are all it takes, so this is written here and not by libwiretap, whose way of writing differs in
  * each of its versions.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef VALIDATOR_CAPTURE_WRITE_H
-#define VALIDATOR_CAPTURE_WRITE_H
+#ifndef VALIDATOR_PCAPNG_WRITER_H
+#define VALIDATOR_PCAPNG_WRITER_H
 
 #include "input/run.h"
 
-typedef struct capture_writer capture_writer;
+typedef struct pcapng_writer pcapng_writer;
 
-/* capture_writer_new opens path (written beside and renamed). With fresh_headers frames are not copied: each packet gets
+/* pcapng_writer_new opens path (written beside and renamed). With fresh_headers frames are not copied: each packet gets
  * an IP and transport header of its own, which hold what the packet says and nothing else. NULL after saying why. */
-capture_writer *capture_writer_new(const char *path, bool fresh_headers);
-void capture_writer_put(capture_writer *writer, const run *from, const run_packet *packet, const krpc_finding *findings,
-                        size_t num_findings);
-bool capture_writer_close(capture_writer *writer);
+pcapng_writer *pcapng_writer_new(const char *path, bool fresh_headers);
+void pcapng_writer_put(pcapng_writer *writer, const run *from, const run_packet *packet, const krpc_finding *findings,
+                       size_t num_findings);
+bool pcapng_writer_close(pcapng_writer *writer);
 
 #endif

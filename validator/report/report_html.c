@@ -25,33 +25,33 @@ static const char head[] =
     "th, td { border-color: #444; } .error { color: #ff8080; } .warn { color: #e0b050; } .note { color: #80b8ff; } }\n"
     "td:first-child { white-space: nowrap; }\n</style>\n<title>";
 
-static void put_xml(text *out, const char *string)
+static void put_xml(strbuf *out, const char *string)
 {
-    text_xml(out, string, strlen(string));
+    strbuf_xml(out, string, strlen(string));
 }
 
-static void put_count_row(text *out, const char *label, uint64_t count)
+static void put_count_row(strbuf *out, const char *label, uint64_t count)
 {
     if (count == 0) {
         return;
     }
-    text_puts(out, "<tr><td>");
+    strbuf_puts(out, "<tr><td>");
     put_xml(out, label);
-    text_puts(out, "</td><td class=\"number\">");
-    text_count(out, count);
-    text_puts(out, "</td></tr>\n");
+    strbuf_puts(out, "</td><td class=\"number\">");
+    strbuf_count(out, count);
+    strbuf_puts(out, "</td></tr>\n");
 }
 
-static void put_overview(check *c)
+static void put_overview(report *r)
 {
-    text *out = output_text(c->output);
-    const tally *sum = &c->sum;
+    strbuf *out = output_text(r->output);
+    const totals *sum = &r->sum;
     uint64_t queries = 0;
 
     for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
         queries += sum->stats.queries[i];
     }
-    text_puts(out, "<h2>Overview</h2>\n<table>\n");
+    strbuf_puts(out, "<h2>Overview</h2>\n<table>\n");
     put_count_row(out, "packets", sum->counts.packets);
     put_count_row(out, "DHT messages", sum->counts.krpc);
     put_count_row(out, "queries", queries);
@@ -65,73 +65,73 @@ static void put_overview(check *c)
     put_count_row(out, "dropped for lack of memory",
                   sum->stats.dropped_nodes + sum->stats.dropped_transactions + sum->stats.dropped_adverts +
                       sum->stats.dropped_streams);
-    text_puts(out, "</table>\n");
+    strbuf_puts(out, "</table>\n");
 }
 
-static void put_rule(check *c, krpc_rule which)
+static void put_rule(report *r, krpc_rule which)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
     const krpc_rule_info *info = krpc_rule_get(which);
-    const tally_rule *rule = c->sum.rules[which];
+    const totals_rule *rule = r->sum.rules[which];
     const char *severity = krpc_severity_name(info->severity);
 
-    text_printf(out, "<tr><td class=\"%s\">%s</td><td><details><summary><code>%s</code> ", severity, severity,
-                info->slug);
+    strbuf_printf(out, "<tr><td class=\"%s\">%s</td><td><details><summary><code>%s</code> ", severity, severity,
+                  info->slug);
     put_xml(out, rule->example);
-    text_puts(out, "</summary>");
+    strbuf_puts(out, "</summary>");
     put_xml(out, info->explanation);
     if (report_knows_clients(rule)) {
-        text clients = {0};
+        strbuf clients = {0};
         report_clients(&clients, rule);
-        text_puts(out, "<p>Sent by ");
-        text_xml(out, clients.data, clients.len);
-        text_puts(out, "</p>");
-        text_free(&clients);
+        strbuf_puts(out, "<p>Sent by ");
+        strbuf_xml(out, clients.data, clients.len);
+        strbuf_puts(out, "</p>");
+        strbuf_free(&clients);
     }
-    text_puts(out, "</details></td><td>");
+    strbuf_puts(out, "</details></td><td>");
     put_xml(out, info->spec);
-    text_puts(out, "</td><td class=\"number\">");
-    text_count(out, rule->count);
-    text_puts(out, "</td><td>");
-    text frames = {0};
-    report_frames(&frames, c, rule);
-    text_xml(out, frames.data, frames.len);
-    text_free(&frames);
-    text_puts(out, "</td></tr>\n");
+    strbuf_puts(out, "</td><td class=\"number\">");
+    strbuf_count(out, rule->count);
+    strbuf_puts(out, "</td><td>");
+    strbuf frames = {0};
+    report_frames(&frames, r, rule);
+    strbuf_xml(out, frames.data, frames.len);
+    strbuf_free(&frames);
+    strbuf_puts(out, "</td></tr>\n");
 }
 
-static void put_findings(check *c)
+static void put_findings(report *r)
 {
     krpc_rule order[KRPC_NUM_RULES];
-    unsigned num_rules = tally_order(&c->sum, order);
-    text *out = output_text(c->output);
+    unsigned num_rules = totals_order(&r->sum, order);
+    strbuf *out = output_text(r->output);
 
-    text_puts(out, "<h2>Findings</h2>\n");
+    strbuf_puts(out, "<h2>Findings</h2>\n");
     if (num_rules == 0) {
-        text_puts(out, "<p>None.</p>\n");
+        strbuf_puts(out, "<p>None.</p>\n");
         return;
     }
-    text_puts(out,
-              "<table>\n<tr><th></th><th>Rule</th><th>Specification</th><th class=\"number\">Times</th><th>Frames</th>"
-              "</tr>\n");
+    strbuf_puts(
+        out, "<table>\n<tr><th></th><th>Rule</th><th>Specification</th><th class=\"number\">Times</th><th>Frames</th>"
+             "</tr>\n");
     for (unsigned i = 0; i < num_rules; i++) {
-        put_rule(c, order[i]);
+        put_rule(r, order[i]);
     }
-    text_puts(out, "</table>\n");
+    strbuf_puts(out, "</table>\n");
 }
 
-static void put_adverts(check *c)
+static void put_adverts(report *r)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
 
-    text_puts(out, "<h2>Ports that were advertised</h2>\n<table>\n<tr><th>Channel</th>");
+    strbuf_puts(out, "<h2>Ports that were advertised</h2>\n<table>\n<tr><th>Channel</th>");
     for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
-        text_printf(out, "<th class=\"number\" title=\"%s\">%s</th>", tracker_verdict_meaning((tracker_verdict)i),
-                    tracker_verdict_name((tracker_verdict)i));
+        strbuf_printf(out, "<th class=\"number\" title=\"%s\">%s</th>", tracker_verdict_meaning((tracker_verdict)i),
+                      tracker_verdict_name((tracker_verdict)i));
     }
-    text_puts(out, "</tr>\n");
+    strbuf_puts(out, "</tr>\n");
     for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
-        const uint64_t *verdicts = c->sum.adverts[channel];
+        const uint64_t *verdicts = r->sum.adverts[channel];
         uint64_t sum = 0;
         for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
             sum += verdicts[i];
@@ -139,54 +139,54 @@ static void put_adverts(check *c)
         if (sum == 0) {
             continue;
         }
-        text_printf(out, "<tr><td>%s</td>", krpc_channel_get((krpc_channel)channel)->name);
+        strbuf_printf(out, "<tr><td>%s</td>", krpc_channel_get((krpc_channel)channel)->name);
         for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
-            text_puts(out, "<td class=\"number\">");
-            text_count(out, verdicts[i]);
-            text_puts(out, "</td>");
+            strbuf_puts(out, "<td class=\"number\">");
+            strbuf_count(out, verdicts[i]);
+            strbuf_puts(out, "</td>");
         }
-        text_puts(out, "</tr>\n");
+        strbuf_puts(out, "</tr>\n");
     }
-    text_puts(out, "</table>\n");
+    strbuf_puts(out, "</table>\n");
 }
 
-static void put_nodes(check *c)
+static void put_node_totals(report *r)
 {
-    text *out = output_text(c->output);
-    text stories = {0};
+    strbuf *out = output_text(r->output);
+    strbuf node_texts = {0};
 
-    report_stories(&stories, c);
-    if (stories.len > 0) {
-        text_puts(out, "<h2>Nodes</h2>\n<pre>");
-        text_xml(out, stories.data, stories.len);
-        text_puts(out, "</pre>\n");
+    report_node_texts(&node_texts, r);
+    if (node_texts.len > 0) {
+        strbuf_puts(out, "<h2>Nodes</h2>\n<pre>");
+        strbuf_xml(out, node_texts.data, node_texts.len);
+        strbuf_puts(out, "</pre>\n");
     }
-    text_free(&stories);
+    strbuf_free(&node_texts);
 }
 
-static void html_end(check *c)
+static void html_end(report *r)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
 
-    const char *name = c->with->num_args > 1                ? "Several captures"
-                       : strcmp(c->with->args[0], "-") == 0 ? "Standard input"
-                                                            : c->with->args[0];
-    text_puts(out, head);
+    const char *name = r->with->num_args > 1                ? "Several captures"
+                       : strcmp(r->with->args[0], "-") == 0 ? "Standard input"
+                                                            : r->with->args[0];
+    strbuf_puts(out, head);
     put_xml(out, name);
-    text_puts(out, " - krpcscope</title>\n</head>\n<body>\n<h1>");
+    strbuf_puts(out, " - krpcscope</title>\n</head>\n<body>\n<h1>");
     put_xml(out, name);
-    text_puts(out, "</h1>\n");
-    if (c->partial) {
-        text_puts(out, "<p class=\"warn\">Of a part: reading was interrupted.</p>\n");
+    strbuf_puts(out, "</h1>\n");
+    if (r->partial) {
+        strbuf_puts(out, "<p class=\"warn\">Of a part: reading was interrupted.</p>\n");
     }
-    if (c->sum.num_files < (c->with->merge ? 1 : c->with->num_args)) {
-        text_puts(out, "<p class=\"error\">Not every capture could be read.</p>\n");
+    if (r->sum.num_files < (r->with->merge ? 1 : r->with->num_args)) {
+        strbuf_puts(out, "<p class=\"error\">Not every capture could be read.</p>\n");
     }
-    put_overview(c);
-    put_nodes(c);
-    put_adverts(c);
-    put_findings(c);
-    text_puts(out, "<p>krpcscope " KRPCSCOPE_VERSION "</p>\n</body>\n</html>\n");
+    put_overview(r);
+    put_node_totals(r);
+    put_adverts(r);
+    put_findings(r);
+    strbuf_puts(out, "<p>krpcscope " KRPCSCOPE_VERSION "</p>\n</body>\n</html>\n");
 }
 
-const report report_html = {.end = html_end};
+const report_format report_html = {.end = html_end};

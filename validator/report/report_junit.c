@@ -6,83 +6,83 @@
 
 #include <glib.h>
 
-static void put_xml(text *out, const char *before, const char *string)
+static void put_xml(strbuf *out, const char *before, const char *string)
 {
-    text_puts(out, before);
-    text_xml(out, string, strlen(string));
+    strbuf_puts(out, before);
+    strbuf_xml(out, string, strlen(string));
 }
 
 /* An area is the part of a slug before the dot: a class of test cases. */
-static void put_area(text *out, const char *slug)
+static void put_area(strbuf *out, const char *slug)
 {
-    text_puts(out, "krpcscope.");
-    text_xml(out, slug, strcspn(slug, "."));
+    strbuf_puts(out, "krpcscope.");
+    strbuf_xml(out, slug, strcspn(slug, "."));
 }
 
-static void put_failure(check *c, const krpc_rule_info *info, const tally_rule *rule)
+static void put_failure(report *r, const krpc_rule_info *info, const totals_rule *rule)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
 
     put_xml(out, "      <failure message=\"", rule->example);
     put_xml(out, "\" type=\"", krpc_severity_name(info->severity));
-    text_printf(out, "\">%" G_GUINT64_FORMAT " in %s ", rule->count, rule->num_frames == 1 ? "frame" : "frames");
-    text frames = {0};
-    report_frames(&frames, c, rule);
-    text_xml(out, frames.data, frames.len);
-    text_free(&frames);
+    strbuf_printf(out, "\">%" G_GUINT64_FORMAT " in %s ", rule->count, rule->num_frames == 1 ? "frame" : "frames");
+    strbuf frames = {0};
+    report_frames(&frames, r, rule);
+    strbuf_xml(out, frames.data, frames.len);
+    strbuf_free(&frames);
     put_xml(out, " (", info->spec);
-    text_puts(out, ")</failure>\n");
+    strbuf_puts(out, ")</failure>\n");
 }
 
-static void put_case(check *c, krpc_rule which)
+static void put_case(report *r, krpc_rule which)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
     const krpc_rule_info *info = krpc_rule_get(which);
-    const tally_rule *rule = c->sum.rules[which];
+    const totals_rule *rule = r->sum.rules[which];
 
-    text_puts(out, "    <testcase classname=\"");
+    strbuf_puts(out, "    <testcase classname=\"");
     put_area(out, info->slug);
     put_xml(out, "\" name=\"", info->slug);
     if (rule == NULL) {
-        text_puts(out, "\"/>\n");
+        strbuf_puts(out, "\"/>\n");
         return;
     }
-    text_puts(out, "\">\n");
-    if (info->severity >= c->with->fail_on) {
-        put_failure(c, info, rule);
+    strbuf_puts(out, "\">\n");
+    if (info->severity >= r->with->fail_on) {
+        put_failure(r, info, rule);
     } else {
-        text_printf(out, "      <system-out>%" G_GUINT64_FORMAT " time%s</system-out>\n", rule->count,
-                    rule->count == 1 ? "" : "s");
+        strbuf_printf(out, "      <system-out>%" G_GUINT64_FORMAT " time%s</system-out>\n", rule->count,
+                      rule->count == 1 ? "" : "s");
     }
-    text_puts(out, "    </testcase>\n");
+    strbuf_puts(out, "    </testcase>\n");
 }
 
-static void junit_end(check *c)
+static void junit_end(report *r)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
     unsigned num_failures = 0;
     /* A capture that could not be read is a case that could not be run. */
-    unsigned expected = c->with->merge ? 1 : c->with->num_args;
-    unsigned num_errors = c->partial || c->sum.num_files < expected ? 1 : 0;
+    unsigned expected = r->with->merge ? 1 : r->with->num_args;
+    unsigned num_errors = r->partial || r->sum.num_files < expected ? 1 : 0;
 
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
-        num_failures += c->sum.rules[i] != NULL && krpc_rule_get((krpc_rule)i)->severity >= c->with->fail_on;
+        num_failures += r->sum.rules[i] != NULL && krpc_rule_get((krpc_rule)i)->severity >= r->with->fail_on;
     }
-    text_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    text_printf(out, "<testsuites tests=\"%d\" failures=\"%u\" errors=\"%u\">\n", KRPC_NUM_RULES + (int)num_errors,
-                num_failures, num_errors);
-    put_xml(out, "  <testsuite name=\"", c->with->num_args == 1 ? c->with->args[0] : "captures");
-    text_printf(out, "\" tests=\"%d\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n", KRPC_NUM_RULES + (int)num_errors,
-                num_failures, num_errors, (double)c->sum.duration_ns / 1e9);
+    strbuf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    strbuf_printf(out, "<testsuites tests=\"%d\" failures=\"%u\" errors=\"%u\">\n", KRPC_NUM_RULES + (int)num_errors,
+                  num_failures, num_errors);
+    put_xml(out, "  <testsuite name=\"", r->with->num_args == 1 ? r->with->args[0] : "captures");
+    strbuf_printf(out, "\" tests=\"%d\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n",
+                  KRPC_NUM_RULES + (int)num_errors, num_failures, num_errors, (double)r->sum.duration_ns / 1e9);
     if (num_errors > 0) {
-        text_puts(
+        strbuf_puts(
             out, "    <testcase classname=\"krpcscope\" name=\"read\">\n      <error message=\"not everything could be "
                  "read\"/>\n    </testcase>\n");
     }
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
-        put_case(c, (krpc_rule)i);
+        put_case(r, (krpc_rule)i);
     }
-    text_puts(out, "  </testsuite>\n</testsuites>\n");
+    strbuf_puts(out, "  </testsuite>\n</testsuites>\n");
 }
 
-const report report_junit = {.end = junit_end};
+const report_format report_junit = {.end = junit_end};

@@ -10,7 +10,6 @@
 
 #include <glib.h>
 
-#include "command/commands.h"
 #include "options/version.h"
 
 static const char *level(krpc_severity severity)
@@ -18,13 +17,13 @@ static const char *level(krpc_severity severity)
     return severity == KRPC_SEVERITY_ERROR ? "error" : severity == KRPC_SEVERITY_WARN ? "warning" : "note";
 }
 
-static void put_json(text *out, const char *before, const char *string)
+static void put_json(strbuf *out, const char *before, const char *string)
 {
-    text_puts(out, before);
-    text_json(out, string, strlen(string));
+    strbuf_puts(out, before);
+    strbuf_json(out, string, strlen(string));
 }
 
-static void put_rules(text *out)
+static void put_rules(strbuf *out)
 {
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         const krpc_rule_info *info = krpc_rule_get((krpc_rule)i);
@@ -35,83 +34,83 @@ static void put_rules(text *out)
         put_json(out, "},\"help\":{\"text\":", info->explanation);
         put_json(out, "},\"defaultConfiguration\":{\"level\":", level(info->severity));
         put_json(out, "},\"properties\":{\"specification\":", info->spec);
-        text_puts(out, "}}");
+        strbuf_puts(out, "}}");
     }
 }
 
-static void sarif_begin(check *c)
+static void sarif_begin(report *r)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
 
-    text_puts(out, "{\"$schema\":\"https://json.schemastore.org/sarif-2.1.0.json\",\"version\":\"2.1.0\",\"runs\":[{"
-                   "\"tool\":{\"driver\":{\"name\":\"krpcscope\",\"version\":\"" KRPCSCOPE_VERSION "\",\"rules\":[");
+    strbuf_puts(out, "{\"$schema\":\"https://json.schemastore.org/sarif-2.1.0.json\",\"version\":\"2.1.0\",\"runs\":[{"
+                     "\"tool\":{\"driver\":{\"name\":\"krpcscope\",\"version\":\"" KRPCSCOPE_VERSION "\",\"rules\":[");
     put_rules(out);
-    text_puts(out, "]}},\n\"results\":[");
+    strbuf_puts(out, "]}},\n\"results\":[");
 }
 
-static void put_uri(text *out, const char *name)
+static void put_uri(strbuf *out, const char *name)
 {
     char *uri = g_uri_escape_string(name, "/", FALSE);
 
-    text_puts(out, g_path_is_absolute(name) ? "\"file://" : "\"");
-    text_puts(out, uri);
-    text_char(out, '"');
+    strbuf_puts(out, g_path_is_absolute(name) ? "\"file://" : "\"");
+    strbuf_puts(out, uri);
+    strbuf_char(out, '"');
     g_free(uri);
 }
 
 /* What is about no bytes in particular is about the whole payload. */
-static void put_region(text *out, const run_packet *packet, const krpc_finding *finding)
+static void put_region(strbuf *out, const run_packet *packet, const krpc_finding *finding)
 {
     bool whole = finding->off == 0 && finding->len == 0;
 
     if (packet->byte_offset < 0) {
         return;
     }
-    text_printf(out, ",\"region\":{\"byteOffset\":%" G_GINT64_FORMAT ",\"byteLength\":%u}",
-                packet->byte_offset + finding->off, whole ? packet->len : finding->len);
+    strbuf_printf(out, ",\"region\":{\"byteOffset\":%" G_GINT64_FORMAT ",\"byteLength\":%u}",
+                  packet->byte_offset + finding->off, whole ? packet->len : finding->len);
 }
 
-static void sarif_finding(check *c, const run_packet *packet, const krpc_finding *finding)
+static void sarif_finding(report *r, const run_packet *packet, const krpc_finding *finding)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
     const krpc_rule_info *info = krpc_rule_get(finding->rule);
     char line[RUN_FINDING_TEXT];
     unsigned file;
 
-    uint32_t frame = run_frame(c->run, packet->where.frame, &file);
-    run_finding_text(c->run, line, sizeof line, finding, packet->data, packet->len);
-    put_json(out, c->any ? ",\n{\"ruleId\":" : "\n{\"ruleId\":", info->slug);
-    c->any = true;
-    text_printf(out, ",\"ruleIndex\":%d,\"level\":\"%s\"", (int)finding->rule, level(info->severity));
+    uint32_t frame = run_frame(r->run, packet->where.frame, &file);
+    run_finding_text(r->run, line, sizeof line, finding, packet->data, packet->len);
+    put_json(out, r->any ? ",\n{\"ruleId\":" : "\n{\"ruleId\":", info->slug);
+    r->any = true;
+    strbuf_printf(out, ",\"ruleIndex\":%d,\"level\":\"%s\"", (int)finding->rule, level(info->severity));
     char *message = g_strdup_printf("frame %u: %s", frame, line);
     put_json(out, ",\"message\":{\"text\":", message);
     g_free(message);
-    text_puts(out, "},\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":");
-    put_uri(out, run_file_name(c->run, file));
-    text_char(out, '}');
+    strbuf_puts(out, "},\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":");
+    put_uri(out, run_file_name(r->run, file));
+    strbuf_char(out, '}');
     put_region(out, packet, finding);
-    text_puts(out, "}}],\"properties\":{");
-    text_printf(out, "\"frame\":%u,\"offset\":%u,\"length\":%u,\"src\":\"", frame, finding->off, finding->len);
-    text_endpoint(out, &packet->where.src);
-    text_puts(out, "\",\"dest\":\"");
-    text_endpoint(out, &packet->where.dst);
-    text_puts(out, "\"}}");
+    strbuf_puts(out, "}}],\"properties\":{");
+    strbuf_printf(out, "\"frame\":%u,\"offset\":%u,\"length\":%u,\"src\":\"", frame, finding->off, finding->len);
+    strbuf_endpoint(out, &packet->where.src);
+    strbuf_puts(out, "\",\"dest\":\"");
+    strbuf_endpoint(out, &packet->where.dst);
+    strbuf_puts(out, "\"}}");
 }
 
-static void sarif_end(check *c)
+static void sarif_end(report *r)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
 
-    text_puts(out, "],\n\"artifacts\":[");
-    for (unsigned i = 0; i < c->with->num_args; i++) {
-        bool is_stdin = strcmp(c->with->args[i], "-") == 0;
-        text_puts(out, i > 0 ? ",{\"location\":{\"uri\":" : "{\"location\":{\"uri\":");
-        put_uri(out, is_stdin ? "standard input" : c->with->args[i]);
-        text_puts(out, "}}");
+    strbuf_puts(out, "],\n\"artifacts\":[");
+    for (unsigned i = 0; i < r->with->num_args; i++) {
+        bool is_stdin = strcmp(r->with->args[i], "-") == 0;
+        strbuf_puts(out, i > 0 ? ",{\"location\":{\"uri\":" : "{\"location\":{\"uri\":");
+        put_uri(out, is_stdin ? "standard input" : r->with->args[i]);
+        strbuf_puts(out, "}}");
     }
-    text_puts(out, "],\"invocations\":[{\"executionSuccessful\":");
-    text_puts(out, c->partial || c->sum.num_files < (c->with->merge ? 1 : c->with->num_args) ? "false}]" : "true}]");
-    text_puts(out, ",\"columnKind\":\"unicodeCodePoints\"}]}\n");
+    strbuf_puts(out, "],\"invocations\":[{\"executionSuccessful\":");
+    strbuf_puts(out, r->partial || r->sum.num_files < (r->with->merge ? 1 : r->with->num_args) ? "false}]" : "true}]");
+    strbuf_puts(out, ",\"columnKind\":\"unicodeCodePoints\"}]}\n");
 }
 
-const report report_sarif = {.begin = sarif_begin, .finding = sarif_finding, .end = sarif_end};
+const report_format report_sarif = {.begin = sarif_begin, .finding = sarif_finding, .end = sarif_end};

@@ -16,31 +16,31 @@
 #define WIDTH         100
 
 /* The run is over when reports are written. */
-static void put_name(text *out, const check *c, unsigned file)
+static void put_name(strbuf *out, const report *r, unsigned file)
 {
-    const char *name = c->with->args[file];
+    const char *name = r->with->args[file];
 
     if (strcmp(name, "-") == 0) {
         name = "standard input";
     }
-    text_printable(out, name, strlen(name));
+    strbuf_printable(out, name, strlen(name));
 }
 
-void report_frames(text *out, const check *c, const tally_rule *rule)
+void report_frames(strbuf *out, const report *r, const totals_rule *rule)
 {
     for (unsigned i = 0; i < rule->num_frames; i++) {
-        tally_frame frame = rule->frames[i];
+        totals_frame frame = rule->frames[i];
         if (i > 0) {
-            text_puts(out, ", ");
+            strbuf_puts(out, ", ");
         }
-        if (c->with->num_args > 1 && (i == 0 || frame.file != rule->frames[i - 1].file)) {
-            put_name(out, c, frame.file);
-            text_char(out, ':');
+        if (r->with->num_args > 1 && (i == 0 || frame.file != rule->frames[i - 1].file)) {
+            put_name(out, r, frame.file);
+            strbuf_char(out, ':');
         }
-        text_uint(out, frame.frame);
+        strbuf_uint(out, frame.frame);
     }
     if (rule->more_frames) {
-        text_puts(out, ", ...");
+        strbuf_puts(out, ", ...");
     }
 }
 
@@ -70,7 +70,7 @@ static size_t part_len(const char *at, size_t len)
 }
 
 /* Ends a line. Where it is too long, the rest goes to lines of its own, behind indent blanks. */
-static void end_line(text *out, size_t indent)
+static void end_line(strbuf *out, size_t indent)
 {
     size_t start = out->len;
     size_t column = 0;
@@ -86,25 +86,25 @@ static void end_line(text *out, size_t indent)
         size_t width = num_columns(line + at, part);
         if (column > indent && column + width > WIDTH) {
             out->len -= out->data[out->len - 1] == ' ';
-            text_char(out, '\n');
-            text_pad(out, out->len, indent);
+            strbuf_char(out, '\n');
+            strbuf_pad(out, out->len, indent);
             column = indent;
         }
-        text_put(out, line + at, part);
+        strbuf_put(out, line + at, part);
         column += width;
     }
-    text_char(out, '\n');
+    strbuf_char(out, '\n');
     g_free(line);
 }
 
-bool report_knows_clients(const tally_rule *rule)
+bool report_knows_clients(const totals_rule *rule)
 {
     return rule->num_clients > 1 || rule->clients[0].len > 0;
 }
 
-void report_clients(text *out, const tally_rule *rule)
+void report_clients(strbuf *out, const totals_rule *rule)
 {
-    tally_client by_count[TALLY_CLIENTS];
+    totals_client by_count[TOTALS_CLIENTS];
 
     for (unsigned i = 0; i < rule->num_clients; i++) {
         unsigned at = i;
@@ -114,107 +114,107 @@ void report_clients(text *out, const tally_rule *rule)
         by_count[at] = rule->clients[i];
     }
     for (unsigned i = 0; i < rule->num_clients; i++) {
-        text_printf(out, "%s%s (", i > 0 ? ", " : "", record_client(by_count[i].version, by_count[i].len));
-        text_count(out, by_count[i].count);
-        text_char(out, ')');
+        strbuf_printf(out, "%s%s (", i > 0 ? ", " : "", client_name(by_count[i].version, by_count[i].len));
+        strbuf_count(out, by_count[i].count);
+        strbuf_char(out, ')');
     }
     if (rule->other_clients > 0) {
-        text_puts(out, ", others (");
-        text_count(out, rule->other_clients);
-        text_char(out, ')');
+        strbuf_puts(out, ", others (");
+        strbuf_count(out, rule->other_clients);
+        strbuf_char(out, ')');
     }
 }
 
-static void put_rule(check *c, krpc_rule which)
+static void put_rule(report *r, krpc_rule which)
 {
-    text *out = output_text(c->output);
-    bool color = c->with->color;
+    strbuf *out = output_text(r->output);
+    bool color = r->with->color;
     const krpc_rule_info *info = krpc_rule_get(which);
-    const tally_rule *rule = c->sum.rules[which];
+    const totals_rule *rule = r->sum.rules[which];
 
     const char *severity = krpc_severity_name(info->severity);
-    style_puts(out, color, style_of_severity(info->severity), severity);
-    text_printf(out, "%*s", (int)(6 - strlen(severity)), "");
+    color_puts(out, color, color_of_severity(info->severity), severity);
+    strbuf_printf(out, "%*s", (int)(6 - strlen(severity)), "");
     size_t slug = out->len;
-    style_puts(out, color, STYLE_BOLD, info->slug);
-    text_pad(out, slug, 34 + (color ? strlen("\033[1m\033[0m") : 0));
-    text_count(out, rule->count);
-    text_printf(out, rule->count == 1 ? " time   %s\n" : " times  %s\n", info->spec);
-    text_printf(out, "      %s%s\n", rule->count > 1 ? "such as: " : "", rule->example);
-    text_puts(out, rule->num_frames == 1 ? "      frame " : "      frames ");
-    report_frames(out, c, rule);
+    color_puts(out, color, COLOR_BOLD, info->slug);
+    strbuf_pad(out, slug, 34 + (color ? strlen("\033[1m\033[0m") : 0));
+    strbuf_count(out, rule->count);
+    strbuf_printf(out, rule->count == 1 ? " time   %s\n" : " times  %s\n", info->spec);
+    strbuf_printf(out, "      %s%s\n", rule->count > 1 ? "such as: " : "", rule->example);
+    strbuf_puts(out, rule->num_frames == 1 ? "      frame " : "      frames ");
+    report_frames(out, r, rule);
     if (report_knows_clients(rule)) {
         if (rule->num_clients > 1) {
             end_line(out, INDENT);
         }
-        text_puts(out, rule->num_clients > 1 ? "      sent by " : "; sent by ");
+        strbuf_puts(out, rule->num_clients > 1 ? "      sent by " : "; sent by ");
         report_clients(out, rule);
     }
     end_line(out, INDENT);
-    if (c->with->verbose) {
+    if (r->with->verbose) {
         size_t start = out->len;
-        text_puts(out, info->explanation);
+        strbuf_puts(out, info->explanation);
         wrap(out, start, "        ", WIDTH);
     }
 }
 
-static text *put_label(check *c, const char *label)
+static strbuf *put_label(report *r, const char *label)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
     size_t start = out->len;
 
-    text_puts(out, "  ");
-    text_puts(out, label);
-    text_pad(out, start, 2 + LABEL_WIDTH);
+    strbuf_puts(out, "  ");
+    strbuf_puts(out, label);
+    strbuf_pad(out, start, 2 + LABEL_WIDTH);
     return out;
 }
 
-static void put_part(text *out, bool *first, uint64_t count, const char *what)
+static void put_part(strbuf *out, bool *first, uint64_t count, const char *what)
 {
     if (count == 0) {
         return;
     }
     if (!*first) {
-        text_puts(out, ", ");
+        strbuf_puts(out, ", ");
     }
     *first = false;
-    text_count(out, count);
-    text_char(out, ' ');
+    strbuf_count(out, count);
+    strbuf_char(out, ' ');
     /* "queries", "errors": one of them is less. The names of queries, get_peers, stay what they are. */
     size_t len = strcspn(what, " ");
     bool is_name = memchr(what, '_', len) != NULL;
     if (count == 1 && len > 3 && !is_name && memcmp(what + len - 3, "ies", 3) == 0) {
-        text_put(out, what, len - 3);
-        text_char(out, 'y');
-        text_puts(out, what + len);
+        strbuf_put(out, what, len - 3);
+        strbuf_char(out, 'y');
+        strbuf_puts(out, what + len);
     } else if (count == 1 && len > 3 && !is_name && what[len - 1] == 's' && what[len - 2] != 's') {
-        text_put(out, what, len - 1);
-        text_puts(out, what + len);
+        strbuf_put(out, what, len - 1);
+        strbuf_puts(out, what + len);
     } else {
-        text_puts(out, what);
+        strbuf_puts(out, what);
     }
 }
 
-static void put_packets(check *c)
+static void put_packets(report *r)
 {
-    const run_counts *counts = &c->sum.counts;
-    text *out = put_label(c, "packets");
+    const run_counts *counts = &r->sum.counts;
+    strbuf *out = put_label(r, "packets");
     bool first = true;
 
     if (counts->packets == 0) {
-        text_puts(out, "none\n");
+        strbuf_puts(out, "none\n");
         return;
     }
-    text_count(out, counts->packets);
-    if (c->sum.duration_ns > 0) {
-        text_printf(out, " in %.1f s", (double)c->sum.duration_ns / 1e9);
+    strbuf_count(out, counts->packets);
+    if (r->sum.duration_ns > 0) {
+        strbuf_printf(out, " in %.1f s", (double)r->sum.duration_ns / 1e9);
     }
-    if (c->with->merge && c->with->num_args > 1) {
-        text_puts(out, " of the captures, taken as one");
-    } else if (c->with->num_args > 1) {
-        text_printf(out, " of %u capture%s", c->sum.num_files, c->sum.num_files == 1 ? "" : "s");
+    if (r->with->merge && r->with->num_args > 1) {
+        strbuf_puts(out, " of the captures, taken as one");
+    } else if (r->with->num_args > 1) {
+        strbuf_printf(out, " of %u capture%s", r->sum.num_files, r->sum.num_files == 1 ? "" : "s");
     }
-    text_puts(out, ": ");
+    strbuf_puts(out, ": ");
     put_part(out, &first, counts->udp, "UDP");
     put_part(out, &first, counts->tcp, "TCP");
     put_part(out, &first, counts->icmp, "ICMP");
@@ -227,22 +227,22 @@ static void put_packets(check *c)
     end_line(out, 2 + LABEL_WIDTH);
 }
 
-static void put_messages(check *c)
+static void put_messages(report *r)
 {
-    const tracker_stats *stats = &c->sum.stats;
+    const tracker_stats *stats = &r->sum.stats;
     uint64_t queries = 0;
     bool first = true;
 
     for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
         queries += stats->queries[i];
     }
-    text *out = put_label(c, "DHT");
-    if (c->sum.counts.krpc == 0) {
-        text_puts(out, "no messages\n");
+    strbuf *out = put_label(r, "DHT");
+    if (r->sum.counts.krpc == 0) {
+        strbuf_puts(out, "no messages\n");
         return;
     }
-    text_count(out, c->sum.counts.krpc);
-    text_puts(out, c->sum.counts.krpc == 1 ? " message: " : " messages: ");
+    strbuf_count(out, r->sum.counts.krpc);
+    strbuf_puts(out, r->sum.counts.krpc == 1 ? " message: " : " messages: ");
     put_part(out, &first, queries, "queries");
     put_part(out, &first, stats->responses, "responses");
     put_part(out, &first, stats->errors, "errors");
@@ -252,7 +252,7 @@ static void put_messages(check *c)
     if (queries == 0) {
         return;
     }
-    out = put_label(c, "queries");
+    out = put_label(r, "queries");
     first = true;
     for (unsigned i = 0; i < KRPC_NUM_METHODS; i++) {
         put_part(out, &first, stats->queries[i],
@@ -261,64 +261,64 @@ static void put_messages(check *c)
     end_line(out, 2 + LABEL_WIDTH);
 }
 
-static void put_peers(check *c)
+static void put_peers(report *r)
 {
-    const tracker_stats *stats = &c->sum.stats;
+    const tracker_stats *stats = &r->sum.stats;
     bool first = true;
 
     if (stats->peerwire_messages == 0) {
         return;
     }
-    text *out = put_label(c, "peers");
+    strbuf *out = put_label(r, "peers");
     put_part(out, &first, stats->peerwire_messages, "peer wire messages");
     put_part(out, &first, stats->port_messages_tcp, "PORT over TCP");
     put_part(out, &first, stats->port_messages_utp, "PORT over uTP");
     end_line(out, 2 + LABEL_WIDTH);
 }
 
-static void put_clients(check *c)
+static void put_clients(report *r)
 {
-    tally_client clients[TALLY_VERSIONS];
-    unsigned num_clients = tally_clients(&c->sum, clients);
+    totals_client clients[TOTALS_VERSIONS];
+    unsigned num_clients = totals_clients(&r->sum, clients);
 
     if (num_clients == 0) {
         return;
     }
-    text *out = put_label(c, "clients");
-    text_puts(out, "messages from ");
+    strbuf *out = put_label(r, "clients");
+    strbuf_puts(out, "messages from ");
     for (unsigned i = 0; i < MIN(num_clients, SHOWN_CLIENTS); i++) {
         if (i > 0) {
-            text_puts(out, ", ");
+            strbuf_puts(out, ", ");
         }
-        text_puts(out, clients[i].len > 0 ? record_client(clients[i].version, clients[i].len) : "unknown");
-        text_puts(out, " (");
-        text_count(out, clients[i].count);
-        text_char(out, ')');
+        strbuf_puts(out, clients[i].len > 0 ? client_name(clients[i].version, clients[i].len) : "unknown");
+        strbuf_puts(out, " (");
+        strbuf_count(out, clients[i].count);
+        strbuf_char(out, ')');
     }
     if (num_clients > SHOWN_CLIENTS) {
-        text_printf(out, " and %u more", num_clients - SHOWN_CLIENTS);
+        strbuf_printf(out, " and %u more", num_clients - SHOWN_CLIENTS);
     }
     end_line(out, 2 + LABEL_WIDTH);
 }
 
-static void put_nodes(check *c)
+static void put_node_totals(report *r)
 {
-    const tally *sum = &c->sum;
-    text *out = put_label(c, "nodes");
+    const totals *sum = &r->sum;
+    strbuf *out = put_label(r, "nodes");
     bool first = true;
 
     if (sum->num_nodes == 0) {
-        text_puts(out, "none");
+        strbuf_puts(out, "none");
     } else {
-        text_count(out, sum->num_nodes);
+        strbuf_count(out, sum->num_nodes);
     }
     if (sum->num_natted > 0) {
-        text_puts(out, ", of which ");
-        text_count(out, sum->num_natted);
-        text_puts(out, sum->num_natted == 1 ? " is not where it seems" : " are not where they seem");
+        strbuf_puts(out, ", of which ");
+        strbuf_count(out, sum->num_natted);
+        strbuf_puts(out, sum->num_natted == 1 ? " is not where it seems" : " are not where they seem");
     }
     if (sum->nat_port[TRACKER_PORT_UNKNOWN] < sum->num_nodes) {
-        text_puts(out, "; source port ");
+        strbuf_puts(out, "; source port ");
         put_part(out, &first, sum->nat_port[TRACKER_PORT_PRESERVED], "preserved");
         put_part(out, &first, sum->nat_port[TRACKER_PORT_REWRITTEN], "rewritten");
         put_part(out, &first, sum->nat_port[TRACKER_PORT_MIXED], "mixed");
@@ -327,12 +327,12 @@ static void put_nodes(check *c)
     end_line(out, 2 + LABEL_WIDTH);
 }
 
-static void put_adverts(check *c)
+static void put_adverts(report *r)
 {
     bool labelled = false;
 
     for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
-        const uint64_t *verdicts = c->sum.adverts[channel];
+        const uint64_t *verdicts = r->sum.adverts[channel];
         uint64_t sum = 0;
         bool first = true;
 
@@ -342,120 +342,121 @@ static void put_adverts(check *c)
         if (sum == 0) {
             continue;
         }
-        text *out = put_label(c, labelled ? "" : "ports said");
+        strbuf *out = put_label(r, labelled ? "" : "ports said");
         size_t start = out->len;
         labelled = true;
-        text_puts(out, krpc_channel_get((krpc_channel)channel)->name);
-        text_pad(out, start, 14);
-        text_count(out, sum);
-        text_pad(out, start, 21);
+        strbuf_puts(out, krpc_channel_get((krpc_channel)channel)->name);
+        strbuf_pad(out, start, 14);
+        strbuf_count(out, sum);
+        strbuf_pad(out, start, 21);
         for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
             bool bad = i == TRACKER_VERDICT_MISMATCH || i == TRACKER_VERDICT_SWAPPED || i == TRACKER_VERDICT_INVALID;
-            style_begin(out, c->with->color && bad && verdicts[i] > 0, STYLE_RED);
+            color_begin(out, r->with->color && bad && verdicts[i] > 0, COLOR_RED);
             put_part(out, &first, verdicts[i], tracker_verdict_name((tracker_verdict)i));
-            style_end(out, c->with->color && bad && verdicts[i] > 0);
+            color_end(out, r->with->color && bad && verdicts[i] > 0);
         }
         end_line(out, 2 + LABEL_WIDTH);
     }
     if (!labelled) {
         return;
     }
-    text *out = put_label(c, "and then");
+    strbuf *out = put_label(r, "and then");
     bool first = true;
-    put_part(out, &first, c->sum.later[TRACKER_LATER_HONOURED], "honoured");
-    put_part(out, &first, c->sum.later[TRACKER_LATER_NOT_HONOURED], "not honoured");
-    put_part(out, &first, c->sum.later[TRACKER_LATER_DEAD], "led to a dead port");
-    put_part(out, &first, c->sum.later[TRACKER_LATER_OTHER_NODE], "led to another node");
-    put_part(out, &first, c->sum.later[TRACKER_LATER_UNKNOWN], "not seen in use");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_HONOURED], "honoured");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_NOT_HONOURED], "not honoured");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_DEAD], "led to a dead port");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_OTHER_NODE], "led to another node");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_UNKNOWN], "not seen in use");
     end_line(out, 2 + LABEL_WIDTH);
 }
 
-static void put_dropped(check *c)
+static void put_dropped(report *r)
 {
-    const tracker_stats *stats = &c->sum.stats;
+    const tracker_stats *stats = &r->sum.stats;
     uint64_t sum = stats->dropped_nodes + stats->dropped_transactions + stats->dropped_adverts +
-                   stats->dropped_streams + c->sum.counts.fragments_lost;
+                   stats->dropped_streams + r->sum.counts.fragments_lost;
     bool first = true;
 
     if (sum == 0) {
         return;
     }
-    text *out = put_label(c, "dropped");
+    strbuf *out = put_label(r, "dropped");
     put_part(out, &first, stats->dropped_nodes, "nodes (see --max-nodes)");
     put_part(out, &first, stats->dropped_transactions, "queries");
     put_part(out, &first, stats->dropped_adverts, "advertisements");
     put_part(out, &first, stats->dropped_streams, "streams");
-    put_part(out, &first, c->sum.counts.fragments_lost, "datagrams whose fragments are incomplete");
+    put_part(out, &first, r->sum.counts.fragments_lost, "datagrams whose fragments are incomplete");
     end_line(out, 2 + LABEL_WIDTH);
 }
 
-static void put_found(check *c)
+static void put_found(report *r)
 {
-    text *out = put_label(c, "findings");
+    strbuf *out = put_label(r, "findings");
     bool first = true;
 
-    put_part(out, &first, c->sum.findings[KRPC_SEVERITY_ERROR], "errors");
-    put_part(out, &first, c->sum.findings[KRPC_SEVERITY_WARN], "warnings");
-    put_part(out, &first, c->sum.findings[KRPC_SEVERITY_NOTE], "notes");
-    text_puts(out, first ? "none\n" : "\n");
+    put_part(out, &first, r->sum.findings[KRPC_SEVERITY_ERROR], "errors");
+    put_part(out, &first, r->sum.findings[KRPC_SEVERITY_WARN], "warnings");
+    put_part(out, &first, r->sum.findings[KRPC_SEVERITY_NOTE], "notes");
+    strbuf_puts(out, first ? "none\n" : "\n");
 }
 
-void report_stories(text *out, const check *c)
+void report_node_texts(strbuf *out, const report *r)
 {
-    if (c->sum.stories.len == 0) {
+    if (r->sum.node_texts.len == 0) {
         return;
     }
-    text_put(out, c->sum.stories.data, c->sum.stories.len);
-    if (c->sum.num_natted > TALLY_STORIES) {
-        text_printf(out, "  ... and %" G_GUINT64_FORMAT " more: krpcscope nodes\n", c->sum.num_natted - TALLY_STORIES);
+    strbuf_put(out, r->sum.node_texts.data, r->sum.node_texts.len);
+    if (r->sum.num_natted > TOTALS_NODE_TEXTS) {
+        strbuf_printf(out, "  ... and %" G_GUINT64_FORMAT " more: krpcscope nodes\n",
+                      r->sum.num_natted - TOTALS_NODE_TEXTS);
     }
 }
 
-static void text_end(check *c)
+static void text_end(report *r)
 {
     krpc_rule order[KRPC_NUM_RULES];
-    unsigned num_rules = tally_order(&c->sum, order);
-    text *out = output_text(c->output);
+    unsigned num_rules = totals_order(&r->sum, order);
+    strbuf *out = output_text(r->output);
 
     for (unsigned i = 0; i < num_rules; i++) {
-        put_rule(c, order[i]);
+        put_rule(r, order[i]);
     }
     if (num_rules > 0) {
-        text_puts(out, "\n");
+        strbuf_puts(out, "\n");
     }
-    style_puts(out, c->with->color, STYLE_BOLD, "Summary");
-    if (c->with->num_args == 1) {
-        text_puts(out, " of ");
-        put_name(out, c, 0);
+    color_puts(out, r->with->color, COLOR_BOLD, "Summary");
+    if (r->with->num_args == 1) {
+        strbuf_puts(out, " of ");
+        put_name(out, r, 0);
     }
-    text_puts(out, c->partial ? " (of a part: interrupted)\n" : "\n");
-    put_packets(c);
-    put_messages(c);
-    put_peers(c);
-    put_clients(c);
-    put_nodes(c);
-    put_adverts(c);
-    put_dropped(c);
-    put_found(c);
-    report_stories(output_text(c->output), c);
+    strbuf_puts(out, r->partial ? " (of a part: interrupted)\n" : "\n");
+    put_packets(r);
+    put_messages(r);
+    put_peers(r);
+    put_clients(r);
+    put_node_totals(r);
+    put_adverts(r);
+    put_dropped(r);
+    put_found(r);
+    report_node_texts(output_text(r->output), r);
 }
 
-const report report_text = {.end = text_end};
+const report_format report_text = {.end = text_end};
 
-static void each_finding(check *c, const run_packet *packet, const krpc_finding *finding)
+static void each_finding(report *r, const run_packet *packet, const krpc_finding *finding)
 {
-    text *out = output_text(c->output);
+    strbuf *out = output_text(r->output);
     const krpc_rule_info *info = krpc_rule_get(finding->rule);
     char line[RUN_FINDING_TEXT];
     unsigned file;
 
-    uint32_t frame = run_frame(c->run, packet->where.frame, &file);
-    run_finding_text(c->run, line, sizeof line, finding, packet->data, packet->len);
-    const char *name = run_file_name(c->run, file);
-    text_printable(out, name, strlen(name));
-    text_printf(out, ":%u:%u: ", frame, finding->off);
-    style_puts(out, c->with->color, style_of_severity(info->severity), krpc_severity_name(info->severity));
-    text_printf(out, ": %s: %s\n", info->slug, line);
+    uint32_t frame = run_frame(r->run, packet->where.frame, &file);
+    run_finding_text(r->run, line, sizeof line, finding, packet->data, packet->len);
+    const char *name = run_file_name(r->run, file);
+    strbuf_printable(out, name, strlen(name));
+    strbuf_printf(out, ":%u:%u: ", frame, finding->off);
+    color_puts(out, r->with->color, color_of_severity(info->severity), krpc_severity_name(info->severity));
+    strbuf_printf(out, ": %s: %s\n", info->slug, line);
 }
 
-const report report_each = {.finding = each_finding};
+const report_format report_each = {.finding = each_finding};

@@ -1,4 +1,4 @@
-/* tally.c: see tally.h.
+/* totals.c: see tally.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,28 +9,28 @@
 #include "report/json_record.h"
 #include "report/node_text.h"
 
-void tally_init(tally *sum)
+void totals_init(totals *sum)
 {
-    *sum = (tally){0};
+    *sum = (totals){0};
 }
 
-void tally_free(tally *sum)
+void totals_free(totals *sum)
 {
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         g_free(sum->rules[i]);
     }
-    text_free(&sum->stories);
-    ledger_free(sum->book);
+    strbuf_free(&sum->node_texts);
+    advert_groups_free(sum->groups);
 }
 
-void tally_begin(tally *sum)
+void totals_begin(totals *sum)
 {
-    sum->book = ledger_new();
+    sum->groups = advert_groups_new();
 }
 
-static tally_client client_of(const run_packet *packet, const krpc_message *message)
+static totals_client client_of(const run_packet *packet, const krpc_message *message)
 {
-    tally_client client = {.used = true};
+    totals_client client = {.used = true};
 
     if (message != NULL && krpc_has(message, KRPC_V) && message->value[KRPC_V].len == 4) {
         client.len = 4;
@@ -39,20 +39,20 @@ static tally_client client_of(const run_packet *packet, const krpc_message *mess
     return client;
 }
 
-static bool same_client(const tally_client *a, const tally_client *b)
+static bool same_client(const totals_client *a, const totals_client *b)
 {
     return a->len == b->len && memcmp(a->version, b->version, 4) == 0;
 }
 
-void tally_message(tally *sum, const run_packet *packet, const krpc_message *message)
+void totals_message(totals *sum, const run_packet *packet, const krpc_message *message)
 {
-    tally_client client = client_of(packet, message);
+    totals_client client = client_of(packet, message);
     uint32_t word;
 
     memcpy(&word, client.version, 4);
     unsigned slot = (word * 2654435761u) >> 16;
     for (unsigned tries = 0; tries < 16; tries++, slot++) {
-        tally_client *at = &sum->messages[slot % TALLY_VERSIONS];
+        totals_client *at = &sum->messages[slot % TOTALS_VERSIONS];
         if (!at->used) {
             *at = client;
         } else if (!same_client(at, &client)) {
@@ -64,7 +64,7 @@ void tally_message(tally *sum, const run_packet *packet, const krpc_message *mes
     sum->other_messages++;
 }
 
-static void count_client(tally_rule *rule, tally_client client)
+static void count_client(totals_rule *rule, totals_client client)
 {
     for (unsigned i = 0; i < rule->num_clients; i++) {
         if (same_client(&rule->clients[i], &client)) {
@@ -72,7 +72,7 @@ static void count_client(tally_rule *rule, tally_client client)
             return;
         }
     }
-    if (rule->num_clients == TALLY_CLIENTS) {
+    if (rule->num_clients == TOTALS_CLIENTS) {
         rule->other_clients++;
         return;
     }
@@ -80,9 +80,9 @@ static void count_client(tally_rule *rule, tally_client client)
     rule->clients[rule->num_clients++] = client;
 }
 
-static void add_frame(tally_rule *rule, const run *from, uint32_t number)
+static void add_frame(totals_rule *rule, const run *from, uint32_t number)
 {
-    tally_frame frame;
+    totals_frame frame;
 
     frame.frame = run_frame(from, number, &frame.file);
     for (unsigned i = 0; i < rule->num_frames; i++) { /* a packet can break a rule twice; once is enough here */
@@ -90,34 +90,34 @@ static void add_frame(tally_rule *rule, const run *from, uint32_t number)
             return;
         }
     }
-    if (rule->num_frames < TALLY_FRAMES) {
+    if (rule->num_frames < TOTALS_FRAMES) {
         rule->frames[rule->num_frames++] = frame;
     } else {
         rule->more_frames = true;
     }
 }
 
-void tally_finding(tally *sum, const run *from, const run_packet *packet, const krpc_message *message,
-                   const krpc_finding *finding)
+void totals_finding(totals *sum, const run *from, const run_packet *packet, const krpc_message *message,
+                    const krpc_finding *finding)
 {
-    tally_rule *rule = sum->rules[finding->rule];
+    totals_rule *rule = sum->rules[finding->rule];
 
     sum->findings[krpc_rule_get(finding->rule)->severity]++;
     if (rule == NULL) {
-        rule = sum->rules[finding->rule] = g_new0(tally_rule, 1);
+        rule = sum->rules[finding->rule] = g_new0(totals_rule, 1);
         run_finding_text(from, rule->example, sizeof rule->example, finding, packet->data, packet->len);
     }
     rule->count++;
-    tally_client client = client_of(packet, message);
+    totals_client client = client_of(packet, message);
     count_client(rule, client);
     add_frame(rule, from, packet->where.frame);
 }
 
-void tally_advert(tally *sum, const tracker_advert *advert)
+void totals_advert(totals *sum, const tracker_advert *advert)
 {
     sum->adverts[advert->channel][advert->verdict]++;
     sum->later[advert->later]++;
-    ledger_add(sum->book, advert);
+    advert_groups_add(sum->groups, advert);
 }
 
 static void add_counts(run_counts *sum, const run_counts *more)
@@ -161,14 +161,14 @@ static void add_stats(tracker_stats *sum, const tracker_stats *more)
     sum->memory = MAX(sum->memory, more->memory);
 }
 
-static void tally_nodes(tally *sum, const run *from)
+static void totals_nodes(totals *sum, const run *from)
 {
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
     tracker_node node;
     static const selection everything = {.port = -1};
 
     sum->num_nodes += num_nodes;
-    ledger_sort(sum->book);
+    advert_groups_sort(sum->groups);
     for (uint32_t i = 0; i < num_nodes; i++) {
         if (!run_node_get(from, i, &node)) {
             continue;
@@ -176,11 +176,11 @@ static void tally_nodes(tally *sum, const run *from)
         sum->nat_port[node.nat.port]++;
         sum->nat_mapping[node.nat.mapping]++;
     }
-    uint32_t room = sum->num_natted < TALLY_STORIES ? (uint32_t)(TALLY_STORIES - sum->num_natted) : 0;
-    sum->num_natted += story_put_all(&sum->stories, from, sum->book, &everything, NULL, room);
+    uint32_t room = sum->num_natted < TOTALS_NODE_TEXTS ? (uint32_t)(TOTALS_NODE_TEXTS - sum->num_natted) : 0;
+    sum->num_natted += node_text_put_all(&sum->node_texts, from, sum->groups, &everything, NULL, room);
 }
 
-void tally_end(tally *sum, const run *from)
+void totals_end(totals *sum, const run *from)
 {
     const run_counts *counts = run_get_counts(from);
     tracker_stats stats;
@@ -192,12 +192,12 @@ void tally_end(tally *sum, const run *from)
         sum->duration_ns += counts->last_ns - counts->first_ns;
     }
     sum->num_files++;
-    tally_nodes(sum, from);
-    sum->ledger_dropped += ledger_dropped(sum->book);
-    g_clear_pointer(&sum->book, ledger_free);
+    totals_nodes(sum, from);
+    sum->advert_groups_dropped += advert_groups_dropped(sum->groups);
+    g_clear_pointer(&sum->groups, advert_groups_free);
 }
 
-static const tally *ordered; /* qsort has no place for it */
+static const totals *ordered; /* qsort has no place for it */
 
 static int rule_compare(const void *a, const void *b)
 {
@@ -213,7 +213,7 @@ static int rule_compare(const void *a, const void *b)
     return order != 0 ? order : (int)x - (int)y;
 }
 
-unsigned tally_order(const tally *sum, krpc_rule out[KRPC_NUM_RULES])
+unsigned totals_order(const totals *sum, krpc_rule out[KRPC_NUM_RULES])
 {
     unsigned n = 0;
 
@@ -229,8 +229,8 @@ unsigned tally_order(const tally *sum, krpc_rule out[KRPC_NUM_RULES])
 
 static int client_compare(const void *a, const void *b)
 {
-    const tally_client *x = a;
-    const tally_client *y = b;
+    const totals_client *x = a;
+    const totals_client *y = b;
 
     if (x->count != y->count) {
         return x->count > y->count ? -1 : 1;
@@ -238,19 +238,19 @@ static int client_compare(const void *a, const void *b)
     return memcmp(x->version, y->version, 4);
 }
 
-unsigned tally_clients(const tally *sum, tally_client out[TALLY_VERSIONS])
+unsigned totals_clients(const totals *sum, totals_client out[TOTALS_VERSIONS])
 {
     GHashTable *indices =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL); /* by name: some have two versions */
     unsigned n = 0;
 
-    for (unsigned i = 0; i < TALLY_VERSIONS; i++) {
-        const tally_client *client = &sum->messages[i];
+    for (unsigned i = 0; i < TOTALS_VERSIONS; i++) {
+        const totals_client *client = &sum->messages[i];
         gpointer index;
         if (!client->used) {
             continue;
         }
-        const char *name = record_client(client->version, client->len);
+        const char *name = client_name(client->version, client->len);
         if (g_hash_table_lookup_extended(indices, name, NULL, &index)) {
             out[GPOINTER_TO_UINT(index)].count += client->count;
         } else {

@@ -1,4 +1,4 @@
-/* test_relay.c: batches arrive in their order, whole, and none is lost when no more are wanted.
+/* test_pipeline.c: batches arrive in their order, whole, and none is lost when no more are wanted.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -74,9 +74,9 @@ static void discard(void *ctx, const batch *b)
 static ends relayed(uint32_t num, uint32_t wanted, uint32_t live, bool two)
 {
     ends e = {.num = num, .wanted = wanted, .live = live, .in_order = true};
-    const relay_ends r = {fill, judge, stop, discard, &e};
+    const pipeline_stages r = {fill, judge, stop, discard, &e};
 
-    relay_run(&r, two);
+    pipeline_run(&r, two);
     return e;
 }
 

@@ -1,4 +1,4 @@
-/* test_validator_text.c: the fast writers against the slow ones of the C library.
+/* test_strbuf.c: the fast writers against the slow ones of the C library.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,11 +14,11 @@
 #include "output/progress.h"
 #include "output/strbuf.h"
 
-static text out;
+static strbuf out;
 
 static const char *taken(void)
 {
-    text_char(&out, '\0');
+    strbuf_char(&out, '\0');
     out.len = 0;
     return out.data;
 }
@@ -30,14 +30,14 @@ static void test_numbers(void)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         char want[32];
         snprintf(want, sizeof want, "%lld", (long long)numbers[i]);
-        text_int(&out, numbers[i]);
+        strbuf_int(&out, numbers[i]);
         CU_ASSERT_STRING_EQUAL(taken(), want);
     }
-    text_uint(&out, UINT64_MAX);
+    strbuf_uint(&out, UINT64_MAX);
     CU_ASSERT_STRING_EQUAL(taken(), "18446744073709551615");
-    text_count(&out, 999);
+    strbuf_count(&out, 999);
     CU_ASSERT_STRING_EQUAL(taken(), "999");
-    text_count(&out, 1234567);
+    strbuf_count(&out, 1234567);
     CU_ASSERT_STRING_EQUAL(taken(), "1,234,567");
 }
 
@@ -52,7 +52,7 @@ static void test_hex(void)
     }
     for (size_t len = 0; len <= 256; len += len < 20 ? 1 : 59) {
         char saved = want[2 * len];
-        text_hex(&out, bytes, len);
+        strbuf_hex(&out, bytes, len);
         want[2 * len] = '\0';
         CU_ASSERT_STRING_EQUAL(taken(), want);
         want[2 * len] = saved;
@@ -66,7 +66,7 @@ static void check_addr(int family, const uint8_t *bytes)
 
     krpc_endpoint_set(&endpoint, bytes, family == AF_INET6 ? 16 : 4, 6881);
     inet_ntop(family, bytes, want, sizeof want);
-    text_addr(&out, &endpoint);
+    strbuf_addr(&out, &endpoint);
     CU_ASSERT_STRING_EQUAL(taken(), want);
 }
 
@@ -102,7 +102,7 @@ static void test_addresses(void)
     krpc_endpoint endpoint;
     inet_pton(AF_INET6, "2001:db8::1", bytes);
     krpc_endpoint_set(&endpoint, bytes, 16, 6881);
-    text_endpoint(&out, &endpoint);
+    strbuf_endpoint(&out, &endpoint);
     CU_ASSERT_STRING_EQUAL(taken(), "[2001:db8::1]:6881");
 }
 
@@ -116,30 +116,30 @@ static void test_times(void)
         char want[64];
         gmtime_r(&when, &parts);
         strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S.000123+0000", &parts);
-        text_time(&out, seconds[i] * 1000000000 + 123456);
+        strbuf_time(&out, seconds[i] * 1000000000 + 123456);
         CU_ASSERT_STRING_EQUAL(taken(), want);
     }
-    text_time(&out, -1);
+    strbuf_time(&out, -1);
     CU_ASSERT_STRING_EQUAL(taken(), "1969-12-31T23:59:59.999999+0000");
-    text_clock(&out, INT64_C(1183144661000001000));
+    strbuf_clock(&out, INT64_C(1183144661000001000));
     CU_ASSERT_STRING_EQUAL(taken(), "19:17:41.000001");
 }
 
 static void test_escapes(void)
 {
-    text_json(&out, "a\"b\\c\n\x7f\xc3\xa9", 9);
+    strbuf_json(&out, "a\"b\\c\n\x7f\xc3\xa9", 9);
     CU_ASSERT_STRING_EQUAL(taken(), "\"a\\\"b\\\\c\\u000a\\u007f\xc3\xa9\"");
-    CU_ASSERT_TRUE(text_is_json("\xf0\x9f\x90\xa7", 4));
-    CU_ASSERT_FALSE(text_is_json("\xc0\x80", 2));
-    CU_ASSERT_FALSE(text_is_json("\xed\xa0\x80", 3));
-    CU_ASSERT_FALSE(text_is_json("a\0b", 3));
-    CU_ASSERT_FALSE(text_is_json("\xe2\x82", 2));
-    text_xml(&out, "<a b=\"&\">\x01\xff", 11);
+    CU_ASSERT_TRUE(strbuf_is_json("\xf0\x9f\x90\xa7", 4));
+    CU_ASSERT_FALSE(strbuf_is_json("\xc0\x80", 2));
+    CU_ASSERT_FALSE(strbuf_is_json("\xed\xa0\x80", 3));
+    CU_ASSERT_FALSE(strbuf_is_json("a\0b", 3));
+    CU_ASSERT_FALSE(strbuf_is_json("\xe2\x82", 2));
+    strbuf_xml(&out, "<a b=\"&\">\x01\xff", 11);
     CU_ASSERT_STRING_EQUAL(taken(), "&lt;a b=&quot;&amp;&quot;&gt;\xef\xbf\xbd\xef\xbf\xbd");
-    text_xml(&out, "\x7f\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd\t", 11);
+    strbuf_xml(&out, "\x7f\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd\t", 11);
     CU_ASSERT_STRING_EQUAL(taken(), "\x7f\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\t");
     /* Nothing that a terminal would act on. */
-    text_printable(&out, "a\033[2J\xc2\x9b\xe2\x80\xaeZ\xff", 12);
+    strbuf_printable(&out, "a\033[2J\xc2\x9b\xe2\x80\xaeZ\xff", 12);
     CU_ASSERT_STRING_EQUAL(taken(), "a\\x1b[2J\\xc2\\x9b\\xe2\\x80\\xaeZ\\xff");
 }
 
@@ -153,7 +153,7 @@ static void test_utf8(void)
         for (unsigned i = 0; i < NUM * NUM * NUM; i++) {
             uint8_t bytes[4] = {(uint8_t)first, edges[i % NUM], edges[i / NUM % NUM], edges[i / NUM / NUM]};
             for (size_t len = 1; len <= 4; len++) {
-                CU_ASSERT_EQUAL(text_is_json((const char *)bytes, len),
+                CU_ASSERT_EQUAL(strbuf_is_json((const char *)bytes, len),
                                 g_utf8_validate((const char *)bytes, (gssize)len, NULL) != FALSE);
             }
         }
@@ -177,7 +177,7 @@ static void test_characters(void)
         char bytes[8] = "";
         int len = g_unichar_to_utf8(c, bytes);
         bool hidden = moves_a_cursor(c) || turns_the_text(c) || c == 0x2028 || c == 0x2029 || !g_unichar_validate(c);
-        text_printable(&out, bytes, (size_t)len);
+        strbuf_printable(&out, bytes, (size_t)len);
         CU_ASSERT_EQUAL(out.len, (size_t)(hidden ? 4 * len : len));
         CU_ASSERT_EQUAL(memcmp(out.data, hidden ? "\\x" : bytes, hidden ? 2 : (size_t)len), 0);
         out.len = 0;
@@ -186,9 +186,9 @@ static void test_characters(void)
 
 static void test_names(void)
 {
-    text_json_name(&out, "a\"b");
+    strbuf_json_name(&out, "a\"b");
     CU_ASSERT_STRING_EQUAL(taken(), "\"a\\\"b\"");
-    text_json_name(&out, "\xff\xc3.pcap");
+    strbuf_json_name(&out, "\xff\xc3.pcap");
     CU_ASSERT_STRING_EQUAL(taken(), "\"\xef\xbf\xbd\xef\xbf\xbd.pcap\"");
 }
 
@@ -232,6 +232,6 @@ int main(void)
     CU_basic_run_tests();
     unsigned failed = CU_get_number_of_failures();
     CU_cleanup_registry();
-    text_free(&out);
+    strbuf_free(&out);
     return failed != 0;
 }

@@ -1,8 +1,8 @@
-/* filter.c: see filter.h.
+/* capture_filter.c: see capture_filter.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "input/bpf_filter.h"
+#include "input/capture_filter.h"
 
 #include <glib.h>
 #include <pcap/pcap.h>
@@ -20,13 +20,13 @@ static const int link_types[NUM_LINKS] = {
     [FRAME_LINK_80211] = DLT_IEEE802_11, [FRAME_LINK_RADIOTAP] = DLT_IEEE802_11_RADIO,
 };
 
-struct filter {
+struct capture_filter {
     char *expression;
     struct bpf_program programs[NUM_LINKS];
     enum { NOT_YET, COMPILED, IMPOSSIBLE } state[NUM_LINKS];
 };
 
-static bool compile(filter *f, frame_link link, char **error_out)
+static bool compile(capture_filter *f, frame_link link, char **error_out)
 {
     char *error = NULL;
 
@@ -53,30 +53,30 @@ static bool compile(filter *f, frame_link link, char **error_out)
     return f->state[link] == COMPILED;
 }
 
-filter *filter_new(const char *expression, char **error_out)
+capture_filter *capture_filter_new(const char *expression, char **error_out)
 {
-    filter *f = g_new0(struct filter, 1);
+    capture_filter *f = g_new0(struct capture_filter, 1);
 
     f->expression = g_strdup(expression);
     /* Raw IP knows neither hosts' MAC addresses nor VLANs, Ethernet knows all of it. */
     if (!compile(f, FRAME_LINK_ETHERNET, error_out)) {
-        filter_free(f);
+        capture_filter_free(f);
         return NULL;
     }
     return f;
 }
 
-bool filter_check(const char *expression)
+bool capture_filter_check(const char *expression)
 {
     char *error = NULL;
-    filter *f = filter_new(expression, &error);
+    capture_filter *f = capture_filter_new(expression, &error);
     bool good = f != NULL;
 
     if (!good) {
         say("--filter '%s': %s", expression, error);
     }
     g_free(error);
-    filter_free(f);
+    capture_filter_free(f);
     return good;
 }
 
@@ -98,7 +98,7 @@ static uint32_t ip_behind(const capture_packet *packet)
     return p[at] >> 4 == 4 || p[at] >> 4 == 6 ? at : 0;
 }
 
-bool filter_match(filter *f, const capture_packet *packet)
+bool capture_filter_match(capture_filter *f, const capture_packet *packet)
 {
     bool is_short = packet->link == FRAME_LINK_NULL || packet->link == FRAME_LINK_PPP;
     uint32_t at = is_short ? ip_behind(packet) : 0;
@@ -111,7 +111,7 @@ bool filter_match(filter *f, const capture_packet *packet)
     return f->state[link] == COMPILED && pcap_offline_filter(&f->programs[link], &header, packet->data + at) != 0;
 }
 
-void filter_free(filter *f)
+void capture_filter_free(capture_filter *f)
 {
     if (f == NULL) {
         return;
