@@ -270,7 +270,7 @@ class Saying(unittest.TestCase):
         self.assertIn("advertises port -5,", table(path, "_ws.expert.message", options=["-2"])[0][0])
         path = capture("elsewhere.pcap", [udp(A, B, PING), udp(("192.0.2.7", 7001), A, PONG)])
         self.assertEqual(frames(path, "krpc.response_to == 1", "-2"), [2])
-        self.assertIn("query went to another address, port 7000", tshark(path, "-2"))
+        self.assertIn("query was sent to another address, port 7000", tshark(path, "-2"))
 
     def test_ends(self):
         """What was sent cut is told from what the capture cut, and what follows a message is shown."""

@@ -68,11 +68,11 @@ class Trees(unittest.TestCase):
             with self.subTest(path.name):
                 found, said, heard = tree(path, "krpc,tree"), summary(path), messages(path)
                 asked = {m["frame"]: m["q"] for m in heard if "q" in m}
-                answered = [asked.get(m.get("request_frame"), "nothing that was captured") for m in heard if m.get("y") == "r"]
+                answered = [asked.get(m.get("request_frame"), "a query that was not captured") for m in heard if m.get("y") == "r"]
                 kinds = {"q": "query", "r": "response", "e": "error"}
                 self.assertEqual(under(found, "Messages"), collections.Counter(kinds.get(m.get("y"), "unknown") for m in heard))
                 self.assertEqual(found[("Messages",)], said["messages"]["total"])
-                named = {"without a name" if name == "none" else name: n for name, n in said["queries"].items()}
+                named = {"no method name" if name == "none" else name: n for name, n in said["queries"].items()}
                 self.assertEqual(under(found, "Queries"), named)
                 self.assertEqual(under(found, "Responses to"), collections.Counter(answered))
                 self.assertEqual(under(found, "Clients"), said["clients"])
@@ -103,7 +103,7 @@ class Trees(unittest.TestCase):
                 self.assertEqual(found[("Advertisements",)], sum(channels.values()))
                 for name, verdicts in said["adverts"].items():
                     self.assertEqual(under(found, "Advertisements", name), verdicts)
-                self.assertEqual(under(found, "What became of them"), counted(said["honoured"]))
+                self.assertEqual(under(found, "Outcomes"), counted(said["honoured"]))
 
     def test_senders(self):
         for path in PATHS:
@@ -158,12 +158,12 @@ class Tables(unittest.TestCase):
                 said, shown, seen = nodes(path), [], []
                 for line in statistics(path, "krpc,nat"):
                     if line.startswith("    seen as"):
-                        row = re.match(r"    seen as (\S+) by (\d+), frames? (\d+(?:, \d+)*)$", line)
+                        row = re.match(r"    seen as (\S+) by (\d+) observers?, frames? (\d+(?:, \d+)*)$", line)
                         seen.append((shown[-1][0], row[1], int(row[2]), [int(n) for n in row[3].split(", ")]))
                     elif re.match(r"\S+:\d+ ", line):
                         words = re.split(r" {2,}| (?=rewritten|preserved|unknown |mixed)", line.strip())
                         shown.append((words[0], words[1], *" ".join(words[2:]).split()))
-                    elif line.startswith("nodes:"):
+                    elif line.startswith("all nodes, by source port:"):
                         counts = {name: int(n) for name, n in re.findall(r"(\w+) (\d+)", line)}
                 by_name = {endpoint(n): n for n in said}
                 for name, client, port, mapping, filtering in shown:
