@@ -257,7 +257,7 @@ class Saying(unittest.TestCase):
     def test_statistics(self):
         path = SAMPLES / "bep5.pcapng"
         for name, expected in [("krpc,tree", "find_node"), ("krpc,srt", "ping"), ("krpc,ports", "announce_peer"),
-                               ("krpc,nat", "nodes:"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
+                               ("krpc,nat", "all nodes, by source port:"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
                                ("conv,krpc", "KRPC Conversations"), ("endpoints,krpc", "KRPC Endpoints"),
                                ("krpc,ports,ip.src==203.0.113.5", "filter")]:
             with self.subTest(name):
