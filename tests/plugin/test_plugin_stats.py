@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_plugin_stats.py: what Wireshark's statistics count is what the command counts in the same capture.
+"""test_plugin_stats.py: Wireshark's statistics and the command count the same in the same capture.
 
 The environment is that of test_plugin.py.
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -58,7 +58,7 @@ def tree(path, name, *options):
 
 
 def under(found, *above):
-    """What is counted one level below."""
+    """The counts one level below."""
     return counted({key[-1]: count for key, count in found.items() if key[:-1] == above})
 
 
@@ -122,7 +122,7 @@ class Trees(unittest.TestCase):
 
 class Texts(unittest.TestCase):
     def test_expert_items(self):
-        """Each says what the command says of the same frame. Their order is Wireshark's, and another in each version."""
+        """Their texts are those of the command for the same frame. Their order depends on the version of Wireshark."""
         for path in [p for p in sorted(SAMPLES.glob("*.pcapng")) if p.stat().st_size < 20000]:
             with self.subTest(path.name):
                 said, shown = collections.defaultdict(collections.Counter), {}
@@ -152,7 +152,7 @@ class Tables(unittest.TestCase):
                 self.assertEqual(became, {name: n for name, n in counted(said["honoured"]).items() if name != "unknown"})
 
     def test_nats(self):
-        """All that are behind a NAT, with where they are seen and the frames that prove it; and how many of each kind."""
+        """All nodes with evidence of a NAT, with their outside endpoints and frames; and the number of nodes of each kind."""
         for path in PATHS:
             with self.subTest(path.name):
                 said, shown, seen = nodes(path), [], []
@@ -194,7 +194,7 @@ class Tables(unittest.TestCase):
                     self.assertAlmostEqual(most, max(times[name]), places=5)
 
     def test_conversations(self):
-        """Who talked with whom: frames and bytes of both directions, as text shows them without the ports."""
+        """Frames and bytes in both directions, between addresses: tshark shows no ports."""
         path = SAMPLES / "bep5.pcapng"
         size = {int(n): int(length) for n, length in table(path, "frame.number", "frame.len")}
         talks, ends = collections.defaultdict(lambda: [0, 0, 0, 0]), collections.defaultdict(lambda: [0] * 6)
