@@ -399,32 +399,34 @@ class Packets(Formats):
 
     def advert(self, a):
         says, verdict = a.get("advertised_port"), a["verdict"]
-        implied = "implied" + (f" {a['effective_port']}" if "effective_port" in a else "")
+        implied = "implied port" + (f" {a['effective_port']}" if "effective_port" in a else "")
         if says is None:
-            return f"port {implied}"
+            return implied
         seen = a.get("observed_port", a.get("dht_port", says))
         more = {"mismatch": f", seen as {seen}" if seen != says else "", "implied": f", {implied}", "match": "", "unknown": ""}
         flag = "⚑ " if verdict in ("mismatch", "invalid", "byte-swapped", "contradicts") else ""
         return flag + f"port {says}" + more.get(verdict, f", {verdict}")
 
     def ports(self, m, adverts, found):
-        said = []
+        said, texts = [], []
         for a in adverts:
             same = [b for b in said if b["service"] == a["service"]]
             if not same or (a["channel"] != "implied_port" and all(b["advertised_port"] != a["advertised_port"] for b in same)):
                 said.append(a)
-                yield self.advert(a)
+                texts.append(self.advert(a))
+        if texts:
+            yield "; ".join(texts)
         if "nat.reply-from-other-port" in found:
-            yield "⚑ query went to " + found["nat.reply-from-other-port"].split("sent to ")[1]
+            yield "⚑ query was sent to " + found["nat.reply-from-other-port"].split("sent to ")[1]
         if "nat.reply-from-other-address" in found:
-            yield f"⚑ query went to another address, port {m['src_port']}"
+            yield f"⚑ query was sent to another address, port {m['src_port']}"
         ports = [p for p in (m.get("ip", {}).get("port"), m.get("r", {}).get("p")) if p not in (None, m["dest_port"])]
         if ports:
             yield f"⚑ sees port {m['dest_port']} as {ports[0]}"
 
     def info(self, m, adverts, found):
         ids = [m[body]["id"] for body in "ar" if len(m.get(body, {}).get("id", "")) == 40]
-        kind = "two bytes: punch" if "krpc.punch-probe" in found else self.kind(m)
+        kind = 'punch probe ("de")' if "krpc.punch-probe" in found else self.kind(m)
         text = kind + (f" from {ids[0][:8]}..." if ids else "") + (self.brings(m) if m.get("y") == "r" else "")
         text = " ".join([text, *self.ports(m, adverts, found)])
         if "bencode.cut" in found:
