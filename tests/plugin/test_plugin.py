@@ -313,7 +313,7 @@ class Saying(unittest.TestCase):
         """Its lines are grouped by protocol and by the rule's text, which contains no placeholder."""
         known = subprocess.run([TSHARK, "-G", "fields"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
         rules = [line.split("\t")[1] for line in known.splitlines() if "\tkrpc.rule." in line]
-        self.assertIn("advertises port N but is seen on port M (2007)", rules)
+        self.assertIn("advertises port N but is seen on port M (Drexler 2007)", rules)
         self.assertEqual([text for text in rules if "{" in text], [])
         lines = tshark(SAMPLES / "natc-inside.pcapng", "-q", "-z", "expert,note,krpc.peerwire && !krpc.y").splitlines()
         found = [line.split(None, 3) for line in lines if "advertises port" in line]
