@@ -1,4 +1,4 @@
-/* commands.h: one function a command. Each returns the exit status.
+/* commands.h: one function for each command: command_check and so on. It returns the exit status.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,13 +7,7 @@
 
 #include "options/options.h"
 
-int command_check(const options *with);
-int command_ports(const options *with);
-int command_nodes(const options *with);
-int command_decode(const options *with);
-int command_compare(const options *with);
-int command_encode(const options *with);
-int command_explain(const options *with);
-int command_rules(const options *with);
+#define COMMAND(SYMBOL, NAME, ...) int command_##NAME(const options *with);
+#include "options/commands.def"
 
 #endif
