@@ -4,6 +4,7 @@
  */
 #include <glib.h>
 
+#include "command/command_visit.h"
 #include "command/commands.h"
 #include "input/run.h"
 #include "input/selection.h"
@@ -200,14 +201,5 @@ int command_ports(const options *with)
     if (with->selection.has_info_hash) {
         visitor.message = ports_message;
     }
-    p.output = output_new(with->output);
-    if (p.output == NULL) {
-        return EXIT_TROUBLE;
-    }
-    bool complete = run_captures(with, &visitor, p.output);
-    if (run_interrupted()) {
-        say("interrupted: the result is that of a part");
-    }
-    bool written = output_close(p.output);
-    return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
+    return command_visit(with, &visitor, &p.output);
 }

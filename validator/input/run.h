@@ -57,6 +57,9 @@ typedef struct run_counts {
     int64_t last_ns;
 } run_counts;
 
+/* run_counts_add adds the counts of packets that come after those in sum. */
+void run_counts_add(run_counts *sum, const run_counts *more);
+
 /* run_visitor is what a command wants to hear; members may be NULL. */
 typedef struct run_visitor {
     void *ctx;
