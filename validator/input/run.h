@@ -57,9 +57,6 @@ typedef struct run_counts {
     int64_t last_ns;
 } run_counts;
 
-/* run_counts_add adds the counts of packets that come after those in sum. */
-void run_counts_add(run_counts *sum, const run_counts *more);
-
 /* run_visitor is what a command wants to hear; members may be NULL. */
 typedef struct run_visitor {
     void *ctx;
@@ -86,6 +83,9 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to);
 const run_counts *run_get_counts(const run *from);
 tracker *run_get_tracker(const run *from);
 bool run_interrupted(void);
+
+/* run_counts_add adds the counts of packets that come after those in sum. */
+void run_counts_add(run_counts *sum, const run_counts *more);
 
 /* run_stop ends the run after the packet that the visitor was told of. */
 void run_stop(run *from);

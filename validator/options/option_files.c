@@ -39,8 +39,7 @@ static const action operand_actions[] = {
     [OPERAND_CAPTURES] = CAPTURES_ACTION,
     [OPERAND_RECORDS] = {"records", "_files -g \"*.(ndjson|jsonl|json)(-.)\"",
                          "(__krpcscope_files \"\\.(ndjson|jsonl|json)\")"},
-    [OPERAND_RULES] = {"rules captures", "{ _krpcscope_rules; _krpcscope_captures }",
-                       "(__krpcscope_rules; __krpcscope_captures)"},
+    [OPERAND_RULES] = {"rules captures", "{ _krpcscope_rules; _krpcscope_captures }", "(__krpcscope_rules)"},
 };
 
 /* Where each operand of zsh's _arguments is. */
