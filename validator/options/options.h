@@ -68,8 +68,9 @@ typedef struct options {
     selection selection;
 } options;
 
-/* options_parse reads the command line. False: the program ends with *status, because help or the versions were printed,
- * or because of an error, which was printed to standard error. Strings stay allocated until the program ends. */
+/* options_parse reads the command line. False: the program ends with *status, because help or the versions were
+ * printed, or because of an error, which was printed to standard error. Strings stay allocated until the program
+ * ends. */
 bool options_parse(options *out, int *status, int argc, char **argv);
 
 #endif
