@@ -221,7 +221,7 @@ static void end_tracker(run *r)
     r->tracker = NULL;
 }
 
-static void add_counts(run_counts *sum, const run_counts *more)
+void run_counts_add(run_counts *sum, const run_counts *more)
 {
     sum->packets += more->packets;
     sum->filtered += more->filtered;
@@ -234,6 +234,7 @@ static void add_counts(run_counts *sum, const run_counts *more)
     sum->malformed += more->malformed;
     sum->fragments += more->fragments;
     sum->fragments_lost += more->fragments_lost;
+    sum->krpc += more->krpc;
     if (sum->first_ns == 0) {
         sum->first_ns = more->first_ns;
     }
@@ -390,7 +391,7 @@ static bool judge_batch(void *ctx, batch *b)
     if (r->tracker == NULL) {
         begin_tracker(r, b);
     }
-    add_counts(&r->counts, &b->counts);
+    run_counts_add(&r->counts, &b->counts);
     r->num_packets += b->counts.packets;
     for (uint32_t i = 0; b->is_foreign && i < BATCH_FETCH_AHEAD; i++) {
         batch_fetch(b, i);

@@ -86,6 +86,9 @@ const run_counts *run_get_counts(const run *from);
 tracker *run_get_tracker(const run *from);
 bool run_interrupted(void);
 
+/* run_counts_add adds the counts of packets that come after those in sum. */
+void run_counts_add(run_counts *sum, const run_counts *more);
+
 /* run_stop ends the run after the current packet. */
 void run_stop(run *from);
 
