@@ -171,10 +171,11 @@ static void read_packet(batch_reader *r, batch *b, const capture_packet *packet,
     if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len)) {
         return;
     }
-    batch_item *item = batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0);
+    bool is_whole = datagram.data == packet->data; /* else put together from fragments */
+    batch_item *item = batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0,
+                                 is_whole ? packet->block : NULL);
     fill_item(r, item, packet, &datagram, file);
-    bool as_in_file = packet->data_offset >= 0 && datagram.data == packet->data;
-    item->packet.byte_offset = as_in_file ? packet->data_offset + off : -1;
+    item->packet.byte_offset = is_whole && packet->data_offset >= 0 ? packet->data_offset + off : -1;
 }
 
 bool batch_reader_fill(batch_reader *r, batch *b)

@@ -148,9 +148,7 @@ bool capture_list_next(capture_list *from, capture_packet *out, unsigned *file_o
 
 bool capture_list_would_wait(const capture_list *from)
 {
-    GPollFD input = {.fd = STDIN_FILENO, .events = G_IO_IN};
-
-    return !from->merge && strcmp(from->paths[from->current], "-") == 0 && g_poll(&input, 1, 0) == 0;
+    return !from->merge && capture_would_wait(from->files[from->current].capture);
 }
 
 const char *capture_list_name(const capture_list *from, unsigned file)
