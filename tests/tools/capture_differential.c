@@ -52,7 +52,7 @@ static void different(const char *path, const char *what, uint32_t frame, const 
 typedef enum condition { WHOLE, CUT, DAMAGED } condition;
 
 /* All packets are the same, and so is what ends them. Of a record that is damaged and cut, either may be reported. From a
- * damaged first record libwiretap concludes that the file is of another system's pcap, in which it does not tell where
+ * damaged or missing record libwiretap concludes that the file is of another system's pcap, in which it does not tell where
  * data is: such a copy is not compared further. */
 static void compare(const char *path, condition is)
 {
@@ -77,7 +77,7 @@ static void compare(const char *path, condition is)
         if (our_status != CAPTURE_PACKET) {
             break;
         }
-        if (is == DAMAGED && a.data_offset >= 0 && b.data_offset < 0) {
+        if (is != WHOLE && a.data_offset >= 0 && b.data_offset < 0) {
             break;
         }
         frame = a.frame;
