@@ -4,7 +4,6 @@
  */
 #include "input/wiretap_reader.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include <glib.h>
@@ -13,6 +12,8 @@
 #include <wiretap/wtap.h>
 #include <ws_version.h>
 #include <wsutil/wslog.h>
+
+#include "input/library.h"
 
 #define WS_AT_LEAST(major, minor)                                                                                      \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
@@ -55,10 +56,10 @@
     X(wtap_strerror)
 
 static struct {
-#define MEMBER(name) __typeof__(name) *name;
-    WIRETAP_FUNCTIONS(MEMBER)
-#undef MEMBER
+    WIRETAP_FUNCTIONS(LIBRARY_MEMBER)
 } lib;
+
+static const library_function functions[] = {WIRETAP_FUNCTIONS(LIBRARY_FUNCTION)};
 
 typedef enum file_layout { LAYOUT_OTHER, LAYOUT_PCAP, LAYOUT_PCAPNG } file_layout;
 
@@ -75,22 +76,14 @@ struct wiretap_reader {
 
 /* ---- the library ---- */
 
-/* A library that is not there, or is another version than the one that this was compiled for, is reported as what it is:
- * NULL when it was loaded, else what dlopen or dlsym says. */
+/* NULL, or why the library cannot be used. */
 static const char *load(void)
 {
-    void *handle = dlopen(WIRETAP_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    const char *error = library_load(WIRETAP_LIBRARY, functions, G_N_ELEMENTS(functions));
 
-    if (handle == NULL) {
-        return dlerror();
+    if (error != NULL) {
+        return error;
     }
-#define LOAD(name)                                                                                                     \
-    *(void **)&lib.name = dlsym(handle, #name);                                                                        \
-    if (lib.name == NULL) {                                                                                            \
-        return dlerror();                                                                                              \
-    }
-    WIRETAP_FUNCTIONS(LOAD)
-#undef LOAD
     /* Until it is told otherwise, libwsutil logs every step to standard error. */
 #if WS_AT_LEAST(4, 6)
     lib.ws_log_init(NULL);
