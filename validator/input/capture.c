@@ -134,9 +134,7 @@ static capture_status failed(capture *file, const char *text)
 /* libwiretap reads on after the records that were read without it. A pipe cannot be read twice. */
 static bool hand_over(capture *file)
 {
-    bool can_reopen = file->size > 0;
-
-    if (can_reopen) {
+    if (capture_can_reopen(file)) {
         pcap_reader_free(file->plain);
         file->plain = NULL;
         if (!open_other(file, &file->error)) {
@@ -144,10 +142,10 @@ static bool hand_over(capture *file)
             return false;
         }
         wiretap_reader_skip(file->other, file->num_records);
-    } else {
-        failed(file, "damaged, or not plain pcap or pcapng: write it into a file first");
+        return true;
     }
-    return can_reopen;
+    failed(file, "damaged, or not plain pcap or pcapng: write it into a file first");
+    return false;
 }
 
 static capture_status next_plain(capture *file, capture_packet *out)
@@ -194,6 +192,11 @@ capture_status capture_next(capture *file, capture_packet *out)
 const char *capture_error_text(const capture *file)
 {
     return file->error;
+}
+
+bool capture_can_reopen(const capture *file)
+{
+    return file->size > 0 && strcmp(file->path, "-") != 0;
 }
 
 bool capture_would_wait(const capture *file)

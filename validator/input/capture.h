@@ -61,6 +61,9 @@ const char *capture_error_text(const capture *file);
 /* capture_would_wait: the next packet has not arrived on the pipe yet. */
 bool capture_would_wait(const capture *file);
 
+/* capture_can_reopen: the capture is a file that can be read again from its beginning. */
+bool capture_can_reopen(const capture *file);
+
 /* capture_link_text names the link type of the packet that was read last, in Wireshark's words ("Ethernet", "USB
  * packets with Linux header"): what to tell the user about FRAME_LINK_UNKNOWN. */
 const char *capture_link_text(const capture *file);

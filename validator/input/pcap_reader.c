@@ -11,9 +11,9 @@
 #include <glib.h>
 
 #define BLOCK_LEN         ((size_t)256 << 10) /* larger ones gain nothing */
-#define MIN_BLOCK_LEN     ((size_t)4 << 10)
-#define MAX_RECORD_LEN    ((size_t)1 << 20) /* of a record that has to be in memory as a whole */
-#define MAX_CAPTURED_LEN  262144u           /* of a packet, as libwiretap and libpcap have it */
+#define FIRST_BLOCK_LEN   ((size_t)4 << 10)   /* --merge opens files only to see when they begin */
+#define MAX_RECORD_LEN    ((size_t)1 << 20)   /* of a record that has to be in memory as a whole */
+#define MAX_CAPTURED_LEN  262144u             /* of a packet, as libwiretap and libpcap have it */
 #define MAX_INTERFACES    4096u
 
 #define NS_PER_S          UINT64_C(1000000000)
@@ -119,7 +119,7 @@ static capture_block *free_block(pcap_reader *r, size_t len)
     }
     capture_block *block = g_new0(capture_block, 1);
     block->refs = 1;
-    block->cap = MAX(len, r->block_len);
+    block->cap = MAX(len, r->blocks->len == 0 ? FIRST_BLOCK_LEN : r->block_len);
     block->bytes = g_malloc(block->cap);
     g_ptr_array_add(r->blocks, block);
     return block;
@@ -451,7 +451,7 @@ pcap_reader *pcap_reader_new(int fd, int64_t size)
 
     r->fd = fd;
     r->is_pipe = size <= 0;
-    r->block_len = r->is_pipe ? BLOCK_LEN : CLAMP((size_t)size + 1, MIN_BLOCK_LEN, BLOCK_LEN);
+    r->block_len = r->is_pipe ? BLOCK_LEN : CLAMP((size_t)size + 1, FIRST_BLOCK_LEN, BLOCK_LEN);
     r->blocks = g_ptr_array_new();
     r->interfaces = g_array_new(FALSE, FALSE, sizeof(interface));
     return r;
