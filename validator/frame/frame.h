@@ -1,9 +1,10 @@
 /* frame.h: from a captured frame to the datagram in it: who sent it to whom, and where its payload lies.
  *
  * A small reader of link, network and transport headers; tests/cli/frame_differential.py holds it against tshark.
- * Links:    Ethernet (802.1Q, Q-in-Q, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
- *           Cisco HDLC, 802.11 data frames with and without radiotap.
- * Networks: IPv4, IPv6 with extension headers; GRE, IP in IP, VXLAN and Teredo are opened, and what counts is the
+ * Links:    Ethernet (802.1Q, Q-in-Q, 802.1ah, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
+ *           Cisco HDLC, 802.11 data frames with and without radiotap, NFLOG, PFLOG, ENC, PKTAP, PPI, netANALYZER.
+ * Networks: IPv4, IPv6 with extension headers.
+ * Tunnels:  IP in IP, GRE, PPTP, ERSPAN I to III, VXLAN, VXLAN-GPE, Geneve, GTP-U, L2TP, Teredo, TZSP: what counts is the
  *           innermost datagram.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -20,14 +21,21 @@
 typedef enum frame_link {
     FRAME_LINK_UNKNOWN,
     FRAME_LINK_ETHERNET,
-    FRAME_LINK_IP,      /* IPv4 or IPv6, told apart by the first four bits */
-    FRAME_LINK_NULL,    /* BSD null and loopback: an address family of 4 bytes, in either byte order */
-    FRAME_LINK_SLL,     /* Linux cooked, version 1 */
-    FRAME_LINK_SLL2,    /* Linux cooked, version 2 */
-    FRAME_LINK_PPP,     /* with or without HDLC framing; Cisco HDLC */
-    FRAME_LINK_PPPOE,   /* PPPoE without the Ethernet header */
-    FRAME_LINK_80211,   /* IEEE 802.11 */
-    FRAME_LINK_RADIOTAP /* IEEE 802.11 behind a radiotap header */
+    FRAME_LINK_IP,          /* IPv4 or IPv6, told apart by the first four bits */
+    FRAME_LINK_NULL,        /* BSD null and loopback: an address family of 4 bytes, in either byte order */
+    FRAME_LINK_SLL,         /* Linux cooked, version 1 */
+    FRAME_LINK_SLL2,        /* Linux cooked, version 2 */
+    FRAME_LINK_PPP,         /* with or without HDLC framing; Cisco HDLC */
+    FRAME_LINK_PPPOE,       /* PPPoE without the Ethernet header */
+    FRAME_LINK_80211,       /* IEEE 802.11 */
+    FRAME_LINK_RADIOTAP,    /* IEEE 802.11 after a radiotap header */
+    FRAME_LINK_NFLOG,       /* Linux's netfilter log */
+    FRAME_LINK_PFLOG,       /* the packet filter log of the BSDs */
+    FRAME_LINK_ENC,         /* OpenBSD: decapsulated IPsec */
+    FRAME_LINK_PKTAP,       /* macOS */
+    FRAME_LINK_PPI,         /* per-packet information */
+    FRAME_LINK_NETANALYZER, /* Hilscher netANALYZER: Ethernet */
+    FRAME_NUM_LINKS
 } frame_link;
 
 /* frame_protocol is what an IP datagram carries. */
@@ -49,10 +57,13 @@ typedef enum frame_status {
 } frame_status;
 
 /* TCP flags, as in the header. */
-#define FRAME_TCP_FIN    0x01
-#define FRAME_TCP_SYN    0x02
-#define FRAME_TCP_RST    0x04
-#define FRAME_TCP_ACK    0x10
+#define FRAME_TCP_FIN 0x01
+#define FRAME_TCP_SYN 0x02
+#define FRAME_TCP_RST 0x04
+#define FRAME_TCP_ACK 0x10
+
+/* frame_link_of is the link of a LINKTYPE_ number of tcpdump.org; FRAME_LINK_UNKNOWN for others than the above. */
+frame_link frame_link_of(uint32_t linktype);
 
 /* FRAME_MAX_LAYERS bounds the headers of one frame, tags, labels and extension headers included. */
 #define FRAME_MAX_LAYERS 32

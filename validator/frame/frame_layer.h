@@ -21,6 +21,12 @@ typedef enum frame_layer {
     LAYER_MPLS,
     LAYER_80211,
     LAYER_RADIOTAP,
+    LAYER_NFLOG,
+    LAYER_PFLOG,
+    LAYER_ENC,
+    LAYER_PKTAP,
+    LAYER_PPI,
+    LAYER_NETANALYZER,
     LAYER_IP,
     LAYER_IPV4,
     LAYER_IPV6,
@@ -81,9 +87,18 @@ static inline void cursor_limit(frame_cursor *c, uint32_t len)
     }
 }
 
+/* frame_link_layer is the layer that a frame of that link begins with. */
+frame_layer frame_link_layer(frame_link link);
+
 /* frame_link_step reads one header of a link layer (frame_link.c); frame_protocol_step what an IP header announced:
  * transport, tunnel or IPv6 extension header (frame_transport.c). */
 frame_layer frame_link_step(frame_layer layer, frame_cursor *c);
 frame_layer frame_protocol_step(frame_cursor *c);
+
+/* frame_tunnel_udp opens what a UDP datagram between these ports carries; LAYER_DONE: it is no tunnel, and the cursor did
+ * not move. frame_tunnel_erspan and frame_tunnel_pbb read one header, as the steps do. (frame_tunnel.c) */
+frame_layer frame_tunnel_udp(frame_cursor *c, uint16_t src_port, uint16_t dst_port);
+frame_layer frame_tunnel_erspan(frame_cursor *c, bool has_sequence);
+frame_layer frame_tunnel_pbb(frame_cursor *c);
 
 #endif

@@ -24,21 +24,23 @@ static struct {
 
 static const library_function functions[] = {PCAP_FUNCTIONS(LIBRARY_FUNCTION)};
 
-#define NUM_LINKS (FRAME_LINK_RADIOTAP + 1)
-#define SNAP_LEN  262144
+#define SNAP_LEN 262144
 
-static const int link_types[NUM_LINKS] = {
+static const int link_types[FRAME_NUM_LINKS] = {
     [FRAME_LINK_UNKNOWN] = -1,           [FRAME_LINK_ETHERNET] = DLT_EN10MB,
     [FRAME_LINK_IP] = DLT_RAW,           [FRAME_LINK_NULL] = DLT_NULL,
     [FRAME_LINK_SLL] = DLT_LINUX_SLL,    [FRAME_LINK_SLL2] = DLT_LINUX_SLL2,
     [FRAME_LINK_PPP] = DLT_PPP,          [FRAME_LINK_PPPOE] = DLT_PPP_ETHER,
     [FRAME_LINK_80211] = DLT_IEEE802_11, [FRAME_LINK_RADIOTAP] = DLT_IEEE802_11_RADIO,
+    [FRAME_LINK_NFLOG] = DLT_NFLOG,      [FRAME_LINK_PFLOG] = DLT_PFLOG,
+    [FRAME_LINK_ENC] = DLT_ENC,          [FRAME_LINK_PKTAP] = DLT_PKTAP,
+    [FRAME_LINK_PPI] = DLT_PPI,          [FRAME_LINK_NETANALYZER] = DLT_NETANALYZER,
 };
 
 struct capture_filter {
     char *expression;
-    struct bpf_program programs[NUM_LINKS];
-    enum { NOT_YET, COMPILED, IMPOSSIBLE } state[NUM_LINKS];
+    struct bpf_program programs[FRAME_NUM_LINKS];
+    enum { NOT_YET, COMPILED, IMPOSSIBLE } state[FRAME_NUM_LINKS];
 };
 
 static bool compile(capture_filter *f, frame_link link, char **error_out)
@@ -151,7 +153,7 @@ void capture_filter_free(capture_filter *f)
     if (f == NULL) {
         return;
     }
-    for (unsigned i = 0; i < NUM_LINKS; i++) {
+    for (unsigned i = 0; i < FRAME_NUM_LINKS; i++) {
         if (f->state[i] == COMPILED) {
             lib.pcap_freecode(&f->programs[i]);
         }

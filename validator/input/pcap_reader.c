@@ -174,26 +174,19 @@ static pcap_reader_status ended(const pcap_reader *r)
 
 /* ---- headers ---- */
 
-/* Link types (LINKTYPE_ of tcpdump.org) whose packets are in the file as they were on the wire. */
-static frame_link link_of(uint32_t type)
+/* The links whose packets are in the file as they were on the wire; libwiretap takes something off the others. */
+static frame_link link_of(uint32_t linktype)
 {
-    switch (type) {
-    case 0:
-    case 108:
-        return FRAME_LINK_NULL;
-    case 1:
-        return FRAME_LINK_ETHERNET;
-    case 12: /* DLT_RAW of most systems, of which some write it into files */
-    case 101:
-    case 228:
-    case 229:
-        return FRAME_LINK_IP;
-    case 113:
-        return FRAME_LINK_SLL;
-    case 127:
-        return FRAME_LINK_RADIOTAP;
-    case 276:
-        return FRAME_LINK_SLL2;
+    frame_link link = frame_link_of(linktype);
+
+    switch (link) {
+    case FRAME_LINK_ETHERNET:
+    case FRAME_LINK_IP:
+    case FRAME_LINK_NULL:
+    case FRAME_LINK_SLL:
+    case FRAME_LINK_SLL2:
+    case FRAME_LINK_RADIOTAP:
+        return link;
     default:
         return FRAME_LINK_UNKNOWN;
     }

@@ -199,6 +199,18 @@ static frame_link packet_link(const wtap_packet_header *header)
         return FRAME_LINK_80211;
     case WTAP_ENCAP_IEEE_802_11_RADIOTAP:
         return FRAME_LINK_RADIOTAP;
+    case WTAP_ENCAP_NFLOG:
+        return FRAME_LINK_NFLOG;
+    case WTAP_ENCAP_PFLOG:
+        return FRAME_LINK_PFLOG;
+    case WTAP_ENCAP_ENC:
+        return FRAME_LINK_ENC;
+    case WTAP_ENCAP_PKTAP:
+        return FRAME_LINK_PKTAP;
+    case WTAP_ENCAP_PPI:
+        return FRAME_LINK_PPI;
+    case WTAP_ENCAP_NETANALYZER:
+        return FRAME_LINK_NETANALYZER;
     case WTAP_ENCAP_ERF:
         return erf_link(header->pseudo_header.erf.phdr.type);
     default:
