@@ -194,11 +194,13 @@ frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *da
 
     out->data = data;
     out->num_outer = 0;
+    out->unread = FRAME_UNREAD_LINK;
     if (layer == LAYER_ETHERNET) {
         layer = ethernet_shortcut(&c);
     }
     for (unsigned num_layers = 0; layer != LAYER_DONE; num_layers++) {
         if (num_layers == FRAME_MAX_LAYERS) {
+            out->unread = FRAME_UNREAD_NESTED;
             return FRAME_UNSUPPORTED;
         }
         switch (layer) {
@@ -224,6 +226,26 @@ frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *da
         out->num_outer--;
     }
     return c.status;
+}
+
+const char *frame_unread_name(frame_unread unread)
+{
+    static const char *const names[] = {
+#define UNREAD(SYMBOL, NAME, TEXT) NAME,
+#include "frame/frame_unread.def"
+    };
+
+    return names[unread];
+}
+
+const char *frame_unread_text(frame_unread unread)
+{
+    static const char *const texts[] = {
+#define UNREAD(SYMBOL, NAME, TEXT) TEXT,
+#include "frame/frame_unread.def"
+    };
+
+    return texts[unread];
 }
 
 bool frame_is_port_unreachable(const frame_datagram *datagram)

@@ -51,10 +51,21 @@ typedef enum frame_status {
     FRAME_DATAGRAM,    /* UDP, TCP or ICMP: *out is filled in */
     FRAME_FRAGMENT,    /* a piece of an IP datagram: out->fragment is filled in, for frame_fragment.h */
     FRAME_OTHER,       /* nothing of that kind inside: ARP, ESP, 802.11 management, ... */
-    FRAME_UNSUPPORTED, /* it cannot be told: unknown link type, encrypted 802.11, A-MSDU, nested too deeply */
+    FRAME_UNSUPPORTED, /* it cannot be told: out->unread says what is not read */
     FRAME_CUT,         /* the captured bytes end before the transport header does */
     FRAME_MALFORMED    /* a header contradicts the length of the frame */
 } frame_status;
+
+/* frame_unread is an encapsulation that is not read. */
+typedef enum frame_unread {
+#define UNREAD(SYMBOL, NAME, TEXT) FRAME_UNREAD_##SYMBOL,
+#include "frame/frame_unread.def"
+    FRAME_NUM_UNREAD
+} frame_unread;
+
+/* frame_unread_name is its name in records, frame_unread_text its name in a sentence. */
+const char *frame_unread_name(frame_unread unread);
+const char *frame_unread_text(frame_unread unread);
 
 /* TCP flags, as in the header. */
 #define FRAME_TCP_FIN 0x01
@@ -113,7 +124,8 @@ typedef struct frame_datagram {
     bool has_quote; /* an ICMP error that quotes a UDP datagram or TCP segment */
     frame_quote quote;
 
-    frame_fragment fragment; /* with FRAME_FRAGMENT alone */
+    frame_fragment fragment; /* only with FRAME_FRAGMENT */
+    frame_unread unread;     /* only with FRAME_UNSUPPORTED */
 } frame_datagram;
 
 /* frame_parse reads caplen bytes at data, wirelen bytes before the snap length cut them (at least caplen). It reads

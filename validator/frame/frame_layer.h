@@ -70,6 +70,12 @@ static inline frame_layer cursor_done(frame_cursor *c, frame_status status)
     return LAYER_DONE;
 }
 
+static inline frame_layer cursor_unread(frame_cursor *c, frame_unread unread)
+{
+    c->out->unread = unread;
+    return cursor_done(c, FRAME_UNSUPPORTED);
+}
+
 /* A header of len bytes is not there: the capture cut it, or the frame never had it. */
 static inline frame_layer cursor_short(frame_cursor *c, uint32_t len)
 {

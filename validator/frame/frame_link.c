@@ -11,11 +11,14 @@ enum {
     ETHERTYPE_8021Q = 0x8100,
     ETHERTYPE_IPV6 = 0x86dd,
     ETHERTYPE_PPP = 0x880b,
+    ETHERTYPE_TRILL = 0x22f3,
     ETHERTYPE_MPLS = 0x8847,
     ETHERTYPE_MPLS_MULTICAST = 0x8848,
     ETHERTYPE_PPPOE = 0x8864,
     ETHERTYPE_8021AD = 0x88a8,
+    ETHERTYPE_MACSEC = 0x88e5,
     ETHERTYPE_8021AH = 0x88e7,
+    ETHERTYPE_NSH = 0x894f,
     ETHERTYPE_QINQ_OLD = 0x9100
 };
 
@@ -61,6 +64,12 @@ static frame_layer step_ethertype(frame_cursor *c)
         return LAYER_ETHERNET;
     case ETHERTYPE_8021AH:
         return frame_tunnel_pbb(c);
+    case ETHERTYPE_TRILL:
+        return cursor_unread(c, FRAME_UNREAD_TRILL);
+    case ETHERTYPE_MACSEC:
+        return cursor_unread(c, FRAME_UNREAD_MACSEC);
+    case ETHERTYPE_NSH:
+        return cursor_unread(c, FRAME_UNREAD_NSH);
     default:
         if (c->type >= ETHERTYPE_MIN) {
             return cursor_done(c, FRAME_OTHER);
@@ -217,7 +226,7 @@ static frame_layer step_80211(frame_cursor *c, bool padded)
         return cursor_done(c, FRAME_OTHER);
     }
     if ((p[1] & 0x40) != 0) {
-        return cursor_done(c, FRAME_UNSUPPORTED);
+        return cursor_unread(c, FRAME_UNREAD_WLAN_ENCRYPTED);
     }
 
     uint32_t header_len = (p[1] & 0x03) == 0x03 ? 30 : 24; /* to and from a distribution system: a fourth address */
@@ -232,7 +241,7 @@ static frame_layer step_80211(frame_cursor *c, bool padded)
         return cursor_short(c, header_len);
     }
     if (is_qos && (p[qos_off] & 0x80) != 0) {
-        return cursor_done(c, FRAME_UNSUPPORTED);
+        return cursor_unread(c, FRAME_UNREAD_WLAN_AMSDU);
     }
     c->off += header_len;
     return LAYER_LLC;
@@ -351,7 +360,7 @@ static frame_layer step_pktap(frame_cursor *c)
         return cursor_done(c, FRAME_MALFORMED);
     }
     if (next == LAYER_DONE || get32_le(p + 4) != 1) { /* PKT_REC_PACKET */
-        return cursor_done(c, FRAME_UNSUPPORTED);
+        return cursor_unread(c, FRAME_UNREAD_LINK);
     }
     return skip_to(c, len, next);
 }
@@ -369,7 +378,7 @@ static frame_layer step_ppi(frame_cursor *c)
     if (p[0] != 0 || len < 8) {
         return cursor_done(c, FRAME_MALFORMED);
     }
-    return next == LAYER_DONE ? cursor_done(c, FRAME_UNSUPPORTED) : skip_to(c, len, next);
+    return next == LAYER_DONE ? cursor_unread(c, FRAME_UNREAD_LINK) : skip_to(c, len, next);
 }
 
 /* The second byte has a flag for packets that are no frames, but events on a pin. */

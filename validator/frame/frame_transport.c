@@ -16,9 +16,13 @@ enum {
     PROTOCOL_ROUTING = 43,
     PROTOCOL_FRAGMENT = 44,
     PROTOCOL_GRE = 47,
+    PROTOCOL_ESP = 50,
     PROTOCOL_AH = 51,
     PROTOCOL_ICMPV6 = 58,
     PROTOCOL_DESTINATION_OPTIONS = 60,
+    PROTOCOL_ETHERIP = 97,
+    PROTOCOL_IPCOMP = 108,
+    PROTOCOL_L2TPV3 = 115,
     PROTOCOL_MOBILITY = 135,
     PROTOCOL_MPLS = 137
 };
@@ -235,7 +239,7 @@ static frame_layer step_gre(frame_cursor *c)
     unsigned version = flags & 0x07;
     bool is_pptp = version == 1;
     if (version > 1 || (flags & 0x4000) != 0 || (is_pptp && (flags & 0x2000) == 0)) {
-        return cursor_done(c, FRAME_OTHER);
+        return cursor_unread(c, FRAME_UNREAD_GRE);
     }
     uint32_t num_words = 1; /* checksum, key, sequence number, acknowledgment: each only where its flag says so */
     for (uint16_t rest = flags & (is_pptp ? 0xb080 : 0xb000); rest != 0; rest &= (uint16_t)(rest - 1)) {
@@ -329,6 +333,14 @@ frame_layer frame_protocol_step(frame_cursor *c)
     case PROTOCOL_DESTINATION_OPTIONS:
     case PROTOCOL_MOBILITY:
         return is_v6 ? step_extension(c) : cursor_done(c, FRAME_OTHER);
+    case PROTOCOL_ESP:
+        return cursor_unread(c, FRAME_UNREAD_ESP);
+    case PROTOCOL_ETHERIP:
+        return cursor_unread(c, FRAME_UNREAD_ETHERIP);
+    case PROTOCOL_IPCOMP:
+        return cursor_unread(c, FRAME_UNREAD_IPCOMP);
+    case PROTOCOL_L2TPV3:
+        return cursor_unread(c, FRAME_UNREAD_L2TPV3);
     case PROTOCOL_FRAGMENT:
         return is_v6 ? step_fragment(c) : cursor_done(c, FRAME_OTHER);
     default:

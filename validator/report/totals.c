@@ -128,7 +128,9 @@ static void add_counts(run_counts *sum, const run_counts *more)
     sum->tcp += more->tcp;
     sum->icmp += more->icmp;
     sum->other += more->other;
-    sum->unsupported += more->unsupported;
+    for (unsigned i = 0; i < FRAME_NUM_UNREAD; i++) {
+        sum->unread[i] += more->unread[i];
+    }
     sum->cut += more->cut;
     sum->malformed += more->malformed;
     sum->fragments += more->fragments;
