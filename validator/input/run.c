@@ -221,6 +221,16 @@ static void end_tracker(run *r)
     r->tracker = NULL;
 }
 
+uint64_t run_counts_unread(const run_counts *counts)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < FRAME_NUM_UNREAD; i++) {
+        sum += counts->unread[i];
+    }
+    return sum;
+}
+
 void run_counts_add(run_counts *sum, const run_counts *more)
 {
     sum->packets += more->packets;
@@ -229,7 +239,9 @@ void run_counts_add(run_counts *sum, const run_counts *more)
     sum->tcp += more->tcp;
     sum->icmp += more->icmp;
     sum->other += more->other;
-    sum->unsupported += more->unsupported;
+    for (unsigned i = 0; i < FRAME_NUM_UNREAD; i++) {
+        sum->unread[i] += more->unread[i];
+    }
     sum->cut += more->cut;
     sum->malformed += more->malformed;
     sum->fragments += more->fragments;
