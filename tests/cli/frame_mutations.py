@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from command import FRAME_DUMP, folder, links, run
+from krpcscope_cli import FRAME_DUMP, folder, links, run
 
 MAGICS = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-from command import CAPTURES, findings, folder, links, out, records, run, sample
+from krpcscope_cli import CAPTURES, findings, folder, links, out, records, run, sample
 
 
 class Anonymize(unittest.TestCase):

@@ -13,7 +13,7 @@ import sys
 import unittest
 import xml.etree.ElementTree
 
-from command import CAPTURES, Checker, dump, findings, folder, links, out, records, run, sample, sent_by
+from krpcscope_cli import CAPTURES, Checker, dump, findings, folder, links, out, records, run, sample, sent_by
 
 
 def closed(required, **properties):

@@ -17,7 +17,7 @@ import tempfile
 import time
 import unittest
 
-from command import CAPTURES, FRAME_DUMP, KRPCSCOPE, SOURCE, Checker, Failing, dump, findings, folder, links, out, records, run, sample
+from krpcscope_cli import CAPTURES, FRAME_DUMP, KRPCSCOPE, SOURCE, Checker, Failing, dump, findings, folder, links, out, records, run, sample
 
 try:
     import jsonschema
