@@ -108,6 +108,16 @@ def links():
     return module
 
 
+def write_links(where, wanted=lambda name: True):
+    """Writes the captures of links.py to a folder: their paths by name."""
+    paths = {}
+    for name, data in links().captures():
+        if wanted(name):
+            paths[name] = where / (name if "." in name else name + ".pcap")
+            paths[name].write_bytes(data)
+    return paths
+
+
 @contextlib.contextmanager
 def folder():
     with tempfile.TemporaryDirectory() as name:
