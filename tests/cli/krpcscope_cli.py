@@ -83,6 +83,15 @@ def findings(*words):
     return [r for r in records("check", "--format", "ndjson", *words) if r["type"] == "finding"]
 
 
+def by_severities():
+    """One capture for each set of severities that the findings of a capture have: what --fail-on depends on."""
+    found = {}
+    for capture, of_it in of_each(CAPTURES, "check").items():
+        found.setdefault(frozenset(f["severity"] for f in of_it), capture)
+    assert len(found) >= 3
+    return found
+
+
 def sent_by(found, messages):
     """The clients that sent what the findings are about, as reports name them; None where nobody is known."""
     by_frame, senders = {m["frame"]: m for m in messages}, collections.Counter()
