@@ -40,7 +40,7 @@ def in_samples(program, *words):
                           env=dict(os.environ, NO_COLOR="1", COLUMNS="100"))
 
 
-@functools.cache
+@functools.lru_cache(1000)
 def remembered(words, stamps):
     return run(*words)
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """test_plugin_messages.py: what the Wireshark plugin shows of each kind of value, of odd ones, and of more than a tree can hold.
 
-The environment is that of test_plugin.py.
+The environment is that of tshark_cli.py.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import hashlib
 import unittest
 import xml.etree.ElementTree
 
-from test_plugin import A, B, ID, OTHER, capture, frames, table, tshark, udp
+from tshark_cli import A, B, ID, OTHER, capture, frames, table, tshark, udp
 
 END = b"1:t2:aa1:v4:LT\2\x081:y1:"
 
