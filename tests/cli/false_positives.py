@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""false_positives.py: what is taken as KRPC that is none, and what is none that should have been taken.
+"""false_positives.py: krpcscope takes no other payload as KRPC, and misses no KRPC message.
 
-  none       a million random payloads (random_payloads.c), and the samples of other protocols
+  none       it takes none of a million random payloads (random_payloads.c), and the samples of other protocols
   all        krpcscope decode takes each datagram of the samples, and of the captures in the folder that KRPCSCOPE_CAPTURES
              names, that a strict reader of bencode finds to be a message
 
-parity.py compares what krpcscope takes with what the plugin takes. Exit 1 on a difference. SPDX-License-Identifier: GPL-2.0-or-later
+parity.py compares what krpcscope takes with what the plugin takes. Exit 1 on a difference.
+SPDX-License-Identifier: GPL-2.0-or-later
 """
 import importlib.machinery
 import importlib.util
@@ -120,7 +121,7 @@ def check_none():
     good = run.returncode == 0
     for path, found in taken([SAMPLES / name for name in OTHERS]).items():
         for frame in sorted(found):
-            print(f"{path.name}: frame {frame}: krpcscope takes it, and it is no message")
+            print(f"{path.name}: frame {frame}: krpcscope takes it as a message, but it is not one")
             good = False
     return good
 
@@ -131,7 +132,7 @@ def check_all():
     good, messages = True, sum(map(len, there.values()))
     for path, found in taken(list(there)).items():
         for frame in sorted(there[path] - found):
-            print(f"{path}: frame {frame}: a message, but not for krpcscope")
+            print(f"{path}: frame {frame}: a message that krpcscope does not take")
             good = False
     print(f"{messages} messages in {len(there)} captures: {'all taken' if good else 'NOT all taken'}")
     return good and messages > 0

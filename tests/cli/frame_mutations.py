@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""frame_mutations.py: every kind of frame that links.py makes, cut at every length and with bytes turned at random.
+"""frame_mutations.py: every kind of frame that links.py makes, cut at every length and with bytes changed at random.
 
-No crash, no sanitizer's report, and one line a frame. What the capture cut is said to be cut, or what is left of it is whole:
-it is never malformed, and never another datagram. SPDX-License-Identifier: GPL-2.0-or-later
+There is no crash, no report of a sanitizer, and one line for each frame. A frame that the capture cut is reported as cut, or
+its datagram is complete: it is never malformed, and never another datagram. SPDX-License-Identifier: GPL-2.0-or-later
 """
 import random
 import struct
@@ -78,9 +78,9 @@ class Mutations(unittest.TestCase):
             text = run("check", where / "x.pcap").stdout.decode()
             self.assertRegex(text, rf"packets +{len(frame)} in .*: .*{len(frame) - headers} UDP, {headers} cut too short\n")
             self.assertNotIn("malformed", text)
-            self.assertRegex(text, rf"bencode\.snapped +{len(make.PING) - 12} times")  # fewer bytes are not known as KRPC
+            self.assertRegex(text, rf"bencode\.snapped +{len(make.PING) - 12} times")  # fewer bytes are not recognized as KRPC
 
-    def test_bytes_turned(self):
+    def test_bytes_changed(self):
         chance = random.Random(5)
         with folder() as where:
             captures = []

@@ -93,7 +93,7 @@ def by_severities():
 
 
 def sent_by(found, messages):
-    """The clients that sent what the findings are about, as reports name them; None where nobody is known."""
+    """The clients that sent what the findings are about, as reports name them; None where no client is known."""
     by_frame, senders = {m["frame"]: m for m in messages}, collections.Counter()
     for f in found:
         message = by_frame.get(f["frame"], {})
@@ -147,7 +147,7 @@ def dump(capture):
 
 
 class Checker:
-    """As much of JSON Schema as the schemas here use, for where the library is not installed."""
+    """The part of JSON Schema that the schemas here use; the library jsonschema may not be installed."""
 
     def __init__(self, schema):
         self.schema = schema

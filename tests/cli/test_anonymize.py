@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_anonymize.py: nothing of the originals is left under --anonymize, and everything else is as it was.
+"""test_anonymize.py: --anonymize leaves no address, id or name of the capture in any output, and changes nothing else.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -102,7 +102,7 @@ class Anonymize(unittest.TestCase):
 
 
 class Secrets:
-    """A capture with something secret in every place that can hold it, and each frame has a finding."""
+    """A capture with a secret in every place where a message can have one; each frame has a finding."""
     ADDRESSES = ["81.2.69.142", "93.184.216.34", "145.97.39.155", "2.125.160.216", "89.160.20.112", "67.43.156.1",
                  "175.16.199.3", "202.196.224.9", "2a02:ff80::1234", "2a00:1450:4001:81b::200e"]
     IDS = [bytes(range(n, n + 20)) for n in (0x21, 0x41, 0x61, 0x81, 0xa1, 0xc1)]
@@ -202,7 +202,7 @@ class Everywhere(unittest.TestCase):
             secrets, captures = self.captures(where)
             plain = b"".join(out(*words, captures[0]) for words in self.COMMANDS)
             forbidden = [b for b in secrets.bytes_that_must_not_be_there()] + [b"secretma"]
-            self.assertGreater(sum(b in plain for b in forbidden), 25, "without a key it is there")
+            self.assertGreater(sum(b in plain for b in forbidden), 25, "without a key they are there")
             for words in self.COMMANDS:
                 text = out(*words, "--anonymize", "k", *captures)
                 for one in forbidden:
@@ -217,7 +217,7 @@ class Everywhere(unittest.TestCase):
                 self.assertGreater(len(findings(written)), 20)
 
     def test_most_frames_are_written(self):
-        """Those with findings, but for ICMP errors: their quote would have to be taken apart."""
+        """Those with findings, except ICMP errors, whose quoted packets are not anonymized."""
         with folder() as where:
             secrets, (capture, *_) = self.captures(where)
             found = sorted({f["frame"] for f in findings(capture)})
@@ -228,7 +228,7 @@ class Everywhere(unittest.TestCase):
             self.assertEqual(comments, [n for n in found if n not in icmp])
 
     def test_consistent(self):
-        """One address is one address everywhere: in the output of each command and in what is written."""
+        """An address has the same substitute in the output of each command and in the file that is written."""
         with folder() as where:
             secrets, (capture, *_) = self.captures(where)
             plain, hidden = ([json.loads(line) for line in out("decode", "--format", "ndjson", *key, capture).splitlines()]
@@ -250,7 +250,7 @@ class Everywhere(unittest.TestCase):
             self.assertIn(bytes.fromhex(hidden[0]["a"]["info_hash"]), raw)
 
     def test_prefixes(self):
-        """Two addresses share as many bits as before."""
+        """Two substitutes have as many leading bits in common as the two addresses."""
         make = links()
         addresses = ["81.2.69.%d" % n for n in (*range(16, 32), 130, 200)] + ["81.2.70.1", "81.200.1.1", "9.1.1.1", "130.1.1.1"]
         frames = [make.ethernet(make.message(a, "93.184.216.34", 1000, 2000, make.PING)) for a in addresses]
@@ -263,7 +263,7 @@ class Everywhere(unittest.TestCase):
                 self.assertEqual(shared(a, b), shared(hidden[i], hidden[j]), (a, b))
 
     def test_checksums(self):
-        """Of the new headers: right for IPv4, and none for UDP."""
+        """The new headers have a right IPv4 checksum and no UDP checksum."""
         with folder() as where:
             secrets, (capture, *_) = self.captures(where)
             written = where / "w.pcapng"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""test_reports.py: the reports for other programs are what those programs' schemas ask for, on every sample.
+"""test_reports.py: the reports for other programs fit their schemas and contain every finding, on every sample.
 
-SARIF 2.1.0, JUnit and EVE are checked against the rules of their published schemas, as far as they speak about what
-krpcscope writes: those schemas forbid what they do not know, and so do the rules here. SPDX-License-Identifier:
-GPL-2.0-or-later
+The rules here are those of the published schemas of SARIF 2.1.0, JUnit and EVE, as far as krpcscope uses them; like the
+schemas, they forbid every other member. The indexes and counts of rules, which golden.py leaves out, are compared with the
+rules here. SPDX-License-Identifier: GPL-2.0-or-later
 """
 import html.parser
 import json
@@ -133,7 +133,7 @@ class Sarif(unittest.TestCase):
         self.assertEqual(self.bytes_of(CAPTURES), {capture: (len(found), 0) for capture, found in of_each(CAPTURES, "check").items()})
 
     def test_bytes_of_every_link_and_format(self):
-        """Nothing is said of bytes that are not in the file as they were sent."""
+        """A result names bytes of the file only if the file contains them as they were sent."""
         not_there = ("gzip.pcap.gz", "zstd.pcap.zst", "lz4.pcap.lz4", "snoop.snoop", "erf.erf")
         with folder() as where:
             paths = write_links(where)
@@ -346,7 +346,7 @@ class Html(unittest.TestCase):
         self.assertTrue(text.startswith("<!DOCTYPE html>\n") and text.endswith("</html>\n"))
         page = Page(text)
         self.assertEqual(page.open, [])
-        # It needs nothing else, and does nothing.
+        # The page loads nothing and runs no script.
         for tag, attributes in page.tags:
             self.assertNotIn(tag, ("script", "link", "img", "iframe", "object", "embed", "base", "form"))
             self.assertFalse({a for a in attributes if a.startswith("on") or a in ("src", "href", "action")}, tag)
@@ -397,7 +397,7 @@ class Html(unittest.TestCase):
 
 
 class Hostile(unittest.TestCase):
-    """Names and strings of others are text and nothing else, in whatever format."""
+    """Names and strings from captures are plain text in every format."""
     STRINGS = [b"<script>alert(1)</script>", b"\"'><b>&amp;", b"]]>", b"\xff\xfe\x00\x01\x1b[31m", b"\xef\xbf\xbe\xef\xbf\xbf",
                b"\xed\xa0\x80", b"\xc2\x85\xe2\x80\xae\n\r\t", b"\\u0000\\\"", b"</pre>"]
 
@@ -423,7 +423,7 @@ class Hostile(unittest.TestCase):
             junit = out("check", "--format", "junit", path)
             suite = xml.etree.ElementTree.fromstring(junit)[0]
             self.assertEqual(suite.get("name"), str(path))
-            # What XML cannot hold at all; Python's parser lets some of it pass.
+            # Characters that XML forbids; Python's parser accepts some of them.
             self.assertFalse(re.search("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", junit.decode()))
             Checker(SARIF).check(json.loads(out("check", "--format", "sarif", path)), SARIF, "log")
             events = records("check", "--format", "eve", path)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""test_samples.py: each sample is small, says what to look at, has its line in README.md, and holds what they say.
+"""test_samples.py: each sample is small, says what to look at, has its line in README.md, and contains what they say.
 
-samples/NAME.expected names every finding of NAME.pcapng: a rule, and the frames that it is found in. parity.py holds the
-plugin to the same. `test_samples.py --update` writes these files again; read the difference before it is committed.
-samples.list holds the frames that the README files and the captures' comments speak of, every one of them.
+samples/NAME.expected names every finding of NAME.pcapng: a rule, and the frames that it is found in. parity.py compares
+the plugin's findings with those of the command. `test_samples.py --update` writes these files again; read the difference before it is committed.
+samples.list has a line for every frame that the README files and the captures' comments name.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import collections

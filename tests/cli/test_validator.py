@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""test_validator.py: what krpcscope promises on the command line, on every sample.
+"""test_validator.py: the promises of the command line, on every sample.
 
 Records fit validator/schema.json, encode undoes decode, two threads print what one does, the reports are well-formed,
-every failure is one clear line and exit status 2, and nothing of the originals is left under --anonymize.
+every failure is one clear line and exit status 2, and --write writes the frames with findings.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import collections
@@ -120,7 +120,7 @@ class Reports(unittest.TestCase):
         self.assertEqual(lines, [f"{f['file']}:{f['frame']}:{f['offset']}: {f['severity']}: {f['rule']}: {f['message']}" for f in found])
 
     def test_frames_of_several_files(self):
-        """The first six frames of each rule, and the file's name only where it is another one."""
+        """The first six frames of each rule, with the file's name where it changes."""
         some = [sample("swapped-values.pcapng"), sample("bep5.pcapng")]
         found = {}
         for capture in some:
@@ -258,7 +258,7 @@ class Selection(unittest.TestCase):
         self.assertEqual(records("decode", "--format", "ndjson", "--client", "no such client", capture), [])
 
     def test_max_nodes(self):
-        """Who is one too many is counted, and the reader is told."""
+        """A node too many is counted, and the summary says so."""
         capture = sample("natc-inside.pcapng")
         num = len([n for n in records("nodes", "--format", "ndjson", capture) if n["type"] == "node"])
         for most, dropped in ((num, 0), (num - 1, 1)):
@@ -268,7 +268,7 @@ class Selection(unittest.TestCase):
             self.assertEqual(told, ["1 node (see --max-nodes)"] if dropped else [])
 
     def test_filter_on_every_link(self):
-        """As tcpdump does: behind tags they are asked for, and tunnels are not looked into."""
+        """As in tcpdump, a filter names the tags before an IP header, and does not see into tunnels."""
         ports = {"vlan": "vlan and udp port 6881", "qinq": "vlan and vlan and udp port 6881", "pppoe": "pppoes and udp port 6881",
                  "mpls": "mpls and mpls and udp port 6881"}
         plain = ("ethernet", "sll", "sll2", "raw", "null-little-endian", "null-big-endian", "loop", "ppp", "ppp-hdlc", "chdlc",
@@ -290,7 +290,7 @@ class Selection(unittest.TestCase):
 
 
 class Endace(unittest.TestCase):
-    """ERF says of each record what it holds."""
+    """Each ERF record names the type of its frame."""
 
     def test_types(self):
         make = links()
@@ -311,7 +311,7 @@ class Endace(unittest.TestCase):
 
 class Merge(unittest.TestCase):
     def test_by_time(self):
-        """Two halves of a capture, dealt out packet by packet, are the whole again; in either order."""
+        """A capture whose packets are dealt out to two files is whole again when they are merged, in either order."""
         make = links()
         with folder() as where:
             frames = [make.ethernet(f) for f in make.exchange(make.A4, make.B4) * 8]
@@ -349,7 +349,7 @@ class DecodeAs(unittest.TestCase):
                     if r["channel"] == "port_message"]
 
     def test_tcp(self):
-        """A connection that the capture joins in the middle: one PORT message, and farther on two messages in a row."""
+        """A connection whose start is not in the capture: one PORT message, and later two messages in a row."""
         make = links()
         noise = bytes(range(1, 256)) * 5
         port = lambda n: b"\0\0\0\x03\x09" + n.to_bytes(2, "big")
@@ -367,7 +367,7 @@ class DecodeAs(unittest.TestCase):
             self.assertEqual(self.adverts(frames, "--decode-as", rule), [], rule)
 
     def test_udp(self):
-        """A dictionary that nobody would take as KRPC, on either end's port."""
+        """A dictionary that is not recognized as KRPC, on either end's port."""
         make = links()
         with folder() as where:
             frame = make.ethernet(make.message(make.A4, make.B4, 7000, 8000, b"d3:foo3:bare"))
@@ -405,7 +405,7 @@ class Failures(Failing):
                 self.assertEqual(self.fails(*words, says=says).stdout, b"")
 
     def test_names_with_a_dash(self):
-        """What follows -- is a capture, whatever it looks like; and where nothing is named there is help."""
+        """An argument after -- is a capture even if it starts with a dash; without a capture there are examples."""
         with folder() as where:
             (where / "--quiet").write_bytes(sample("bep5.pcapng").read_bytes())
             self.assertEqual(run("check", "--", "--quiet", cwd=where).stdout.count(b"--quiet"), 1)
@@ -427,7 +427,7 @@ class Failures(Failing):
             for bad, says in (("missing", "missing"), ("empty", "empty"), ("cut", "cut"), ("foreign", "not a capture"),
                               (".", "directory")):
                 with self.subTest(bad=bad):
-                    # The other file is processed all the same, before it and behind it.
+                    # The other file is processed too, before it and after it.
                     for words in ([folder / bad, sample("bep5.pcapng")], [sample("bep5.pcapng"), folder / bad]):
                         result = self.fails("check", "--format", "ndjson", *words, says=says)
                         self.assertIn(str(folder / bad).encode(), result.stderr)
@@ -516,7 +516,7 @@ class Write(unittest.TestCase):
             self.assertEqual(len(after), number)
 
     def test_many_findings(self):
-        """More than a comment can hold: the file is whole all the same."""
+        """More findings than a comment can hold: the file has every frame."""
         make = links()
         keys = b"".join(b"1:%c" % (0x7a - n % 26) + b"i01e" for n in range(1500))
         message = b"d1:ad2:id20:abcdefghij0123456789" + keys + b"e1:q4:ping1:t2:aa1:y1:qe"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_plugin.py: the Wireshark plugin: what it takes and refuses, what it says, and that nothing on the wire hurts it.
+"""test_plugin.py: which packets the Wireshark plugin takes, what it shows of them, and that no packet breaks it.
 
 RUN_TSHARK runs tshark with the plugin of PLUGIN_DIR, SAMPLES has captures, SOURCE_DIR is the tree, BUILD_DIR has tests/redissect
 (redissect.c), KRPCSCOPE is the command. RANDOM_PAYLOADS says how many random payloads are tried (default 30000).
@@ -152,7 +152,7 @@ class Saying(unittest.TestCase):
         self.assertIn("\u2691 sees port 6881 as 40865", info[1])
 
     def test_flagged_verdicts(self):
-        """A port that somebody stores with its bytes swapped is a mismatch, and so is one that nobody can have."""
+        """A port with its bytes swapped is a mismatch, and so is a number that is no port."""
         path = SAMPLES / "swapped-values.pcapng"
         swapped = frames(path, 'krpc.advert.verdict == "byte-swapped"', "-2")
         self.assertNotEqual(swapped, [])
@@ -179,7 +179,7 @@ class Saying(unittest.TestCase):
         self.assertEqual(frames(path, "krpc.rule.nat.port-unreachable"), [2])
 
     def test_forgotten_adverts(self):
-        """What the tracker had no room for any more is still shown with its packet."""
+        """An advertisement that the tracker has evicted is still shown with its packet."""
         announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti%de5:token2:xxe1:q13:announce_peer1:t2:%02d1:y1:qe")
         path = capture("forgotten.pcap", [udp(A, B, PING)] + [udp(A, B, announce % (7000 + i, i)) for i in range(60)])
         rows = table(path, "krpc.advert.port", options=["-2", "-o", "krpc.max_adverts:16"])
