@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 
-from command import CAPTURES, SAMPLES, folder
+from krpcscope_cli import CAPTURES, SAMPLES, folder
 
 DAMAGED = ["bep5.pcapng", "snapped.pcapng"]
 MUTATIONS = "60"

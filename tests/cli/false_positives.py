@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""false_positives.py: what is taken as KRPC that is none, and what is none that should have been taken.
+"""false_positives.py: krpcscope takes no other payload as KRPC, and misses no KRPC message.
 
-  none       a million random payloads (random_payloads.c), and the samples of other protocols
-  all        each datagram of the samples, and of the captures in the folder that KRPCSCOPE_CAPTURES names, that a strict
-             reader of bencode finds to be a message: tshark with the plugin and krpcscope decode take it
+  none       it takes none of a million random payloads (random_payloads.c), and the samples of other protocols
+  all        krpcscope decode takes each datagram of the samples, and of the captures in the folder that KRPCSCOPE_CAPTURES
+             names, that a strict reader of bencode finds to be a message
 
-Exit 1 on a difference. SPDX-License-Identifier: GPL-2.0-or-later
+parity.py compares what krpcscope takes with what the plugin takes. Exit 1 on a difference.
+SPDX-License-Identifier: GPL-2.0-or-later
 """
 import importlib.machinery
 import importlib.util
-import json
 import os
 import pathlib
 import subprocess
 import sys
+
+from krpcscope_cli import CAPTURES, SAMPLES, of_each
 
 HERE = pathlib.Path(__file__).parents[1]
 OTHERS = ["other-protocols.pcapng", "text-that-looks-like-bencode.pcapng"]
@@ -98,27 +100,9 @@ def is_message(payload):
 
 # ---- what the programs take ----
 
-def by_plugin(path):
-    command = [os.environ["RUN_TSHARK"], "-n", "-r", str(path), "-Y", "krpc && !krpc.quoted", "-T", "fields", "-e",
-               "frame.number"]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if run.returncode != 0:
-        sys.exit(f"{path}: tshark ends with {run.returncode}: {run.stderr.decode()}")
-    return {int(frame) for frame in run.stdout.split()}
-
-
-def by_validator(path):
-    run = subprocess.run([os.environ["KRPCSCOPE"], "decode", "--format", "ndjson", str(path)], stdout=subprocess.PIPE)
-    if run.returncode not in (0, 1):
-        sys.exit(f"{path}: krpcscope decode ends with {run.returncode}")
-    records = (json.loads(line) for line in run.stdout.splitlines())
-    return {r["frame"] for r in records if r["type"] == "message"}
-
-
-def programs():
-    yield "krpcscope", by_validator
-    if os.environ.get("PLUGIN_DIR"):
-        yield "tshark", by_plugin
+def taken(paths):
+    """The frames that krpcscope takes as messages, of each capture."""
+    return {path: {r["frame"] for r in found} for path, found in of_each(paths, "decode").items()}
 
 
 def packets(path):
@@ -135,29 +119,22 @@ def check_none():
     run = subprocess.run([tool, str(RANDOM)], stdout=subprocess.PIPE, text=True)
     print(run.stdout, end="")
     good = run.returncode == 0
-    for name in OTHERS:
-        path = pathlib.Path(os.environ["SAMPLES"]) / name
-        for program, taken in programs():
-            for frame in sorted(taken(path)):
-                print(f"{name}: frame {frame}: {program} takes it, and it is no message")
-                good = False
+    for path, found in taken([SAMPLES / name for name in OTHERS]).items():
+        for frame in sorted(found):
+            print(f"{path.name}: frame {frame}: krpcscope takes it as a message, but it is not one")
+            good = False
     return good
 
 
 def check_all():
-    folders = [os.environ["SAMPLES"]] + [p for p in [os.environ.get("KRPCSCOPE_CAPTURES")] if p]
-    good, captures, messages = True, 0, 0
-    for path in sorted(p for f in folders for p in pathlib.Path(f).rglob("*") if p.suffix in (".pcap", ".pcapng")):
-        there = expected(path)
-        if path.name in OTHERS or not there:
-            continue
-        captures += 1
-        messages += len(there)
-        for program, taken in programs():
-            for frame in sorted(there - taken(path)):
-                print(f"{path}: frame {frame}: a message, but not for {program}")
-                good = False
-    print(f"{messages} messages in {captures} captures: {'all taken' if good else 'NOT all taken'}")
+    there = {path: expected(path) for path in CAPTURES if path.name not in OTHERS}
+    there = {path: frames for path, frames in there.items() if frames}
+    good, messages = True, sum(map(len, there.values()))
+    for path, found in taken(list(there)).items():
+        for frame in sorted(there[path] - found):
+            print(f"{path}: frame {frame}: a message that krpcscope does not take")
+            good = False
+    print(f"{messages} messages in {len(there)} captures: {'all taken' if good else 'NOT all taken'}")
     return good and messages > 0
 
 

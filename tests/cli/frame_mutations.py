@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
-"""frame_mutations.py: every kind of frame that links.py makes, cut at every length and with bytes turned at random.
+"""frame_mutations.py: every kind of frame that links.py makes, cut at every length and with bytes changed at random.
 
-No crash, no sanitizer's report, and one line a frame. What the capture cut is said to be cut, or what is left of it is whole:
-it is never malformed, and never another datagram. SPDX-License-Identifier: GPL-2.0-or-later
+There is no crash, no report of a sanitizer, and one line for each frame. A frame that the capture cut is reported as cut, or
+its datagram is complete: it is never malformed, and never another datagram. SPDX-License-Identifier: GPL-2.0-or-later
 """
 import random
 import struct
-import subprocess
-import sys
 import unittest
 
-from command import FRAME_DUMP, folder, links, run
+from krpcscope_cli import dump_each, folder, links, run
 
 MAGICS = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}
 
@@ -43,30 +41,32 @@ class Mutations(unittest.TestCase):
             if found:
                 yield name, linktype, found
 
-    def dump(self, where, linktype, records):
-        (where / "x.pcap").write_bytes(pcap(linktype, records))
-        result = subprocess.run([FRAME_DUMP, where / "x.pcap"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.assertEqual((result.returncode, result.stderr), (0, b""))
-        lines = [line.split("\t") for line in result.stdout.decode().splitlines()]
-        self.assertEqual([int(line[0]) for line in lines], list(range(1, len(records) + 1)))
-        return [line[1:] for line in lines]
+    def dump(self, captures):
+        """The lines of frame_dump without the frame numbers, for each of the captures: (path, link type, records)."""
+        for path, linktype, records in captures:
+            path.write_bytes(pcap(linktype, records))
+        dumped = dump_each([path for path, _, _ in captures])
+        for path, _, records in captures:
+            self.assertEqual(list(dumped[path]), list(range(1, len(records) + 1)))
+        return [[line[1:] for line in dumped[path].values()] for path, _, _ in captures]
 
     def test_cut_at_every_length(self):
         num_cut = 0
         with folder() as where:
-            for name, linktype, found in self.kinds():
-                for frame in found[:4]:
-                    (whole,) = self.dump(where, linktype, [(frame, len(frame))])
-                    cut = self.dump(where, linktype, [(frame[:n], len(frame)) for n in range(len(frame))])
-                    for n, line in enumerate(cut):
-                        with self.subTest(name=name, captured=n):
-                            self.assertNotEqual(line[0], "malformed")
-                            if line[0] == "datagram" and whole[0] == "datagram" and line[1:6] == whole[1:6]:
-                                self.assertEqual(line[6], whole[6], "its length is that of the header")
-                                self.assertTrue(whole[7].startswith(line[7]))
-                            num_cut += line[0] == "cut"
-                    # Nearly every frame here begins with headers, which cannot be told before they are there.
-                    self.assertEqual(cut[0][0], "cut", name)
+            todo = [(name, linktype, frame) for name, linktype, found in self.kinds() for frame in found[:4]]
+            wholes = self.dump([(where / f"{n}-whole.pcap", linktype, [(frame, len(frame))]) for n, (_, linktype, frame) in enumerate(todo)])
+            cuts = self.dump([(where / f"{n}-cut.pcap", linktype, [(frame[:size], len(frame)) for size in range(len(frame))])
+                              for n, (_, linktype, frame) in enumerate(todo)])
+            for (name, _, _), (whole,), cut in zip(todo, wholes, cuts, strict=True):
+                for n, line in enumerate(cut):
+                    with self.subTest(name=name, captured=n):
+                        self.assertNotEqual(line[0], "malformed")
+                        if line[0] == "datagram" and whole[0] == "datagram" and line[1:6] == whole[1:6]:
+                            self.assertEqual(line[6], whole[6], "its length is that of the header")
+                            self.assertTrue(whole[7].startswith(line[7]))
+                        num_cut += line[0] == "cut"
+                # Nearly every frame here starts with headers, which nothing shows before they are complete.
+                self.assertEqual(cut[0][0], "cut", name)
         self.assertGreater(num_cut, 3000)
 
     def test_the_summary_says_cut(self):
@@ -78,11 +78,12 @@ class Mutations(unittest.TestCase):
             text = run("check", where / "x.pcap").stdout.decode()
             self.assertRegex(text, rf"packets +{len(frame)} in .*: .*{len(frame) - headers} UDP, {headers} cut too short\n")
             self.assertNotIn("malformed", text)
-            self.assertRegex(text, rf"bencode\.snapped +{len(make.PING) - 12} times")  # fewer bytes are not known as KRPC
+            self.assertRegex(text, rf"bencode\.snapped +{len(make.PING) - 12} times")  # fewer bytes are not recognized as KRPC
 
-    def test_bytes_turned(self):
+    def test_bytes_changed(self):
         chance = random.Random(5)
         with folder() as where:
+            captures = []
             for name, linktype, found in self.kinds():
                 records = []
                 for frame in found * 12:
@@ -92,13 +93,14 @@ class Mutations(unittest.TestCase):
                         bytes_[at] = chance.choice((bytes_[at] ^ 1 << chance.randrange(8), chance.randrange(256), 0, 255))
                     sent = len(bytes_) + chance.choice((0, 0, 0, 1, 100))
                     records.append((bytes(bytes_[:chance.choice((len(bytes_), chance.randrange(len(bytes_) + 1)))]), sent))
-                with self.subTest(name=name):
-                    self.dump(where, linktype, records)
-                    for command in (["check", "--format", "ndjson"], ["decode"], ["ports"], ["nodes"],
-                                    ["check", "--anonymize", "k", "--write", where / "w.pcapng"]):
-                        result = run(*command, where / "x.pcap")
-                        self.assertIn(result.returncode, (0, 1), result.stderr)
-                        self.assertEqual(result.stderr, b"")
+                captures.append((where / f"{name}.pcap", linktype, records))
+            self.dump(captures)
+            paths = [path for path, _, _ in captures]
+            for command in (["check", "--format", "ndjson"], ["decode"], ["ports"], ["nodes"],
+                            ["check", "--anonymize", "k", "--write", where / "w.pcapng"]):
+                result = run(*command, *paths)
+                self.assertIn(result.returncode, (0, 1), result.stderr)
+                self.assertEqual(result.stderr, b"")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import json
 import re
 import unittest
 
-from command import run
+from krpcscope_cli import run
 
 ID = b"abcdefghij0123456789"
 END = b"1:t2:aa1:v4:LT\2\x081:y1:"

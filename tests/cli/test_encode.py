@@ -7,7 +7,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import unittest
 
-from command import folder, run
+from krpcscope_cli import folder, run
 
 ID = b"abcdefghij0123456789"
 

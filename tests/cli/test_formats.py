@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""test_formats.py: of every sample, what people read says what the records say: all of it, in the same order, and no more.
+"""test_formats.py: the outputs for people say the same as the NDJSON of the same command: all of it, in the same order, no more.
 
-The lines and tables of check, decode, ports and nodes, and Wireshark's packet list, are made again here, out of the NDJSON
-of the same commands. golden.py holds the short ones to files that were read; the long ones stand on this. test_reports.py
-does the same for SARIF, JUnit, HTML and EVE. SPDX-License-Identifier: GPL-2.0-or-later
+For every sample, the lines and tables of check, decode, ports and nodes, the list of rules, and Wireshark's packet list are
+rebuilt here from NDJSON. test_reports.py does the same for SARIF, JUnit, HTML and EVE. What a rebuilt output cannot show,
+golden.py compares with files that were read by a person. SPDX-License-Identifier: GPL-2.0-or-later
 """
 import collections
 import concurrent.futures
@@ -13,29 +13,33 @@ import ipaddress
 import json
 import os
 import re
-import subprocess
 import sys
 import unittest
 
-from command import KRPCSCOPE, SAMPLES, SOURCE, sent_by
+import golden
+from krpcscope_cli import SAMPLES, SOURCE, in_samples, of_each, sent_by
 
 DAMAGED = {"bencode.bad-length", "bencode.bad-byte"}  # decoding stops there
 NAMES = sorted(p.stem for p in SAMPLES.glob("*.pcapng"))
-COMMANDS = [("check",), ("check", "--each"), ("decode",), ("ports",), ("nodes",)] + [
-    (command, "--format", "ndjson") for command in ("check", "decode", "ports", "nodes")]
 
 
-@functools.lru_cache(None)
+@functools.cache
 def out(name, *words):
-    env = dict(os.environ, NO_COLOR="1")
-    result = subprocess.run([KRPCSCOPE, *words, f"{name}.pcapng"], cwd=SAMPLES, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    result = in_samples("krpcscope", *words, f"@{name}.pcapng")
     assert result.returncode in (0, 1) and result.stderr == b"", (name, words, result)
     return result.stdout.decode()
 
 
-@functools.lru_cache(None)
+@functools.cache
+def records_of_all(command):
+    return of_each([SAMPLES / f"{name}.pcapng" for name in NAMES], command)
+
+
+@functools.cache
 def records(name, command):
-    return [json.loads(line) for line in out(name, command, "--format", "ndjson").splitlines()]
+    if command != "check":
+        return records_of_all(command)[SAMPLES / f"{name}.pcapng"]
+    return [json.loads(line) for line in out(name, command, "--format", "ndjson").splitlines()]  # with its own summary
 
 
 def findings(name):
@@ -97,17 +101,43 @@ def every_sample(test):
 class Formats(unittest.TestCase):
     maxDiff = None
 
-    @classmethod
-    def setUpClass(cls):
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda job: out(*job), [(name, *words) for words in COMMANDS for name in NAMES]))
+
+def setUpModule():
+    """Runs each command on each sample, as many at a time as there are processors; the tests find the results remembered."""
+    commands = [["krpcscope", *words] for words in (["check"], ["check", "--format", "ndjson"], ["decode"], ["ports"], ["nodes"])]
+    todo = [[*words, f"@{name}.pcapng"] for words in commands for name in NAMES]
+    if os.environ.get("PLUGIN_DIR"):
+        todo += [["tshark", "-2", "-r", f"@{name}.pcapng", "-Y", "krpc"] for name in NAMES]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda words: in_samples(*words), todo))
+
+
+class Golden(unittest.TestCase):
+    def test_files(self):
+        """golden.py --update writes them."""
+        wrong, compared = golden.differences()
+        self.assertEqual("".join(wrong), "")
+        self.assertGreater(compared, 3 * len(NAMES))
+
+
+class Rules(unittest.TestCase):
+    def test_a_row_a_rule(self):
+        rules = [json.loads(line) for line in in_samples("krpcscope", "rules", "--format", "ndjson").stdout.splitlines()]
+        text = in_samples("krpcscope", "rules").stdout.decode()
+        self.assertEqual(table(text), [["rule", "severity", "from", "what"]] + [
+            [r["rule"], r["severity"], r["spec"], r["message"]] for r in rules])
+        defined = re.findall(r'^RULE\(\w+,\s*"([^"]+)"', (SOURCE / "codec/include/krpc/rules.def").read_text(), re.M)
+        self.assertEqual([r["rule"] for r in rules], defined)
 
 
 class Check(Formats):
-    @every_sample
-    def test_a_line_a_finding(self, name):
-        expected = [f"{name}.pcapng:{f['frame']}:{f['offset']}: {f['severity']}: {f['rule']}: {f['message']}" for f in findings(name)]
-        self.assertEqual(out(name, "check", "--each").splitlines(), expected)
+    def test_a_line_a_finding(self):
+        said = in_samples("krpcscope", "check", "--each", *(f"@{name}.pcapng" for name in NAMES)).stdout.decode().splitlines()
+        for name in NAMES:
+            with self.subTest(sample=name):
+                expected = [f"{name}.pcapng:{f['frame']}:{f['offset']}: {f['severity']}: {f['rule']}: {f['message']}" for f in findings(name)]
+                self.assertEqual([line for line in said if line.startswith(f"{name}.pcapng:")], expected)
+        self.assertEqual(len(said), sum(len(findings(name)) for name in NAMES))
 
     def rule(self, name, found):
         """What is said of one rule: how often, the first one, the first six frames, who sent it."""
@@ -122,7 +152,7 @@ class Check(Formats):
         return text
 
     def test_verbose_explains(self):
-        rules = subprocess.run([KRPCSCOPE, "rules", "--format", "ndjson"], stdout=subprocess.PIPE, check=True).stdout
+        rules = in_samples("krpcscope", "rules", "--format", "ndjson").stdout
         head, summary, rest = out("malformed", "check", "--verbose").partition("\nSummary of")
         said, kept = {}, []
         for line in head.splitlines():
@@ -365,16 +395,10 @@ class Packets(Formats):
     LINE = re.compile(r" *(\d+) +([\d.]+) +(\S+) → (\S+) +(\S+) (\d+) (.*)")
 
     @staticmethod
-    @functools.lru_cache(None)
+    @functools.cache
     def lines(name):
-        result = subprocess.run([os.environ["RUN_TSHARK"], "-2", "-r", f"{name}.pcapng", "-Y", "krpc"], cwd=SAMPLES, stdout=subprocess.PIPE)
+        result = in_samples("tshark", "-2", "-r", f"@{name}.pcapng", "-Y", "krpc")
         return [Packets.LINE.fullmatch(line).groups() for line in result.stdout.decode().splitlines()]
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(cls.lines, NAMES))
 
     def kind(self, m):
         a, r, e = m.get("a"), m.get("r"), m.get("e")

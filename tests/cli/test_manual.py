@@ -14,7 +14,7 @@ import subprocess
 import sys
 import unittest
 
-from command import CAPTURES, KRPCSCOPE, SOURCE, folder, out, records, run, sample
+from krpcscope_cli import CAPTURES, KRPCSCOPE, SOURCE, folder, out, records, run, sample
 
 COMMANDS = ("check", "ports", "nodes", "decode", "compare", "encode", "explain", "rules")
 VALIDATOR = SOURCE / "validator"

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
-"""test_reports.py: the reports for other programs are what those programs' schemas ask for, on every sample.
+"""test_reports.py: the reports for other programs fit their schemas and contain every finding, on every sample.
 
-SARIF 2.1.0, JUnit and EVE are checked against the rules of their published schemas, as far as they speak about what
-krpcscope writes: those schemas forbid what they do not know, and so do the rules here. SPDX-License-Identifier:
-GPL-2.0-or-later
+The rules here are those of the published schemas of SARIF 2.1.0, JUnit and EVE, as far as krpcscope uses them; like the
+schemas, they forbid every other member. The indexes and counts of rules, which golden.py leaves out, are compared with the
+rules here. SPDX-License-Identifier: GPL-2.0-or-later
 """
 import html.parser
 import json
 import os
+import pathlib
 import re
 import sys
 import unittest
+import urllib.parse
 import xml.etree.ElementTree
 
-from command import CAPTURES, Checker, dump, findings, folder, links, out, records, run, sample, sent_by
+from krpcscope_cli import (CAPTURES, Checker, by_severities, dump_each, findings, folder, links, of_each, out, records, run,
+                           sample, sent_by, write_links)
 
 
 def closed(required, **properties):
@@ -57,19 +60,35 @@ class Sarif(unittest.TestCase):
         Checker(SARIF).check(log, SARIF, "log")
         return log["runs"][0]
 
+    def results(self, captures):
+        """The results of each capture, from one run over all of them."""
+        log, found = self.log(*captures), {}
+        places = [artifact["location"] for artifact in log["artifacts"]]
+        self.assertEqual([pathlib.Path(urllib.parse.unquote(place["uri"].removeprefix("file://"))) for place in places], list(captures))
+        by_place = dict(zip((place["uri"] for place in places), captures, strict=True))
+        for result in log["results"]:
+            (location,) = result["locations"]
+            found.setdefault(by_place[location["physicalLocation"]["artifactLocation"]["uri"]], []).append(result)
+        return {capture: found.get(capture, []) for capture in captures}
+
     def test_schema(self):
-        for capture in CAPTURES:
+        log, all_found = self.log(*CAPTURES), of_each(CAPTURES, "check")
+        rules = log["tool"]["driver"]["rules"]
+        self.assertEqual(len({r["id"] for r in rules}), len(rules))
+        for result in log["results"]:
+            self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
+        self.assertIs(log["invocations"][0]["executionSuccessful"], True)
+        for capture, results in self.results(CAPTURES).items():
             with self.subTest(capture=capture.name):
-                log = self.log(capture)
-                rules = log["tool"]["driver"]["rules"]
-                self.assertEqual(len({r["id"] for r in rules}), len(rules))
-                for result in log["results"]:
-                    self.assertEqual(rules[result["ruleIndex"]]["id"], result["ruleId"])
-                self.assertIs(log["invocations"][0]["executionSuccessful"], True)
-                self.assertEqual([self.said(r) for r in log["results"]], [self.expected(f) for f in findings(capture)])
-                (artifact,) = log["artifacts"]
-                for result in log["results"]:
-                    self.assertEqual(result["locations"][0]["physicalLocation"]["artifactLocation"], artifact["location"])
+                self.assertEqual([self.said(r) for r in results], [self.expected(f) for f in all_found[capture]])
+
+    def test_one_capture(self):
+        capture = sample("natc-inside.pcapng")
+        log = self.log(capture)
+        self.assertEqual([self.said(r) for r in log["results"]], [self.expected(f) for f in findings(capture)])
+        (artifact,) = log["artifacts"]
+        for result in log["results"]:
+            self.assertEqual(result["locations"][0]["physicalLocation"]["artifactLocation"], artifact["location"])
 
     def said(self, result):
         return result["ruleId"], result["level"], result["message"]["text"], result["properties"]
@@ -88,38 +107,40 @@ class Sarif(unittest.TestCase):
                          [(r["rule"], text[-1], r["explanation"], levels[r["severity"]], r["spec"])
                           for r, text in zip(records("rules", "--format", "ndjson"), texts, strict=True)])
 
-    def bytes_of(self, capture):
-        """How many results name bytes of the file, and those are the ones that the finding is about; and how many do not."""
-        raw, frames, num_with, num_without = capture.read_bytes(), dump(capture), 0, 0
-        for result in self.log(capture)["results"]:
-            region = result["locations"][0]["physicalLocation"].get("region")
-            if region is None:
-                num_without += 1
-                continue
-            place = result["properties"]
-            fields = frames[place["frame"]]
-            payload = bytes.fromhex(fields[9].split(" ")[-1] if fields[2] == "icmp" else fields[8])
-            end = place["offset"] + place["length"]
-            expected = payload if end == 0 else payload[place["offset"]:end]
-            self.assertEqual(raw[region["byteOffset"]:][:region["byteLength"]], expected, (capture.name, result))
-            self.assertEqual(region["byteLength"], len(expected))
-            num_with += 1
-        return num_with, num_without
+    def bytes_of(self, captures):
+        """For each capture, how many results name bytes of the file, which are those that the finding is about, and how many
+        do not."""
+        counts, dumped = {}, dump_each(captures)
+        for capture, results in self.results(captures).items():
+            raw, num_with, num_without = capture.read_bytes(), 0, 0
+            for result in results:
+                region = result["locations"][0]["physicalLocation"].get("region")
+                if region is None:
+                    num_without += 1
+                    continue
+                place = result["properties"]
+                fields = dumped[capture][place["frame"]]
+                payload = bytes.fromhex(fields[9].split(" ")[-1] if fields[2] == "icmp" else fields[8])
+                end = place["offset"] + place["length"]
+                expected = payload if end == 0 else payload[place["offset"]:end]
+                self.assertEqual(raw[region["byteOffset"]:][:region["byteLength"]], expected, (capture.name, result))
+                self.assertEqual(region["byteLength"], len(expected))
+                num_with += 1
+            counts[capture] = num_with, num_without
+        return counts
 
     def test_bytes_of_the_file(self):
-        for capture in CAPTURES:
-            with self.subTest(capture=capture.name):
-                self.assertEqual(self.bytes_of(capture), (len(findings(capture)), 0))
+        self.assertEqual(self.bytes_of(CAPTURES), {capture: (len(found), 0) for capture, found in of_each(CAPTURES, "check").items()})
 
     def test_bytes_of_every_link_and_format(self):
-        """Nothing is said of bytes that are not in the file as they were sent."""
+        """A result names bytes of the file only if the file contains them as they were sent."""
         not_there = ("gzip.pcap.gz", "zstd.pcap.zst", "lz4.pcap.lz4", "snoop.snoop", "erf.erf")
         with folder() as where:
-            for name, data in links().captures():
-                path = where / (name if "." in name else name + ".pcap")
-                path.write_bytes(data)
-                with_bytes, without = self.bytes_of(path)
+            paths = write_links(where)
+            counts = self.bytes_of(list(paths.values()))
+            for name, path in paths.items():
                 with self.subTest(name=name):
+                    with_bytes, without = counts[path]
                     if name in not_there or (name.startswith("fragment") and without):
                         self.assertEqual(with_bytes, 0)
                     else:
@@ -135,7 +156,7 @@ class Sarif(unittest.TestCase):
         block = make.struct.pack("<II", 3, len(body) + 12) + body + make.struct.pack("<I", len(body) + 12)
         with folder() as where:
             (where / "simple.pcapng").write_bytes(whole[:begin] + block)
-            num_with, num_without = self.bytes_of(where / "simple.pcapng")
+            ((num_with, num_without),) = self.bytes_of([where / "simple.pcapng"]).values()
             self.assertGreater(num_with, 0)
             self.assertEqual(num_without, 0)
 
@@ -192,8 +213,10 @@ class JUnit(unittest.TestCase):
         return cases
 
     def test_schema(self):
-        for capture in CAPTURES:
-            for fail_on, counted in (("note", ("note", "warn", "error")), ("warn", ("warn", "error")), ("error", ("error",))):
+        some = by_severities().values()
+        for fail_on, counted, captures in (("note", ("note", "warn", "error"), CAPTURES), ("warn", ("warn", "error"), some),
+                                           ("error", ("error",), some)):
+            for capture in captures:
                 with self.subTest(capture=capture.name, fail_on=fail_on):
                     root = xml.etree.ElementTree.fromstring(
                         out("check", "--format", "junit", "--fail-on", fail_on, capture))
@@ -235,20 +258,27 @@ EVENT = closed(
 
 class Eve(unittest.TestCase):
     def test_schema(self):
-        for capture in CAPTURES:
+        named = {}
+        for event in records("check", "--format", "eve", *CAPTURES):
+            named.setdefault(event["pcap_filename"], []).append(event)
+        for capture, messages in of_each(CAPTURES, "decode").items():
             with self.subTest(capture=capture.name):
-                messages = records("decode", "--format", "ndjson", capture)
-                events = records("check", "--format", "eve", capture)
-                self.assertEqual([m["frame"] for m in messages], [e["pcap_cnt"] for e in events])
-                flows = {}
-                for message, event in zip(messages, events):
-                    Checker(EVENT).check(event, EVENT, "event")
-                    self.holds(message, event["bittorrent_dht"])
-                    for name in ("timestamp", "src_ip", "src_port", "dest_ip", "dest_port", "proto"):
-                        self.assertEqual(event[name], message[name], name)
-                    ends = frozenset(((event["src_ip"], event["src_port"]), (event["dest_ip"], event["dest_port"])))
-                    self.assertEqual(flows.setdefault(ends, event["flow_id"]), event["flow_id"])
-                self.assertEqual(len(set(flows.values())), len(flows))
+                self.compare(messages, named.pop(str(capture), []))
+        self.assertEqual(named, {})
+        capture = sample("natc-inside.pcapng")
+        self.compare(records("decode", "--format", "ndjson", capture), records("check", "--format", "eve", capture))
+
+    def compare(self, messages, events):
+        self.assertEqual([m["frame"] for m in messages], [e["pcap_cnt"] for e in events])
+        flows = {}
+        for message, event in zip(messages, events):
+            Checker(EVENT).check(event, EVENT, "event")
+            self.holds(message, event["bittorrent_dht"])
+            for name in ("timestamp", "src_ip", "src_port", "dest_ip", "dest_port", "proto"):
+                self.assertEqual(event[name], message[name], name)
+            ends = frozenset(((event["src_ip"], event["src_port"]), (event["dest_ip"], event["dest_port"])))
+            self.assertEqual(flows.setdefault(ends, event["flow_id"]), event["flow_id"])
+        self.assertEqual(len(set(flows.values())), len(flows))
 
     def holds(self, message, dht):
         self.assertEqual(dht.get("request_type"), message.get("q", dht.get("request_type")))
@@ -316,7 +346,7 @@ class Html(unittest.TestCase):
         self.assertTrue(text.startswith("<!DOCTYPE html>\n") and text.endswith("</html>\n"))
         page = Page(text)
         self.assertEqual(page.open, [])
-        # It needs nothing else, and does nothing.
+        # The page loads nothing and runs no script.
         for tag, attributes in page.tags:
             self.assertNotIn(tag, ("script", "link", "img", "iframe", "object", "embed", "base", "form"))
             self.assertFalse({a for a in attributes if a.startswith("on") or a in ("src", "href", "action")}, tag)
@@ -345,7 +375,7 @@ class Html(unittest.TestCase):
         return [[label, f"{count:,}"] for label, count in rows if count]
 
     def rules(self, capture):
-        for_rule, messages = {}, records("decode", "--format", "ndjson", capture)
+        for_rule, messages = {}, of_each(CAPTURES, "decode")[capture]
         explanations = {r["rule"]: r["explanation"] for r in records("rules", "--format", "ndjson")}
         for f in findings(capture):
             for_rule.setdefault(f["rule"], []).append(f)
@@ -367,7 +397,7 @@ class Html(unittest.TestCase):
 
 
 class Hostile(unittest.TestCase):
-    """Names and strings of others are text and nothing else, in whatever format."""
+    """Names and strings from captures are plain text in every format."""
     STRINGS = [b"<script>alert(1)</script>", b"\"'><b>&amp;", b"]]>", b"\xff\xfe\x00\x01\x1b[31m", b"\xef\xbf\xbe\xef\xbf\xbf",
                b"\xed\xa0\x80", b"\xc2\x85\xe2\x80\xae\n\r\t", b"\\u0000\\\"", b"</pre>"]
 
@@ -393,7 +423,7 @@ class Hostile(unittest.TestCase):
             junit = out("check", "--format", "junit", path)
             suite = xml.etree.ElementTree.fromstring(junit)[0]
             self.assertEqual(suite.get("name"), str(path))
-            # What XML cannot hold at all; Python's parser lets some of it pass.
+            # Characters that XML forbids; Python's parser accepts some of them.
             self.assertFalse(re.search("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", junit.decode()))
             Checker(SARIF).check(json.loads(out("check", "--format", "sarif", path)), SARIF, "log")
             events = records("check", "--format", "eve", path)

@@ -1,42 +1,41 @@
 #!/usr/bin/env python3
-"""test_samples.py: each sample is small, says what to look at, has its line in README.md, and holds what they say.
+"""test_samples.py: each sample is small, says what to look at, has its line in README.md, and contains what they say.
 
-samples/NAME.expected names every finding of NAME.pcapng: a rule, and the frames that it is found in. parity.py holds the
-plugin to the same. `test_samples.py --update` writes these files again; read the difference before it is committed.
-samples.list holds the frames that the README files and the captures' comments speak of, every one of them.
+samples/NAME.expected names every finding of NAME.pcapng: a rule, and the frames that it is found in. parity.py compares
+the plugin's findings with those of the command. `test_samples.py --update` writes these files again; read the difference before it is committed.
+samples.list has a line for every frame that the README files and the captures' comments name.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import collections
 import difflib
-import json
-import os
+import functools
 import pathlib
 import re
 import shlex
 import struct
-import subprocess
 import sys
 import textwrap
 
+from krpcscope_cli import SAMPLES, of_each
+
 HERE = pathlib.Path(__file__).parent
-SAMPLES = pathlib.Path(os.environ["SAMPLES"])
 LARGEST = 200_000
 
 
+@functools.cache
+def records_of_all(command):
+    return of_each(sorted(SAMPLES.glob("*.pcapng")), command)
+
+
 def records(command, sample):
-    run = subprocess.run([os.environ["KRPCSCOPE"], command, "--format", "ndjson", f"{sample}.pcapng"], cwd=SAMPLES,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if run.returncode not in (0, 1) or run.stderr:
-        sys.exit(f"{sample}: krpcscope {command}: {run.returncode} {run.stderr.decode()}")
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    return records_of_all(command)[SAMPLES / f"{sample}.pcapng"]
 
 
 def findings(sample):
     """The text of NAME.expected."""
     rules = collections.defaultdict(set)
     for r in records("check", sample):
-        if r["type"] == "finding":
-            rules[r["rule"]].add(r["frame"])
+        rules[r["rule"]].add(r["frame"])
     return "".join("\n".join(textwrap.wrap(f"{rule}: {' '.join(map(str, sorted(frames)))}", 118, subsequent_indent="  ")) + "\n"
                    for rule, frames in sorted(rules.items()))
 

@@ -8,7 +8,7 @@ import collections
 import re
 import unittest
 
-from command import out, records, sample
+from krpcscope_cli import out, records, sample
 
 NAT, IPV6 = sample("natc-inside.pcapng"), sample("ipv6-lab.pcapng")
 

@@ -8,7 +8,7 @@ import json
 import re
 import unittest
 
-from command import findings, folder, links, out, records, run, sample
+from krpcscope_cli import findings, folder, links, out, records, run, sample
 
 
 def packets_of(capture):

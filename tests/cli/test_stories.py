@@ -7,7 +7,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import importlib.util
 import unittest
 
-from command import SAMPLES, folder, links, out
+from krpcscope_cli import SAMPLES, folder, links, out
 
 spec = importlib.util.spec_from_file_location("packets", SAMPLES / "packets.py")
 packets = importlib.util.module_from_spec(spec)

@@ -18,7 +18,7 @@ import termios
 import time
 import unittest
 
-from command import CAPTURES, KRPCSCOPE, Failing, folder, out, run, sample
+from krpcscope_cli import CAPTURES, KRPCSCOPE, Failing, folder, out, run, sample
 
 CLEAR = b"\r\x1b[K"
 COMMANDS = (["check"], ["check", "--each"], ["check", "--format", "ndjson"], ["check", "--format", "sarif"],

@@ -7,7 +7,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import re
 import unittest
 
-from command import SOURCE, out, sample
+from krpcscope_cli import SOURCE, out, sample
 
 # Each word with what to write instead.
 WORDS = {

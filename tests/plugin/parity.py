@@ -1,65 +1,70 @@
 #!/usr/bin/env python3
-"""parity.py: tshark with the plugin and the validator report the same set of (frame, rule) on every sample.
+"""parity.py: tshark with the plugin and krpcscope report the same of every sample, from one run of tshark for each pass.
 
-KRPCSCOPE_CAPTURES names a folder with more captures. Also compares one pass with two passes. Exit status 1: a difference.
+  messages   the frames that hold one
+  findings   the set of (frame, rule); and the text of each finding is among the frame's expert items
+  passes     the rules, and the fields that are final when a packet is first seen, are the same in one pass and in two
+
+More captures: every one in the folder that KRPCSCOPE_CAPTURES names. Exit 1 on a difference.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
-import json
-import os
-import pathlib
-import subprocess
+import collections
 import sys
 import xml.etree.ElementTree
 
+from tshark_cli import tshark
+from krpcscope_cli import CAPTURES, of_each
+
 PREFIX = "krpc.rule."
+FINAL = {"krpc.y", "krpc.q", "krpc.id", "krpc.response_to", "krpc.time", "krpc.distance", "krpc.client", "krpc.advert.port",
+         "krpc.advert.channel", "krpc.quoted.query", "krpc.peerwire.port", "_ws.expert.message"}
 
 
-def captures():
-    folders = [os.environ["SAMPLES"]] + ([os.environ["KRPCSCOPE_CAPTURES"]] if os.environ.get("KRPCSCOPE_CAPTURES") else [])
-    for folder in folders:
-        yield from sorted(p for p in pathlib.Path(folder).rglob("*") if p.suffix in (".pcap", ".pcapng"))
+class Seen:
+    """What one run of tshark shows of a capture."""
 
-
-def by_validator(path):
-    run = subprocess.run([os.environ["KRPCSCOPE"], "check", "--format", "ndjson", str(path)], stdout=subprocess.PIPE)
-    if run.returncode not in (0, 1):
-        sys.exit(f"{path}: krpcscope check ends with {run.returncode}")
-    records = (json.loads(line) for line in run.stdout.splitlines())
-    return {(r["frame"], r["rule"]) for r in records if r["type"] == "finding"}
-
-
-def by_plugin(path, *options):
-    command = [os.environ["RUN_TSHARK"], *options, "-T", "pdml", "-r", str(path)]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if run.returncode != 0:
-        sys.exit(f"{path}: tshark ends with {run.returncode}: {run.stderr.decode()}")
-    found = set()
-    for packet in xml.etree.ElementTree.fromstring(run.stdout).iter("packet"):
-        frame = int(next(f.get("show") for f in packet.iter("field") if f.get("name") == "num"))
-        for field in packet.iter("field"):
-            if field.get("name", "").startswith(PREFIX):
-                found.add((frame, field.get("name")[len(PREFIX):]))
-    return found
+    def __init__(self, path, *options):
+        self.messages, self.rules, self.fields = set(), set(), set()
+        self.texts = collections.defaultdict(collections.Counter)
+        for packet in xml.etree.ElementTree.fromstring(tshark(path, *options, "-T", "pdml")).iter("packet"):
+            fields = [(f.get("name", ""), f.get("show")) for f in packet.iter("field")]
+            frame = int(next(show for name, show in fields if name == "num"))
+            names, protocols = {name for name, _ in fields}, {proto.get("name") for proto in packet.iter("proto")}
+            if "krpc" in protocols and "krpc.quoted" not in names:
+                self.messages.add(frame)
+            self.rules |= {(frame, name[len(PREFIX):]) for name in names if name.startswith(PREFIX)}
+            if {"krpc", "krpc.peerwire"} & (protocols | names):
+                self.fields |= {(frame, *item) for item in collections.Counter(f for f in fields if f[0] in FINAL).items()}
+            self.texts[frame].update(show for name, show in fields if name == "_ws.expert.message")
 
 
 def compare(path, what, left, right):
-    for frame, rule in sorted(left - right):
-        print(f"{path}: frame {frame}: {rule}: only {what[0]}")
-    for frame, rule in sorted(right - left):
-        print(f"{path}: frame {frame}: {rule}: only {what[1]}")
+    """Prints what only one of two sets has; true where they are the same."""
+    for only, items in ((what[0], left - right), (what[1], right - left)):
+        for frame, *item in sorted(items, key=str):
+            print(f"{path}: frame {frame}: {' '.join(map(str, item)) or 'a message'}: only {only}")
     return left == right
 
 
 def main():
-    good, count, total = True, 0, 0
-    for path in captures():
-        validator, plugin, twice = by_validator(path), by_plugin(path), by_plugin(path, "-2")
-        good &= compare(path, ("krpcscope", "tshark"), validator, plugin)
-        good &= compare(path, ("in one pass", "in two passes"), plugin, twice)
-        count += 1
-        total += len(validator)
-    print(f"{count} captures, {total} findings: {'the same' if good else 'NOT the same'}")
-    if count == 0 or total == 0:
+    good, total, num_messages = True, 0, 0
+    messages, findings = of_each(CAPTURES, "decode"), of_each(CAPTURES, "check")
+    for path in CAPTURES:
+        once, twice = Seen(path), Seen(path, "-2")
+        both = "krpcscope", "tshark"
+        good &= compare(path, both, {(m["frame"],) for m in messages[path]}, {(frame,) for frame in once.messages})
+        good &= compare(path, both, {(f["frame"], f["rule"]) for f in findings[path]}, once.rules)
+        for seen in once, twice:
+            texts = collections.Counter((f["frame"], f["message"]) for f in findings[path])
+            shown = collections.Counter({(frame, text): n for frame, texts in seen.texts.items() for text, n in texts.items()})
+            good &= compare(path, both, set(texts - shown), set())
+        passes = "in one pass", "in two passes"
+        good &= compare(path, passes, once.rules, twice.rules)
+        good &= compare(path, passes, once.fields, twice.fields)
+        total += len(findings[path])
+        num_messages += len(once.messages)
+    print(f"{len(CAPTURES)} captures, {num_messages} messages, {total} findings: {'the same' if good else 'NOT the same'}")
+    if num_messages == 0 or total == 0:
         sys.exit("nothing was compared")
     sys.exit(0 if good else 1)
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """test_plugin_messages.py: how the Wireshark plugin shows each kind of value, unusual values, and more items than a tree holds.
 
-The environment is that of test_plugin.py.
+The environment is that of tshark_cli.py.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import hashlib
 import unittest
 import xml.etree.ElementTree
 
-from test_plugin import A, B, ID, OTHER, capture, frames, table, tshark, udp
+from tshark_cli import A, B, ID, OTHER, capture, frames, table, tshark, udp
 
 END = b"1:t2:aa1:v4:LT\2\x081:y1:"
 
@@ -26,8 +26,19 @@ def endpoint(n):
 
 
 class Fields(unittest.TestCase):
-    def shown(self, message, *names):
-        return table(capture("message.pcap", [udp(B, A, message)]), *(f"krpc.{name}" for name in names))[0]
+    def each_from_another_host(self, messages):
+        return capture("messages.pcap", [udp((f"192.0.2.{i + 1}", 7000), A, message) for i, message in enumerate(messages)])
+
+    def check(self, names, *cases):
+        """Each case is a message and what these fields hold in it; one run for all."""
+        path = self.each_from_another_host([message for message, _ in cases])
+        rows = table(path, *(f"krpc.{name}" for name in names))
+        for (message, expected), row in zip(cases, rows, strict=True):
+            with self.subTest(message[:200]):
+                self.assertEqual(row, expected)
+
+    def shown(self, messages, *names):
+        return table(self.each_from_another_host(messages), *(f"krpc.{name}" for name in names))
 
     def line(self, message, text):
         """The lines of the tree with this text."""
@@ -35,35 +46,34 @@ class Fields(unittest.TestCase):
 
     def test_nodes(self):
         node, node6 = ID + endpoint(7), OTHER + bytes(15) + b"\1\0\x08"
-        names = ("nodes.id", "nodes.addr", "nodes.addr6", "nodes.port", "remainder")
-        self.assertEqual(self.shown(response(b"5:nodes52:" + node + OTHER + endpoint(9)), *names),
-                         [f"{ID.hex()},{OTHER.hex()}", "192.0.2.1,192.0.2.1", "", "7,9", ""])
-        self.assertEqual(self.shown(response(b"5:nodes29:" + node + b"xyz" + b"6:nodes638:" + node6), *names),
-                         [f"{ID.hex()},{OTHER.hex()}", "192.0.2.1", "::1", "7,8", "78797a"])
-        self.assertEqual(self.shown(response(b"6:nodes2l26:" + node + b"38:" + node6 + b"3:abce"), *names),
-                         [f"{ID.hex()},{OTHER.hex()}", "192.0.2.1", "::1", "7,8", "616263"])
+        both = f"{ID.hex()},{OTHER.hex()}"
+        self.check(
+            ("nodes.id", "nodes.addr", "nodes.addr6", "nodes.port", "remainder"),
+            (response(b"5:nodes52:" + node + OTHER + endpoint(9)), [both, "192.0.2.1,192.0.2.1", "", "7,9", ""]),
+            (response(b"5:nodes29:" + node + b"xyz" + b"6:nodes638:" + node6), [both, "192.0.2.1", "::1", "7,8", "78797a"]),
+            (response(b"6:nodes2l26:" + node + b"38:" + node6 + b"3:abce"), [both, "192.0.2.1", "::1", "7,8", "616263"]))
 
     def test_peers(self):
-        names = ("values.addr", "values.addr6", "values.port", "remainder")
         six = bytes(15) + b"\1\0\x08"
-        self.assertEqual(self.shown(response(b"6:valuesl6:" + endpoint(7) + b"18:" + six + b"3:abce"), *names),
-                         ["192.0.2.1", "::1", "7,8", "616263"])
-        self.assertEqual(self.shown(response(b"6:valuesl24:" + b"".join(map(endpoint, (1, 2, 3, 4))) + b"e"), *names),
-                         [",".join(["192.0.2.1"] * 4), "", "1,2,3,4", ""])
+        self.check(
+            ("values.addr", "values.addr6", "values.port", "remainder"),
+            (response(b"6:valuesl6:" + endpoint(7) + b"18:" + six + b"3:abce"), ["192.0.2.1", "::1", "7,8", "616263"]),
+            (response(b"6:valuesl24:" + b"".join(map(endpoint, (1, 2, 3, 4))) + b"e"), [",".join(["192.0.2.1"] * 4), "", "1,2,3,4", ""]))
         self.assertEqual(self.line(response(b"6:valuesl6:" + endpoint(7) + b"i5e6:" + endpoint(8) + b"e"), "Peers"), ["Peers: 2"])
 
     def test_endpoints(self):
-        """An address with a port, an address without a port, and other lengths."""
-        names = ("ip.addr", "ip.addr6", "ip.port", "remainder")
-        self.assertEqual(self.shown(response(b"", b"2:ip6:" + endpoint(7)), *names), ["192.0.2.1", "", "7", ""])
-        self.assertEqual(self.shown(response(b"", b"2:ip18:" + bytes(15) + b"\1\0\x08"), *names), ["", "::1", "8", ""])
-        self.assertEqual(self.shown(response(b"", b"2:ip4:" + endpoint(7)[:4]), *names), ["192.0.2.1", "", "", ""])
-        self.assertEqual(self.shown(response(b"", b"2:ip16:" + bytes(15) + b"\1"), *names), ["", "::1", "", ""])
-        self.assertEqual(self.shown(response(b"", b"2:ip5:abcde"), *names), ["", "", "", "6162636465"])
+        """An address with a port, without one, and what is neither."""
+        self.check(
+            ("ip.addr", "ip.addr6", "ip.port", "remainder"),
+            (response(b"", b"2:ip6:" + endpoint(7)), ["192.0.2.1", "", "7", ""]),
+            (response(b"", b"2:ip18:" + bytes(15) + b"\1\0\x08"), ["", "::1", "8", ""]),
+            (response(b"", b"2:ip4:" + endpoint(7)[:4]), ["192.0.2.1", "", "", ""]),
+            (response(b"", b"2:ip16:" + bytes(15) + b"\1"), ["", "::1", "", ""]),
+            (response(b"", b"2:ip5:abcde"), ["", "", "", "6162636465"]))
 
     def test_samples(self):
-        self.assertEqual(self.shown(response(b"7:samples43:" + ID + OTHER + b"xyz"), "samples.info_hash", "remainder"),
-                         [f"{ID.hex()},{OTHER.hex()}", "78797a"])
+        self.check(("samples.info_hash", "remainder"),
+                   (response(b"7:samples43:" + ID + OTHER + b"xyz"), [f"{ID.hex()},{OTHER.hex()}", "78797a"]))
 
     def test_distance(self):
         """The number of leading bits that an id has in common with the target."""
@@ -77,31 +87,33 @@ class Fields(unittest.TestCase):
     def test_bloom(self):
         """A bloom filter of the right length has an estimate: of an empty one, and of a full one."""
         full = b"\xff" * 255 + b"\xfe"
-        few, many = map(float, self.shown(response(b"4:BFpe256:" + bytes(256) + b"4:BFsd256:" + full), "bloom.estimate")[0].split(","))
-        self.assertLess(few, 1)
+        estimates, wrong = self.shown([response(b"4:BFpe256:" + bytes(256) + b"4:BFsd256:" + full),
+                                       response(b"4:BFpe255:" + bytes(255))], "bloom.estimate")
+        nobody, many = map(float, estimates[0].split(","))
+        self.assertLess(nobody, 1)
         self.assertGreater(many, 5000)
-        self.assertEqual(self.shown(response(b"4:BFpe255:" + bytes(255)), "bloom.estimate"), [""])
+        self.assertEqual(wrong, [""])
 
     def test_items(self):
-        """The text of a BEP 44 item, and its target where the message has all values that it is computed from."""
-        names = ("item.text", "item.target")
+        """The text of a BEP 44 item, and its target where the message has all that it is made of."""
+        cases = []
         for value, text in ((b"5:hello", '"hello"'), (b"i-7e", "-7"), (b"3:\xff\xfea", "0xfffe61"),
                             (b"d1:ali1e1:xe1:bi0ee", '{"a": [1, "x"], "b": 0}')):
-            self.assertEqual(self.shown(query(b"put", b"5:token1:t1:v" + value), *names), [text, hashlib.sha1(value).hexdigest()])
-            self.assertEqual(self.shown(response(b"1:v" + value), *names), [text, hashlib.sha1(value).hexdigest()])
+            cases.append((query(b"put", b"5:token1:t1:v" + value), [text, hashlib.sha1(value).hexdigest()]))
+            cases.append((response(b"1:v" + value), [text, hashlib.sha1(value).hexdigest()]))
         key, sig = bytes(range(32)), b"3:seqi1e3:sig64:" + bytes(64)
-        self.assertEqual(self.shown(query(b"put", b"1:k32:" + key + sig + b"5:token1:t1:v1:x"), *names),
-                         ['"x"', hashlib.sha1(key).hexdigest()])
-        self.assertEqual(self.shown(query(b"put", b"1:k32:" + key + b"4:salt3:abc" + sig + b"5:token1:t1:v1:x"), *names),
-                         ['"x"', hashlib.sha1(key + b"abc").hexdigest()])
-        self.assertEqual(self.shown(response(b"1:k32:" + key + sig + b"1:v1:x"), *names), ['"x"', ""])
+        self.check(
+            ("item.text", "item.target"), *cases,
+            (query(b"put", b"1:k32:" + key + sig + b"5:token1:t1:v1:x"), ['"x"', hashlib.sha1(key).hexdigest()]),
+            (query(b"put", b"1:k32:" + key + b"4:salt3:abc" + sig + b"5:token1:t1:v1:x"), ['"x"', hashlib.sha1(key + b"abc").hexdigest()]),
+            (response(b"1:k32:" + key + sig + b"1:v1:x"), ['"x"', ""]))
 
     def test_flags_and_numbers(self):
         self.assertRegex(self.line(query(b"ping", b"", b"2:roi7e"), "(7)")[-1], r": True \(7\)$")
         self.assertEqual(self.line(query(b"ping", b"", b"2:roi1e"), "True (1)"), [])
-        self.assertEqual(self.shown(b"d1:eli201e3:abce" + END + b"ee", "error.code", "error.message"), ["201", "abc"])
+        self.check(("error.code", "error.message", "want"), (b"d1:eli201e3:abce" + END + b"ee", ["201", "abc", ""]),
+                   (query(b"find_node", b"6:target20:" + OTHER + b"4:wantl2:n42:n6e"), ["", "", "n4,n6"]))
         self.assertEqual(len(self.line(b"d1:eli201e3:abce" + END + b"ee", "201 (generic error)")), 1)
-        self.assertEqual(self.shown(query(b"find_node", b"6:target20:" + OTHER + b"4:wantl2:n42:n6e"), "want"), ["n4,n6"])
 
     def test_wrong_types(self):
         path = capture("wrong.pcap", [udp(A, B, b"d1:ad2:id20:" + ID + b"4:port3:abc5:tokeni5ee1:q13:announce_peer" + END + b"qe")])
@@ -111,11 +123,12 @@ class Fields(unittest.TestCase):
         self.assertRegex(text, r"token \(.*\) is an integer")
 
     def test_unknown_keys(self):
-        self.assertEqual(self.shown(response(b"1:xi5e1:y3:abc"), "unknown.key", "unknown.value"), ["x,y", "693565,333a616263"])
+        cases = [(response(b"1:xi5e1:y3:abc"), ["x,y", "693565,333a616263", ""])]
         for num, more in ((64, ""), (65, "1"), (90, "26")):
             keys = [b"k%02d" % i for i in range(num)]
-            row = self.shown(response(b"".join(b"3:%s1:a" % key for key in keys)), "unknown.key", "more")
-            self.assertEqual(row, [",".join(key.decode() for key in keys[:64]), more])
+            cases.append((response(b"".join(b"3:%s1:a" % key for key in keys)),
+                          [",".join(key.decode() for key in keys[:64]), ",".join(["313a61"] * 64), more]))
+        self.check(("unknown.key", "unknown.value", "more"), *cases)
 
     def test_positions_of_findings(self):
         """Findings are at the innermost value that they are about: a number, or a whole dictionary."""
@@ -133,14 +146,15 @@ class Fields(unittest.TestCase):
             self.assertEqual(found, expected)
 
     def test_more_than_a_tree_holds(self):
-        """Entries that are not shown are counted, in lists and in strings of nodes."""
-        for body, field, num in ((b"6:valuesl" + b"6:abcdef" * 7000 + b"e", "values.port", 7000),
-                                 (b"5:nodes%d:" % (26 * 2200) + (ID + b"abcdef") * 2200, "nodes.port", 2200),
-                                 (b"7:samples60000:" + ID * 3000, "samples.info_hash", 3000),
-                                 (b"6:nodes2l" + (b"26:" + ID + b"abcdef") * 2200 + b"e", "nodes.port", 2200)):
-            shown, more = self.shown(response(body), field, "more")
-            count = len(shown.split(","))
-            self.assertEqual(count + int(more), num)
+        """What is not shown is counted, in a list as in a string of nodes."""
+        lists = ((b"6:valuesl" + b"6:abcdef" * 7000 + b"e", "values.port", 7000),
+                 (b"5:nodes%d:" % (26 * 2200) + (ID + b"abcdef") * 2200, "nodes.port", 2200),
+                 (b"7:samples60000:" + ID * 3000, "samples.info_hash", 3000),
+                 (b"6:nodes2l" + (b"26:" + ID + b"abcdef") * 2200 + b"e", "nodes.port", 2200))
+        fields = ["values.port", "nodes.port", "samples.info_hash", "more"]
+        for (_, field, num), row in zip(lists, self.shown([response(body) for body, _, _ in lists], *fields), strict=True):
+            count = len(row[fields.index(field)].split(","))
+            self.assertEqual(count + int(row[-1]), num)
             self.assertTrue(300 < count <= 2000, count)
 
 

@@ -1,37 +1,36 @@
 #!/usr/bin/env python3
 """test_plugin_stats.py: Wireshark's statistics and the command count the same in the same capture.
 
-The environment is that of test_plugin.py.
+The environment is that of tshark_cli.py.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import collections
-import json
-import os
+import functools
 import re
-import subprocess
 import unittest
 
-from test_plugin import SAMPLES, table, tshark
+from tshark_cli import SAMPLES, statistics, table
+from krpcscope_cli import findings, of_each, records
 
 NAMES = ("natc-inside", "natb-inside", "natd-outside", "bep5", "errors", "port-utp", "contact-lab", "malformed")
 PATHS = [SAMPLES / f"{name}.pcapng" for name in NAMES]
 
 
-def records(command, path):
-    run = subprocess.run([os.environ["KRPCSCOPE"], command, "--format", "ndjson", str(path)], stdout=subprocess.PIPE)
-    return [json.loads(line) for line in run.stdout.splitlines()]
+@functools.cache
+def all_records(command):
+    return of_each(PATHS, command)
 
 
 def messages(path):
-    return [r for r in records("decode", path) if r["type"] == "message"]
+    return all_records("decode")[path]
 
 
 def nodes(path):
-    return [r for r in records("nodes", path) if r["type"] == "node"]
+    return all_records("nodes")[path]
 
 
 def summary(path):
-    return records("check", path)[-1]
+    return records("check", "--format", "ndjson", path)[-1]
 
 
 def endpoint(record):
@@ -40,10 +39,6 @@ def endpoint(record):
 
 def counted(values):
     return {key: count for key, count in values.items() if count != 0}
-
-
-def statistics(path, name, *options):
-    return tshark(path, "-q", "-z", name, *options).splitlines()
 
 
 def tree(path, name, *options):
@@ -89,7 +84,7 @@ class Trees(unittest.TestCase):
         for path in PATHS:
             with self.subTest(path.name):
                 frames = {m["frame"] for m in messages(path)}
-                found = [r for r in records("check", path) if r["type"] == "finding" and r["frame"] in frames]
+                found = [f for f in findings(path) if f["frame"] in frames]
                 self.assertEqual(under(tree(path, "krpc,tree"), "Findings in messages"), collections.Counter(f["rule"] for f in found))
                 warned = collections.Counter(f["rule"] for f in found if f["severity"] != "note")
                 self.assertEqual(under(tree(path, "krpc,tree", "-o", "krpc.checks:warn"), "Findings in messages"), warned)
@@ -97,7 +92,7 @@ class Trees(unittest.TestCase):
     def test_adverts(self):
         for path in PATHS:
             with self.subTest(path.name):
-                found, said = tree(path, "krpc_ports,tree", "-2"), summary(path)
+                found, said = tree(path, "krpc_ports,tree"), summary(path)
                 channels = {name: sum(verdicts.values()) for name, verdicts in said["adverts"].items()}
                 self.assertEqual(under(found, "Advertisements"), channels)
                 self.assertEqual(found[("Advertisements",)], sum(channels.values()))
@@ -113,28 +108,11 @@ class Trees(unittest.TestCase):
                 ports = collections.Counter(known[sender]["port"] for sender in senders)
                 mappings = collections.Counter(known[sender]["mapping"] for sender in senders)
                 judged = collections.Counter((known[sender]["port"], sender) for sender in senders if known[sender]["port"] != "unknown")
-                found = tree(path, "krpc_nat,tree", "-2")
+                found = tree(path, "krpc_nat,tree")
                 self.assertEqual(under(found, "Source port"), ports)
                 self.assertEqual(under(found, "Mapping"), mappings)
                 self.assertEqual(found[("Source port",)], sum(ports.values()))
                 self.assertEqual({key[1:]: n for key, n in found.items() if len(key) == 3}, judged)
-
-
-class Texts(unittest.TestCase):
-    def test_expert_items(self):
-        """Their texts are those of the command for the same frame. Their order depends on the version of Wireshark."""
-        for path in [p for p in sorted(SAMPLES.glob("*.pcapng")) if p.stat().st_size < 20000]:
-            with self.subTest(path.name):
-                said, shown = collections.defaultdict(collections.Counter), {}
-                for f in records("check", path):
-                    if f["type"] == "finding":
-                        said[str(f["frame"])][f["message"]] += 1
-                options = "-2", "-E", "aggregator=|"
-                for line in tshark(path, *options, "-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message").splitlines():
-                    frame, texts = line.split("\t")
-                    shown[frame] = collections.Counter(texts.split("|"))
-                for frame, texts in said.items():
-                    self.assertEqual(texts - shown[frame], collections.Counter(), frame)
 
 
 class Tables(unittest.TestCase):

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """test_plugin_tree.py: what the Wireshark plugin shows of hand-made packets: tunnels, the peer wire, NATs.
 
-The environment is that of test_plugin.py.
+The environment is that of tshark_cli.py.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import struct
 import unittest
 import xml.etree.ElementTree
 
-from test_plugin import A, B, ID, OTHER, PING, PONG, capture, frames, ipv4, table, tshark, udp
+from tshark_cli import A, B, ID, OTHER, PING, PONG, capture, frames, ipv4, table, tshark, udp
 
 SYN, ACK = 2, 16
 PORT = b"\0\0\0\3\x09\x1a\xe1"

@@ -1,8 +1,9 @@
-/* frame_dump.c: prints the datagrams that the frame reader finds in a capture, for frame_differential.py.
+/* frame_dump.c: prints what the frame reader sees in a capture, for the tests of the command.
  *
- * frame_dump CAPTURE: a line for each frame, separated by tabs: frame number, status, protocol, source, source port,
- * destination, destination port, payload length on the wire, captured payload in hex, quote of an ICMP error.
- * frame_dump --count CAPTURE: reads the same and prints only the number of datagrams.
+ * frame_dump CAPTURE...: a line a frame, separated by tabs: frame number, status, protocol, source, source port,
+ * destination, destination port, payload length on the wire, captured payload in hex, quote of an ICMP error. Each of
+ * several captures starts with the line "== CAPTURE".
+ * frame_dump --count CAPTURE...: reads the same and prints only the number of datagrams.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -57,21 +58,17 @@ static void print_datagram(const frame_datagram *datagram)
     }
 }
 
-int main(int argc, char **argv)
+/* What one capture holds; false after a message when it cannot be read to its end. */
+static bool dump(const char *name, bool count_only)
 {
-    bool count_only = argc == 3 && strcmp(argv[1], "--count") == 0;
     uint64_t num_datagrams = 0;
     char *error = NULL;
+    capture *file = capture_open(name, &error);
 
-    if (argc != 2 && !count_only) {
-        fprintf(stderr, "usage: frame_dump [--count] CAPTURE\n");
-        return 2;
-    }
-    capture *file = capture_open(argv[argc - 1], &error);
     if (file == NULL) {
         fprintf(stderr, "frame_dump: %s\n", error);
         g_free(error);
-        return 2;
+        return false;
     }
     frame_fragments *fragments = frame_fragments_new(256, 4 << 20);
     capture_packet packet;
@@ -98,5 +95,24 @@ int main(int argc, char **argv)
     }
     frame_fragments_free(fragments);
     capture_close(file);
-    return status == CAPTURE_ERROR ? 1 : 0;
+    return status != CAPTURE_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+    bool count_only = argc > 1 && strcmp(argv[1], "--count") == 0;
+    int first = count_only ? 2 : 1;
+    bool good = true;
+
+    if (argc <= first) {
+        fprintf(stderr, "usage: frame_dump [--count] CAPTURE...\n");
+        return 2;
+    }
+    for (int i = first; i < argc; i++) {
+        if (argc > first + 1) {
+            printf("== %s\n", argv[i]);
+        }
+        good = dump(argv[i], count_only) && good;
+    }
+    return good ? 0 : 1;
 }
