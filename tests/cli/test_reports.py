@@ -2,8 +2,8 @@
 """test_reports.py: the reports for other programs are what those programs' schemas ask for, on every sample.
 
 SARIF 2.1.0, JUnit and EVE are checked against the rules of their published schemas, as far as they speak about what
-krpcscope writes: those schemas forbid what they do not know, and so do the rules here. SPDX-License-Identifier:
-GPL-2.0-or-later
+krpcscope writes: those schemas forbid what they do not know, and so do the rules here.
+SPDX-License-Identifier: GPL-2.0-or-later
 """
 import html.parser
 import json
