@@ -3,7 +3,8 @@
 
 The rules here are those of the published schemas of SARIF 2.1.0, JUnit and EVE, as far as krpcscope uses them; like the
 schemas, they forbid every other member. The indexes and counts of rules, which golden.py leaves out, are compared with the
-rules here. SPDX-License-Identifier: GPL-2.0-or-later
+rules here.
+SPDX-License-Identifier: GPL-2.0-or-later
 """
 import html.parser
 import json
