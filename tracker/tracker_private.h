@@ -47,8 +47,8 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 #endif
 }
 
-/* c goes through both multiplications. Through one of them, small differences, such as those between consecutive ports, hardly
- * change the bits that choose a set, and with one key in two hundred such ports share a set. */
+/* c goes through both multiplications. Through one of them, small differences, such as those between consecutive ports,
+ * hardly change the bits that choose a set, and with one key in two hundred such ports share a set. */
 static inline uint64_t hash_words(const hash_key *key, uint64_t a, uint64_t b, uint64_t c)
 {
     uint64_t spread = c * UINT64_C(0x9e3779b97f4a7c15);

@@ -1,8 +1,9 @@
 /* script.c: with --script, standard input and output are the node's clock and network.
  *
- * A line of input is a time and a packet, `MS ADDR:PORT HEX`: so many milliseconds after the start, these bytes come from there.
- * A line with only a time lets it pass. Each packet that the node sends is a line of output of the same form; a line with a dot
- * says that the input line is done. What the node does depends on nothing else, so a test does not depend on the machine.
+ * A line of input is a time and a packet, `MS ADDR:PORT HEX`: so many milliseconds after the start, these bytes come
+ * from there. A line with only a time lets it pass. Each packet that the node sends is a line of output of the same
+ * form; a line with a dot says that the input line is done. What the node does depends on nothing else, so a test does
+ * not depend on the machine.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,7 +1,7 @@
 /* test_key.h: fixed hash keys for the tests of the tracker.
  *
- * The tracker hashes with a random key, because strangers choose what it hashes. With a random key, which records share a
- * set of a table differs from run to run. A test therefore sets a key. It must pass with any key: the variable
+ * The tracker hashes with a random key, because strangers choose what it hashes. With a random key, which records share
+ * a set of a table differs from run to run. A test therefore sets a key. It must pass with any key: the variable
  * TRACKER_TEST_KEY, a number, gives all tests other keys, so that a loop over it finds a test that does not.
  *
  * SPDX-License-Identifier: MIT

@@ -323,8 +323,8 @@ static bool is_there(const feed *f, uint32_t n)
     return tracker_node_find(f->t, &e, &found);
 }
 
-/* share_a_set returns whether b, as a new node, evicts a, which is silent for longer than any other node. Where the set of b
- * is empty, the first record of all is evicted: that is another one. */
+/* share_a_set returns whether b, as a new node, evicts a, which is silent for longer than any other node. Where the set
+ * of b is empty, the first record of all is evicted: that is another one. */
 static bool share_a_set(uint32_t a, uint32_t b)
 {
     feed f;

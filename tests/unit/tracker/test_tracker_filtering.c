@@ -227,9 +227,9 @@ static void never_asked_by_strangers(void)
     CU_ASSERT_EQUAL(after_contacts(100, 600, true), TRACKER_FILTERING_UNKNOWN);
 }
 
-/* A node talks to more hosts than the votes table remembers: some that it has just sent to look like strangers, so the filter
- * is unknown. It is known again when that is five minutes ago, and where no set of the table overflows: a thousand hosts in
- * 4096 sets of eight. */
+/* A node talks to more hosts than the votes table remembers: some that it has just sent to look like strangers, so the
+ * filter is unknown. It is known again when that is five minutes ago, and where no set of the table overflows: a
+ * thousand hosts in 4096 sets of eight. */
 static void too_many_to_remember(void)
 {
     static const int hosts[] = {80000, 80000, 1000};

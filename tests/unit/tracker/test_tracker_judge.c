@@ -142,7 +142,7 @@ static void each_sees_another(void)
 /* One says twice that it is the inside port, between two who agree about another, or before one who is alone. */
 static void the_inside_port_cannot_be_made_up(void)
 {
-    for (int agree = 0; agree < 2; agree++) {
+    for (unsigned agree = 0; agree < 2; agree++) {
         scene s;
 
         scene_begin(&s);
@@ -262,9 +262,10 @@ static void which_side_is_inside(void)
     }
 }
 
-/* Many queries wait for their other side at once. Where a place has no room, one that has found its other side is evicted
- * first, then the oldest. There are 512 places of four, so hardly any of the hundred that matter share a place with three
- * others of them, and only those can be lost: about one place in thirty runs. Without that order nearly all of them are. */
+/* Many queries wait for their other side at once. Where a place has no room, one that has found its other side is
+ * evicted first, then the oldest. There are 512 places of four, so hardly any of the hundred that matter share a place
+ * with three others of them, and only those can be lost: about one place in thirty runs. Without that order nearly all
+ * of them are. */
 static void many_wait_for_their_other_side(void)
 {
     for (int found = 0; found < 2; found++) {

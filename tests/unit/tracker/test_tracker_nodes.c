@@ -275,8 +275,8 @@ static bool is_there(const scene *s, const char *endpoint)
     return tracker_node_find(s->t, &e, &found);
 }
 
-/* share_a_set returns whether b, as a new node, evicts a, which is silent for longer than any other node. Where the set of b
- * is empty, the first record of all is evicted: that is another one. */
+/* share_a_set returns whether b, as a new node, evicts a, which is silent for longer than any other node. Where the set
+ * of b is empty, the first record of all is evicted: that is another one. */
 static bool share_a_set(int a, int b)
 {
     scene s;

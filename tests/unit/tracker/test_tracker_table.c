@@ -222,8 +222,8 @@ static void hashes_depend_on_everything(void)
     }
 }
 
-/* Consecutive ports of one address, which a NAT hands out, are spread over the sets like any others: of twenty in eight sets,
- * seventeen in one happens with one key in 10^10. */
+/* Consecutive ports of one address, which a NAT hands out, are spread over the sets like any others: of twenty in eight
+ * sets, seventeen in one happens with one key in 10^10. */
 static void consecutive_ports_are_spread(void)
 {
     unsigned most = 0;

@@ -17,9 +17,10 @@ static void begin_with_room(scene *s, unsigned key, uint32_t max)
     scene_begin_with(s, &o);
 }
 
-/* A query goes to a second set where the first is full of waiting ones. Of 28 queries in eight sets of eight, nine or more
- * fall into one set with about seven keys in a hundred, 140 of the two thousand here; that both of their sets are full, or
- * that these are the same one, happens with far fewer. Only those queries are lost, and each of them is counted. */
+/* A query goes to a second set where the first is full of waiting ones. Of 28 queries in eight sets of eight, nine or
+ * more fall into one set with about seven keys in a hundred, 140 of the two thousand here; that both of their sets are
+ * full, or that these are the same one, happens with far fewer. Only those queries are lost, and each of them is
+ * counted. */
 static void full_sets_spill(void)
 {
     unsigned dropped = 0;
@@ -94,8 +95,8 @@ static void many_are_answered_from_elsewhere(void)
     scene_end(&s);
 }
 
-/* Of those that wait for an answer from elsewhere, too, the oldest give way: the newest is always found, however many came
- * and went before it. */
+/* Of those that wait for an answer from elsewhere, too, the oldest give way: the newest is always found, however many
+ * came and went before it. */
 static void the_newest_is_found_from_elsewhere(void)
 {
     scene s;

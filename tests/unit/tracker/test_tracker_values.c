@@ -306,9 +306,10 @@ static void announced_from_inside(void)
     }
 }
 
-/* A filter of two generations, 16384 notes each, remembers what was announced; each announcement makes two notes, so 17000
- * others are more than both hold. The records are in 2048 sets of eight: an old one is still there when fewer than eight
- * others came to its set, which is the case for 61 of 64 after 8000 others and for 48 after 12000, give or take four. */
+/* A filter of two generations, 16384 notes each, remembers what was announced; each announcement makes two notes, so
+ * 17000 others are more than both hold. The records are in 2048 sets of eight: an old one is still there when fewer
+ * than eight others came to its set, which is the case for 61 of 64 after 8000 others and for 48 after 12000, give or
+ * take four. */
 static void remembered_for_long(void)
 {
     enum { NUM = 64 };
@@ -383,7 +384,7 @@ static void a_token_for_two_ports(void)
 /* Given again, a token is as good as new. */
 static void a_token_that_is_given_again(void)
 {
-    for (int again = 0; again < 2; again++) {
+    for (unsigned again = 0; again < 2; again++) {
         scene s;
 
         scene_begin(&s);

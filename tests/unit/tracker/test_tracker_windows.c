@@ -31,7 +31,7 @@ static void at(scene *s, int64_t ns)
 }
 
 /* Each test runs at the edge itself and just beyond it. */
-#define FOR_EDGE(late) for (int late = 0; late < 2; late++)
+#define FOR_EDGE(late) for (unsigned late = 0; late < 2; late++)
 
 /* ---- queries and replies ---- */
 
