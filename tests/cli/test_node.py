@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""test_node.py: samples/lab/node, the reference implementation of docs/port-advertisement.rst, keeps each promise of the draft.
+"""test_node.py: samples/lab/node, the reference implementation of docs/port-advertisement.rst, keeps what the draft promises.
 
-The node runs with --script: its clock and its network are its standard input and output, so the test decides what arrives
-and when, and minutes pass at once. Nothing depends on the machine. Only the class Sockets uses real sockets and real time.
+The node runs with --script: its clock and its network are its standard input and output, so the test decides what
+arrives and when, and minutes pass at once. Only the class Sockets uses real sockets and real time.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import collections
@@ -51,7 +51,7 @@ def is_query(message, method=None):
     return message[b"y"] == b"q" and method in (None, message[b"q"])
 
 
-Sent = collections.namedtuple("Sent", "ms ip peer message data")  # by the node; peer is None where the test has none there
+Sent = collections.namedtuple("Sent", "ms ip peer message data")  # by the node; peer is None for an unknown endpoint
 
 
 class Peer:
@@ -80,8 +80,9 @@ class Node:
         self.silent = Peer("::1" if ":" in ip else "127.200.0.1", "silent")
         self.peers, self.ms, self.sent = {}, 0, []
         boots = [word for b in boot or (self.silent,) for word in ("--boot", endpoint_text(b.ip, b.port))]
+        pipe = subprocess.PIPE
         self.process = subprocess.Popen([PROGRAM, "--script", "--bind", endpoint_text(ip, 6881), *boots, *options],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         self.know(*boot)
 
     def know(self, *peers):
@@ -158,8 +159,8 @@ class Case(unittest.TestCase):
             process.communicate()
 
     def play(self, node, peers, until, seconds=MANY, **results):
-        """The peers answer each query, until until(seen) is true or so many seconds have passed. Returns what they have seen, as
-        (peer, message). results go into r; ip is the endpoint that they see, or says for each address which one."""
+        """The peers answer each query, until until(seen) is true or so many seconds have passed. Returns what they have seen,
+        as (peer, message). results go into r; ip is the endpoint that they see, or says for each address which one."""
         seen, ip = [], results.pop("ip", None)
         node.know(*peers)
         for _ in range(seconds):
@@ -278,7 +279,7 @@ class Answers(Case):
         self.assertEqual(self.one.nodes(self.peer.id), self.peer.id + self.peer.endpoint())
 
     def test_transaction_ids_are_random(self):
-        """Of eleven differences between consecutive ids, that two are equal twice happens by chance once in 10^16 runs."""
+        """That of eleven differences between consecutive ids fewer than ten are distinct happens once in 10^16 runs."""
         self.one = self.node(boot=[self.peer])
         ids = [int.from_bytes(self.one.first_query(self.peer)[b"t"], "big") for _ in range(12)]
         self.assertGreaterEqual(len({b - a for a, b in zip(ids, ids[1:])}), 10, ids)
@@ -332,15 +333,17 @@ class Answers(Case):
     def test_implied_port_is_not_p(self):
         torrent = node_id("torrent")
         token = self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"][b"token"]
-        self.one.ask(self.peer, "announce_peer", info_hash=torrent, implied_port=1, port=1, token=token, top={"p": 7777})
-        self.assertEqual(self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"][b"values"], [self.peer.endpoint()])
+        more = {"implied_port": 1, "port": 1, "token": token, "top": {"p": 7777}}
+        self.one.ask(self.peer, "announce_peer", info_hash=torrent, **more)
+        values = self.one.ask(self.peer, "get_peers", info_hash=torrent)[b"r"][b"values"]
+        self.assertEqual(values, [self.peer.endpoint()])
 
     def test_errors(self):
-        for method, arguments, code in (("hello", {}, 204), ("put", {"v": "x", "token": "t"}, 204), ("find_node", {}, 203),
-                                        ("get_peers", {}, 203), ("announce_peer", {"port": 1}, 203), ("contact", {}, 203),
-                                        ("contact", {"port": 0}, 203), ("contact", {"port": 65536}, 203),
-                                        ("contact", {"port": -1}, 203), ("contact", {"implied_port": 1}, 203),
-                                        ("contact", {"port": "6881"}, 203)):
+        for method, arguments, code in (
+                ("hello", {}, 204), ("put", {"v": "x", "token": "t"}, 204), ("find_node", {}, 203), ("get_peers", {}, 203),
+                ("announce_peer", {"port": 1}, 203), ("contact", {}, 203), ("contact", {"port": 0}, 203),
+                ("contact", {"port": 65536}, 203), ("contact", {"port": -1}, 203), ("contact", {"implied_port": 1}, 203),
+                ("contact", {"port": "6881"}, 203)):
             got = self.one.ask(self.peer, method, **arguments)
             self.assertEqual((got[b"y"], got[b"e"][0]), (b"e", code), (method, arguments))
             self.assertEqual(got[b"ip"], self.peer.endpoint())
@@ -410,7 +413,8 @@ class Honours(Case):
                      lambda t: error(t, 201, "busy", top={"p": self.forwarded.port})):
             self.setUp()
             self.one.ask(self.source, "ping")
-            self.one.send(self.source, response(self.one.first_query(self.source)[b"t"], self.source.id))  # now it is known
+            asked = self.one.first_query(self.source)
+            self.one.send(self.source, response(asked[b"t"], self.source.id))  # now it is known
             self.one.send(self.source, make(self.one.first_query(self.source)[b"t"]))
             self.try_once()
             self.follows()
@@ -473,7 +477,7 @@ class Honours(Case):
         self.not_followed()
 
     def test_hearsay_is_asked(self):
-        """The node names no endpoint that it only heard of: it asks there first. The right node or another may answer."""
+        """The node names no endpoint that it only heard of: it asks there first. Another node than the named may answer."""
         gossip = Peer("127.5.0.1")
         self.one.ask(gossip, "ping")
         named = b"".join(node_id(n) + p.endpoint() for n, p in (("other", self.source), ("y", self.forwarded)))
@@ -532,7 +536,8 @@ class Limits(Case):
 
     def test_ports_that_are_none(self):
         node, peer, victim = self.node(), Peer("127.1.0.1"), Peer("127.2.0.1")
-        for n, port in enumerate((0, 65536, 65536 + 6881, 70000, -1, -2**63, 2**63 - 1, 1, 53, 80, 1023, "6881", [6881])):
+        ports = 0, 65536, 65536 + 6881, 70000, -1, -2**63, 2**63 - 1, 1, 53, 80, 1023, "6881", [6881]
+        for n, port in enumerate(ports):
             claimant = Peer("127.3.0.%d" % (n + 1))
             node.ask(claimant, "ping", top={"p": port})
             node.ask(claimant, "contact", port=port, t="cc")
@@ -576,12 +581,13 @@ class Limits(Case):
         self.assertEqual(self.tried(node), 1)
 
     def test_one_ping_for_an_address(self):
-        """An address gets one ping a minute, whichever its ports and the nodes that claim them; its neighbour is another."""
+        """An address gets one ping a minute, however many ports are claimed; the neighbouring address is another."""
         node, peers = self.node(), [Peer("127.1.0.1", "n%d" % n) for n in range(40)] + [Peer("127.1.0.2")]
         for second in range(179):
             for n, p in enumerate(peers):
                 port = peers[n - 1].port
-                node.send(p, query("contact", "aa", p.id, port=port) if n % 2 else query("ping", "aa", p.id, top={"p": port}))
+                by_contact, by_p = {"port": port}, {"top": {"p": port}}
+                node.send(p, query("contact", "aa", p.id, **by_contact) if n % 2 else query("ping", "aa", p.id, **by_p))
             node.wait()
         one = [(ms, "127.1.0.1") for ms in (0, 60_000, 120_000)]
         self.assertEqual(sorted(self.pings(node)), sorted(one + [(0, "127.1.0.2")]))  # its one claim did not answer
@@ -779,7 +785,7 @@ class Says(Case):
         self.assertEqual(node.end()["contacts"], 0)
 
     def test_after_a_minute_a_mapping_is_gone(self):
-        """The node asks the peer after a second, which opens a mapping for a minute: queries after that are unsolicited."""
+        """The node asks the peer after a second, which opens a mapping for a minute. A later query is unsolicited."""
         for seconds, unsolicited in (60.999, 1), (61, 2):
             node, peer = self.node(), Peer("127.1.0.1")
             node.ask(peer, "ping")
@@ -800,7 +806,7 @@ class Says(Case):
         self.assertEqual(node.end()["unsolicited"], 3)
 
     def test_fifty_nodes(self):
-        """All nodes that a response names are asked, in that order, and the nearest eight of those that answer are named."""
+        """All nodes that a response names are asked, in that order; find_node returns the nearest eight that answered."""
         boot, peers, target = Peer("127.1.0.1"), self.circle(*("127.2.%d.1" % n for n in range(50))), node_id("target")
         node, named = self.node(boot=[boot]), b"".join(p.id + p.endpoint() for p in peers)
         node.send(boot, response(node.first_query(boot)[b"t"], boot.id, nodes=named))
@@ -815,7 +821,8 @@ class Says(Case):
         for p in peers:
             node.ask(p, "ping")
         got = node.nodes(target, peers[0])
-        nearest = sorted((p.id for p in [boot] + peers), key=lambda x: int.from_bytes(x, "big") ^ int.from_bytes(target, "big"))
+        distance = lambda x: int.from_bytes(x, "big") ^ int.from_bytes(target, "big")  # noqa: E731
+        nearest = sorted((p.id for p in [boot] + peers), key=distance)
         self.assertEqual([got[n:n + 20] for n in range(0, len(got), 26)], nearest[:8])
         self.assertEqual(node.end()["unsolicited"], 0)
 
@@ -855,10 +862,11 @@ class Hostile(Case):
         seed = random.Random(42)
         node, peer = self.node("--contact-port", "6881"), Peer("127.1.0.1")
         ids, place = node_id("torrent"), peer.endpoint()
+        top = {"ip": place, "p": 6881}
         stock = [query("ping", "aa", peer.id, top={"p": peer.port}), query("find_node", "aa", peer.id, target=ids),
                  query("get_peers", "aa", peer.id, info_hash=ids), query("contact", "aa", peer.id, port=6881),
                  query("announce_peer", "aa", peer.id, info_hash=ids, port=6881, token=b"x" * 8, implied_port=1),
-                 response("aa", peer.id, nodes=peer.id + place, values=[place], p=6881, token="t", top={"ip": place, "p": 6881}),
+                 response("aa", peer.id, nodes=peer.id + place, values=[place], p=6881, token="t", top=top),
                  error("aa", 203, "no", top={"p": 6881}), bencode({"y": "q"}), b"", b"d", b"de", b"d1:ad2:id20:"]
         for n in range(6000):
             data = bytearray(seed.choice(stock))
@@ -878,7 +886,6 @@ class Hostile(Case):
             if n % 10 == 0:
                 node.wait(0.2)
             for asked in peer.queries():  # the node's own queries: the stock answers them, too
-                top = {"ip": place, "p": 6881}
                 stock[5] = response(asked[b"t"], peer.id, nodes=peer.id + place, values=[place], p=6881, top=top)
                 stock[6] = error(asked[b"t"], 203, "no", top={"p": 6881})
         self.assertIn(b"r", node.ask(peer, "ping", t="end"))
@@ -940,7 +947,8 @@ class Sockets(Case):
                 self.assertEqual(bdecode(s.recvfrom(2048)[0])[b"q"], b"find_node")
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=WAIT)
-            self.assertEqual((out, err, process.returncode), ("nodes 0 unsolicited 1 tried 0 verified 0 contacts 0\n", "", 0))
+            self.assertEqual((err, process.returncode), ("", 0))
+            self.assertEqual(out, "nodes 0 unsolicited 1 tried 0 verified 0 contacts 0\n")
 
     def test_taken_port(self):
         taken = self.socket("127.1.0.1")
@@ -957,14 +965,14 @@ class Options(Case):
                     ["--bind", "127.0.0.1", *good[2:]], ["--bind", "[::1:1", *good[2:]], ["--bind", "::1:1", *good[2:]],
                     ["--bind", "127.0.0.1:0", *good[2:]], ["--bind", "127.0.0.1:65536", *good[2:]],
                     [*good[:2], "--boot", "127.0.0.1:2,"], good[:2] + good[2:] * 9):
-            done = subprocess.run([PROGRAM, *bad], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=WAIT)
+            done = subprocess.run([PROGRAM, *bad], capture_output=True, text=True, timeout=WAIT)
             self.assertEqual(done.returncode, 2, bad)
             self.assertIn("usage:", done.stderr, bad)
 
     def test_a_script_with_an_error(self):
         words = [PROGRAM, "--script", "--bind", "127.0.0.1:1", "--boot", "127.0.0.1:2"]
         for script in "x\n", "5\n4\n", "0 here 00\n", "0 127.0.0.1:0 00\n":
-            done = subprocess.run(words, input=script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=WAIT)
+            done = subprocess.run(words, input=script, capture_output=True, text=True, timeout=WAIT)
             self.assertEqual(done.returncode, 2, script)
             self.assertIn("not a time, or a time and a packet: " + script.splitlines()[-1], done.stderr)
 
