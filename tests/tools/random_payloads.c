@@ -1,8 +1,8 @@
 /* random_payloads.c: how many of COUNT random payloads are taken as KRPC, for false_positives.py.
  *
  * A tenth begins with d and a digit, and a tenth is made of the bytes that bencode is made of. They come from eight
- * endpoints, none of which ever sent a message, so that the tracker's answer is the one that users get. Prints "N taken
- * of COUNT" and, of the first that are taken, the bytes. The same for the same COUNT on any machine.
+ * endpoints, none of which ever sent a message, so that the tracker's answer is the one that users get. Prints "N taken of
+ * COUNT" and, of the first that are taken, the bytes. The same for the same COUNT on any machine.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

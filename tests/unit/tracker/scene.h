@@ -38,8 +38,8 @@ typedef struct scene {
     bool done_in_order;
 } scene;
 
-/* A finding without a text of its own has no place and no numbers beside those that its rule tells; no text begins
- * where the message begins. */
+/* A finding without a text of its own has no place and no numbers beside those that its rule tells; no text begins where
+ * the message begins. */
 static inline void scene_emit(void *ctx, const krpc_finding *finding)
 {
     scene *s = ctx;

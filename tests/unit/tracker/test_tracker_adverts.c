@@ -378,8 +378,7 @@ static void port_message_of_one_of_two(void)
     scene_end(&s);
 }
 
-/* Two hosts with the same client, and the same port, of which the NAT kept one: what both of them say is right for
- * one. */
+/* Two hosts with the same client, and the same port, of which the NAT kept one: what both of them say is right for one. */
 static void port_message_of_two_that_chose_alike(void)
 {
     static const char *const clients[] = {"LT", "UT"};

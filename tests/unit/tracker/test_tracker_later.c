@@ -69,8 +69,8 @@ static void an_error_is_said_once(void)
     scene_end(&s);
 }
 
-/* Behind the receiver's address is another node, who was not told: what he does has other reasons. The receiver himself
- * may come by another port of his NAT. */
+/* Behind the receiver's address is another node, who was not told: what he does has other reasons. The receiver himself may
+ * come by another port of his NAT. */
 static void another_node_of_the_receiver_was_not_told(void)
 {
     scene s;

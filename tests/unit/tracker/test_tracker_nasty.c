@@ -1,7 +1,7 @@
 /* test_tracker_nasty.c: captures that nobody planned: nothing that is said of them may be wrong.
  *
- * A NAT that rebinds in the middle, hosts that chose alike, ports that are used again, captures that begin in the
- * middle or hold one direction, mirrored packets, clocks that are set back, and nodes with several addresses.
+ * A NAT that rebinds in the middle, hosts that chose alike, ports that are used again, captures that begin in the middle or
+ * hold one direction, mirrored packets, clocks that are set back, and nodes with several addresses.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -72,8 +72,8 @@ static void seen_by_all(scene *s, const char *outside)
     }
 }
 
-/* A port that is told to somebody who does not say what he sees: before anybody saw the node, when it was on the first
- * of two outside ports, in the silence between them, and when it was on the second. */
+/* A port that is told to somebody who does not say what he sees: before anybody saw the node, when it was on the first of
+ * two outside ports, in the silence between them, and when it was on the second. */
 static void what_was_said_in_between(void)
 {
     static const struct {

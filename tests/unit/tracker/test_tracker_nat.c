@@ -1,8 +1,7 @@
 /* test_tracker_nat.c: what observations prove about a NAT, and what they do not.
  *
- * The false positives are those of section 3.4 of the wire reference: liars, a responder in the same network, an
- * address without a port, stale replies, swapped bytes, expiry and reallocation, cloned ids, forwarded ports, tiny
- * payloads.
+ * The false positives are those of section 3.4 of the wire reference: liars, a responder in the same network, an address
+ * without a port, stale replies, swapped bytes, expiry and reallocation, cloned ids, forwarded ports, tiny payloads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -660,8 +659,7 @@ static void a_restart_is_no_dependence(void)
     scene_end(&s);
 }
 
-/* One of the two ports only shows itself when it answers: it is a forwarded one, and used for queries while a flow
- * lives. */
+/* One of the two ports only shows itself when it answers: it is a forwarded one, and used for queries while a flow lives. */
 static void a_forwarded_port_is_no_dependence(void)
 {
     scene s;

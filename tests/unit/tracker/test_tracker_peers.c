@@ -271,8 +271,8 @@ static void the_client_that_speaks(void)
     }
 }
 
-/* A node that does not say what it is may be Transmission, and none of those that always say it. Who says one letter
- * and a zero says something. */
+/* A node that does not say what it is may be Transmission, and none of those that always say it. Who says one letter and a
+ * zero says something. */
 static void a_client_that_does_not_say(void)
 {
     static const struct {

@@ -95,8 +95,8 @@ static void many_are_answered_from_elsewhere(void)
     scene_end(&s);
 }
 
-/* Of those that wait for an answer from elsewhere, too, the oldest give way: the newest is always found, however many
- * came and went before it. */
+/* Of those that wait for an answer from elsewhere, too, the oldest give way: the newest is always found, however many came
+ * and went before it. */
 static void the_newest_is_found_from_elsewhere(void)
 {
     scene s;
