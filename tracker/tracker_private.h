@@ -48,9 +48,13 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 #endif
 }
 
+/* c goes through both multiplications. Through one of them, small differences, such as those between consecutive ports,
+ * hardly change the bits that choose a set, and with one key in two hundred such ports share a set. */
 static inline uint64_t hash_words(const hash_key *key, uint64_t a, uint64_t b, uint64_t c)
 {
-    return hash_fold(hash_fold(a ^ key->k[0], b ^ key->k[1]) ^ key->k[2], c ^ key->k[3]);
+    uint64_t spread = c * UINT64_C(0x9e3779b97f4a7c15);
+
+    return hash_fold(hash_fold(a ^ key->k[0], b ^ spread ^ key->k[1]) ^ key->k[2], c ^ key->k[3]);
 }
 
 /* Of the address only. */

@@ -48,7 +48,9 @@ static uint64_t hash_t(const tracker *t, const uint8_t *id, uint32_t len)
 /* querier is the hash of its endpoint. */
 static uint64_t alt_key(const tracker *t, uint64_t querier, const uint8_t *id, uint32_t len)
 {
-    return hash_fold(querier ^ t->key.k[1], hash_t(t, id, len) ^ t->key.k[0]);
+    uint64_t once = hash_fold(querier ^ t->key.k[1], hash_t(t, id, len) ^ t->key.k[0]);
+
+    return hash_fold(once ^ t->key.k[2], t->key.k[1]); /* consecutive ids differ too little after one */
 }
 
 static uint64_t full_key(const tracker *t, uint64_t alt, const krpc_endpoint *responder)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# frame_differential.py: holds the frame reader against tshark, frame by frame.
+# frame_differential.py: compares the frame reader with tshark, frame by frame.
 #
 # frame_differential.py [--dump FRAME_DUMP] [--links LINKS_PY] [CAPTURE...]
 # compares on every capture that links.py makes, and on those named: whether there is a UDP datagram, a TCP segment or
@@ -40,12 +40,22 @@ def from_tshark(capture):
         yield int(values[0][0]), innermost(dict(zip(COLUMNS, values)))
 
 
+def layers_of(field):
+    """The layers of a frame. Wireshark 4.4 dissects the IP after MPLS, but does not list it: packet-mpls.c calls it by its first
+    nibble with add_proto_name false."""
+    layers = field["frame.protocols"][0].split(":") if field["frame.protocols"] else []
+    if "mpls" in layers:
+        missing = [ip for ip in ("ip", "ipv6") if len(field[ip + ".src"]) > layers.count(ip)]
+        after = layers.index("mpls") + 1
+        layers[after:after] = missing[:1]
+    return layers
+
+
 def innermost(field):
     """The last datagram of a frame, as tshark lists its layers: (protocol, src, sport, dst, dport, length, payload)."""
-    layers = field["frame.protocols"][0].split(":") if field["frame.protocols"] else []
     num_seen = {"ip": 0, "ipv6": 0, "udp": 0, "tcp": 0}
     addresses, found = None, None
-    for layer in layers:
+    for layer in layers_of(field):
         if layer in ("ip", "ipv6"):
             at = num_seen[layer]
             num_seen[layer] += 1

@@ -59,7 +59,7 @@ class Help(unittest.TestCase):
                 self.assertIn(f"--{option}".encode(), result.stderr)
             with folder() as where:  # of --output
                 for option in options(command):
-                    taken = run(command, f"--{option}", "1", cwd=where, stdin=subprocess.DEVNULL, timeout=60)
+                    taken = run(command, f"--{option}", "1", cwd=where, stdin=subprocess.DEVNULL, timeout=600)
                     self.assertNotIn(b"Unknown option", taken.stderr)
 
 

@@ -21,7 +21,7 @@
 #define TOKEN_LEN      20
 #define LEN(array)     (sizeof(array) / sizeof(array)[0])
 
-struct self self = {.silence = 600, .speed = 1};
+struct self self = {.silence = 600};
 
 static struct pollfd in = {.events = POLLIN}; /* the one socket: IPv6, and IPv4 by mapped addresses */
 static volatile sig_atomic_t stopped;
@@ -38,8 +38,11 @@ int64_t now_ms(void)
 {
     struct timespec t;
 
+    if (self.script) {
+        return script_now_ms();
+    }
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000) * self.speed + 1;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
 }
 
 static struct sockaddr_in6 to_sockaddr(const krpc_endpoint *e)
@@ -65,7 +68,12 @@ static void send_message(krpc_builder *b, const krpc_endpoint *to)
         krpc_builder_int(b, KRPC_P, self.contact_port);
     }
     len = krpc_builder_encode(b, packet, sizeof packet);
-    if (!b->full && len <= sizeof packet) {
+    if (b->full || len > sizeof packet) {
+        return;
+    }
+    if (self.script) {
+        script_send(to, packet, len);
+    } else {
         sendto(in.fd, packet, len, 0, (struct sockaddr *)&address, sizeof address);
     }
 }
@@ -288,39 +296,45 @@ static void answer(const krpc_message *m, const uint8_t *data, const krpc_endpoi
     send_message(&b, from);
 }
 
-static void receive(void)
+void receive(const uint8_t *data, size_t len, const krpc_endpoint *from)
+{
+    const uint8_t *id;
+    krpc_message m;
+
+    if (len == 0 || from->addr_len != self.bind.addr_len) {
+        return;
+    }
+    krpc_message_decode(&m, data, len, len, NULL);
+    id = krpc_message_id(&m, data);
+    if (m.status != BENCODE_DONE || !krpc_has(&m, KRPC_T) || (id == NULL && m.type != KRPC_ERROR)) {
+        return;
+    }
+    if (m.type == KRPC_QUERY) {
+        count_query(id, from);
+        answer(&m, data, from);
+        if (number(&m, KRPC_RO) == 0) { /* BEP 43: nobody asks a read-only node anything */
+            hear_of(id, from);
+            read_ports(&m, data, from, id, NULL);
+        }
+    } else if (m.type != KRPC_TYPE_UNKNOWN && number(&m, KRPC_RO) == 0) {
+        on_answer(&m, data, from, id);
+    }
+}
+
+static void receive_from_socket(void)
 {
     struct sockaddr_in6 address = {0};
     socklen_t size = sizeof address;
     uint8_t data[2048];
     ssize_t len = recvfrom(in.fd, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&address, &size);
     size_t skip = IN6_IS_ADDR_V4MAPPED(&address.sin6_addr) ? 12 : 0;
-    const uint8_t *id;
     krpc_endpoint from;
-    krpc_message m;
 
     krpc_endpoint_set(&from, address.sin6_addr.s6_addr + skip, 16 - skip, ntohs(address.sin6_port));
-    if (len <= 0 || from.addr_len != self.bind.addr_len) {
-        return;
-    }
-    krpc_message_decode(&m, data, (size_t)len, (size_t)len, NULL);
-    id = krpc_message_id(&m, data);
-    if (m.status != BENCODE_DONE || !krpc_has(&m, KRPC_T) || (id == NULL && m.type != KRPC_ERROR)) {
-        return;
-    }
-    if (m.type == KRPC_QUERY) {
-        count_query(id, &from);
-        answer(&m, data, &from);
-        if (number(&m, KRPC_RO) == 0) { /* BEP 43: nobody asks a read-only node anything */
-            hear_of(id, &from);
-            read_ports(&m, data, &from, id, NULL);
-        }
-    } else if (m.type != KRPC_TYPE_UNKNOWN && number(&m, KRPC_RO) == 0) {
-        on_answer(&m, data, &from, id);
-    }
+    receive(data, len > 0 ? (size_t)len : 0, &from);
 }
 
-static void tick(int64_t now) /* once a second */
+void tick(int64_t now)
 {
     unsigned random;
 
@@ -348,7 +362,7 @@ static void on_signal(int number)
     stopped = number;
 }
 
-static bool parse_endpoint(krpc_endpoint *out, const char *text)
+bool parse_endpoint(krpc_endpoint *out, const char *text)
 {
     char host[46];
     uint8_t addr[16];
@@ -368,7 +382,7 @@ static bool parse_options(int argc, char **argv)
 {
     const struct option known[] = {{"bind", 1, NULL, 'b'},         {"boot", 1, NULL, 'o'},
                                    {"contact-port", 1, NULL, 'c'}, {"silence", 1, NULL, 's'},
-                                   {"after", 1, NULL, 'a'},        {"speed", 1, NULL, 'f'},
+                                   {"after", 1, NULL, 'a'},        {"script", 0, &self.script, 1},
                                    {"no-p", 0, &self.no_p, 1},     {"no-contact", 0, &self.no_contact, 1},
                                    {"ignore", 0, &self.ignore, 1}, {0}};
     bool good = true;
@@ -380,44 +394,58 @@ static bool parse_options(int argc, char **argv)
             (which == 'o' && self.num_boot < LEN(self.boot) && parse_endpoint(&self.boot[self.num_boot++], optarg)) ||
             (which == 'c' && sscanf(optarg, "%5d", &self.contact_port) == 1) ||
             (which == 's' && sscanf(optarg, "%5d", &self.silence) == 1) ||
-            (which == 'a' && sscanf(optarg, "%5d", &self.after) == 1) ||
-            (which == 'f' && sscanf(optarg, "%5d", &self.speed) == 1);
+            (which == 'a' && sscanf(optarg, "%5d", &self.after) == 1);
     }
     return good && optind == argc && self.bind.port != 0 && self.num_boot > 0 && self.contact_port >= 0 &&
-           self.contact_port <= 65535 && self.speed > 0;
+           self.contact_port <= 65535;
 }
 
-int main(int argc, char **argv)
+static bool open_socket(void)
 {
-    struct sockaddr_in6 address;
-    int64_t now, next_tick = 0;
+    struct sockaddr_in6 address = to_sockaddr(&self.bind);
 
-    if (!parse_options(argc, argv)) {
-        fputs("usage: krpc-node --bind ADDR:PORT --boot ADDR:PORT... [options, see ../README.md]\n", stderr);
-        return 2;
-    }
-    address = to_sockaddr(&self.bind);
     in.fd = socket(AF_INET6, SOCK_DGRAM, 0);
     if (in.fd < 0 || bind(in.fd, (struct sockaddr *)&address, sizeof address) != 0) {
         perror("krpc-node: bind");
-        return 2;
+        return false;
     }
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
-    gcry_check_version(NULL);
-    gcry_randomize(self.id, sizeof self.id, GCRY_STRONG_RANDOM);
-    gcry_randomize(secret, sizeof secret, GCRY_STRONG_RANDOM);
-    self.start_ms = self.unsolicited_ms = now_ms();
     puts("listening");
     fflush(stdout);
+    return true;
+}
+
+static void run(void)
+{
+    int64_t now, next_tick = 0;
+
     while (!stopped) {
         now = now_ms();
         if (now >= next_tick) {
             next_tick = now + 1000;
             tick(now);
-        } else if (poll(&in, 1, (int)((next_tick - now) / self.speed) + 1) > 0) {
-            receive();
+        } else if (poll(&in, 1, (int)(next_tick - now) + 1) > 0) {
+            receive_from_socket();
         }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (!parse_options(argc, argv)) {
+        fputs("usage: krpc-node --bind ADDR:PORT --boot ADDR:PORT... [options, see ../README.md]\n", stderr);
+        return 2;
+    }
+    gcry_check_version(NULL);
+    gcry_randomize(self.id, sizeof self.id, GCRY_STRONG_RANDOM);
+    gcry_randomize(secret, sizeof secret, GCRY_STRONG_RANDOM);
+    self.start_ms = self.unsolicited_ms = now_ms();
+    if (self.script ? !script_run() : !open_socket()) {
+        return 2;
+    }
+    if (!self.script) {
+        run();
     }
     printf("nodes %u unsolicited %u tried %u verified %u contacts %u\n", self.num_nodes, self.unsolicited, self.tried,
            self.verified, self.contacts);

@@ -15,6 +15,7 @@
 #include <krpc/rules.h>
 #include <tracker/tracker.h>
 
+#include "test_key.h"
 #include "unit.h"
 
 #define MS      INT64_C(1000000)
@@ -61,9 +62,13 @@ static inline void scene_done(void *ctx, const tracker_advert *advert)
     s->num_done++;
 }
 
+/* scene_begin_with starts a scene with other options than the tracker's own. Without a hash key it gets test_key 0. */
 static inline void scene_begin_with(scene *s, tracker_options *options)
 {
     memset(s, 0, sizeof *s);
+    if (!test_key_is_set(options)) {
+        test_key_set(options, 0);
+    }
     options->advert_done = scene_done;
     options->ctx = s;
     s->t = tracker_new(options);
@@ -76,9 +81,8 @@ static inline void scene_begin_with(scene *s, tracker_options *options)
 
 static inline void scene_begin(scene *s)
 {
-    tracker_options options;
+    tracker_options options = {0};
 
-    memset(&options, 0, sizeof options);
     scene_begin_with(s, &options);
 }
 

@@ -11,9 +11,9 @@
 #define R1 "192.0.2.1:7001"
 #define R2 "192.0.2.2:7002"
 
-static void begin(scene *s, tracker_options *o, int key)
+static void begin(scene *s, tracker_options *o, unsigned key)
 {
-    memset(o->hash_key, 1 + key, sizeof o->hash_key);
+    test_key_set(o, key);
     scene_begin_with(s, o);
 }
 
@@ -22,7 +22,7 @@ static void old_advertisements_of_others(void)
 {
     int honoured = 0;
 
-    for (int key = 0; key < 10; key++) {
+    for (unsigned key = 0; key < 10; key++) {
         tracker_options o;
         scene s;
         char other[32];
@@ -49,7 +49,7 @@ static void nodes_of_another_address(void)
 {
     int many = 0;
 
-    for (int key = 0; key < 100; key++) {
+    for (unsigned key = 0; key < 100; key++) {
         tracker_options o;
         scene s;
         char other[32];
@@ -76,7 +76,7 @@ static void an_id_on_many_ports(void)
 {
     int shared = 0;
 
-    for (int key = 0; key < 50; key++) {
+    for (unsigned key = 0; key < 50; key++) {
         tracker_options o;
         scene s;
         char other[32];
@@ -104,7 +104,7 @@ static void ids_beside_one_on_many_ports(void)
 {
     int shared = 0;
 
-    for (int key = 0; key < 200; key++) {
+    for (unsigned key = 0; key < 200; key++) {
         tracker_options o;
         scene s;
         char other[32];

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <tracker/tracker.h>
 
+#include "test_key.h"
 #include "unit.h"
 
 static const char key_hex[] = "77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548";
@@ -24,6 +25,14 @@ static void take(void *ctx, const krpc_finding *finding)
 {
     (void)ctx;
     fired[finding->rule]++;
+}
+
+static tracker *new_tracker(uint32_t max_items)
+{
+    tracker_options options = {.max_items = max_items};
+
+    test_key_set(&options, 0);
+    return tracker_new(&options);
 }
 
 static void unhex(uint8_t *out, const char *hex)
@@ -107,7 +116,7 @@ static unsigned wrong(void)
 
 static void signatures(void)
 {
-    tracker *t = tracker_new(NULL);
+    tracker *t = new_tracker(0);
     uint8_t sig[64];
 
     memset(fired, 0, sizeof fired);
@@ -126,7 +135,7 @@ static void signatures(void)
 
 static void targets(void)
 {
-    tracker *t = tracker_new(NULL);
+    tracker *t = new_tracker(0);
 
     memset(fired, 0, sizeof fired);
     get(t, immutable_hex, "Hello World!", NULL);
@@ -138,8 +147,7 @@ static void targets(void)
 
 static void only_so_many(void)
 {
-    const tracker_options options = {.max_items = 3};
-    tracker *t = tracker_new(&options);
+    tracker *t = new_tracker(3);
     tracker_stats stats;
     uint8_t sig[64];
 
@@ -177,7 +185,7 @@ static void scrape(tracker *t, uint32_t frame, bool asked)
 
 static void filters_that_nobody_asked_for(void)
 {
-    tracker *t = tracker_new(NULL);
+    tracker *t = new_tracker(0);
 
     memset(fired, 0, sizeof fired);
     scrape(t, 1, true);
@@ -203,7 +211,7 @@ static void a_stream_out_of_step(void)
     static const char handshake[] = "\023BitTorrent protocol\0\0\0\0\0\020\0\1aaaaaaaaaaaaaaaaaaaa-LT20B0-alicealice12";
     static const char port[] = "\0\0\0\3\11\x1a\xe1";
     static const char noise[] = "\xff\xfe\xfdthis is no length that a message has, and more of it";
-    tracker *t = tracker_new(NULL);
+    tracker *t = new_tracker(0);
 
     memset(fired, 0, sizeof fired);
     segment(t, 1, 0, TRACKER_TCP_SYN, "", 0);

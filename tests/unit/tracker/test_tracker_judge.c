@@ -143,7 +143,7 @@ static void each_sees_another(void)
 /* One remote reports the inside port twice, between two that agree about another port, or before a single other one. */
 static void the_inside_port_cannot_be_made_up(void)
 {
-    for (int agree = 0; agree < 2; agree++) {
+    for (unsigned agree = 0; agree < 2; agree++) {
         scene s;
 
         scene_begin(&s);
@@ -263,8 +263,10 @@ static void which_side_is_inside(void)
     }
 }
 
-/* Many queries wait to be seen on the other side: the oldest are replaced, and before them those that were seen on
- * both. */
+/* Many queries wait for their other side at once. Where a place has no room, one that has found its other side is
+ * evicted first, then the oldest. There are 512 places of four, so hardly any of the hundred that matter share a place
+ * with three others of them, and only those can be lost: about one place in thirty runs. Without that order nearly all
+ * of them are. */
 static void many_wait_for_their_other_side(void)
 {
     for (int found = 0; found < 2; found++) {
@@ -273,11 +275,8 @@ static void many_wait_for_their_other_side(void)
         size_t len[100];
         char remote[32];
         char t[3] = "aa";
-        tracker_options o;
 
-        memset(&o, 0, sizeof o);
-        memset(o.hash_key, 7, sizeof o.hash_key); /* no five of the hundred share a place */
-        scene_begin_with(&s, &o);
+        scene_begin(&s);
         s.step = MS / 10;
         for (int i = 0; i < 4000; i++) {
             int waits = found != 0 ? i : i - 3900; /* the first ones, or the last ones */
@@ -303,7 +302,7 @@ static void many_wait_for_their_other_side(void)
             say_again(&s, OUT1, remote);
         }
         CU_ASSERT_EQUAL(node_of(&s, L).nat.num_kept, 1);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].observers, 100);
+        CU_ASSERT(node_of(&s, L).nat.external[0].observers >= 80);
         scene_end(&s);
     }
 }

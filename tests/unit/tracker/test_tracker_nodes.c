@@ -183,7 +183,7 @@ static void whoever_is_longest_silent_gives_way(void)
     char one[32];
 
     memset(&options, 0, sizeof options);
-    memset(options.hash_key, 7, sizeof options.hash_key);
+    test_key_set(&options, 7);
     options.max_nodes = 16;
     scene_begin_with(&s, &options);
     for (int i = 0; i < 200; i++) {
@@ -250,12 +250,12 @@ static void a_read_only_node_that_answers_is_told_once(void)
 #define ROOM 20 /* nodes: four sets of sixteen places */
 #define TO   "203.0.113.1:6881"
 
-static void begin_with_room(scene *s, int key, uint32_t max)
+static void begin_with_room(scene *s, unsigned key, uint32_t max)
 {
     tracker_options options;
 
     memset(&options, 0, sizeof options);
-    memset(options.hash_key, key, sizeof options.hash_key);
+    test_key_set(&options, key);
     options.max_nodes = max;
     scene_begin_with(s, &options);
 }
@@ -276,17 +276,20 @@ static bool is_there(const scene *s, const char *endpoint)
     return tracker_node_find(s->t, &e, &found);
 }
 
-/* Do two share a set? Then the second one replaces the first, which is the least recently heard. */
+/* share_a_set returns whether b, as a new node, evicts a, which is silent for longer than any other node. Where the set
+ * of b is empty, the first record of all is evicted: that is another one. */
 static bool share_a_set(int a, int b)
 {
     scene s;
     bool gone;
 
     begin_with_room(&s, 7, ROOM);
+    SAY(&s, numbered(1000), TO, PING);
     SAY(&s, numbered(a), TO, PING);
-    for (int i = 1; i < ROOM; i++) {
+    for (int i = 1; i < ROOM - 1; i++) {
         SAY(&s, numbered(1000 + i), TO, PING);
     }
+    SAY(&s, numbered(1000), TO, PING, .t = "ab");
     SAY(&s, numbered(b), TO, PING);
     gone = !is_there(&s, numbered(a));
     scene_end(&s);
@@ -363,7 +366,7 @@ static void neighbours_are_found_whoever_gave_way(void)
 {
     unsigned seen[NEIGHBOURS + 1] = {0};
 
-    for (int key = 1; key <= 40; key++) {
+    for (unsigned key = 1; key <= 40; key++) {
         scene s;
 
         begin_with_room(&s, key, 257);

@@ -7,27 +7,29 @@
 #define Q "192.0.2.1:1000"
 #define R "198.51.100.1:7001"
 
-static void begin_with_room(scene *s, int key, uint32_t max)
+static void begin_with_room(scene *s, unsigned key, uint32_t max)
 {
     tracker_options o;
 
     memset(&o, 0, sizeof o);
     o.max_transactions = max;
-    memset(o.hash_key, key, sizeof o.hash_key);
+    test_key_set(&o, key);
     scene_begin_with(s, &o);
 }
 
-/* A query goes to its second set if the first is full of waiting ones. With one set for each key, some of the two
- * hundred keys would have a set of nine of 28; only one key has both sets full. */
+/* A query goes to a second set where the first is full of waiting ones. Of 28 queries in eight sets of eight, nine or
+ * more fall into one set with about seven keys in a hundred, 140 of the two thousand here; that both of their sets are
+ * full, or that these are the same one, happens with far fewer. Only those queries are lost, and each of them is
+ * counted. */
 static void full_sets_spill(void)
 {
     unsigned dropped = 0;
     unsigned lost = 0;
 
-    for (unsigned key = 1; key <= 200; key++) {
+    for (unsigned key = 1; key <= 2000; key++) {
         scene s;
 
-        begin_with_room(&s, (int)key, 64);
+        begin_with_room(&s, key, 64);
         for (int i = 0; i < 28; i++) {
             SAY(&s, Q, R, PING, .t = (char[]){'a', (char)('0' + i), 0}, .id = 'q');
         }
@@ -38,8 +40,8 @@ static void full_sets_spill(void)
         }
         scene_end(&s);
     }
-    CU_ASSERT_EQUAL(dropped, 1);
-    CU_ASSERT_EQUAL(lost, 1);
+    CU_ASSERT_EQUAL(dropped, lost);
+    CU_ASSERT(dropped <= 70);
 }
 
 /* Answered queries are stored only to recognise duplicates: they are replaced before those that wait, also where a

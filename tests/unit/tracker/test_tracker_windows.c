@@ -30,8 +30,8 @@ static void at(scene *s, int64_t ns)
     s->now = INT64_C(1700000000) * SECONDS + ns;
 }
 
-/* Each test runs at the limit, and directly after it. */
-#define FOR_EDGE(late) for (int late = 0; late < 2; late++)
+/* Each test runs at the edge itself and just beyond it. */
+#define FOR_EDGE(late) for (unsigned late = 0; late < 2; late++)
 
 /* ---- queries and replies ---- */
 

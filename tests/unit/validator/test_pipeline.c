@@ -10,7 +10,7 @@
 
 #include "input/pipeline.h"
 
-#define PATIENCE 20000 /* ms */
+#define PATIENCE 600000 /* ms after which the test gives up */
 
 typedef struct ends {
     uint32_t num;    /* batches that there are */
