@@ -160,10 +160,11 @@ scenario_pool() {
   home_of poolr lt tr quiet
 }
 
-# collision: the port is kept until two hosts choose the same one: two libtorrents and an aria2 with 6881
+# collision: the port is kept until two hosts choose the same one: two libtorrents, an aria2 and a quiet node with 6881
 scenario_collision() {
   nats=(crowd) scenario_seconds=90
-  home_of crowd lt ar tr quiet
+  home_of crowd lt ar tr
+  host crowd quiet dht=6881 args="--every 2-6"
   host crowd lt as=lt2 no=16 has=1
 }
 

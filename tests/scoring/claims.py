@@ -1,0 +1,183 @@
+"""claims.py: which port a receiver really sees, and what became of a port that was advertised."""
+# SPDX-License-Identifier: GPL-2.0-or-later
+import datetime
+import re
+
+SCORED = ('match', 'mismatch', 'unknown')
+STREAM = ('port_message', 'ltep_p', 'udp_tracker')
+LATEST = 900   # seconds that an outcome can come later: as krpcscope has it
+WAIT = 15      # a port that has not answered for so long is dead
+NEAR = 0.2     # conntrack writes its line after the packet
+
+
+def seconds(timestamp):
+    m = re.match(r'(.*?)(\.\d+)?(Z|[+-]\d\d:?\d\d)$', timestamp)
+    zone = '+0000' if m[3] == 'Z' else m[3].replace(':', '')
+    return datetime.datetime.strptime(m[1] + zone, '%Y-%m-%dT%H:%M:%S%z').timestamp() + float(m[2] or 0)
+
+
+class Claim:
+    """One advert record: truth is {'match'} or {'mismatch'}, or None with the reason why it cannot be scored."""
+
+    def __init__(self, truth, record, slack):
+        self.world, self.record = truth, record
+        self.when, self.near = seconds(record['timestamp']), NEAR + slack
+        self.src, self.dst = (record['src_ip'], record['src_port']), (record['dest_ip'], record['dest_port'])
+        self.port, self.channel = record.get('advertised_port', 0), record['channel']
+        self.socket = self.sender = None
+        self.real = self.src
+        self.truth, self.reason = self.judge()
+
+    def live(self, flows):
+        return [f for f in flows if f.begin - self.near <= self.when <= f.end + self.near]
+
+    def judge(self):
+        verdict = self.record['verdict']
+        if verdict not in SCORED:
+            return None, 'verdict %s' % verdict
+        if self.channel == 'lsd':
+            return None, 'local service discovery'
+        home = self.world.nat_of(self.src[0])
+        if home and (home.inside(self.dst[0]) or self.dst[0] in home.addresses) or self.src[0] == self.dst[0]:
+            return None, 'to its own LAN or its own public address'
+        seen = self.stream() if self.channel in STREAM else self.datagram()
+        if not seen:
+            return None, self.socket and 'no mapping to this receiver at that time' or 'sender not known'
+        equal = {p == self.port for p in seen}
+        if len(equal) > 1:
+            return None, 'seen on several ports at that time'
+        host = self.world.host_of.get(self.socket[0] if self.socket else self.src[0])
+        if verdict == 'unknown' and self.record.get('service') == 'peer' and host and host['dht_port'] != host['tcp_port']:
+            return None, 'a program with another port for peers'
+        return ({'match'} if True in equal else {'mismatch'}), None
+
+    def datagram(self):
+        """A KRPC message: the source port that the receiver gets."""
+        flows = self.world.sockets['udp']
+        if self.src in flows:
+            self.socket = self.src
+            return {f.out[1] for f in self.live(flows[self.src]) if f.dst == self.dst}
+        self.real = self.unmasked()
+        owners = self.owners('udp', self.real)
+        if len(owners) == 1:
+            self.socket = next(iter(owners))
+        elif not self.world.nat_of(self.real[0]) and not self.world.of_nat(self.real[0]):
+            self.socket = self.real
+        return {self.real[1]} if not self.world.nat_of(self.real[0]) else set()
+
+    def unmasked(self):
+        """The stranger behind an endpoint that the receiver's NAT made up."""
+        real = {f.who for f in self.live(self.world.sockets['udp'].get(self.dst, ())) if f.came and f.dst == self.src}
+        return next(iter(real)) if len(real) == 1 else self.src
+
+    def owners(self, proto, outside):
+        """The inside sockets that have this outside endpoint at that time, of the innermost NAT."""
+        return {f.src for f in self.live(self.world.by_out[proto].get(outside, ())) if not self.world.of_nat(f.src[0])}
+
+    def stream(self):
+        """PORT and the extension handshake: the outside port of the sender's DHT socket, towards this receiver."""
+        proto = self.record['proto'].lower()
+        if proto == 'udp':
+            self.real = self.unmasked()
+        inside = self.world.nat_of(self.real[0])
+        addresses = {self.real[0]} if inside or not self.world.of_nat(self.real[0]) else {s[0] for s in self.owners(proto, self.real)}
+        hosts = [self.world.host_of[a] for a in addresses if a in self.world.host_of]
+        if len(hosts) != 1 or len(addresses) != 1:
+            return set()
+        self.socket = next(iter(addresses)), int(hosts[0]['dht_port'])
+        if self.world.is_public(self.socket):
+            listening = self.channel == 'ltep_p' and proto == 'tcp' and self.real[1] == self.port
+            return {self.port if listening else self.socket[1]}
+        if self.channel == 'ltep_p' and proto == 'tcp': # a peer that names the very port on which it was called
+            flows = self.live(self.world.sockets['tcp'].get((self.socket[0], int(hosts[0]['tcp_port'])), ()))
+            if any(f.out[1] == self.port and (f.dst == self.dst or self.dst[0] in self.receivers() and f.dst[0] in self.receivers())
+                   for f in flows if f.came or f.src == self.src):
+                return {self.port}
+        flows = self.live(self.world.sockets['udp'].get(self.socket, ()))
+        near = [f for f in flows if f.who[0] in self.receivers()]
+        ports = {f.out[1] for f in near or flows}
+        return ports if near or len(ports) == 1 else set()
+
+    def receivers(self):
+        """The public addresses of the receiver."""
+        nat = self.world.nat_of(self.dst[0])
+        while nat and nat.uplink in self.world.nats:
+            nat = self.world.nats[nat.uplink]
+        return nat.addresses if nat else {self.dst[0]}
+
+    # ---------------------------------------------------------------------------------------- what became of it
+
+    def outcome(self):
+        """(the outcomes that the whole public segment bears out, reason): none where nothing happened to the port."""
+        if self.record['verdict'] == 'invalid' or not self.port:
+            return None, 'no port'
+        home = self.world.nat_of(self.src[0])
+        if home and (home.inside(self.dst[0]) or self.dst[0] in home.addresses):
+            return None, 'to its own LAN or its own public address'
+        where = self.where()
+        if not where:
+            return None, 'no mapping at that time'
+        words = set()
+        for out in where:
+            words |= self.borne_out((out[0], self.port), out)
+        here = self.src[0], self.port # on the segment of the capture, which may be a carrier's
+        if self.socket and any(s[0] != self.socket[0] for s in self.owners('udp', here) | self.forwarded(here)):
+            words.add('other-node')
+        return words, None
+
+    def borne_out(self, named, source):
+        """The outcomes for one public endpoint that was named, and the one that the sender has."""
+        public, peer = self.world.public, self.record.get('service') == 'peer'
+        sources = {source} | {f.out for f in self.world.sockets['udp'].get(self.socket, ())} - {named}
+        used = self.by_receiver(public.asked, {named}) or peer and self.by_receiver(public.called, {named})
+        given = self.by_receiver(public.handed_out, {named})
+        used_source, given_source = self.by_receiver(public.asked, sources), self.by_receiver(public.handed_out, sources)
+        if self.record.get('implied_port'):
+            right, wrong = given_source or used_source, given
+        else:
+            right, wrong = used or given, given_source if self.channel == 'announce_peer' else used_source
+        words = {'honoured'} if right else set()
+        if wrong and named != source:
+            words.add('not-honoured')
+        tried = public.asked.get(named) or public.refused.get(named) or peer and public.called.get(named)
+        if tried and not self.later(public.spoke.get(named, ()), -LATEST) and not (
+                peer and self.later(public.spoke_tcp.get(named, ()), -LATEST)):
+            words.add('dead')
+        if self.socket and any(s[0] != self.socket[0] for s in self.owners('udp', named) | self.forwarded(named)):
+            words.add('other-node')
+        return words
+
+    def by_receiver(self, events, endpoints):
+        """Whether the receiver did so later."""
+        return any(self.is_receiver(who) for e in endpoints for _, who in self.later(events.get(e, ())))
+
+    def is_receiver(self, who):
+        """Whether a public endpoint is of the receiver's host."""
+        if who[0] not in self.receivers():
+            return False
+        mine = self.hosts(self.dst, self.record['proto'].lower())
+        return not mine or bool({s[0] for s in self.world.who(who)} & mine or
+                                {f.src[0] for f in self.world.by_out['tcp'].get(who, ())} & mine)
+
+    def hosts(self, endpoint, proto):
+        """The addresses of the host that has an endpoint; nothing where that is not known."""
+        if self.world.nat_of(endpoint[0]) and not self.world.of_nat(endpoint[0]):
+            return {endpoint[0]}
+        return {f.src[0] for f in self.live(self.world.by_out[proto].get(endpoint, ())) if not self.world.of_nat(f.src[0])}
+
+    def is_source_port(self):
+        return all(out[1] == self.port for out in self.where())
+
+    def later(self, events, earliest=0.0):
+        return [e for e in events if self.when + earliest - self.near <= e[0] <= self.when + LATEST]
+
+    def forwarded(self, outside):
+        return {s for s, opened in self.world.open_ports.items() if outside in opened}
+
+    def where(self):
+        """The public endpoints of the sender at that time."""
+        if not self.world.nat_of(self.src[0]):
+            return {self.real}
+        socket = self.socket or self.src
+        flows = self.live(self.world.sockets['udp'].get(socket, ()))
+        return {f.out for f in flows if f.who[0] in self.receivers()} or {f.out for f in flows}
