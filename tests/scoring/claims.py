@@ -1,12 +1,13 @@
 """claims.py: which port a receiver really sees, and what became of a port that was advertised."""
 # SPDX-License-Identifier: GPL-2.0-or-later
+import bisect
 import datetime
 import re
 
 SCORED = ('match', 'mismatch', 'unknown')
 STREAM = ('port_message', 'ltep_p', 'udp_tracker')
 LATEST = 900   # seconds that an outcome can come later: as krpcscope has it
-WAIT = 15      # a port that has not answered for so long is dead
+AT_HOME = 'to its own LAN, its own public address or another LAN'
 NEAR = 0.2     # conntrack writes its line after the packet
 
 
@@ -24,9 +25,19 @@ class Claim:
         self.when, self.near = seconds(record['timestamp']), NEAR + slack
         self.src, self.dst = (record['src_ip'], record['src_port']), (record['dest_ip'], record['dest_port'])
         self.port, self.channel = record.get('advertised_port', 0), record['channel']
-        self.socket = self.sender = None
-        self.real = self.src
+        self.socket, self.real = None, self.src
+        self.receivers = self.public_addresses()
+        self.receiver_hosts = self.hosts(self.dst, record['proto'].lower())
         self.truth, self.reason = self.judge()
+
+    def at_home(self):
+        """Whether it stays in the LAN, turns round at the router, or goes to the LAN of another home, where it never comes."""
+        sender, receiver = self.world.nat_of(self.src[0]), self.world.nat_of(self.dst[0])
+        if sender and (sender is receiver or self.dst[0] in sender.addresses):
+            return True
+        if receiver and self.src[0] in receiver.addresses:
+            return True
+        return bool(sender and receiver) and receiver.name != sender.uplink and sender.name != receiver.uplink
 
     def live(self, flows):
         return [f for f in flows if f.begin - self.near <= self.when <= f.end + self.near]
@@ -37,9 +48,8 @@ class Claim:
             return None, 'verdict %s' % verdict
         if self.channel == 'lsd':
             return None, 'local service discovery'
-        home = self.world.nat_of(self.src[0])
-        if home and (home.inside(self.dst[0]) or self.dst[0] in home.addresses) or self.src[0] == self.dst[0]:
-            return None, 'to its own LAN or its own public address'
+        if self.at_home():
+            return None, AT_HOME
         seen = self.stream() if self.channel in STREAM else self.datagram()
         if not seen:
             return None, self.socket and 'no mapping to this receiver at that time' or 'sender not known'
@@ -55,7 +65,8 @@ class Claim:
         """A KRPC message: the source port that the receiver gets."""
         flows = self.world.sockets['udp']
         if self.src in flows:
-            self.socket = self.src
+            owners = self.owners('udp', self.src) # between two NATs
+            self.socket = next(iter(owners)) if len(owners) == 1 else self.src
             return {f.out[1] for f in self.live(flows[self.src]) if f.dst == self.dst}
         self.real = self.unmasked()
         owners = self.owners('udp', self.real)
@@ -79,8 +90,7 @@ class Claim:
         proto = self.record['proto'].lower()
         if proto == 'udp':
             self.real = self.unmasked()
-        inside = self.world.nat_of(self.real[0])
-        addresses = {self.real[0]} if inside or not self.world.of_nat(self.real[0]) else {s[0] for s in self.owners(proto, self.real)}
+        addresses = {s[0] for s in self.owners(proto, self.real)} if self.world.of_nat(self.real[0]) else {self.real[0]}
         hosts = [self.world.host_of[a] for a in addresses if a in self.world.host_of]
         if len(hosts) != 1 or len(addresses) != 1:
             return set()
@@ -90,15 +100,15 @@ class Claim:
             return {self.port if listening else self.socket[1]}
         if self.channel == 'ltep_p' and proto == 'tcp': # a peer that names the very port on which it was called
             flows = self.live(self.world.sockets['tcp'].get((self.socket[0], int(hosts[0]['tcp_port'])), ()))
-            if any(f.out[1] == self.port and (f.dst == self.dst or self.dst[0] in self.receivers() and f.dst[0] in self.receivers())
+            if any(f.out[1] == self.port and (f.dst == self.dst or self.dst[0] in self.receivers and f.dst[0] in self.receivers)
                    for f in flows if f.came or f.src == self.src):
                 return {self.port}
         flows = self.live(self.world.sockets['udp'].get(self.socket, ()))
-        near = [f for f in flows if f.who[0] in self.receivers()]
+        near = [f for f in flows if f.who[0] in self.receivers]
         ports = {f.out[1] for f in near or flows}
         return ports if near or len(ports) == 1 else set()
 
-    def receivers(self):
+    def public_addresses(self):
         """The public addresses of the receiver."""
         nat = self.world.nat_of(self.dst[0])
         while nat and nat.uplink in self.world.nats:
@@ -111,9 +121,8 @@ class Claim:
         """(the outcomes that the whole public segment bears out, reason): none where nothing happened to the port."""
         if self.record['verdict'] == 'invalid' or not self.port:
             return None, 'no port'
-        home = self.world.nat_of(self.src[0])
-        if home and (home.inside(self.dst[0]) or self.dst[0] in home.addresses):
-            return None, 'to its own LAN or its own public address'
+        if self.at_home():
+            return None, AT_HOME
         where = self.where()
         if not where:
             return None, 'no mapping at that time'
@@ -140,8 +149,7 @@ class Claim:
         if wrong and named != source:
             words.add('not-honoured')
         tried = public.asked.get(named) or public.refused.get(named) or peer and public.called.get(named)
-        if tried and not self.later(public.spoke.get(named, ()), -LATEST) and not (
-                peer and self.later(public.spoke_tcp.get(named, ()), -LATEST)):
+        if tried and not public.spoke.get(named) and not (peer and public.spoke_tcp.get(named)):
             words.add('dead')
         if self.socket and any(s[0] != self.socket[0] for s in self.owners('udp', named) | self.forwarded(named)):
             words.add('other-node')
@@ -149,15 +157,13 @@ class Claim:
 
     def by_receiver(self, events, endpoints):
         """Whether the receiver did so later."""
-        return any(self.is_receiver(who) for e in endpoints for _, who in self.later(events.get(e, ())))
+        return any(self.is_receiver(who) for e in endpoints if e in events for who in self.later(events[e]))
 
     def is_receiver(self, who):
         """Whether a public endpoint is of the receiver's host."""
-        if who[0] not in self.receivers():
+        if who[0] not in self.receivers:
             return False
-        mine = self.hosts(self.dst, self.record['proto'].lower())
-        return not mine or bool({s[0] for s in self.world.who(who)} & mine or
-                                {f.src[0] for f in self.world.by_out['tcp'].get(who, ())} & mine)
+        return not self.receiver_hosts or bool(self.world.hosts_at(who) & self.receiver_hosts)
 
     def hosts(self, endpoint, proto):
         """The addresses of the host that has an endpoint; nothing where that is not known."""
@@ -168,11 +174,15 @@ class Claim:
     def is_source_port(self):
         return all(out[1] == self.port for out in self.where())
 
-    def later(self, events, earliest=0.0):
-        return [e for e in events if self.when + earliest - self.near <= e[0] <= self.when + LATEST]
+    def later(self, events):
+        """Who did so from then on; events are in the order of time."""
+        for i in range(bisect.bisect_left(events, (self.when - self.near,)), len(events)):
+            if events[i][0] > self.when + LATEST:
+                return
+            yield events[i][1]
 
     def forwarded(self, outside):
-        return {s for s, opened in self.world.open_ports.items() if outside in opened}
+        return self.world.opened_by.get(outside, set())
 
     def where(self):
         """The public endpoints of the sender at that time."""
@@ -180,4 +190,4 @@ class Claim:
             return {self.real}
         socket = self.socket or self.src
         flows = self.live(self.world.sockets['udp'].get(socket, ()))
-        return {f.out for f in flows if f.who[0] in self.receivers()} or {f.out for f in flows}
+        return {f.out for f in flows if f.who[0] in self.receivers} or {f.out for f in flows}

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 import collections
 import csv
+import functools
 import glob
 import ipaddress
 import math
@@ -68,6 +69,7 @@ class Nat:
             self.flows[proto].append(f)
         self.beyond = self.flows
 
+    @functools.lru_cache(None)
     def inside(self, address):
         ip = ipaddress.ip_address(address)
         return any(ip.version == net.version and ip in net for net in self.lan)
@@ -118,6 +120,10 @@ class Truth:
         self.probes = rows(os.path.join(folder, 'probes.tsv'))
         self.open_ports, self.closed = collections.defaultdict(set), set()
         self.read_probes()
+        self.opened_by = collections.defaultdict(set)
+        for socket, opened in self.open_ports.items():
+            for outside in opened:
+                self.opened_by[outside].add(socket)
         inet = os.path.join(folder, 'inet.pcap')
         self.public = wire.Public([inet] if os.path.exists(inet) else sorted(glob.glob(os.path.join(folder, 'nat*-outside.pcap'))))
 
@@ -136,13 +142,16 @@ class Truth:
 
     # ---------------------------------------------------------------------------------------- who is it
 
+    @functools.lru_cache(None)
     def nat_of(self, address):
         return next((n for n in self.nats.values() if n.inside(address)), None)
 
+    @functools.lru_cache(None)
     def of_nat(self, address):
         """The NAT that has this outside address."""
         return next((n for n in self.nats.values() if address in n.addresses and ':' not in address), None)
 
+    @functools.lru_cache(None)
     def who(self, endpoint):
         """The inside sockets that an endpoint is; the endpoint itself where it is public; nothing where that is not known."""
         if endpoint in self.sockets['udp'] or self.nat_of(endpoint[0]):
@@ -151,8 +160,12 @@ class Truth:
             return {f.src for f in self.by_out['udp'][endpoint]}
         if endpoint in self.made_up:
             return set().union(*(self.who(x) for x in self.made_up[endpoint] if x != endpoint))
-        forwarded = {s for s, outside in self.open_ports.items() if endpoint in outside}
-        return forwarded or (set() if self.of_nat(endpoint[0]) else {endpoint})
+        return self.opened_by.get(endpoint) or (set() if self.of_nat(endpoint[0]) else {endpoint})
+
+    @functools.lru_cache(None)
+    def hosts_at(self, endpoint):
+        """The addresses of the hosts that have ever had an endpoint, by UDP or TCP."""
+        return {s[0] for s in self.who(endpoint)} | {f.src[0] for f in self.by_out['tcp'].get(endpoint, ())}
 
     def is_public(self, socket):
         return not self.nat_of(socket[0])

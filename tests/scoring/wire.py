@@ -110,6 +110,9 @@ class Public:
                 p = packet(r.frame)
                 if p is not None:
                     getattr(self, p.proto)(r.us / 1e6, p)
+        for events in vars(self).values():
+            for happened in events.values():
+                happened.sort()
 
     def icmp(self, when, p):
         inner = ip_packet(p.payload)
