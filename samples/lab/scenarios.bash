@@ -171,17 +171,17 @@ scenario_collision() {
 # upnp: a forwarded port that is not the inside port, as UPnP gives, with hairpin; without and with SNAT to that port
 scenario_upnp() {
   local n
-  nats=(upnp upnps) scenario_seconds=120
+  nats=(upnp upnps) scenario_seconds=100
   for n in "${nats[@]}"; do
     home_of "$n" lt tr quiet
-    host "$n" node dht=6911 args="--contact-port FORWARDED --speed 20"
+    host "$n" node dht=6911 args="--contact-port FORWARDED"
   done
 }
 
 # same-port: each client's own port is forwarded to it, with hairpin, on a NAT that keeps the source port and on one that does not
 scenario_same-port() {
   local n
-  nats=(keeps moves) scenario_seconds=120
+  nats=(keeps moves) scenario_seconds=100
   for n in "${nats[@]}"; do
     home_of "$n" lt tr quiet
     host "$n" lt as=lt2 no=16 dht=6882 tcp=6882 has=1
@@ -208,7 +208,7 @@ scenario_restart() {
 # lifetimes: mappings that live 10 seconds, and 2
 scenario_lifetimes() {
   local n
-  nats=(ten two) scenario_seconds=120
+  nats=(ten two) scenario_seconds=100
   for n in "${nats[@]}"; do
     home_of "$n" lt tr
     host "$n" quiet args="--every 3-6"
@@ -219,7 +219,7 @@ scenario_lifetimes() {
 # quiet: a random port for every destination, and nodes that ask one query every 5 to 20 seconds
 scenario_quiet() {
   local i
-  nats=(hush) scenario_seconds=150
+  nats=(hush) scenario_seconds=120
   for i in 1 2 3; do host hush quiet as="quiet$i" no="4$i" dht="692$i" args="--every 5-20"; done
 }
 
@@ -252,7 +252,7 @@ scenario_carrier-pool() {
 # filtering: any endpoint gets in through a mapping; any port of an address that was sent to; only the endpoint that was sent to
 scenario_filtering() {
   local n
-  nats=(open addr port) scenario_seconds=120
+  nats=(open addr port) scenario_seconds=100
   public_four
   for n in "${nats[@]}"; do
     host "$n" lt has=2
