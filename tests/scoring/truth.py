@@ -36,10 +36,11 @@ def read_log(path):
             when, what, proto = float(head[1]), head[2], head[3]
             src, dst, back_src, back_dst = (e for pair in (ends[0], ends[1]) for e in ((pair[0], int(pair[2])), (pair[1], int(pair[3]))))
             key = proto, src, dst
+            if key in live: # also where the end of the one before was not logged
+                done.append((proto, live.pop(key)._replace(end=when)))
             if what == 'DESTROY':
-                if key in live:
-                    done.append((proto, live.pop(key)._replace(end=when)))
-            elif back_src == dst:
+                continue
+            if back_src == dst:
                 live[key] = Flow(src, dst, back_dst, dst, when, math.inf, False)
             else:
                 live[key] = Flow(back_src, back_dst, dst, src, when, math.inf, True)

@@ -173,10 +173,12 @@ def views(truth):
                 yield name, sides, files
 
 
-def score_run(truth, program, slack=0.0):
+def score_run(truth, program, slack=0.0, nat=None):
     """{view: Score}; the view is inside, outside or both, over all NATs of the run."""
     found = {}
     for name, sides, files in views(truth):
+        if nat not in (None, name):
+            continue
         view = View(truth, name, sides, files)
         if not view.speakers:
             continue
