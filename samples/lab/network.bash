@@ -113,7 +113,7 @@ public_host() { # namespace, then pairs of an IPv4 and an IPv6 address
     shift 2
   done
   ip -n "$ns" route add default dev eth0 src "$first"
-  [[ $ipv6 == yes ]] && ip -n "$ns" -6 route add default dev eth0   # nothing is there, but programs ask it for their own address
+  [[ $ipv6 == yes ]] && ip -n "$ns" -6 route add default dev eth0   # nothing is there, but programs use it to find their own address
   routes6 "$ns"
 }
 
@@ -129,7 +129,7 @@ forwards() { # NAT: its DNAT rules, from the hosts behind it
   done
 }
 
-spoken_to() { # NAT: who gets in through a mapping: its hosts have ports of their own, which it keeps
+spoken_to() { # NAT: which strangers get in through a mapping; its hosts have different ports, which it keeps
   local h key=inet_service in="udp dport" out="udp sport" ports=""
   if has_kind "$1" by-address; then
     key="ipv4_addr . inet_service" in="ip saddr . udp dport" out="ip daddr . udp sport"

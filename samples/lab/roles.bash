@@ -6,10 +6,10 @@
 # role_NAME HOST starts one client with `start HOST COMMAND...`.  Every client is unmodified and has its home in $work/HOST.
 
 python=/usr/bin/python3               # the distribution's, which finds python3-libtorrent
-torrents=(1 2)                        # no tracker, not private: peers come from the DHT alone
+torrents=(1 2)                        # no tracker, not private: peers come only from the DHT
 
 # The nodes of the proposal: name, place, address (on a LAN its last number), port, and what it is told besides its address and the
-# bootstrap nodes.  FORWARDED stands for the port that the NAT forwards to it.
+# bootstrap nodes.  FORWARDED is the port that the NAT forwards to it.
 proposal_table="
 silent   f    21  6901
 tells    f    22  6902  --contact-port FORWARDED --no-contact --after 45
@@ -123,7 +123,7 @@ make_content() {
       [[ $ipv6 == yes ]] && echo "$(boot_v6 "$i") $name"
       i=$(((i + 1) % boots))
     done; } >"$work/hosts"
-  echo "nameserver 127.0.0.1" >"$work/resolv.conf"     # nobody answers there, and no capture shows this machine's own
+  echo "nameserver 127.0.0.1" >"$work/resolv.conf"     # nothing answers there, and no capture shows this machine's own
   mount --bind "$work/hosts" /etc/hosts && { [[ ! -e /etc/resolv.conf ]] || mount --bind "$work/resolv.conf" /etc/resolv.conf; }
 }
 

@@ -1,4 +1,4 @@
-# scenarios.bash: who is where.
+# scenarios.bash: which hosts are where.
 #
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2317,SC2154 # read and called in the other files
@@ -6,8 +6,8 @@
 # A scenario is a function that sets nats, boots (bootstrap nodes), ipv6 and scenario_seconds, and calls
 #   host PLACE ROLE [key=value...]
 # once for each client.  PLACE is pub or a NAT; ROLE is a function role_ROLE in roles.bash.  Keys: as=NAME (default PLACE-ROLE), ip= and
-# no= (the last number of a LAN address), dht= and tcp= (ports), fwd= (the forwarded port behind NAT d, default the DHT port),
-# has=1 or has=2 (the torrent that it has from the beginning), args= (further arguments).
+# no= (the last number of a LAN address), dht= and tcp= (ports), fwd= (the forwarded port, default the DHT port; - for none), leg= (a second NAT,
+# in whose LAN the host has another interface), has=1 or has=2 (the torrent that it has from the start), args= (further arguments).
 # during SECOND is called once a second while the scenario runs.
 
 nats=() hosts=() ipv6=no boots=12 settle=8 scenario_seconds=150 udp_timeout=30 udp_stream=60 probes=yes
@@ -71,7 +71,7 @@ scenario_full() {
   forwarded_five
 }
 
-# forwarded: NAT d alone: a mangled source port and a forwarded one, the situation of the 2007 post
+# forwarded: only NAT d: a rewritten source port and a forwarded one, the situation of the 2007 post
 scenario_forwarded() {
   nats=(d)
   public_four
@@ -108,7 +108,7 @@ scenario_hairpin() {
   for r in lt ar tr; do behind a "$r"; done
 }
 
-# proposal: nodes that say `p` or `contact`, among real clients, behind NATs c, d and f and before them
+# proposal: nodes that say `p` or `contact`, among real clients, behind NATs c, d and f and outside of them
 scenario_proposal() {
   nats=(f d c) boots=8 scenario_seconds=200 probes=no
   udp_timeout=5 udp_stream=10   # these nodes meet every few seconds instead of every quarter of an hour
@@ -117,7 +117,7 @@ scenario_proposal() {
   nodes_of "$proposal_table"
 }
 
-# nodes: the nodes of the draft alone, no other program, in a few seconds
+# nodes: only the nodes of the draft, no other program, in a few seconds
 scenario_nodes() {
   nats=(f d c) boots=0 settle=1 scenario_seconds=12 probes=no udp_timeout=5 udp_stream=10
   nodes_of "$nodes_table"
