@@ -100,11 +100,11 @@ class Claim:
             return {self.port if listening else self.socket[1]}
         if self.channel == 'ltep_p' and proto == 'tcp': # a peer that names the very port on which it was called
             flows = self.live(self.world.sockets['tcp'].get((self.socket[0], int(hosts[0]['tcp_port'])), ()))
-            if any(f.out[1] == self.port and (f.dst == self.dst or self.dst[0] in self.receivers and f.dst[0] in self.receivers)
-                   for f in flows if f.came or f.src == self.src):
+            if any(f.out[1] == self.port and self.src in (f.src, f.out) and f.who[0] in self.receivers for f in flows):
                 return {self.port}
         flows = self.live(self.world.sockets['udp'].get(self.socket, ()))
         near = [f for f in flows if f.who[0] in self.receivers]
+        near = [f for f in near if self.is_receiver(f.who)] or near
         ports = {f.out[1] for f in near or flows}
         return ports if near or len(ports) == 1 else set()
 
