@@ -43,6 +43,14 @@ def begun(run):
     return said
 
 
+def listed():
+    """Each scenario has a line that says how long it takes and what it is."""
+    said = subprocess.run([LAB, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    names = subprocess.run([LAB, "--names"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    lines = [re.fullmatch(r"([a-z0-9-]+) +(\d+) s +\S.*", line) for line in said]
+    check(all(lines) and [m[1] for m in lines] == names and all(int(m[2]) <= 200 for m in lines), f"lab --list: {said}")
+
+
 def no_namespaces():
     return os.getuid() != 0 or subprocess.run(
         ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "x", "/run"],
@@ -151,6 +159,7 @@ def look_at(out):
 
 
 def main():
+    listed()
     if no_namespaces():
         print("skipped: this needs root and namespaces")
         sys.exit(77)

@@ -141,6 +141,8 @@ OUTSIDE_ADVERTS = [
     advert(31, (OUT, 40001), ONE, 6884, "mismatch", "other-node"),      # right, right
 ]
 BOTH = [node(OPEN, port="rewritten")]                                    # false
+COMPARE = [{"type": "mapping", "proto": "UDP", "inside_ip": i[0], "inside_port": i[1], "outside_ip": o[0], "outside_port": o[1]} for i, o in (
+    (OPEN, (OUT, 6881)), (MOODY, (OUT, 40002)), (MOODY, (OUT, 40003)), (ONE, (OUT, 6881)))]  # 2 right, 2 false; the other 3 unknown
 WANTED = { # view: {kind: (right, false, unknown)}
     "inside": {"port": (3, 1, 1), "addresses": (2, 1, 2), "mapping": (2, 2, 0), "filtering": (1, 1, 3), "external": (5, 1, 2),
                "reach": (2, 2, 1), "advice": (3, 2, 2), "advert": (3, 2, 2), "then": (2, 2, 2)},
@@ -148,7 +150,7 @@ WANTED = { # view: {kind: (right, false, unknown)}
     "outside": {"port": (0, 0, 7), "addresses": (0, 0, 7), "mapping": (1, 1, 3), "filtering": (0, 0, 7), "external": (0, 0, 7),
                 "reach": (0, 0, 4), "advice": (0, 0, 7), "advert": (2, 0, 0), "then": (2, 0, 0)},
     "both": {"port": (0, 1, 4), "addresses": (0, 0, 5), "mapping": (0, 0, 3), "filtering": (0, 0, 5), "external": (0, 0, 5),
-             "reach": (0, 0, 3), "advice": (0, 0, 5), "advert": (0, 0, 0), "then": (0, 0, 0)},
+             "reach": (0, 0, 3), "advice": (0, 0, 5), "advert": (0, 0, 0), "then": (0, 0, 0), "compare": (2, 2, 3)},
 }
 ELSEWHERE = {"inside": 2, "outside": 0, "both": 0}
 NOT_SCORED = {"inside": {"mapping": 2, "reach": 2, "advert": 2, "then": 3}, "outside": {"mapping": 2, "reach": 3},
@@ -156,7 +158,7 @@ NOT_SCORED = {"inside": {"mapping": 2, "reach": 2, "advert": 2, "then": 3}, "out
 
 FAKE = """#!%s
 import sys
-view = "both" if "--merge" in sys.argv else "inside" if sys.argv[-1].endswith("inside.pcap") else "outside"
+view = "both" if {"--merge", "--outside"} & set(sys.argv) else "inside" if sys.argv[-1].endswith("inside.pcap") else "outside"
 sys.stdout.write(open("%s/%%s-%%s" %% (sys.argv[1], view)).read())
 """
 
@@ -172,10 +174,10 @@ def cells(text):
     rows = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
     found = {}
     for row in rows[1:]:
-        if len(row) != 14:
+        if len(row) != 15:
             break
-        numbers = [tuple(int(n.strip(" *")) for n in c.split("/")) if c != "-" else (0, 0, 0) for c in row[2:11]]
-        found[row[1]] = dict(zip(rows[0][2:11], numbers)), *map(int, row[11:])
+        numbers = [tuple(int(n.strip(" *")) for n in c.split("/")) if c != "-" else (0, 0, 0) for c in row[2:12]]
+        found[row[1]] = dict(zip(rows[0][2:12], numbers)), *map(int, row[12:])
     return found
 
 
@@ -188,6 +190,7 @@ def test_score(folder):
     for view, nodes, adverts in ("inside", INSIDE, INSIDE_ADVERTS), ("outside", OUTSIDE, OUTSIDE_ADVERTS), ("both", BOTH, []):
         for name, records in ("nodes", nodes), ("ports", adverts):
             (printed / f"{name}-{view}").write_text("".join(json.dumps(r) + "\n" for r in records))
+    (printed / "compare-both").write_text("".join(json.dumps(r) + "\n" for r in COMPARE))
     program.write_text(FAKE % (sys.executable, printed))
     program.chmod(0o755)
     status, text = score(run, program, "--list")
@@ -203,6 +206,7 @@ def test_score(folder):
     for view in "inside", "outside", "both": # nothing printed is nothing false
         for name in "nodes", "ports":
             (printed / f"{name}-{view}").write_text("")
+    (printed / "compare-both").write_text("")
     status, text = score(run, program)
     if status != 0 or any(false for _, false, _, _ in cells(text).values()):
         sys.exit(f"{text}\nstatus {status}, and no verdict was printed")

@@ -108,12 +108,14 @@ class Truth:
                 n.follow(self.nats[n.uplink])
         self.sockets = {'udp': collections.defaultdict(list), 'tcp': collections.defaultdict(list)}  # as seen from the public side
         self.by_out = {'udp': collections.defaultdict(list), 'tcp': collections.defaultdict(list)}   # of every NAT, by outside endpoint
+        self.outs = {'udp': collections.defaultdict(set), 'tcp': collections.defaultdict(set)}       # of every NAT, by inside socket
         self.made_up = collections.defaultdict(set)  # endpoints that a NAT invented for a stranger: who it is
         for n in self.nats.values():
             for proto in 'udp', 'tcp':
                 for f in n.beyond[proto]:
                     self.sockets[proto][f.src].append(f)
                 for f in n.beyond[proto] + (n.flows[proto] if n.beyond is not n.flows else []):
+                    self.outs[proto][f.src].add(f.out)
                     if f.out != f.src:
                         self.by_out[proto][f.out].append(f)
                     if f.came and f.dst != f.who:
@@ -219,8 +221,7 @@ class Truth:
     def external(self, socket):
         if self.is_public(socket):
             return {socket}
-        layers = [f.out for n in self.nats.values() for f in n.flows['udp'] if f.src == socket]
-        return set(layers) | {f.out for f in self.sockets['udp'].get(socket, ())} | self.open_ports.get(socket, set())
+        return self.outs['udp'].get(socket, set()) | self.open_ports.get(socket, set())
 
     def reach(self, socket):
         if self.is_public(socket) or self.open_ports.get(socket):

@@ -10,7 +10,7 @@ from . import wire
 from .claims import Claim
 
 ABOUT_SOCKETS = ('port', 'addresses', 'mapping', 'filtering', 'external', 'reach', 'advice')
-KINDS = (*ABOUT_SOCKETS, 'advert', 'then')
+KINDS = (*ABOUT_SOCKETS, 'advert', 'then', 'compare')
 RESULTS = ('right', 'false', 'unknown')
 
 
@@ -55,8 +55,11 @@ class Score:
 
 
 def run(program, command, files):
-    merge = ['--merge'] if len(files) > 1 else []
-    done = subprocess.run([program, command, '--format', 'ndjson', '--quiet', *merge, *files], stdout=subprocess.PIPE, check=False)
+    if command == 'compare':
+        files = ['--inside', files[0], '--outside', files[1]]
+    elif len(files) > 1:
+        files = ['--merge', *files]
+    done = subprocess.run([program, command, '--format', 'ndjson', '--quiet', *files], stdout=subprocess.PIPE, check=False)
     if done.returncode > 1:
         sys.exit('score: %s %s: status %d' % (program, command, done.returncode))
     return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
@@ -98,7 +101,7 @@ class Scorer:
         self.truth, self.view, self.slack, self.score = truth, view, slack, Score()
         self.span = view.span[0] - slack, view.span[1] + slack
 
-    def judge(self, nodes, adverts):
+    def judge(self, nodes, adverts, mappings=()):
         claims = [Claim(self.truth, a, self.slack) for a in adverts if a.get('type') == 'advert']
         wrong = collections.defaultdict(set)
         for c in claims:
@@ -114,6 +117,8 @@ class Scorer:
             self.node({'ip': s[0], 'port': s[1], 'nat': {}}, wrong)
         for c in claims:
             self.claim(c)
+        if len(self.view.sides) == 2:
+            self.compare([m for m in mappings if m.get('type') == 'mapping'])
         return self.score
 
     def node(self, n, wrong):
@@ -151,6 +156,15 @@ class Scorer:
                 right = i['port'] in {p for s in sockets for _, p in self.truth.can_be_asked(s)}
             self.score.add('advice', name, i['slug'], {i['slug']} if right else {'not so'}, own)
 
+    def compare(self, mappings):
+        """One for each row of compare, and unknown for each own socket without one."""
+        for m in mappings:
+            inside, outside = (m['inside_ip'], m['inside_port']), (m['outside_ip'], m['outside_port'])
+            name = '%s %s:%d' % (m['proto'], *inside)
+            self.score.add('compare', name, outside, self.truth.outs[m['proto'].lower()].get(inside, set()))
+        for s in sorted(self.view.own - {(m['inside_ip'], m['inside_port']) for m in mappings if m['proto'] == 'UDP'}):
+            self.score.add('compare', 'UDP %s:%d' % s, None, self.truth.outs['udp'].get(s), True, 'no flow that shows it')
+
     def claim(self, c):
         r = c.record
         who = 'frame %s, %s %s from %s:%d to %s:%d' % (r.get('frame'), c.channel, c.port, *c.src, *c.dst)
@@ -182,7 +196,8 @@ def score_run(truth, program, slack=0.0, nat=None):
         view = View(truth, name, sides, files)
         if not view.speakers:
             continue
-        score = Scorer(truth, view, slack).judge(run(program, 'nodes', files), run(program, 'ports', files))
+        mappings = run(program, 'compare', files) if len(files) == 2 else ()
+        score = Scorer(truth, view, slack).judge(run(program, 'nodes', files), run(program, 'ports', files), mappings)
         score.lines = ['%s: %s' % (name, line) for line in score.lines]
         found.setdefault('both' if len(sides) == 2 else sides[0], Score()).merge(score)
     return found
