@@ -120,7 +120,7 @@ public_host() { # namespace, then pairs of an IPv4 and an IPv6 address
 pool() { local i last=${outside[$1]##*.}; for i in 0 1 2 3; do echo "${outside[$1]%.*}.$((last + i))"; done; } # its four addresses
 
 forwards() { # NAT: its DNAT rules, from the hosts behind it
-  local h proto port from="iifname \"out0\""
+  local h from="iifname \"out0\""
   ! has_kind "$1" hairpin || from="ip daddr ${outside[$1]}"
   for h in "${hosts[@]}"; do
     [[ ${place[$h]} == "$1" && ${fwd[$h]} != - ]] || continue

@@ -32,12 +32,18 @@ class Claim:
 
     def at_home(self):
         """Whether it stays in the LAN, turns round at the router, or goes to the LAN of another home, where it never comes."""
-        sender, receiver = self.world.nat_of(self.src[0]), self.world.nat_of(self.dst[0])
-        if sender and (sender is receiver or self.dst[0] in sender.addresses):
+        sender, receiver = (self.way_out(e[0]) for e in (self.src, self.dst))
+        if any(self.dst[0] in n.addresses for n in sender) or any(self.src[0] in n.addresses for n in receiver):
             return True
-        if receiver and self.src[0] in receiver.addresses:
-            return True
-        return bool(sender and receiver) and receiver.name != sender.uplink and sender.name != receiver.uplink
+        return bool(sender and receiver) and (sender[0] is receiver[0] or not (sender[0] in receiver or receiver[0] in sender))
+
+    def way_out(self, address):
+        """The NATs between an inside address and the public segment, the innermost first."""
+        way, nat = [], self.world.nat_of(address)
+        while nat:
+            way.append(nat)
+            nat = self.world.nats.get(nat.uplink)
+        return way
 
     def live(self, flows):
         return [f for f in flows if f.begin - self.near <= self.when <= f.end + self.near]
@@ -110,10 +116,8 @@ class Claim:
 
     def public_addresses(self):
         """The public addresses of the receiver."""
-        nat = self.world.nat_of(self.dst[0])
-        while nat and nat.uplink in self.world.nats:
-            nat = self.world.nats[nat.uplink]
-        return nat.addresses if nat else {self.dst[0]}
+        way = self.way_out(self.dst[0])
+        return way[-1].addresses if way else {self.dst[0]}
 
     # ---------------------------------------------------------------------------------------- what became of it
 

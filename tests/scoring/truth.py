@@ -173,36 +173,38 @@ class Truth:
     def is_public(self, socket):
         return not self.nat_of(socket[0])
 
-    def flows(self, socket, span, came=False):
-        return [f for f in self.sockets['udp'].get(socket, ()) if f.begin <= span[1] and f.end >= span[0] and (came or not f.came)]
+    def flows(self, socket, span, came=False, nat=None):
+        """Its flows in a span of time, as they leave the last NAT, or as they leave this one."""
+        flows = [f for f in nat.flows['udp'] if f.src == socket] if nat else self.sockets['udp'].get(socket, ())
+        return [f for f in flows if f.begin <= span[1] and f.end >= span[0] and (came or not f.came)]
 
     # ---------------------------------------------------------------------------------------- one socket
 
-    def port(self, socket, span):
+    def port(self, socket, span, nat=None):
         if self.is_public(socket):
             return {'preserved'}
-        flows = self.flows(socket, span)
+        flows = self.flows(socket, span, nat=nat)
         kept = {f.out[1] == socket[1] for f in flows}
         if not kept:
             return None
         words = {'mixed' if len(kept) == 2 else 'preserved' if True in kept else 'rewritten'}
         # its own queries to one that came in by a forwarded port leave from that port
-        if {f.out[1] == socket[1] for f in self.flows(socket, span, True)} - kept:
+        if {f.out[1] == socket[1] for f in self.flows(socket, span, True, nat)} - kept:
             words.add('mixed')
         return words
 
-    def addresses(self, socket, span):
+    def addresses(self, socket, span, nat=None):
         if self.is_public(socket):
             return {'one'}
-        flows = self.flows(socket, span)
+        flows = self.flows(socket, span, nat=nat)
         if len({f.out[0] for f in flows}) < 2:
             return {'one'} if flows else None
         return {'several' if overlap(flows, lambda f: f.out[0]) else 'changed'}
 
-    def mapping(self, socket, span):
+    def mapping(self, socket, span, nat=None):
         if self.is_public(socket):
             return {'endpoint_independent'}
-        flows = self.flows(socket, span)
+        flows = self.flows(socket, span, nat=nat)
         if overlap(flows, lambda f: f.out):
             return {'endpoint_dependent'}
         return {'endpoint_independent'} if len({f.dst[0] for f in flows}) > 1 else None

@@ -100,6 +100,8 @@ class Scorer:
     def __init__(self, truth, view, slack=0.0):
         self.truth, self.view, self.slack, self.score = truth, view, slack, Score()
         self.span = view.span[0] - slack, view.span[1] + slack
+        behind = len(view.nats) == 1 and view.nats[0].uplink in truth.nats and 'outside' in view.sides
+        self.layer = view.nats[0] if behind else None
 
     def judge(self, nodes, adverts, mappings=()):
         claims = [Claim(self.truth, a, self.slack) for a in adverts if a.get('type') == 'advert']
@@ -127,6 +129,8 @@ class Scorer:
         add = self.score.add
         for kind in 'port', 'addresses', 'mapping', 'filtering':
             answer = union(getattr(self.truth, kind)(s, self.span) for s in sockets)
+            if answer is not None and self.layer and kind != 'filtering': # both sides of a NAT that is behind another
+                answer |= set().union(*(getattr(self.truth, kind)(s, self.span, self.layer) or set() for s in sockets))
             add(kind, name, nat.get(kind), answer, own, 'no flow that shows it' if sockets else 'endpoint not known')
         external = union(self.truth.external(s) for s in sockets)
         if external is not None:
@@ -161,7 +165,8 @@ class Scorer:
         for m in mappings:
             inside, outside = (m['inside_ip'], m['inside_port']), (m['outside_ip'], m['outside_port'])
             name = '%s %s:%d' % (m['proto'], *inside)
-            self.score.add('compare', name, outside, self.truth.outs[m['proto'].lower()].get(inside, set()))
+            untouched = {inside} if self.truth.is_public(inside) else set()
+            self.score.add('compare', name, outside, self.truth.outs[m['proto'].lower()].get(inside, untouched))
         for s in sorted(self.view.own - {(m['inside_ip'], m['inside_port']) for m in mappings if m['proto'] == 'UDP'}):
             self.score.add('compare', 'UDP %s:%d' % s, None, self.truth.outs['udp'].get(s), True, 'no flow that shows it')
 
