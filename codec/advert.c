@@ -5,7 +5,7 @@
 #include "advert_fill.h"
 
 static const krpc_channel_info channels[] = {
-#define CHANNEL(SYMBOL, NAME, WHOSE, SERVICE, BASIS, SPEC, MEANING) \
+#define CHANNEL(SYMBOL, NAME, WHOSE, SERVICE, BASIS, SPEC, MEANING)                                                    \
     {NAME, SPEC, MEANING, KRPC_WHOSE_##WHOSE, KRPC_SERVICE_##SERVICE, KRPC_BASIS_##BASIS},
 #include <krpc/channels.def>
 };

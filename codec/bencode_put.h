@@ -5,7 +5,7 @@
 #ifndef BENCODE_PUT_H
 #define BENCODE_PUT_H
 
-#include "hints.h"
+#include "compiler.h"
 
 #include <krpc/bencode.h>
 

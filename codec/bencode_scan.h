@@ -5,7 +5,7 @@
 #ifndef BENCODE_SCAN_H
 #define BENCODE_SCAN_H
 
-#include "hints.h"
+#include "compiler.h"
 
 #include <krpc/bencode.h>
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "line.h"
+#include "line_writer.h"
 
 #define MAX_RAW 20
 
@@ -17,42 +17,42 @@ static const krpc_client clients[] = {
 
 #define NUM_CLIENTS (sizeof clients / sizeof clients[0])
 
-static void put_hex(line *to, const uint8_t *bytes, size_t len)
+static void put_hex(line_writer *to, const uint8_t *bytes, size_t len)
 {
-    line_string(to, "0x");
+    line_writer_string(to, "0x");
     for (size_t i = 0; i < len; i++) {
-        line_hex(to, bytes[i]);
+        line_writer_hex(to, bytes[i]);
     }
 }
 
-static void put_dotted(line *to, unsigned major, unsigned minor)
+static void put_dotted(line_writer *to, unsigned major, unsigned minor)
 {
-    line_number(to, major);
-    line_char(to, '.');
-    line_number(to, minor);
+    line_writer_number(to, major);
+    line_writer_char(to, '.');
+    line_writer_number(to, minor);
 }
 
 /* The nibbles came with 1.2, whose first releases still sent major and minor: no release before 2 has an upper nibble
  * of zero in the new coding. */
-static void put_libtorrent(line *to, unsigned major, unsigned byte)
+static void put_libtorrent(line_writer *to, unsigned major, unsigned byte)
 {
     if (major <= 1 && (major == 0 || byte < 0x10)) {
         put_dotted(to, major, byte);
         return;
     }
     put_dotted(to, major, byte >> 4);
-    line_char(to, '.');
-    line_number(to, byte & 15);
+    line_writer_char(to, '.');
+    line_writer_number(to, byte & 15);
 }
 
-static void put_rakshasa(line *to, unsigned minor, unsigned byte)
+static void put_rakshasa(line_writer *to, unsigned minor, unsigned byte)
 {
     put_dotted(to, 0, minor);
-    line_char(to, '.');
-    line_number(to, minor < 15 && (byte & 15) == 0 ? byte >> 4 : byte);
+    line_writer_char(to, '.');
+    line_writer_number(to, minor < 15 && (byte & 15) == 0 ? byte >> 4 : byte);
 }
 
-static void put_digits(line *to, const uint8_t *bytes, size_t len)
+static void put_digits(line_writer *to, const uint8_t *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (bytes[i] < '0' || bytes[i] > '9') {
@@ -62,26 +62,26 @@ static void put_digits(line *to, const uint8_t *bytes, size_t len)
     }
     put_dotted(to, (unsigned)(bytes[0] - '0'), (unsigned)(bytes[1] - '0'));
     if (len == 4) {
-        line_char(to, '.');
-        line_number(to, (unsigned)(bytes[2] - '0') * 10 + (unsigned)(bytes[3] - '0'));
+        line_writer_char(to, '.');
+        line_writer_number(to, (unsigned)(bytes[2] - '0') * 10 + (unsigned)(bytes[3] - '0'));
     }
 }
 
-static void put_version(line *to, const krpc_client *client, const uint8_t *v, size_t len)
+static void put_version(line_writer *to, const krpc_client *client, const uint8_t *v, size_t len)
 {
     unsigned num = (unsigned)v[2] << 8 | v[3];
 
     switch (client->coding) {
     case KRPC_CODING_NUMBER:
-        line_number(to, num);
+        line_writer_number(to, num);
         break;
     case KRPC_CODING_BUILD:
-        line_string(to, "build ");
-        line_number(to, num);
+        line_writer_string(to, "build ");
+        line_writer_number(to, num);
         break;
     case KRPC_CODING_REVISION:
-        line_char(to, 'r');
-        line_number(to, num);
+        line_writer_char(to, 'r');
+        line_writer_number(to, num);
         break;
     case KRPC_CODING_DIGITS:
         put_digits(to, v + 2, len - 2);
@@ -119,26 +119,26 @@ const krpc_client *krpc_client_find(const void *v, size_t len)
 size_t krpc_client_version(char *out, size_t cap, const void *v, size_t len)
 {
     const krpc_client *client = krpc_client_find(v, len);
-    line to = {out, cap, 0};
+    line_writer to = {out, cap, 0};
 
     if (client != NULL) {
         put_version(&to, client, (const uint8_t *)v, len);
     }
-    return line_end(&to);
+    return line_writer_end(&to);
 }
 
 size_t krpc_client_text(char *out, size_t cap, const void *v, size_t len)
 {
     const krpc_client *client = krpc_client_find(v, len);
-    line to = {out, cap, 0};
+    line_writer to = {out, cap, 0};
 
     if (client != NULL) {
-        line_string(&to, client->name);
-        line_char(&to, ' ');
+        line_writer_string(&to, client->name);
+        line_writer_char(&to, ' ');
         put_version(&to, client, (const uint8_t *)v, len);
     } else if (len > 0) {
         put_hex(&to, (const uint8_t *)v, len < MAX_RAW ? len : MAX_RAW);
-        line_string(&to, len > MAX_RAW ? "..." : "");
+        line_writer_string(&to, len > MAX_RAW ? "..." : "");
     }
-    return line_end(&to);
+    return line_writer_end(&to);
 }

@@ -25,7 +25,7 @@
                 : (i) == 0 && HEAD_LEN(KEY) == 3 ? '0' + (sizeof(KEY) - 1) / 10                                        \
                                                  : '0' + (sizeof(KEY) - 1) % 10))
 #define KEY_BYTE(KEY, i)                                                                                               \
-    ((i) < HEAD_LEN(KEY) ? HEAD_BYTE(KEY, i) : TEXT_BYTE(KEY, (i) < HEAD_LEN(KEY) ? 0 : (i)-HEAD_LEN(KEY)))
+    ((i) < HEAD_LEN(KEY) ? HEAD_BYTE(KEY, i) : TEXT_BYTE(KEY, (i) < HEAD_LEN(KEY) ? 0 : (i) - HEAD_LEN(KEY)))
 #define KEY_WORD(KEY, i) EIGHT(KEY_BYTE, KEY, i)
 
 static const struct {
@@ -38,7 +38,7 @@ static const struct {
 };
 
 /* 64 slots a scope, eight in a row, a byte each: the field's distance from KRPC_NUM_FIELDS. */
-#define FIELD_HASH(word) ((word)*UINT64_C(0x15b8901a31a55749))
+#define FIELD_HASH(word) ((word) * UINT64_C(0x15b8901a31a55749))
 #define HASH_ROW(hash)   ((hash) >> 61)
 #define HASH_SHIFT(hash) ((hash) >> 55 & 56)
 #define IN_ROW(ROW, SYMBOL, SCOPE, KEY)                                                                                \

@@ -12,7 +12,7 @@ typedef struct checker {
 
 static const uint64_t required[] = {
     0,
-#define F(SYMBOL) KRPC_BIT(KRPC_##SYMBOL)
+#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
 #define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) (REQUIRED),
 #include <krpc/methods.def>
     0,
@@ -151,8 +151,7 @@ static void check_id(const checker *c, krpc_field field)
     }
     if (!there(c, field)) {
         report(c, KRPC_RULE_KRPC_MISSING_ID, 0, 0);
-    } else if (has(c, field) && c->m->value[field].len == 20 &&
-               memcmp(id, zero, sizeof zero) == 0) {
+    } else if (has(c, field) && c->m->value[field].len == 20 && memcmp(id, zero, sizeof zero) == 0) {
         report_at(c, KRPC_RULE_ID_ZERO, field, 0, 0);
     }
 }

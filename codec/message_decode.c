@@ -1,7 +1,7 @@
 /* message_decode.c: one pass over a datagram, from bytes to a typed message.
  *
  * The dictionaries that the tables know (the message, a, r) are walked here, one loop for all of them; every other
- * container is passed over by message_values.c, which looks at its encoding only.
+ * container is passed over by message_decode_values.c, which looks at its encoding only.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,8 +26,8 @@ static const struct shape {
      : KIND == KRPC_KIND_NODES6 ? INVERSE(38)                                                                          \
      : KIND == KRPC_KIND_HASHES ? INVERSE(20)                                                                          \
                                 : INVERSE(UINT64_C(1)))
-#define LOW(KIND, MIN)  (KIND == KRPC_KIND_ENDPOINT ? 6 : (MIN)&UINT16_MAX)
-#define HIGH(KIND, MAX) (KIND == KRPC_KIND_ENDPOINT ? 6 : (MAX)&UINT16_MAX)
+#define LOW(KIND, MIN)  (KIND == KRPC_KIND_ENDPOINT ? 6 : (MIN) & UINT16_MAX)
+#define HIGH(KIND, MAX) (KIND == KRPC_KIND_ENDPOINT ? 6 : (MAX) & UINT16_MAX)
 #define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
     {MULTIPLE(KRPC_KIND_##KIND), TYPES_##KIND != TYPES_BYTES ? UINT32_MAX - UINT16_MAX : LOW(KRPC_KIND_##KIND, MIN),   \
      TYPES_##KIND != TYPES_BYTES ? 0 : HIGH(KRPC_KIND_##KIND, MAX) - LOW(KRPC_KIND_##KIND, MIN)},

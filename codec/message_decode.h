@@ -1,5 +1,5 @@
 /* message_decode.h: what the two halves of the decoder share: message_decode.c walks the dictionaries that the tables know,
- * message_values.c looks closely at whatever is not the usual.
+ * message_decode_values.c looks closely at whatever is not the usual.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -14,7 +14,7 @@ static const struct {
     uint8_t bytes[16];
     uint8_t len;
 } keys[] = {
-#define BYTE(KEY, i) (uint8_t) KEY_BYTE(KEY, i)
+#define BYTE(KEY, i) (uint8_t)KEY_BYTE(KEY, i)
 #define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
     {{BYTE(KEY, 0), BYTE(KEY, 1), BYTE(KEY, 2), BYTE(KEY, 3), BYTE(KEY, 4), BYTE(KEY, 5), BYTE(KEY, 6), BYTE(KEY, 7),  \
       BYTE(KEY, 8), BYTE(KEY, 9), BYTE(KEY, 10), BYTE(KEY, 11), BYTE(KEY, 12), BYTE(KEY, 13), BYTE(KEY, 14),           \

@@ -5,7 +5,7 @@
 #ifndef MESSAGE_PRIVATE_H
 #define MESSAGE_PRIVATE_H
 
-#include "hints.h"
+#include "compiler.h"
 
 #include <krpc/message.h>
 
@@ -19,7 +19,7 @@ static inline uint64_t load_word(const uint8_t *p)
 }
 
 /* FIRST_BYTES keeps the first n bytes of such a number, 1 to 8 of them. */
-#define FIRST_BYTES(n) (~(UINT64_MAX >> 8 * ((n)-1) >> 8))
+#define FIRST_BYTES(n) (~(UINT64_MAX >> 8 * ((n) - 1) >> 8))
 
 /* word_at is the eight bytes from off on, with zeros for those behind the end; len is the size of data. */
 static inline uint64_t word_at(const uint8_t *data, uint32_t len, uint32_t off)

@@ -54,7 +54,7 @@ static uint32_t get_u32(const uint8_t *data)
     return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 | data[3];
 }
 
-#define NIBBLE(num, n)       nibbles[n][(num) >> 4 * (n)&15]
+#define NIBBLE(num, n)       nibbles[n][(num) >> 4 * (n) & 15]
 #define FOUR_NIBBLES(num, n) (NIBBLE(num, n) ^ NIBBLE(num, (n) + 1) ^ NIBBLE(num, (n) + 2) ^ NIBBLE(num, (n) + 3))
 
 uint32_t krpc_node_id_prefix(const krpc_endpoint *endpoint, unsigned r)

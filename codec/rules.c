@@ -10,7 +10,7 @@
 #include <krpc/bencode.h>
 #include <krpc/message.h>
 
-#include "line.h"
+#include "line_writer.h"
 
 #define MAX_KEY 32 /* bytes of a key that are shown */
 
@@ -42,23 +42,23 @@ const char *krpc_severity_name(krpc_severity severity)
 }
 
 /* In quotes, which a key cannot end, nor a terminal or another program read as anything else than its bytes. */
-static void put_key(line *to, const uint8_t *key, size_t len)
+static void put_key(line_writer *to, const uint8_t *key, size_t len)
 {
     size_t shown = len < MAX_KEY ? len : MAX_KEY;
 
-    line_char(to, '"');
+    line_writer_char(to, '"');
     for (size_t i = 0; i < shown; i++) {
         if (key[i] >= 0x20 && key[i] < 0x7f && key[i] != '"' && key[i] != '\\') {
-            line_char(to, (char)key[i]);
+            line_writer_char(to, (char)key[i]);
         } else {
-            line_string(to, "\\x");
-            line_hex(to, key[i]);
+            line_writer_string(to, "\\x");
+            line_writer_hex(to, key[i]);
         }
     }
-    line_string(to, shown < len ? "...\"" : "\"");
+    line_writer_string(to, shown < len ? "...\"" : "\"");
 }
 
-static void put_marked(line *to, const krpc_finding *finding, const uint8_t *data, size_t len)
+static void put_marked(line_writer *to, const krpc_finding *finding, const uint8_t *data, size_t len)
 {
     size_t off = finding->off < len ? finding->off : len;
 
@@ -66,7 +66,7 @@ static void put_marked(line *to, const krpc_finding *finding, const uint8_t *dat
 }
 
 /* The last key in front of the value that is marked: by position, since a finding does not say which field it is about. */
-static void put_key_of_marked(line *to, const krpc_finding *finding, const uint8_t *data, size_t len)
+static void put_key_of_marked(line_writer *to, const krpc_finding *finding, const uint8_t *data, size_t len)
 {
     bencode_reader reader;
     bencode_token token;
@@ -85,38 +85,38 @@ static void put_key_of_marked(line *to, const krpc_finding *finding, const uint8
     put_key(to, key, key_len);
 }
 
-static void put_fields(line *to, uint64_t fields)
+static void put_fields(line_writer *to, uint64_t fields)
 {
     bool any = false;
 
     for (krpc_field field = 0; field < KRPC_NUM_FIELDS; field++) {
         if ((fields & KRPC_BIT(field)) != 0) {
-            line_string(to, any ? ", " : "");
-            line_string(to, krpc_field_get(field)->key);
+            line_writer_string(to, any ? ", " : "");
+            line_writer_string(to, krpc_field_get(field)->key);
             any = true;
         }
     }
 }
 
 /* 0: the receiver may see any of several ports, and none of them is the one that was named. */
-static void put_port(line *to, int64_t port)
+static void put_port(line_writer *to, int64_t port)
 {
     if (port == 0) {
-        line_string(to, "another port");
+        line_writer_string(to, "another port");
     } else {
-        line_string(to, "port ");
-        line_number(to, port);
+        line_writer_string(to, "port ");
+        line_writer_number(to, port);
     }
 }
 
-static void put_brace(line *to, char which, const krpc_finding *finding, const uint8_t *data, size_t len)
+static void put_brace(line_writer *to, char which, const krpc_finding *finding, const uint8_t *data, size_t len)
 {
     switch (which) {
     case 'a':
-        line_number(to, finding->a);
+        line_writer_number(to, finding->a);
         break;
     case 'b':
-        line_number(to, finding->b);
+        line_writer_number(to, finding->b);
         break;
     case 'p':
         put_port(to, finding->b);
@@ -151,12 +151,12 @@ static const char *brace_name(char which)
 static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding *finding, const void *data, size_t len)
 {
     const krpc_rule_info *info = krpc_rule_get(rule);
-    line to = {out, cap, 0};
+    line_writer to = {out, cap, 0};
 
     for (const char *p = info != NULL ? info->text : "";;) {
         size_t len_to_brace = strcspn(p, "{");
 
-        line_bytes(&to, p, len_to_brace);
+        line_writer_bytes(&to, p, len_to_brace);
         p += len_to_brace;
         if (*p == '\0') {
             break;
@@ -164,11 +164,11 @@ static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding
         if (finding != NULL) {
             put_brace(&to, p[1], finding, data, len);
         } else {
-            line_string(&to, brace_name(p[1]));
+            line_writer_string(&to, brace_name(p[1]));
         }
         p += 3;
     }
-    return line_end(&to);
+    return line_writer_end(&to);
 }
 
 size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len)

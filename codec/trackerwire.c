@@ -194,7 +194,7 @@ static void take_info_hash(trackerwire_message *out, const uint8_t *data, krpc_s
     out->num_info_hashes++;
 }
 
-static uint32_t line_end(const uint8_t *data, uint32_t off, uint32_t len)
+static uint32_t line_writer_end(const uint8_t *data, uint32_t off, uint32_t len)
 {
     while (off < len && data[off] != '\n') {
         off++;
@@ -212,12 +212,12 @@ trackerwire_kind trackerwire_lsd_parse(trackerwire_message *out, const uint8_t *
         return TRACKERWIRE_NONE;
     }
     out->kind = TRACKERWIRE_LSD;
-    off = line_end(data, off, len);
+    off = line_writer_end(data, off, len);
     while (off < len) {
         uint32_t begin = ++off;
         uint32_t line;
 
-        off = line_end(data, off, len);
+        off = line_writer_end(data, off, len);
         line = off - begin;
         if (line == 0 || (line == 1 && data[begin] == '\r')) {
             break;

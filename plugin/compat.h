@@ -31,7 +31,7 @@
 #endif
 #endif
 
-#define COMPAT_AT_LEAST(MAJOR, MINOR) \
+#define COMPAT_AT_LEAST(MAJOR, MINOR)                                                                                  \
     (WIRESHARK_VERSION_MAJOR > (MAJOR) || (WIRESHARK_VERSION_MAJOR == (MAJOR) && WIRESHARK_VERSION_MINOR >= (MINOR)))
 
 /* ws_bool is what heuristics return and what a boolean preference is kept in: gboolean has the size of an int. */
@@ -41,17 +41,18 @@ typedef bool ws_bool;
 #else
 typedef gboolean ws_bool;
 #define COMPAT_MENU_SEPARATOR "/"
-#define tvb_get_uint8 tvb_get_guint8
+#define tvb_get_uint8         tvb_get_guint8
 #endif
 
 #if COMPAT_AT_LEAST(4, 4)
 #define COMPAT_FILTER_ARGS(PINFO) packet_info *PINFO, void *compat_user_data _U_
-#define compat_register_filter(PROTO, NAME, IS_VALID, BUILD) register_conversation_filter(PROTO, NAME, IS_VALID, BUILD, NULL)
+#define compat_register_filter(PROTO, NAME, IS_VALID, BUILD)                                                           \
+    register_conversation_filter(PROTO, NAME, IS_VALID, BUILD, NULL)
 #define COMPAT_FILTER_CALL(FILTER, CALLBACK, PINFO) (FILTER)->CALLBACK(PINFO, (FILTER)->user_data)
 #else
-#define COMPAT_FILTER_ARGS(PINFO) packet_info *PINFO
+#define COMPAT_FILTER_ARGS(PINFO)                            packet_info *PINFO
 #define compat_register_filter(PROTO, NAME, IS_VALID, BUILD) register_conversation_filter(PROTO, NAME, IS_VALID, BUILD)
-#define COMPAT_FILTER_CALL(FILTER, CALLBACK, PINFO) (FILTER)->CALLBACK(PINFO)
+#define COMPAT_FILTER_CALL(FILTER, CALLBACK, PINFO)          (FILTER)->CALLBACK(PINFO)
 #endif
 
 /* What a tap's init callback of register_stat_tap_ui returns. */

@@ -6,7 +6,7 @@
 
 #include <krpc/client.h>
 
-dissector_handle_t krpc_handle;                /* for Decode As and the port preference: somebody said that it is KRPC */
+dissector_handle_t krpc_handle; /* for Decode As and the port preference: somebody said that it is KRPC */
 static dissector_handle_t conversation_handle; /* for the rest of a conversation: every packet is looked at anew */
 static heur_dtbl_entry_t *heuristic;
 static dissector_table_t udp_ports;
@@ -15,21 +15,23 @@ static dissector_table_t udp_ports;
 
 /* Text. */
 
-static const char *node_text(packet_info *pinfo, const state_packet *packet)
+static const char *node_text(packet_info *pinfo, const tracking_packet *packet)
 {
     const uint8_t *id = krpc_message_id(packet->message, packet->data);
 
-    return id != NULL ? item_hex(pinfo, id, 20, 4) : NULL;
+    return id != NULL ? tree_item_hex(pinfo, id, 20, 4) : NULL;
 }
 
-static const char *method_text(packet_info *pinfo, const state_packet *packet)
+static const char *method_text(packet_info *pinfo, const tracking_packet *packet)
 {
     const krpc_message *m = packet->message;
 
-    if (m->method != KRPC_METHOD_NONE && m->method != KRPC_METHOD_UNKNOWN)
+    if (m->method != KRPC_METHOD_NONE && m->method != KRPC_METHOD_UNKNOWN) {
         return krpc_method_name((krpc_method)m->method);
-    if (krpc_has(m, KRPC_Q) && m->value[KRPC_Q].len != 0)
-        return item_text(pinfo, packet->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len, 40);
+    }
+    if (krpc_has(m, KRPC_Q) && m->value[KRPC_Q].len != 0) {
+        return tree_item_text(pinfo, packet->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len, 40);
+    }
     return "query";
 }
 
@@ -39,79 +41,92 @@ static void append_after(wmem_strbuf_t *out, const char *before, const char *tex
     wmem_strbuf_append(out, text);
 }
 
-static void query_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet *packet)
+static void query_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_packet *packet)
 {
     const uint8_t *target = krpc_message_target(packet->message, packet->data);
 
     wmem_strbuf_append(out, method_text(pinfo, packet));
-    if (target != NULL)
-        append_after(out, " ", item_hex(pinfo, target, 20, 4));
+    if (target != NULL) {
+        append_after(out, " ", tree_item_hex(pinfo, target, 20, 4));
+    }
 }
 
 static void count_text(wmem_strbuf_t *out, const char **separator, uint32_t count, const char *one, const char *many)
 {
-    char decimal[ITEM_DECIMAL];
+    char decimal[TREE_ITEM_DECIMAL];
 
-    if (count == 0)
+    if (count == 0) {
         return;
-    append_after(out, *separator, item_decimal(decimal, count));
+    }
+    append_after(out, *separator, tree_item_decimal(decimal, count));
     append_after(out, " ", count == 1 ? one : many);
     *separator = ", ";
 }
 
 /* What a response brings. */
-static void response_text(wmem_strbuf_t *out, const state_packet *packet)
+static void response_text(wmem_strbuf_t *out, const tracking_packet *packet)
 {
     static const krpc_field brought[] = {KRPC_R_TOKEN, KRPC_R_V, KRPC_R_BFSD, KRPC_R_BFPE};
     const krpc_message *m = packet->message;
     const char *separator = ": ";
     uint32_t nodes = 0, peers = 0;
 
-    if (krpc_has(m, KRPC_R_NODES))
+    if (krpc_has(m, KRPC_R_NODES)) {
         nodes += m->value[KRPC_R_NODES].len / 26;
-    if (krpc_has(m, KRPC_R_NODES6))
+    }
+    if (krpc_has(m, KRPC_R_NODES6)) {
         nodes += m->value[KRPC_R_NODES6].len / 38;
-    if (krpc_has(m, KRPC_R_VALUES))
+    }
+    if (krpc_has(m, KRPC_R_VALUES)) {
         peers = m->value[KRPC_R_VALUES].type == BENCODE_LIST ? (uint32_t)m->value[KRPC_R_VALUES].num : 1;
+    }
     count_text(out, &separator, nodes, "node", "nodes");
     count_text(out, &separator, peers, "peer", "peers");
-    if (krpc_has(m, KRPC_R_SAMPLES))
+    if (krpc_has(m, KRPC_R_SAMPLES)) {
         count_text(out, &separator, m->value[KRPC_R_SAMPLES].len / 20, "info-hash", "info-hashes");
+    }
     for (unsigned i = 0; i < array_length(brought); i++) {
-        if (!krpc_has(m, brought[i]))
+        if (!krpc_has(m, brought[i])) {
             continue;
+        }
         append_after(out, separator, brought[i] == KRPC_R_V ? "item" : krpc_field_get(brought[i])->key);
         separator = ", ";
     }
 }
 
-static void error_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet *packet)
+static void error_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_packet *packet)
 {
     const krpc_message *m = packet->message;
 
-    if (krpc_has(m, KRPC_E_CODE))
+    if (krpc_has(m, KRPC_E_CODE)) {
         wmem_strbuf_append_printf(out, " %" PRId64, m->value[KRPC_E_CODE].num);
-    if (krpc_has(m, KRPC_E_MESSAGE))
-        wmem_strbuf_append_printf(out, " \"%s\"", item_text(pinfo, packet->data + m->value[KRPC_E_MESSAGE].off,
-                                                            m->value[KRPC_E_MESSAGE].len, 80));
+    }
+    if (krpc_has(m, KRPC_E_MESSAGE)) {
+        wmem_strbuf_append_printf(
+            out, " \"%s\"",
+            tree_item_text(pinfo, packet->data + m->value[KRPC_E_MESSAGE].off, m->value[KRPC_E_MESSAGE].len, 80));
+    }
 }
 
 /* Where y is missing, or behind what was captured, the body tells. */
 static krpc_type type_of(const krpc_message *m)
 {
-    if (m->type != KRPC_TYPE_UNKNOWN)
+    if (m->type != KRPC_TYPE_UNKNOWN) {
         return (krpc_type)m->type;
-    if (krpc_has(m, KRPC_A) || krpc_has(m, KRPC_Q))
+    }
+    if (krpc_has(m, KRPC_A) || krpc_has(m, KRPC_Q)) {
         return KRPC_QUERY;
-    if (krpc_has(m, KRPC_R))
+    }
+    if (krpc_has(m, KRPC_R)) {
         return KRPC_RESPONSE;
+    }
     return krpc_has(m, KRPC_E) ? KRPC_ERROR : KRPC_TYPE_UNKNOWN;
 }
 
 /* "get_peers 4a533d47... from 1f2e3d4c..." */
-static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet *packet)
+static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_packet *packet)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     const char *node = node_text(pinfo, packet);
     krpc_method method = record != NULL ? (krpc_method)record->method : KRPC_METHOD_NONE;
     bool is_known = method != KRPC_METHOD_NONE && method != KRPC_METHOD_UNKNOWN;
@@ -132,28 +147,31 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const state_packet
         wmem_strbuf_append(out, packet->len == 2 ? "two bytes: punch" : "message without a type");
         break;
     }
-    if (node != NULL)
+    if (node != NULL) {
         append_after(out, " from ", node);
-    if (type == KRPC_RESPONSE)
+    }
+    if (type == KRPC_RESPONSE) {
         response_text(out, packet);
+    }
 }
 
 /* Where decoding stopped, as the finding about it says. */
-static uint32_t stopped_at(const state_packet *packet)
+static uint32_t stopped_at(const tracking_packet *packet)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     uint32_t at = packet->message->len;
 
     for (uint16_t i = 0; record != NULL && i < record->num_findings; i++) {
-        const state_finding *f = &record->findings[i];
+        const tracking_finding *f = &record->findings[i];
 
-        if (f->rule == KRPC_RULE_BENCODE_BAD_BYTE || f->rule == KRPC_RULE_BENCODE_BAD_LENGTH)
+        if (f->rule == KRPC_RULE_BENCODE_BAD_BYTE || f->rule == KRPC_RULE_BENCODE_BAD_LENGTH) {
             at = f->off;
+        }
     }
     return at;
 }
 
-static void status_text(wmem_strbuf_t *out, const state_packet *packet)
+static void status_text(wmem_strbuf_t *out, const tracking_packet *packet)
 {
     const krpc_message *m = packet->message;
 
@@ -169,27 +187,30 @@ static void status_text(wmem_strbuf_t *out, const state_packet *packet)
     }
 }
 
-static void column_set(packet_info *pinfo, const state_packet *packet)
+static void column_set(packet_info *pinfo, const tracking_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
 
-    if (packet->quoted)
+    if (packet->quoted) {
         wmem_strbuf_append(out, "quoted: ");
+    }
     kind_text(pinfo, out, packet);
-    if (!packet->quoted)
-        ports_info_text(out, packet);
+    if (!packet->quoted) {
+        tree_advert_info_text(out, packet);
+    }
     status_text(out, packet);
     col_set_str(pinfo->cinfo, COL_PROTOCOL, "KRPC");
     col_add_str(pinfo->cinfo, COL_INFO, wmem_strbuf_get_str(out));
 }
 
-const char *dissect_client(packet_info *pinfo, const state_packet *packet)
+const char *dissect_client(packet_info *pinfo, const tracking_packet *packet)
 {
     const krpc_value *v = &packet->message->value[KRPC_V];
     char *text;
 
-    if (!krpc_has(packet->message, KRPC_V) || v->len == 0)
+    if (!krpc_has(packet->message, KRPC_V) || v->len == 0) {
         return NULL;
+    }
     text = wmem_alloc(pinfo->pool, KRPC_CLIENT_TEXT);
     krpc_client_text(text, KRPC_CLIENT_TEXT, packet->data + v->off, v->len);
     return text;
@@ -197,55 +218,61 @@ const char *dissect_client(packet_info *pinfo, const state_packet *packet)
 
 /* The tree. */
 
-static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
+static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     bool is_query = packet->message->type == KRPC_QUERY;
 
-    if (is_query && record->method != KRPC_METHOD_NONE)
-        item_hidden(tree, HF(METHOD), tvb, record->method);
-    else if (record->method != KRPC_METHOD_NONE)
-        item_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
+    if (is_query && record->method != KRPC_METHOD_NONE) {
+        tree_item_hidden(tree, HF(METHOD), tvb, record->method);
+    } else if (record->method != KRPC_METHOD_NONE) {
+        tree_item_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
+    }
     if (is_query) {
-        item_frame(tree, HF(RESPONSE_IN), tvb, record->response_frame);
-        if (record->response_frame == 0 && PINFO_FD_VISITED(pinfo) && state_finished())
-            item_flag(tree, HF(UNANSWERED), tvb, true);
+        tree_item_frame(tree, HF(RESPONSE_IN), tvb, record->response_frame);
+        if (record->response_frame == 0 && PINFO_FD_VISITED(pinfo) && tracking_finished()) {
+            tree_item_flag(tree, HF(UNANSWERED), tvb, true);
+        }
     } else if (record->request_frame != 0) {
-        item_frame(tree, HF(RESPONSE_TO), tvb, record->request_frame);
-        item_time(tree, HF(TIME), tvb, record->rtt_ns);
-        if (record->asked_port != 0)
-            item_uint(tree, HF(ASKED_PORT), tvb, record->asked_port);
+        tree_item_frame(tree, HF(RESPONSE_TO), tvb, record->request_frame);
+        tree_item_time(tree, HF(TIME), tvb, record->rtt_ns);
+        if (record->asked_port != 0) {
+            tree_item_uint(tree, HF(ASKED_PORT), tvb, record->asked_port);
+        }
     } else {
-        item_flag(tree, HF(UNSOLICITED), tvb, true);
+        tree_item_flag(tree, HF(UNSOLICITED), tvb, true);
     }
     if (record->repeats != 0) {
-        item_flag(tree, HF(RETRANSMISSION), tvb, true);
-        item_frame(tree, is_query ? HF(REPEATS_REQUEST) : HF(REPEATS_RESPONSE), tvb, record->repeats);
+        tree_item_flag(tree, HF(RETRANSMISSION), tvb, true);
+        tree_item_frame(tree, is_query ? HF(REPEATS_REQUEST) : HF(REPEATS_RESPONSE), tvb, record->repeats);
     }
 }
 
-static void draw_quote(proto_tree *tree, tvbuff_t *tvb, const state_packet *packet)
+static void draw_quote(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
-    item_flag(tree, HF(QUOTED), tvb, true);
-    if (packet->record != NULL)
-        item_frame(tree, HF(QUOTED_QUERY), tvb, packet->record->request_frame);
+    tree_item_flag(tree, HF(QUOTED), tvb, true);
+    if (packet->record != NULL) {
+        tree_item_frame(tree, HF(QUOTED_QUERY), tvb, packet->record->request_frame);
+    }
 }
 
-static void summary_set(packet_info *pinfo, proto_item *item, const state_packet *packet)
+static void summary_set(packet_info *pinfo, proto_item *item, const tracking_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, ": ");
     const char *client = dissect_client(pinfo, packet);
 
     kind_text(pinfo, out, packet);
-    if (client != NULL)
+    if (client != NULL) {
         append_after(out, ", ", client);
-    if (!packet->quoted)
-        ports_info_text(out, packet);
+    }
+    if (!packet->quoted) {
+        tree_advert_info_text(out, packet);
+    }
     status_text(out, packet);
     proto_item_append_text(item, "%s%s", packet->quoted ? ", quoted" : "", wmem_strbuf_get_str(out));
 }
 
-static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
     tree_context *context = wmem_new(pinfo->pool, tree_context);
     proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
@@ -260,27 +287,30 @@ static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
         .packet = packet,
         .target = packet->record != NULL ? packet->record->target : NULL,
     };
-    if (compat_is_visible(tree))
+    if (compat_is_visible(tree)) {
         summary_set(pinfo, item, packet);
-    if (packet->quoted)
+    }
+    if (packet->quoted) {
         draw_quote(sub, tvb, packet);
-    else
+    } else {
         draw_transaction(pinfo, sub, tvb, packet);
+    }
     tree_message(context, sub);
     if (!packet->quoted) {
-        ports_adverts(pinfo, sub, tvb, packet);
-        ports_nat(pinfo, sub, tvb, &packet->packet.src);
+        tree_advert_add_all(pinfo, sub, tvb, packet);
+        tree_advert_add_nat(pinfo, sub, tvb, &packet->packet.src);
     }
     findings_draw(pinfo, packet, context, item);
 }
 
-static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
     packet->drawn = true;
-    state_decode(pinfo, packet);
+    tracking_decode(pinfo, packet);
     p_add_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY, packet);
-    if (pinfo->cinfo != NULL && col_get_writable(pinfo->cinfo, -1))
+    if (pinfo->cinfo != NULL && col_get_writable(pinfo->cinfo, -1)) {
         column_set(pinfo, packet);
+    }
     if (compat_is_wanted(tree, proto_krpc)) {
         draw(pinfo, tree, tvb, packet);
     } else {
@@ -288,11 +318,12 @@ static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pack
 
         findings_draw(pinfo, packet, NULL, item);
     }
-    if (!packet->quoted)
+    if (!packet->quoted) {
         stats_tap(pinfo, packet);
+    }
 }
 
-void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet)
+void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
     proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, 0, ENC_NA);
 
@@ -304,19 +335,25 @@ void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_pa
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool forced)
 {
-    state_packet *packet = observe_current(tvb);
+    tracking_packet *packet = ip_proto_current(tvb);
 
     /* What the observer did not let pass contradicts its own header, or came on a way that only Decode As leads to. */
-    if (packet == NULL && !forced)
+    if (packet == NULL && !forced) {
         return 0;
-    if (packet == NULL)
-        packet = state_packet_new(pinfo, tvb, 0, tvb_reported_length(tvb), (uint16_t)pinfo->srcport, (uint16_t)pinfo->destport);
-    if (packet->len == 0 || packet->data[0] != 'd' || packet->drawn)
+    }
+    if (packet == NULL) {
+        packet = tracking_packet_new(pinfo, tvb, 0, tvb_reported_length(tvb), (uint16_t)pinfo->srcport,
+                                     (uint16_t)pinfo->destport);
+    }
+    if (packet->len == 0 || packet->data[0] != 'd' || packet->drawn) {
         return 0;
-    if (!packet->quoted)
-        state_give_message(pinfo, packet, forced);
-    if (packet->record == NULL || packet->record->kind == STATE_OTHER)
+    }
+    if (!packet->quoted) {
+        tracking_put_message(pinfo, packet, forced);
+    }
+    if (packet->record == NULL || packet->record->kind == TRACKING_OTHER) {
         return 0;
+    }
     show(pinfo, tree, tvb, packet);
     return (int)packet->len;
 }
@@ -337,24 +374,27 @@ static ws_bool dissect_heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *
 }
 
 /* Ports that a user assigned to something with Decode As stay assigned. */
-static bool is_assigned(const state_packet *packet)
+static bool is_assigned(const tracking_packet *packet)
 {
     return dissector_is_uint_changed(udp_ports, packet->packet.src.port) ||
            dissector_is_uint_changed(udp_ports, packet->packet.dst.port);
 }
 
-void dissect_bind(packet_info *pinfo, const state_packet *packet)
+void dissect_bind(packet_info *pinfo, const tracking_packet *packet)
 {
     const uint32_t src = packet->packet.src.port, dst = packet->packet.dst.port;
     conversation_t *conversation;
 
-    if (PINFO_FD_VISITED(pinfo) || heuristic == NULL || !heuristic->enabled || is_assigned(packet))
+    if (PINFO_FD_VISITED(pinfo) || heuristic == NULL || !heuristic->enabled || is_assigned(packet)) {
         return;
+    }
     conversation = find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_UDP, src, dst, 0);
-    if (conversation == NULL)
+    if (conversation == NULL) {
         conversation = conversation_new(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_UDP, src, dst, 0);
-    if (conversation_get_dissector(conversation, pinfo->num) != conversation_handle)
+    }
+    if (conversation_get_dissector(conversation, pinfo->num) != conversation_handle) {
         conversation_set_dissector_from_frame_number(conversation, pinfo->num, conversation_handle);
+    }
 }
 
 void dissect_register(void)

@@ -1,4 +1,4 @@
-/* fields.c: fields, subtrees and expert items, out of krpc/fields.def, krpc/rules.def and generated.def.
+/* fields.c: fields, subtrees and expert items, out of krpc/fields.def, krpc/rules.def and own_fields.def.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -94,88 +94,87 @@ static const value_string fields_holepunch[] = {
 };
 
 static const value_string fields_holepunch_errors[] = {
-    {1, "no such peer"},
-    {2, "not connected"},
-    {3, "no support"},
-    {4, "no self"},
-    {0, NULL},
+    {1, "no such peer"}, {2, "not connected"}, {3, "no support"}, {4, "no self"}, {0, NULL},
 };
 
 /* How a key of each kind is shown. */
-#define SHOW_INT FT_INT64, BASE_DEC
-#define SHOW_FLAG FT_BOOLEAN, BASE_NONE
-#define SHOW_PORT FT_INT64, BASE_DEC
-#define SHOW_BYTES FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
-#define SHOW_TEXT FT_STRING, BASE_NONE
-#define SHOW_METHOD FT_STRING, BASE_NONE
-#define SHOW_TYPE FT_STRING, BASE_NONE
-#define SHOW_VERSION FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
-#define SHOW_ENDPOINT FT_NONE, BASE_NONE
-#define SHOW_NODES FT_NONE, BASE_NONE
-#define SHOW_NODES6 FT_NONE, BASE_NONE
-#define SHOW_HASHES FT_NONE, BASE_NONE
-#define SHOW_BLOOM FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
-#define SHOW_PEERS FT_NONE, BASE_NONE
-#define SHOW_NODE_LIST FT_NONE, BASE_NONE
-#define SHOW_TEXTS FT_STRING, BASE_NONE
-#define SHOW_ERROR FT_NONE, BASE_NONE
-#define SHOW_DICT FT_NONE, BASE_NONE
-#define SHOW_ANY FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
+#define SHOW_INT            FT_INT64, BASE_DEC
+#define SHOW_FLAG           FT_BOOLEAN, BASE_NONE
+#define SHOW_PORT           FT_INT64, BASE_DEC
+#define SHOW_BYTES          FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
+#define SHOW_TEXT           FT_STRING, BASE_NONE
+#define SHOW_METHOD         FT_STRING, BASE_NONE
+#define SHOW_TYPE           FT_STRING, BASE_NONE
+#define SHOW_VERSION        FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
+#define SHOW_ENDPOINT       FT_NONE, BASE_NONE
+#define SHOW_NODES          FT_NONE, BASE_NONE
+#define SHOW_NODES6         FT_NONE, BASE_NONE
+#define SHOW_HASHES         FT_NONE, BASE_NONE
+#define SHOW_BLOOM          FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
+#define SHOW_PEERS          FT_NONE, BASE_NONE
+#define SHOW_NODE_LIST      FT_NONE, BASE_NONE
+#define SHOW_TEXTS          FT_STRING, BASE_NONE
+#define SHOW_ERROR          FT_NONE, BASE_NONE
+#define SHOW_DICT           FT_NONE, BASE_NONE
+#define SHOW_ANY            FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
 
 #define IS_ENDPOINT(SYMBOL) (KRPC_KIND_##SYMBOL == KRPC_KIND_ENDPOINT)
 
 static hf_register_info key_fields[] = {
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING) \
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
     {&hf_key[KRPC_##SYMBOL], {TITLE, "krpc." FILTER, SHOW_##KIND, NULL, 0, MEANING " (" BEP ")", HFILL}},
 #include <krpc/fields.def>
 };
 
 /* Three fields for every key; those of keys that hold no endpoint are not registered. */
 static hf_register_info endpoint_fields[] = {
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                              \
-    {IS_ENDPOINT(KIND) ? &hf_addr[KRPC_##SYMBOL] : NULL,                                                                   \
-     {"Address", "krpc." FILTER ".addr", FT_IPv4, BASE_NONE, NULL, 0, MEANING ": IPv4 address (" BEP ")", HFILL}},         \
-    {IS_ENDPOINT(KIND) ? &hf_addr6[KRPC_##SYMBOL] : NULL,                                                                  \
-     {"Address", "krpc." FILTER ".addr6", FT_IPv6, BASE_NONE, NULL, 0, MEANING ": IPv6 address (" BEP ")", HFILL}},        \
-    {IS_ENDPOINT(KIND) ? &hf_port[KRPC_##SYMBOL] : NULL,                                                                   \
-     {"Port", "krpc." FILTER ".port", FT_UINT16, BASE_DEC, NULL, 0, MEANING ": port (" BEP ")", HFILL}},
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
+    {IS_ENDPOINT(KIND) ? &hf_addr[KRPC_##SYMBOL] : NULL,                                                               \
+     {"Address", "krpc." FILTER ".addr", FT_IPv4, BASE_NONE, NULL, 0, MEANING ": IPv4 address (" BEP ")", HFILL}},     \
+        {IS_ENDPOINT(KIND) ? &hf_addr6[KRPC_##SYMBOL] : NULL,                                                          \
+         {"Address", "krpc." FILTER ".addr6", FT_IPv6, BASE_NONE, NULL, 0, MEANING ": IPv6 address (" BEP ")",         \
+          HFILL}},                                                                                                     \
+        {IS_ENDPOINT(KIND) ? &hf_port[KRPC_##SYMBOL] : NULL,                                                           \
+         {"Port", "krpc." FILTER ".port", FT_UINT16, BASE_DEC, NULL, 0, MEANING ": port (" BEP ")", HFILL}},
 #include <krpc/fields.def>
 };
 
 static hf_register_info own_fields[] = {
-#define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) \
+#define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)                                                       \
     {&hf_own[HF_##SYMBOL], {TITLE, "krpc." FILTER, TYPE, DISPLAY, CONVERT, 0, BLURB, HFILL}},
-#include "generated.def"
+#include "own_fields.def"
 };
 
 static hf_register_info peer_fields[] = {
-#define PEER_HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) \
+#define PEER_HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)                                                  \
     {&hf_own[HF_##SYMBOL], {TITLE, "krpc." FILTER, TYPE, DISPLAY, CONVERT, 0, BLURB, HFILL}},
-#include "generated.def"
+#include "own_fields.def"
 };
 
-#define PEER_SHOW_INT FT_INT64, BASE_DEC
+#define PEER_SHOW_INT    FT_INT64, BASE_DEC
 #define PEER_SHOW_STRING FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
-#define PEER_SHOW_DICT FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
+#define PEER_SHOW_DICT   FT_BYTES, BASE_NONE | BASE_ALLOW_ZERO
 
 static hf_register_info peer_key_fields[] = {
-#define KEY(SYMBOL, EXT, NAME, TYPE, SPEC, MEANING) \
-    {&hf_peer_key[PEERWIRE_KEY_##SYMBOL],           \
+#define KEY(SYMBOL, EXT, NAME, TYPE, SPEC, MEANING)                                                                    \
+    {&hf_peer_key[PEERWIRE_KEY_##SYMBOL],                                                                              \
      {NAME " (" MEANING ")", "krpc.peerwire." NAME, PEER_SHOW_##TYPE, NULL, 0, MEANING " (" SPEC ")", HFILL}},
 #include <krpc/peerwire.def>
 };
 
 static ei_register_info rule_fields[] = {
-#define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION) \
+#define RULE(SYMBOL, SLUG, SEVERITY, SPEC, TEXT, EXPLANATION)                                                          \
     {&ei_rule[KRPC_RULE_##SYMBOL], {"krpc.rule." SLUG, PI_PROTOCOL, PI_##SEVERITY, NULL, EXPFILL}},
 #include <krpc/rules.def>
 };
 
 static void register_endpoint_fields(void)
 {
-    for (size_t i = 0; i < array_length(endpoint_fields); i++)
-        if (endpoint_fields[i].p_id != NULL)
+    for (size_t i = 0; i < array_length(endpoint_fields); i++) {
+        if (endpoint_fields[i].p_id != NULL) {
             proto_register_field_array(proto_krpc, &endpoint_fields[i], 1);
+        }
+    }
 }
 
 /* Expert Information lists findings under what all of one rule have in common: "port N", not "port 6881". The text stays as
@@ -196,8 +195,9 @@ static void register_rules(void)
 
         ei_rule[i] = none;
         rule_fields[i].eiinfo.summary = summary((krpc_rule)i);
-        if (strncmp(rule->slug, "bencode.", 8) == 0 && rule->severity == KRPC_SEVERITY_ERROR)
+        if (strncmp(rule->slug, "bencode.", 8) == 0 && rule->severity == KRPC_SEVERITY_ERROR) {
             rule_fields[i].eiinfo.group = PI_MALFORMED;
+        }
     }
     expert_register_field_array(expert_register_protocol(proto_krpc), rule_fields, (int)array_length(rule_fields));
 }
@@ -206,12 +206,15 @@ void fields_register(void)
 {
     static int *ett[NUM_ETT];
 
-    for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++)
+    for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++) {
         hf_key[i] = hf_addr[i] = hf_addr6[i] = hf_port[i] = -1;
-    for (unsigned i = 0; i < NUM_HF; i++)
+    }
+    for (unsigned i = 0; i < NUM_HF; i++) {
         hf_own[i] = -1;
-    for (unsigned i = 0; i < PEERWIRE_NUM_KEYS; i++)
+    }
+    for (unsigned i = 0; i < PEERWIRE_NUM_KEYS; i++) {
         hf_peer_key[i] = -1;
+    }
     for (unsigned i = 0; i < NUM_ETT; i++) {
         ett_own[i] = -1;
         ett[i] = &ett_own[i];

@@ -5,7 +5,7 @@
 #include "plugin.h"
 
 /* The selected packet's message, which has a record; NULL when it has none. */
-static const state_packet *selected(packet_info *pinfo)
+static const tracking_packet *selected(packet_info *pinfo)
 {
     return p_get_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY);
 }
@@ -18,10 +18,11 @@ static ws_bool is_valid(COMPAT_FILTER_ARGS(pinfo))
 /* The query and what answers it. */
 static char *transaction_build(COMPAT_FILTER_ARGS(pinfo))
 {
-    const state_record *record = selected(pinfo)->record;
+    const tracking_record *record = selected(pinfo)->record;
     uint32_t query = record->request_frame != 0 ? record->request_frame : pinfo->num;
 
-    return g_strdup_printf("frame.number == %u || krpc.response_to == %u || krpc.quoted.query == %u", query, query, query);
+    return g_strdup_printf("frame.number == %u || krpc.response_to == %u || krpc.quoted.query == %u", query, query,
+                           query);
 }
 
 /* Everything from and to the address of the sender, whatever the port, on the peer wire too. */
@@ -37,14 +38,16 @@ static char *node_build(COMPAT_FILTER_ARGS(pinfo))
 /* Everything that bears the sender's node id, and every list that names it. */
 static char *id_build(COMPAT_FILTER_ARGS(pinfo))
 {
-    const state_packet *packet = selected(pinfo);
+    const tracking_packet *packet = selected(pinfo);
     const uint8_t *id = packet->message != NULL ? krpc_message_id(packet->message, packet->data) : NULL;
     GString *hex = g_string_new(NULL);
     char *filter;
 
-    for (unsigned i = 0; id != NULL && i < 20; i++)
+    for (unsigned i = 0; id != NULL && i < 20; i++) {
         g_string_append_printf(hex, "%s%02x", i != 0 ? ":" : "", id[i]);
-    filter = id != NULL ? g_strdup_printf("krpc.id == %s || krpc.nodes.id == %s", hex->str, hex->str) : g_strdup("krpc && !krpc.id");
+    }
+    filter = id != NULL ? g_strdup_printf("krpc.id == %s || krpc.nodes.id == %s", hex->str, hex->str)
+                        : g_strdup("krpc && !krpc.id");
     g_string_free(hex, TRUE);
     return filter;
 }

@@ -11,10 +11,12 @@ static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len,
     for (unsigned i = 0; c != NULL && len != 0 && i < c->num_places; i++) {
         const tree_place *place = &c->places[i];
 
-        if (off < place->off || off + len > place->off + place->len)
+        if (off < place->off || off + len > place->off + place->len) {
             continue;
-        if (best == NULL || place->len < best->len)
+        }
+        if (best == NULL || place->len < best->len) {
             best = place;
+        }
     }
     return best != NULL ? best->item : top;
 }
@@ -24,14 +26,15 @@ static bool is_text_wanted(proto_item *top)
 {
     static int expert_tap;
 
-    if (expert_tap == 0)
+    if (expert_tap == 0) {
         expert_tap = find_tap_id("expert");
+    }
     return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
 }
 
-void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_context *context, proto_item *top)
+void findings_draw(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top)
 {
-    const state_record *record = packet->record;
+    const tracking_record *record = packet->record;
     bool with_text = record->num_findings != 0 && is_text_wanted(top);
     const char *proto = pinfo->current_proto;
     const bool in_error = pinfo->flags.in_error_pkt;
@@ -40,12 +43,13 @@ void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_co
     /* It leaves out what stands in a packet that an ICMP error quotes; these findings are about the error itself. */
     pinfo->flags.in_error_pkt = false;
     for (unsigned i = 0; i < record->num_findings; i++) {
-        const state_finding *kept = &record->findings[i];
+        const tracking_finding *kept = &record->findings[i];
         const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
         char text[256];
 
-        if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule))
+        if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule)) {
             continue;
+        }
         if (!with_text) {
             expert_add_info(pinfo, top, &ei_rule[kept->rule]);
             continue;

@@ -21,8 +21,8 @@ static void proto_register(void)
 {
     fields_register();
     prefs_krpc_register();
-    state_register();
-    observe_register();
+    tracking_register();
+    ip_proto_register();
     dissect_register();
     stats_register();
     stats_tables_register();
@@ -33,7 +33,7 @@ static void proto_register(void)
 static void proto_handoff(void)
 {
     dissect_handoff();
-    observe_handoff();
+    ip_proto_handoff();
     prefs_krpc_apply();
 }
 

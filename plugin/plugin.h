@@ -3,16 +3,16 @@
  *     plugin.c        the symbols that Wireshark looks for; registration
  *     fields.c        fields, subtrees and expert items, out of the tables
  *     prefs.c         preferences
- *     observe.c       every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors
- *     state.c         the tracker of the open file, and what it said about each packet
- *     store.c         where that is kept
+ *     ip_proto.c       every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors
+ *     tracking.c         the tracker of the open file, and what it said about each packet
+ *     record_store.c         where that is kept
  *     dissect.c       one KRPC message: is it one, Info column, summary
  *     tree.c          its keys and values
  *     tree_list.c     those that hold many of a kind
  *     findings.c      what there is to say against it
- *     item.c          text and generated items for all of these
- *     ports.c         its port advertisements, and the NAT of its sender
- *     peer.c          the peer wire's part in it
+ *     tree_item.c          text and generated items for all of these
+ *     tree_advert.c         its port advertisements, and the NAT of its sender
+ *     tree_peerwire.c          the peer wire's part in it
  *     stats_*.c       statistics
  *     filters.c       conversation filters
  *
@@ -36,15 +36,15 @@ extern int proto_krpc;     /* a message */
 extern int proto_peerwire; /* what the peer wire says about ports */
 
 enum {
-#define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) HF_##SYMBOL,
+#define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)      HF_##SYMBOL,
 #define PEER_HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB) HF_##SYMBOL,
-#include "generated.def"
+#include "own_fields.def"
     NUM_HF
 };
 
 enum {
 #define ETT(SYMBOL) ETT_##SYMBOL,
-#include "generated.def"
+#include "own_fields.def"
     NUM_ETT
 };
 
@@ -58,7 +58,7 @@ extern int hf_peer_key[PEERWIRE_NUM_KEYS];
 extern int ett_own[NUM_ETT];
 extern expert_field ei_rule[KRPC_NUM_RULES];
 
-#define HF(SYMBOL) hf_own[HF_##SYMBOL]
+#define HF(SYMBOL)  hf_own[HF_##SYMBOL]
 #define ETT(SYMBOL) ett_own[ETT_##SYMBOL]
 
 void fields_register(void);
@@ -84,35 +84,35 @@ bool prefs_krpc_shows(krpc_rule rule);
 
 /* What is known about a packet. */
 
-/* state_finding is one finding, in less room than krpc_finding. */
-typedef struct state_finding {
+/* tracking_finding is one finding, in less room than krpc_finding. */
+typedef struct tracking_finding {
     uint32_t off;
     uint16_t len; /* at most 65535: a longer one is shown shorter */
     uint16_t rule;
     int64_t a;
     int64_t b;
-} state_finding;
+} tracking_finding;
 
-/* state_peer is one message of the peer wire that a packet completed: its bytes, and what they do not tell by themselves. */
-typedef struct state_peer {
-    struct state_peer *next;
+/* tracking_peerwire is one message of the peer wire that a packet completed: its bytes, and what they do not tell by themselves. */
+typedef struct tracking_peerwire {
+    struct tracking_peerwire *next;
     uint32_t len;
     uint8_t kind;      /* peerwire_kind */
     uint8_t extension; /* peerwire_extension */
     uint8_t ext_id;
     uint8_t data[];
-} state_peer;
+} tracking_peerwire;
 
-typedef enum state_kind {
-    STATE_MESSAGE, /* a KRPC message */
-    STATE_OTHER,   /* another datagram or a segment that has something to show */
-    STATE_QUOTE    /* a datagram inside an ICMP error */
-} state_kind;
+typedef enum tracking_kind {
+    TRACKING_MESSAGE, /* a KRPC message */
+    TRACKING_OTHER,   /* another datagram or a segment that has something to show */
+    TRACKING_QUOTE    /* a datagram inside an ICMP error */
+} tracking_kind;
 
-/* state_record is what was found out about one datagram or segment when it was first seen. It lives in pinfo->pool; store.c
+/* tracking_record is what was found out about one datagram or segment when it was first seen. It lives in pinfo->pool; record_store.c
  * keeps what is in it as long as the file is open. */
-typedef struct state_record {
-    uint8_t kind;   /* state_kind */
+typedef struct tracking_record {
+    uint8_t kind;   /* tracking_kind */
     uint8_t method; /* krpc_method, of the query or of the one that is answered */
     uint16_t num_findings;
     uint16_t num_adverts;
@@ -125,70 +125,70 @@ typedef struct state_record {
     int64_t rtt_ns;
     uint64_t first_advert;
     const uint8_t *target; /* 20 bytes: what the query that this answers looked for; NULL when there is none */
-    state_finding *findings;
-    state_peer *peers;
-} state_record;
+    tracking_finding *findings;
+    tracking_peerwire *peers;
+} tracking_record;
 
-/* state_packet is one datagram or segment on its way through the dissectors. It lives in pinfo->pool. */
-typedef struct state_packet {
-    struct state_packet *outer; /* the one that this is inside of */
-    const uint8_t *data;        /* the payload's bytes */
+/* tracking_packet is one datagram or segment on its way through the dissectors. It lives in pinfo->pool. */
+typedef struct tracking_packet {
+    struct tracking_packet *outer; /* the one that this is inside of */
+    const uint8_t *data;           /* the payload's bytes */
     uint32_t len;
     uint32_t wire_len;
-    uint32_t key;               /* where the payload lies, to tell the datagrams of a frame apart */
+    uint32_t key; /* where the payload lies, to tell the datagrams of a frame apart */
     tracker_packet packet;
-    krpc_message *message;      /* the payload, decoded; NULL while nobody looked */
-    state_record *record;       /* NULL when there is nothing to show */
-    bool quoted;                /* inside an ICMP error */
-    bool given;                 /* the tracker has it, or had it when the packet was first seen */
+    krpc_message *message;   /* the payload, decoded; NULL while nobody looked */
+    tracking_record *record; /* NULL when there is nothing to show */
+    bool quoted;             /* inside an ICMP error */
+    bool given;              /* the tracker has it, or had it when the packet was first seen */
     bool drawn;
-    bool has_inner;             /* another datagram was found inside of it */
-} state_packet;
+    bool has_inner; /* another datagram was found inside of it */
+} tracking_packet;
 
-/* store.c */
+/* record_store.c */
 
-void store_init(void);
-void store_clear(void);
-/* store_put keeps a record of a packet, store_get finds it again: NULL when there is none. */
-void store_put(const state_packet *packet, const state_record *record);
-state_record *store_get(packet_info *pinfo, uint32_t frame, uint32_t key);
-/* store_link says to the query with a mark in a frame where its first response is. */
-void store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame);
+void record_store_init(void);
+void record_store_clear(void);
+/* record_store_put keeps a record of a packet, record_store_get finds it again: NULL when there is none. */
+void record_store_put(const tracking_packet *packet, const tracking_record *record);
+tracking_record *record_store_get(packet_info *pinfo, uint32_t frame, uint32_t key);
+/* record_store_link says to the query with a mark in a frame where its first response is. */
+void record_store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame);
 
-/* state.c */
+/* tracking.c */
 
-void state_register(void);
-tracker *state_tracker(void); /* NULL while no file is open */
-bool state_finished(void);    /* the whole file has been seen */
+void tracking_register(void);
+tracker *tracking_tracker(void); /* NULL while no file is open */
+bool tracking_finished(void);    /* the whole file has been seen */
 
-/* state_packet_new describes a datagram or segment with its payload of wire_len bytes at off of tvb. */
-state_packet *state_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len, uint16_t src_port,
-                               uint16_t dst_port);
+/* tracking_packet_new describes a datagram or segment with its payload of wire_len bytes at off of tvb. */
+tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len,
+                                     uint16_t src_port, uint16_t dst_port);
 
-/* state_endpoint_set makes an endpoint of Wireshark's address; "none" where that is no IP address. */
-void state_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port);
+/* tracking_endpoint_set makes an endpoint of Wireshark's address; "none" where that is no IP address. */
+void tracking_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port);
 
-/* state_decode decodes a packet's payload, once. */
-const krpc_message *state_decode(packet_info *pinfo, state_packet *packet);
+/* tracking_decode decodes a packet's payload, once. */
+const krpc_message *tracking_decode(packet_info *pinfo, tracking_packet *packet);
 
 /* These give a packet to the tracker when it is seen for the first time, and find what was kept about it otherwise.
- * state_give_message takes what is admitted as KRPC (forced: whatever looks like a dictionary, since somebody said that it
- * is KRPC) and leaves the rest; state_give_datagram takes the rest. */
-void state_give_message(packet_info *pinfo, state_packet *packet, bool forced);
-void state_give_datagram(packet_info *pinfo, state_packet *packet);
-void state_give_segment(packet_info *pinfo, state_packet *packet, uint32_t seq, uint32_t ack, unsigned flags);
+ * tracking_put_message takes what is admitted as KRPC (forced: whatever looks like a dictionary, since somebody said that it
+ * is KRPC) and leaves the rest; tracking_put_datagram takes the rest. */
+void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced);
+void tracking_put_datagram(packet_info *pinfo, tracking_packet *packet);
+void tracking_put_segment(packet_info *pinfo, tracking_packet *packet, uint32_t seq, uint32_t ack, unsigned flags);
 /* icmp is the error itself, packet what it quotes. */
-void state_give_quote(packet_info *pinfo, state_packet *packet, const tracker_packet *icmp, bool port_unreachable);
+void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const tracker_packet *icmp, bool port_unreachable);
 
-/* state_advert_get gives an advertisement as it is known now, or as it was when the tracker let go of it. */
-bool state_advert_get(uint64_t serial, tracker_advert *out);
+/* tracking_advert_get gives an advertisement as it is known now, or as it was when the tracker let go of it. */
+bool tracking_advert_get(uint64_t serial, tracker_advert *out);
 
-/* observe.c */
+/* ip_proto.c */
 
-void observe_register(void);
-void observe_handoff(void);
-/* observe_current is the datagram whose payload tvb is; NULL when it came on a way that is not observed. */
-state_packet *observe_current(tvbuff_t *tvb);
+void ip_proto_register(void);
+void ip_proto_handoff(void);
+/* ip_proto_current is the datagram whose payload tvb is; NULL when it came on a way that is not observed. */
+tracking_packet *ip_proto_current(tvbuff_t *tvb);
 
 /* dissect.c */
 
@@ -197,11 +197,11 @@ void dissect_register(void);
 void dissect_handoff(void);
 /* dissect_bind hands a message and the rest of its conversation to KRPC's dissector, whoever owns the ports; the heuristic
  * has to be switched on for that. */
-void dissect_bind(packet_info *pinfo, const state_packet *packet);
+void dissect_bind(packet_info *pinfo, const tracking_packet *packet);
 /* dissect_client names the client that sent a message; NULL when it does not say. */
-const char *dissect_client(packet_info *pinfo, const state_packet *packet);
+const char *dissect_client(packet_info *pinfo, const tracking_packet *packet);
 /* dissect_quote draws a quoted datagram that Wireshark's dissectors did not get to. */
-void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet);
+void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet);
 
 /* tree.c */
 
@@ -213,7 +213,7 @@ typedef struct tree_place {
 } tree_place;
 
 #define TREE_MAX_PLACES 128
-#define TREE_MAX_ITEMS 2000 /* of one message */
+#define TREE_MAX_ITEMS  2000 /* of one message */
 
 typedef struct tree_context {
     packet_info *pinfo;
@@ -221,9 +221,9 @@ typedef struct tree_context {
     const uint8_t *data;
     uint32_t len; /* bytes that there are */
     const krpc_message *message;
-    const state_packet *packet;
-    const state_record *record; /* may be NULL */
-    const uint8_t *target;      /* what distances are shown to; may be NULL */
+    const tracking_packet *packet;
+    const tracking_record *record; /* may be NULL */
+    const uint8_t *target;         /* what distances are shown to; may be NULL */
     unsigned num_items;
     unsigned num_places;
     tree_place places[TREE_MAX_PLACES];
@@ -250,62 +250,64 @@ proto_item *tree_list_draw(tree_context *context, proto_tree *tree, krpc_field f
 /* findings.c */
 
 /* findings_draw adds the expert items: to the item that shows the bytes where there is one, to top otherwise. */
-void findings_draw(packet_info *pinfo, const state_packet *packet, const tree_context *context, proto_item *top);
+void findings_draw(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top);
 
-/* item.c */
+/* tree_item.c */
 
-#define ITEM_MAX_TEXT 200 /* bytes that are shown of a text */
+#define TREE_ITEM_MAX_TEXT 200 /* bytes that are shown of a text */
 
 /* Text in pinfo->pool. item_text is for people: what is not printable is escaped, at most max bytes are shown. item_string
  * is a bencoded string's value, in quotes or in hex; item_bencode renders any bencoded value. item_hex is lower-case hex, of
  * at most max bytes. */
-char *item_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
-char *item_string(packet_info *pinfo, const uint8_t *data, size_t len);
-char *item_bencode(packet_info *pinfo, const uint8_t *data, size_t len);
-char *item_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
+char *tree_item_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
+char *tree_item_string(packet_info *pinfo, const uint8_t *data, size_t len);
+char *tree_item_bencode(packet_info *pinfo, const uint8_t *data, size_t len);
+char *tree_item_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
 /* item_decimal writes a number into the end of out and returns where it begins: printf takes ten times as long. */
-#define ITEM_DECIMAL 11
-char *item_decimal(char out[ITEM_DECIMAL], uint32_t num);
+#define TREE_ITEM_DECIMAL 11
+char *tree_item_decimal(char out[TREE_ITEM_DECIMAL], uint32_t num);
 
 /* Generated items: they have no bytes of their own. A frame of 0 adds nothing. */
-void item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
-void item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* for filters and columns alone */
-void item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
-void item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
-void item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
-void item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
+void tree_item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
+void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* for filters and columns alone */
+void tree_item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
+void tree_item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
+void tree_item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
+void tree_item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
 /* item_addr adds an address to whichever field is for its family; len 0: a generated item. */
-void item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len, const krpc_endpoint *endpoint);
+void tree_item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len,
+                    const krpc_endpoint *endpoint);
 
-/* ports.c */
+/* tree_advert.c */
 
-/* ports_info_text appends what the Info column says about ports: "⚑ port 6881, seen as 40865". */
-void ports_info_text(wmem_strbuf_t *out, const state_packet *packet);
-void ports_adverts(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const state_packet *packet);
-/* ports_draw draws one advertisement by the sender, whose value is len bytes at off (0: nowhere in this packet). */
-void ports_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off, uint32_t len);
-/* ports_is_behind_nat: something is known about what lies between the node and the others. */
-bool ports_is_behind_nat(const tracker_node *node);
-void ports_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
+/* tree_advert_info_text appends what the Info column says about ports: "⚑ port 6881, seen as 40865". */
+void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet);
+void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet);
+/* tree_advert_add draws one advertisement by the sender, whose value is len bytes at off (0: nowhere in this packet). */
+void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
+                     uint32_t len);
+/* tree_advert_is_behind_nat: something is known about what lies between the node and the others. */
+bool tree_advert_is_behind_nat(const tracker_node *node);
+void tree_advert_add_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
 
-/* peer.c */
+/* tree_peerwire.c */
 
-void peer_draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, state_packet *packet);
+void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet);
 
 /* stats.c */
 
 /* stats_packet is what taps get. */
 typedef struct stats_packet {
-    const state_packet *packet;
+    const tracking_packet *packet;
     const char *client; /* NULL when unknown */
 } stats_packet;
 
-#define STATS_TAP "krpc"              /* every KRPC message */
+#define STATS_TAP         "krpc"        /* every KRPC message */
 #define STATS_TAP_ADVERTS "krpc_advert" /* every packet with an advertisement, of the peer wire too */
 
 void stats_register(void);
 /* stats_tap hands a packet to whoever counts. */
-void stats_tap(packet_info *pinfo, const state_packet *packet);
+void stats_tap(packet_info *pinfo, const tracking_packet *packet);
 
 /* stats_tables.c, stats_text.c */
 
@@ -314,7 +316,7 @@ void stats_text_register(void);
 
 /* filters.c */
 
-#define FILTERS_KEY UINT32_MAX /* of the packet's proto data: the state_packet whose message is shown */
+#define FILTERS_KEY UINT32_MAX /* of the packet's proto data: the tracking_packet whose message is shown */
 
 void filters_register(void);
 

@@ -5,7 +5,7 @@
 #include "plugin.h"
 
 #define BUILT_IN_HEURISTIC "bittorrent_dht_udp"
-#define LIMIT_TEXT "Where there are more, older ones make room. A larger number costs memory. 0 takes the default."
+#define LIMIT_TEXT         "Where there are more, older ones make room. A larger number costs memory. 0 takes the default."
 
 int prefs_krpc_accept = PREFS_ACCEPT_NORMAL;
 int prefs_krpc_checks = PREFS_CHECKS_NOTE;
@@ -39,8 +39,9 @@ void prefs_krpc_apply(void)
 {
     heur_dtbl_entry_t *built_in = find_heur_dissector_by_unique_short_name(BUILT_IN_HEURISTIC);
 
-    if (built_in == NULL)
+    if (built_in == NULL) {
         return;
+    }
     if (supersede && built_in->enabled) {
         built_in->enabled = false;
         switched_off = true;
@@ -61,27 +62,29 @@ void prefs_krpc_register(void)
 {
     module_t *module = prefs_register_protocol(proto_krpc, prefs_krpc_apply);
 
-    prefs_register_bool_preference(module, "supersede", "Take over from BT-DHT",
-                                   "Switch the heuristic of Wireshark's own BitTorrent DHT dissector off, so that KRPC messages "
-                                   "are shown by this one. Its protocol and its Decode As entry stay.",
-                                   &supersede);
+    prefs_register_bool_preference(
+        module, "supersede", "Take over from BT-DHT",
+        "Switch the heuristic of Wireshark's own BitTorrent DHT dissector off, so that KRPC messages "
+        "are shown by this one. Its protocol and its Decode As entry stay.",
+        &supersede);
     prefs_register_enum_preference(module, "accept", "What is taken as KRPC",
                                    "What the heuristic takes. Decode As takes every dictionary.", &prefs_krpc_accept,
                                    accept_choices, false);
     prefs_register_enum_preference(module, "checks", "Checks that are shown",
-                                   "The least severe finding that becomes an expert item.", &prefs_krpc_checks, checks_choices,
-                                   false);
+                                   "The least severe finding that becomes an expert item.", &prefs_krpc_checks,
+                                   checks_choices, false);
     prefs_register_bool_preference(module, "peerwire", "Read the peer wire",
                                    "Follow BitTorrent connections over TCP and uTP, to see which ports they advertise.",
                                    &prefs_krpc_peerwire);
     prefs_register_bool_preference(module, "nat", "Show the sender's NAT",
-                                   "Show in each message what is known about the NAT in front of its sender.", &prefs_krpc_nat);
+                                   "Show in each message what is known about the NAT in front of its sender.",
+                                   &prefs_krpc_nat);
     prefs_register_uint_preference(module, "max_nodes", "Nodes that are remembered", LIMIT_TEXT, 10,
                                    &prefs_krpc_max_nodes);
-    prefs_register_uint_preference(module, "max_transactions", "Unanswered queries that are remembered",
-                                   LIMIT_TEXT, 10, &prefs_krpc_max_transactions);
-    prefs_register_uint_preference(module, "max_adverts", "Port advertisements that are followed",
-                                   LIMIT_TEXT, 10, &prefs_krpc_max_adverts);
-    prefs_register_uint_preference(module, "max_streams", "TCP and uTP streams that are followed",
-                                   LIMIT_TEXT, 10, &prefs_krpc_max_streams);
+    prefs_register_uint_preference(module, "max_transactions", "Unanswered queries that are remembered", LIMIT_TEXT, 10,
+                                   &prefs_krpc_max_transactions);
+    prefs_register_uint_preference(module, "max_adverts", "Port advertisements that are followed", LIMIT_TEXT, 10,
+                                   &prefs_krpc_max_adverts);
+    prefs_register_uint_preference(module, "max_streams", "TCP and uTP streams that are followed", LIMIT_TEXT, 10,
+                                   &prefs_krpc_max_streams);
 }

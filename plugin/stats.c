@@ -11,21 +11,24 @@
 static int tap_krpc;
 static int tap_adverts;
 
-void stats_tap(packet_info *pinfo, const state_packet *packet)
+void stats_tap(packet_info *pinfo, const tracking_packet *packet)
 {
     bool has_adverts = packet->record->num_adverts != 0;
-    bool is_message = packet->record->kind == STATE_MESSAGE;
+    bool is_message = packet->record->kind == TRACKING_MESSAGE;
     stats_packet *tapped;
 
-    if (!(is_message && have_tap_listener(tap_krpc)) && !(has_adverts && have_tap_listener(tap_adverts)))
+    if (!(is_message && have_tap_listener(tap_krpc)) && !(has_adverts && have_tap_listener(tap_adverts))) {
         return;
+    }
     tapped = wmem_new(pinfo->pool, stats_packet);
     tapped->packet = packet;
     tapped->client = is_message ? dissect_client(pinfo, packet) : NULL;
-    if (is_message)
+    if (is_message) {
         tap_queue_packet(tap_krpc, pinfo, tapped);
-    if (has_adverts)
+    }
+    if (has_adverts) {
         tap_queue_packet(tap_adverts, pinfo, tapped);
+    }
 }
 
 /* krpc,tree: what there is of everything. */
@@ -53,7 +56,8 @@ static void tick_error(stats_tree *st, packet_info *pinfo, const krpc_message *m
     }
     code = m->value[KRPC_E_CODE].num;
     meaning = krpc_error_text(code);
-    stats_tree_tick_pivot(st, node_errors, wmem_strdup_printf(pinfo->pool, "%" PRId64 " %s", code, meaning != NULL ? meaning : ""));
+    stats_tree_tick_pivot(st, node_errors,
+                          wmem_strdup_printf(pinfo->pool, "%" PRId64 " %s", code, meaning != NULL ? meaning : ""));
 }
 
 static const char *query_name(krpc_method method)
@@ -65,20 +69,27 @@ static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epa
                                          tap_flags_t flags _U_)
 {
     const stats_packet *tapped = data;
-    const state_record *record = tapped->packet->record;
+    const tracking_record *record = tapped->packet->record;
     const krpc_message *m = tapped->packet->message;
 
     stats_tree_tick_pivot(st, node_types, krpc_type_name((krpc_type)m->type));
-    if (m->type == KRPC_QUERY)
+    if (m->type == KRPC_QUERY) {
         stats_tree_tick_pivot(st, node_queries, query_name((krpc_method)m->method));
-    if (m->type == KRPC_RESPONSE)
-        stats_tree_tick_pivot(st, node_answers, record->request_frame != 0 ? query_name((krpc_method)record->method) : "nothing that was captured");
-    if (m->type == KRPC_ERROR)
+    }
+    if (m->type == KRPC_RESPONSE) {
+        stats_tree_tick_pivot(st, node_answers,
+                              record->request_frame != 0 ? query_name((krpc_method)record->method)
+                                                         : "nothing that was captured");
+    }
+    if (m->type == KRPC_ERROR) {
         tick_error(st, pinfo, m);
+    }
     stats_tree_tick_pivot(st, node_clients, tapped->client != NULL ? tapped->client : "unknown");
-    for (unsigned i = 0; i < record->num_findings; i++)
-        if (prefs_krpc_shows((krpc_rule)record->findings[i].rule))
+    for (unsigned i = 0; i < record->num_findings; i++) {
+        if (prefs_krpc_shows((krpc_rule)record->findings[i].rule)) {
             stats_tree_tick_pivot(st, node_rules, krpc_rule_get((krpc_rule)record->findings[i].rule)->slug);
+        }
+    }
     return TAP_PACKET_REDRAW;
 }
 
@@ -95,12 +106,14 @@ static void ports_init(stats_tree *st)
 static tap_packet_status ports_packet(stats_tree *st, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
                                       tap_flags_t flags _U_)
 {
-    const state_record *record = ((const stats_packet *)data)->packet->record;
+    const tracking_record *record = ((const stats_packet *)data)->packet->record;
     tracker_advert advert;
 
     for (unsigned i = 0; i < record->num_adverts; i++) {
-        if (!state_advert_get(record->first_advert + i, &advert) || krpc_channel_get((krpc_channel)advert.channel) == NULL)
+        if (!tracking_advert_get(record->first_advert + i, &advert) ||
+            krpc_channel_get((krpc_channel)advert.channel) == NULL) {
             continue;
+        }
         tick_stat_node(st, "Advertisements", 0, true);
         int channel = tick_stat_node(st, krpc_channel_get((krpc_channel)advert.channel)->name, node_channels, true);
         tick_stat_node(st, tracker_verdict_name((tracker_verdict)advert.verdict), channel, false);
@@ -122,16 +135,18 @@ static void nat_init(stats_tree *st)
 static tap_packet_status nat_packet(stats_tree *st, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
                                     tap_flags_t flags _U_)
 {
-    const state_packet *packet = ((const stats_packet *)data)->packet;
+    const tracking_packet *packet = ((const stats_packet *)data)->packet;
     char text[KRPC_ENDPOINT_TEXT];
     tracker_node node;
 
-    if (state_tracker() == NULL || !tracker_node_find(state_tracker(), &packet->packet.src, &node))
+    if (tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), &packet->packet.src, &node)) {
         return TAP_PACKET_DONT_REDRAW;
+    }
     tick_stat_node(st, "Source port", 0, true);
     int behaviour = tick_stat_node(st, tracker_port_name(node.nat.port), node_nat_port, true);
-    if (node.nat.port != TRACKER_PORT_UNKNOWN)
+    if (node.nat.port != TRACKER_PORT_UNKNOWN) {
         tick_stat_node(st, krpc_endpoint_text(text, &node.endpoint), behaviour, false);
+    }
     stats_tree_tick_pivot(st, node_nat_mapping, tracker_mapping_name(node.nat.mapping));
     return TAP_PACKET_REDRAW;
 }
@@ -141,6 +156,7 @@ void stats_register(void)
     tap_krpc = register_tap(STATS_TAP);
     tap_adverts = register_tap(STATS_TAP_ADVERTS);
     stats_tree_register_plugin(STATS_TAP, "krpc", MENU("Messages"), 0, messages_packet, messages_init, NULL);
-    stats_tree_register_plugin(STATS_TAP_ADVERTS, "krpc_ports", MENU("Port Advertisements"), 0, ports_packet, ports_init, NULL);
+    stats_tree_register_plugin(STATS_TAP_ADVERTS, "krpc_ports", MENU("Port Advertisements"), 0, ports_packet,
+                               ports_init, NULL);
     stats_tree_register_plugin(STATS_TAP, "krpc_nat", MENU("NAT of the Senders"), 0, nat_packet, nat_init, NULL);
 }

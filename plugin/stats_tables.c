@@ -11,20 +11,22 @@ static void srt_init(struct register_srt *srt _U_, GArray *tables)
     srt_stat_table *table =
         init_srt_table("BitTorrent DHT (KRPC) by query", NULL, tables, KRPC_NUM_METHODS, "Query", "krpc.method", NULL);
 
-    for (int i = 0; i < KRPC_NUM_METHODS; i++)
+    for (int i = 0; i < KRPC_NUM_METHODS; i++) {
         init_srt_table_row(table, i, i == KRPC_METHOD_NONE ? "unknown" : krpc_method_name((krpc_method)i));
+    }
 }
 
 static tap_packet_status srt_packet(void *context, packet_info *pinfo, epan_dissect_t *edt _U_, const void *data,
                                     tap_flags_t flags _U_)
 {
     const srt_data_t *srt = context;
-    const state_record *record = ((const stats_packet *)data)->packet->record;
+    const tracking_record *record = ((const stats_packet *)data)->packet->record;
     srt_stat_table *table = g_array_index(srt->srt_array, srt_stat_table *, 0);
     nstime_t asked;
 
-    if (record->request_frame == 0 || record->method >= KRPC_NUM_METHODS)
+    if (record->request_frame == 0 || record->method >= KRPC_NUM_METHODS) {
         return TAP_PACKET_DONT_REDRAW;
+    }
     asked = pinfo->abs_ts;
     nstime_t took = {.secs = (time_t)(record->rtt_ns / 1000000000), .nsecs = (int)(record->rtt_ns % 1000000000)};
     nstime_subtract(&asked, &took);
@@ -103,7 +105,8 @@ static tap_packet_status endpoint_packet(void *context, packet_info *pinfo, epan
 
     hash->flags = flags;
     add_endpoint_table_data(hash, &pinfo->src, packet->src.port, true, 1, (int)pinfo->fd->pkt_len, &info, ENDPOINT_UDP);
-    add_endpoint_table_data(hash, &pinfo->dst, packet->dst.port, false, 1, (int)pinfo->fd->pkt_len, &info, ENDPOINT_UDP);
+    add_endpoint_table_data(hash, &pinfo->dst, packet->dst.port, false, 1, (int)pinfo->fd->pkt_len, &info,
+                            ENDPOINT_UDP);
     return TAP_PACKET_REDRAW;
 }
 

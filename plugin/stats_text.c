@@ -17,7 +17,7 @@
 /* What came through the filter. */
 typedef struct report {
     char *filter;
-    GArray *serials; /* uint64_t, of advertisements */
+    GArray *serials;   /* uint64_t, of advertisements */
     GHashTable *nodes; /* krpc_endpoint -> itself */
 } report;
 
@@ -26,8 +26,9 @@ static unsigned endpoint_hash(const void *key)
     const uint8_t *bytes = key;
     unsigned hash = 2166136261u;
 
-    for (size_t i = 0; i < sizeof(krpc_endpoint); i++)
+    for (size_t i = 0; i < sizeof(krpc_endpoint); i++) {
         hash = (hash ^ bytes[i]) * 16777619u;
+    }
     return hash;
 }
 
@@ -57,7 +58,7 @@ static void report_finish(void *context)
 static tap_packet_status ports_packet(void *context, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
                                       tap_flags_t flags _U_)
 {
-    const state_record *record = ((const stats_packet *)data)->packet->record;
+    const tracking_record *record = ((const stats_packet *)data)->packet->record;
     report *r = context;
 
     for (unsigned i = 0; i < record->num_adverts; i++) {
@@ -76,8 +77,9 @@ static void head_print(const report *r, const char *title)
 /* Returns what goes before the next one. */
 static const char *count_print(const char *before, const char *name, unsigned count)
 {
-    if (count == 0)
+    if (count == 0) {
         return before;
+    }
     printf("%s%s %u", before, name, count);
     return ", ";
 }
@@ -92,9 +94,11 @@ static void ports_draw_all(void *context)
     memset(count, 0, sizeof count);
     memset(later, 0, sizeof later);
     for (unsigned i = 0; i < r->serials->len; i++) {
-        if (!state_advert_get(g_array_index(r->serials, uint64_t, i), &advert))
+        if (!tracking_advert_get(g_array_index(r->serials, uint64_t, i), &advert)) {
             continue;
-        if (advert.channel < KRPC_NUM_CHANNELS && advert.verdict < TRACKER_NUM_VERDICTS && advert.later < TRACKER_NUM_LATER) {
+        }
+        if (advert.channel < KRPC_NUM_CHANNELS && advert.verdict < TRACKER_NUM_VERDICTS &&
+            advert.later < TRACKER_NUM_LATER) {
             count[advert.channel][advert.verdict]++;
             later[advert.channel][advert.later]++;
         }
@@ -104,17 +108,21 @@ static void ports_draw_all(void *context)
     for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
         unsigned sum = 0;
 
-        for (unsigned verdict = 0; verdict < TRACKER_NUM_VERDICTS; verdict++)
+        for (unsigned verdict = 0; verdict < TRACKER_NUM_VERDICTS; verdict++) {
             sum += count[channel][verdict];
-        if (sum == 0)
+        }
+        if (sum == 0) {
             continue;
+        }
         printf("%-14s %8u  ", krpc_channel_get((krpc_channel)channel)->name, sum);
         const char *before = "";
-        for (unsigned verdict = 0; verdict < TRACKER_NUM_VERDICTS; verdict++)
+        for (unsigned verdict = 0; verdict < TRACKER_NUM_VERDICTS; verdict++) {
             before = count_print(before, tracker_verdict_name((tracker_verdict)verdict), count[channel][verdict]);
+        }
         before = "; ";
-        for (unsigned i = 1; i < TRACKER_NUM_LATER; i++)
+        for (unsigned i = 1; i < TRACKER_NUM_LATER; i++) {
             before = count_print(before, tracker_later_name((tracker_later)i), later[channel][i]);
+        }
         printf("\n");
     }
     printf(RULER "\n");
@@ -126,8 +134,9 @@ static tap_packet_status nat_packet(void *context, packet_info *pinfo _U_, epan_
     const krpc_endpoint *src = &((const stats_packet *)data)->packet->packet.src;
     report *r = context;
 
-    if (!g_hash_table_contains(r->nodes, src))
+    if (!g_hash_table_contains(r->nodes, src)) {
         g_hash_table_add(r->nodes, g_memdup2(src, sizeof *src));
+    }
     return TAP_PACKET_REDRAW;
 }
 
@@ -136,21 +145,24 @@ static void node_print(const tracker_node *node)
     char text[KRPC_ENDPOINT_TEXT], client[KRPC_CLIENT_TEXT] = "unknown client";
     const tracker_nat *nat = &node->nat;
 
-    if (node->version_len != 0)
+    if (node->version_len != 0) {
         krpc_client_text(client, sizeof client, node->version, node->version_len);
-    printf("%-24s %-28s %-10s %-20s %s\n", krpc_endpoint_text(text, &node->endpoint), client, tracker_port_name(nat->port),
-           tracker_mapping_name(nat->mapping), tracker_filtering_name(nat->filtering));
+    }
+    printf("%-24s %-28s %-10s %-20s %s\n", krpc_endpoint_text(text, &node->endpoint), client,
+           tracker_port_name(nat->port), tracker_mapping_name(nat->mapping), tracker_filtering_name(nat->filtering));
     for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
         const tracker_external *external = &nat->external[i];
 
         printf("    seen as %s by %u, frame%s", krpc_endpoint_text(text, &external->endpoint), external->observers,
                external->frames[1] != 0 ? "s" : "");
-        for (unsigned k = 0; k < TRACKER_MAX_FRAMES && external->frames[k] != 0; k++)
+        for (unsigned k = 0; k < TRACKER_MAX_FRAMES && external->frames[k] != 0; k++) {
             printf("%s %u", k > 0 ? "," : "", external->frames[k]);
+        }
         printf("\n");
     }
-    if (nat->num_external > nat->num_kept)
+    if (nat->num_external > nat->num_kept) {
         printf("    and %u more\n", nat->num_external - nat->num_kept);
+    }
 }
 
 static void nat_draw_all(void *context)
@@ -161,30 +173,36 @@ static void nat_draw_all(void *context)
 
     head_print(r, "Nodes and their NATs (KRPC)");
     printf("%-24s %-28s %-10s %-20s %s\n", "node", "client", "port", "mapping", "filtering");
-    for (uint32_t i = 0; state_tracker() != NULL && i < tracker_num_nodes(state_tracker()); i++) {
-        if (!tracker_node_get(state_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint))
+    for (uint32_t i = 0; tracking_tracker() != NULL && i < tracker_num_nodes(tracking_tracker()); i++) {
+        if (!tracker_node_get(tracking_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint)) {
             continue;
+        }
         count[node.nat.port]++;
-        if (ports_is_behind_nat(&node))
+        if (tree_advert_is_behind_nat(&node)) {
             node_print(&node);
+        }
     }
     printf("\nnodes: ");
     const char *before = "";
-    for (unsigned i = 0; i < TRACKER_NUM_PORT; i++)
+    for (unsigned i = 0; i < TRACKER_NUM_PORT; i++) {
         before = count_print(before, tracker_port_name((tracker_port)i), count[i]);
-    if (*before == '\0')
+    }
+    if (*before == '\0') {
         printf("none");
+    }
     printf("\n" RULER "\n");
 }
 
-static void report_start(const char *argument, const char *name, const char *tap, tap_packet_cb packet, tap_draw_cb draw)
+static void report_start(const char *argument, const char *name, const char *tap, tap_packet_cb packet,
+                         tap_draw_cb draw)
 {
     size_t len = strlen(name);
     report *r = g_new0(report, 1);
     GString *error;
 
-    if (strncmp(argument, name, len) == 0 && argument[len] == ',')
+    if (strncmp(argument, name, len) == 0 && argument[len] == ',') {
         r->filter = g_strdup(argument + len + 1);
+    }
     r->serials = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     r->nodes = g_hash_table_new_full(endpoint_hash, endpoint_is_equal, g_free, NULL);
     error = register_tap_listener(tap, r, r->filter, TL_REQUIRES_NOTHING, report_reset, packet, draw, report_finish);

@@ -12,7 +12,7 @@
 #include <krpc/client.h>
 #include <krpc/node_id.h>
 
-#define ID_LEN KRPC_NODE_ID_LEN
+#define ID_LEN      KRPC_NODE_ID_LEN
 #define MAX_UNKNOWN 64 /* unknown keys shown of one dictionary */
 
 bool tree_has_room(tree_context *c)
@@ -35,20 +35,23 @@ static krpc_span value_span(const tree_context *c, const krpc_value *value)
 
 static void place_add(tree_context *c, uint32_t off, uint32_t end, proto_item *item)
 {
-    if (c->num_places < TREE_MAX_PLACES && item != NULL && end > off)
+    if (c->num_places < TREE_MAX_PLACES && item != NULL && end > off) {
         c->places[c->num_places++] = (tree_place){.off = off, .len = end - off, .item = item};
+    }
 }
 
 void tree_more_add(tree_context *c, proto_tree *tree, uint32_t count)
 {
-    if (count != 0)
-        item_uint(tree, HF(MORE), c->tvb, count);
+    if (count != 0) {
+        tree_item_uint(tree, HF(MORE), c->tvb, count);
+    }
 }
 
 void tree_remainder_draw(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
 {
-    if (len != 0 && tree_has_room(c))
+    if (len != 0 && tree_has_room(c)) {
         proto_tree_add_item(tree, HF(REMAINDER), c->tvb, (int)off, (int)len, ENC_NA);
+    }
 }
 
 /* What the line above says already: there for filters and columns. */
@@ -60,15 +63,16 @@ static void hide(proto_item *item)
 
 void tree_distance_draw(tree_context *c, proto_tree *tree, unsigned bits)
 {
-    if (compat_is_visible(tree) || compat_is_referenced(HF(DISTANCE)))
+    if (compat_is_visible(tree) || compat_is_referenced(HF(DISTANCE))) {
         hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
+    }
 }
 
 const char *tree_common_text(packet_info *pinfo, unsigned bits)
 {
-    char decimal[ITEM_DECIMAL];
+    char decimal[TREE_ITEM_DECIMAL];
 
-    return wmem_strconcat(pinfo->pool, ", ", item_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
+    return wmem_strconcat(pinfo->pool, ", ", tree_item_decimal(decimal, bits), bits == 1 ? " bit" : " bits",
                           " in common with the target", NULL);
 }
 
@@ -82,9 +86,10 @@ static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field fiel
     while (krpc_list_next(&list, &token)) {
         krpc_span span = tree_clamp(c, token.body_off, token.body_len);
 
-        if (token.type == BENCODE_STRING && tree_has_room(c))
+        if (token.type == BENCODE_STRING && tree_has_room(c)) {
             item = proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
-                                         item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT));
+                                         tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT));
+        }
     }
     return item;
 }
@@ -107,19 +112,22 @@ static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field
                                                   krpc_field_get(field)->title, text);
     proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
 
-    if (has_addr)
-        item_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
-    else
+    if (has_addr) {
+        tree_item_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
+    } else {
         tree_remainder_draw(c, tree, span.off, span.len);
-    if (has_port)
+    }
+    if (has_port) {
         proto_tree_add_item(tree, hf_port[field], c->tvb, (int)(span.off + endpoint.addr_len), 2, ENC_BIG_ENDIAN);
+    }
     return item;
 }
 
 static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc_span span)
 {
-    if (span.len != KRPC_BLOOM_LEN)
+    if (span.len != KRPC_BLOOM_LEN) {
         return;
+    }
 
     double estimate = krpc_bloom_estimate(krpc_bloom_zeros(c->data + span.off));
     proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
@@ -130,20 +138,21 @@ static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc
 
 static proto_item *draw_version(tree_context *c, proto_tree *tree, krpc_span span)
 {
-    const char *hex = item_hex(c->pinfo, c->data + span.off, span.len, 20);
+    const char *hex = tree_item_hex(c->pinfo, c->data + span.off, span.len, 20);
     char text[KRPC_CLIENT_TEXT];
 
     krpc_client_text(text, sizeof text, c->data + span.off, span.len);
     hide(proto_tree_add_string(tree, HF(CLIENT), c->tvb, (int)span.off, (int)span.len, text));
-    return proto_tree_add_bytes_format(tree, hf_key[KRPC_V], c->tvb, (int)span.off, (int)span.len, c->data + span.off, "%s",
-                                       wmem_strconcat(c->pinfo->pool, krpc_field_get(KRPC_V)->title, ": ", text, " (", hex,
-                                                      ")", NULL));
+    return proto_tree_add_bytes_format(
+        tree, hf_key[KRPC_V], c->tvb, (int)span.off, (int)span.len, c->data + span.off, "%s",
+        wmem_strconcat(c->pinfo->pool, krpc_field_get(KRPC_V)->title, ": ", text, " (", hex, ")", NULL));
 }
 
 static void draw_id(tree_context *c, proto_item *item, krpc_span span)
 {
-    if (span.len != ID_LEN)
+    if (span.len != ID_LEN) {
         return;
+    }
 
     const uint8_t *id = c->data + span.off;
     krpc_node_id_verdict verdict = krpc_node_id_check(id, &c->packet->packet.src);
@@ -157,10 +166,11 @@ static void draw_id(tree_context *c, proto_item *item, krpc_span span)
         common = tree_common_text(c->pinfo, bits);
         tree_distance_draw(c, tree, bits);
     }
-    if (verdict == KRPC_NODE_ID_EXEMPT)
+    if (verdict == KRPC_NODE_ID_EXEMPT) {
         proto_item_append_text(item, "%s", common);
-    else
+    } else {
         proto_item_append_text(item, " (BEP 42: %s)%s", krpc_node_id_verdict_name(verdict), common);
+    }
 }
 
 /* The target of a BEP 44 item, where the message has all that it is made of. */
@@ -172,8 +182,9 @@ static void draw_item_target(tree_context *c, proto_tree *tree, bool is_query)
     krpc_span item;
     bool known;
 
-    if (!krpc_bep44_item(&item, m, c->data))
+    if (!krpc_bep44_item(&item, m, c->data)) {
         return;
+    }
     if (!krpc_has(m, key)) {
         known = krpc_bep44_immutable_target(target, c->data + item.off, item.len);
     } else {
@@ -183,8 +194,10 @@ static void draw_item_target(tree_context *c, proto_tree *tree, bool is_query)
         known = is_query && m->value[key].len == KRPC_BEP44_KEY_LEN &&
                 krpc_bep44_mutable_target(target, c->data + m->value[key].off, c->data + salt.off, salt.len);
     }
-    if (known)
-        proto_item_set_generated(proto_tree_add_bytes_with_length(tree, HF(ITEM_TARGET), c->tvb, 0, 0, target, sizeof target));
+    if (known) {
+        proto_item_set_generated(
+            proto_tree_add_bytes_with_length(tree, HF(TREE_ITEM_TARGET), c->tvb, 0, 0, target, sizeof target));
+    }
 }
 
 static void draw_item(tree_context *c, proto_item *item, krpc_field field, const krpc_value *value)
@@ -193,33 +206,36 @@ static void draw_item(tree_context *c, proto_item *item, krpc_field field, const
     krpc_span span = value_span(c, value);
     char *text;
 
-    if (value->type == BENCODE_STRING)
-        text = item_string(c->pinfo, c->data + span.off, span.len);
-    else if (value->type == BENCODE_INT)
+    if (value->type == BENCODE_STRING) {
+        text = tree_item_string(c->pinfo, c->data + span.off, span.len);
+    } else if (value->type == BENCODE_INT) {
         text = wmem_strdup_printf(c->pinfo->pool, "%" PRId64, value->num);
-    else
-        text = item_bencode(c->pinfo, c->data + span.off, span.len);
+    } else {
+        text = tree_item_bencode(c->pinfo, c->data + span.off, span.len);
+    }
     proto_item_append_text(item, " (%s)", text);
-    proto_item_set_generated(proto_tree_add_string(tree, HF(ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
-    if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(ITEM_TARGET)))
+    proto_item_set_generated(
+        proto_tree_add_string(tree, HF(TREE_ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
+    if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(TREE_ITEM_TARGET))) {
         draw_item_target(c, tree, field == KRPC_A_V);
+    }
 }
 
 static proto_item *draw_string(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     return proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
-                                 item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT));
+                                 tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT));
 }
 
 static proto_item *draw_type(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
-    const char *text = item_text(c->pinfo, c->data + span.off, span.len, ITEM_MAX_TEXT);
+    const char *text = tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT);
 
     const char *name = krpc_type_name((krpc_type)c->message->type);
 
-    return proto_tree_add_string_format(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, text, "%s",
-                                        wmem_strconcat(c->pinfo->pool, krpc_field_get(field)->title, ": ", text, " (", name, ")",
-                                                       NULL));
+    return proto_tree_add_string_format(
+        tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, text, "%s",
+        wmem_strconcat(c->pinfo->pool, krpc_field_get(field)->title, ": ", text, " (", name, ")", NULL));
 }
 
 static proto_item *draw_number(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
@@ -227,8 +243,9 @@ static proto_item *draw_number(tree_context *c, proto_tree *tree, krpc_field fie
     const char *meaning = field == KRPC_E_CODE ? krpc_error_text(num) : NULL;
     proto_item *item = proto_tree_add_int64(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, num);
 
-    if (meaning != NULL)
+    if (meaning != NULL) {
         proto_item_append_text(item, " (%s)", meaning);
+    }
     return item;
 }
 
@@ -236,8 +253,9 @@ static proto_item *draw_flag(tree_context *c, proto_tree *tree, krpc_field field
 {
     proto_item *item = proto_tree_add_boolean(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, num != 0);
 
-    if (num != 0 && num != 1)
+    if (num != 0 && num != 1) {
         proto_item_append_text(item, " (%" PRId64 ")", num);
+    }
     return item;
 }
 
@@ -249,9 +267,11 @@ static uint64_t scope_fields(krpc_scope scope)
 {
     static uint64_t fields[KRPC_NUM_SCOPES];
 
-    if (fields[KRPC_SCOPE_TOP] == 0)
-        for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++)
+    if (fields[KRPC_SCOPE_TOP] == 0) {
+        for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++) {
             fields[krpc_field_get((krpc_field)i)->scope] |= KRPC_BIT(i);
+        }
+    }
     return fields[scope];
 }
 
@@ -264,11 +284,14 @@ static proto_item *draw_dict(tree_context *c, proto_tree *tree, krpc_field field
     proto_tree *sub = proto_item_add_subtree(item, ETT(DICT));
     uint64_t there = (c->message->present | c->message->wrong) & scope_fields(scope);
 
-    for (unsigned i = 0; i < KRPC_NUM_FIELDS && there >> i != 0; i++)
-        if ((there >> i & 1) != 0)
+    for (unsigned i = 0; i < KRPC_NUM_FIELDS && there >> i != 0; i++) {
+        if ((there >> i & 1) != 0) {
             draw_field(c, sub, (krpc_field)i);
-    if (scope != KRPC_SCOPE_E)
+        }
+    }
+    if (scope != KRPC_SCOPE_E) {
         draw_rest(c, sub, scope);
+    }
     return item;
 }
 
@@ -276,8 +299,9 @@ static proto_item *draw_bytes(tree_context *c, proto_tree *tree, krpc_field fiel
 {
     proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
 
-    if (field == KRPC_A_ID || field == KRPC_R_ID)
+    if (field == KRPC_A_ID || field == KRPC_R_ID) {
         draw_id(c, item, span);
+    }
     return item;
 }
 
@@ -345,12 +369,13 @@ static void draw_field(tree_context *c, proto_tree *tree, krpc_field field)
     const krpc_value *value = &c->message->value[field];
     proto_item *item = NULL;
 
-    if (krpc_has(c->message, field))
+    if (krpc_has(c->message, field)) {
         item = draw_value(c, tree, field);
-    else if ((c->message->wrong & KRPC_BIT(field)) != 0)
+    } else if ((c->message->wrong & KRPC_BIT(field)) != 0) {
         item = draw_wrong(c, tree, field);
-    else
+    } else {
         return;
+    }
     place_add(c, value->key_off, value->off + value->len, item);
     c->num_items++;
 }
@@ -362,25 +387,30 @@ static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope)
     krpc_span key, value;
     krpc_unknown unknown;
 
-    if (c->message->num_unknown[scope] == 0)
+    if (c->message->num_unknown[scope] == 0) {
         return;
+    }
     krpc_unknown_init(&unknown, c->message, c->data, scope);
     while (krpc_unknown_next(&unknown, &key, &value)) {
-        if (count++ >= MAX_UNKNOWN || !tree_has_room(c))
+        if (count++ >= MAX_UNKNOWN || !tree_has_room(c)) {
             continue;
+        }
         key = tree_clamp(c, key.off, key.len);
         value = tree_clamp(c, value.off, value.len);
 
-        proto_item *item = proto_tree_add_string(tree, HF(UNKNOWN_KEY), c->tvb, (int)key.off, (int)key.len,
-                                                 item_text(c->pinfo, c->data + key.off, key.len, ITEM_MAX_TEXT));
-        if (compat_is_visible(tree))
-            proto_item_append_text(item, ": %s", item_bencode(c->pinfo, c->data + value.off, value.len));
+        proto_item *item =
+            proto_tree_add_string(tree, HF(UNKNOWN_KEY), c->tvb, (int)key.off, (int)key.len,
+                                  tree_item_text(c->pinfo, c->data + key.off, key.len, TREE_ITEM_MAX_TEXT));
+        if (compat_is_visible(tree)) {
+            proto_item_append_text(item, ": %s", tree_item_bencode(c->pinfo, c->data + value.off, value.len));
+        }
         proto_tree_add_item(proto_item_add_subtree(item, ETT(VALUE)), HF(UNKNOWN_VALUE), c->tvb, (int)value.off,
                             (int)value.len, ENC_NA);
         place_add(c, key.off, value.off + value.len, item);
     }
-    if (count > MAX_UNKNOWN)
+    if (count > MAX_UNKNOWN) {
         tree_more_add(c, tree, count - MAX_UNKNOWN);
+    }
 }
 
 void tree_message(tree_context *c, proto_tree *tree)
@@ -389,9 +419,11 @@ void tree_message(tree_context *c, proto_tree *tree)
                                        KRPC_R, KRPC_E, KRPC_IP, KRPC_P, KRPC_C,  KRPC_ID};
     uint32_t end = MIN(c->message->len, c->len);
 
-    for (unsigned i = 0; i < array_length(order); i++)
+    for (unsigned i = 0; i < array_length(order); i++) {
         draw_field(c, tree, order[i]);
+    }
     draw_rest(c, tree, KRPC_SCOPE_TOP);
-    if (end < c->len)
+    if (end < c->len) {
         proto_tree_add_item(tree, HF(TRAILING), c->tvb, (int)end, (int)(c->len - end), ENC_NA);
+    }
 }

@@ -6,18 +6,20 @@
 
 #include <krpc/node_id.h>
 
-#define NODE_LEN 26
+#define NODE_LEN  26
 #define NODE6_LEN 38
-#define ID_LEN KRPC_NODE_ID_LEN
+#define ID_LEN    KRPC_NODE_ID_LEN
 
-static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint, unsigned bits)
+static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint,
+                           unsigned bits)
 {
     char text[KRPC_ENDPOINT_TEXT] = "";
     const char *id, *line;
 
-    if (!compat_is_visible(tree))
+    if (!compat_is_visible(tree)) {
         return proto_tree_add_item(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, ENC_NA);
-    id = item_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
+    }
+    id = tree_item_hex(c->pinfo, c->data + span.off, ID_LEN, 4);
     line = wmem_strconcat(c->pinfo->pool, "Node ", id, ", ", krpc_endpoint_text(text, endpoint),
                           c->target != NULL ? tree_common_text(c->pinfo, bits) : "", NULL);
     return proto_tree_add_none_format(tree, HF(NODE), c->tvb, (int)span.off, (int)span.len, "%s", line);
@@ -29,18 +31,20 @@ static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
     const uint8_t *id = c->data + off;
     krpc_endpoint endpoint;
 
-    if (!krpc_endpoint_get(&endpoint, id + ID_LEN, len - ID_LEN))
+    if (!krpc_endpoint_get(&endpoint, id + ID_LEN, len - ID_LEN)) {
         return;
+    }
 
     unsigned bits = c->target != NULL ? krpc_node_id_common_bits(id, c->target) : 0;
     proto_item *row = row_add(c, tree, (krpc_span){off, len}, &endpoint, bits);
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
     proto_tree_add_item(sub, HF(NODE_ID), c->tvb, (int)off, ID_LEN, ENC_NA);
-    item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
+    tree_item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
-    if (c->target != NULL)
+    if (c->target != NULL) {
         tree_distance_draw(c, sub, bits);
+    }
     c->num_items += 4;
 }
 
@@ -50,8 +54,9 @@ static void draw_nodes(tree_context *c, proto_tree *tree, proto_item *item, krpc
     uint32_t i = 0;
 
     proto_item_append_text(item, ": %u", count);
-    for (i = 0; i < count && tree_has_room(c); i++)
+    for (i = 0; i < count && tree_has_room(c); i++) {
         draw_node(c, tree, span.off + i * size, size);
+    }
     tree_more_add(c, tree, count - i);
     tree_remainder_draw(c, tree, span.off + count * size, span.len % size);
 }
@@ -66,12 +71,13 @@ static void draw_node_list(tree_context *c, proto_tree *tree, krpc_field field)
     while (krpc_list_next(&list, &token)) {
         krpc_span span = tree_clamp(c, token.body_off, token.body_len);
 
-        if (!tree_has_room(c))
+        if (!tree_has_room(c)) {
             more++;
-        else if (token.type == BENCODE_STRING && (span.len == NODE_LEN || span.len == NODE6_LEN))
+        } else if (token.type == BENCODE_STRING && (span.len == NODE_LEN || span.len == NODE6_LEN)) {
             draw_node(c, tree, span.off, span.len);
-        else
+        } else {
             tree_remainder_draw(c, tree, span.off, span.len);
+        }
     }
     tree_more_add(c, tree, more);
 }
@@ -91,7 +97,7 @@ static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
                           : proto_tree_add_item(tree, HF(PEER), c->tvb, (int)off, (int)len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(row, ETT(NODE));
 
-    item_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
+    tree_item_addr(sub, HF(PEER_ADDR), HF(PEER_ADDR6), c->tvb, off, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(PEER_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
     c->num_items += 2;
 }
@@ -110,10 +116,11 @@ static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item, krpc
 
         for (uint32_t pos = 0; token.type == BENCODE_STRING && size != 0 && pos < span.len; pos += size) {
             count++;
-            if (tree_has_room(c))
+            if (tree_has_room(c)) {
                 draw_peer(c, tree, span.off + pos, size);
-            else
+            } else {
                 more++;
+            }
         }
     }
     proto_item_append_text(item, ": %u", count);
@@ -126,8 +133,9 @@ static void draw_hashes(tree_context *c, proto_tree *tree, proto_item *item, krp
     uint32_t i = 0;
 
     proto_item_append_text(item, ": %u", count);
-    for (i = 0; i < count && tree_has_room(c); i++)
+    for (i = 0; i < count && tree_has_room(c); i++) {
         proto_tree_add_item(tree, HF(SAMPLE), c->tvb, (int)(span.off + i * ID_LEN), ID_LEN, ENC_NA);
+    }
     tree_more_add(c, tree, count - i);
     tree_remainder_draw(c, tree, span.off + count * ID_LEN, span.len % ID_LEN);
 }

@@ -53,9 +53,8 @@ advert *advert_at(const tracker *t, uint64_t serial)
 
 advert *advert_at_low(const tracker *t, uint32_t low)
 {
-    return t->adverts.next == 0
-               ? NULL
-               : advert_at(t, t->adverts.next - 1 - (uint32_t)((uint32_t)(t->adverts.next - 1) - low));
+    return t->adverts.next == 0 ? NULL
+                                : advert_at(t, t->adverts.next - 1 - (uint32_t)((uint32_t)(t->adverts.next - 1) - low));
 }
 
 static void done(tracker *t, uint64_t serial)
@@ -101,7 +100,8 @@ static bool is_valid(int32_t port)
 
 /* ---- recording ---- */
 
-uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint, const krpc_endpoint *receiver)
+uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint,
+                       const krpc_endpoint *receiver)
 {
     uint64_t hash = hash_endpoint(&t->key, endpoint);
 
@@ -281,8 +281,8 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
     said.dht_port = p->src.port;
     said.channel = (uint8_t)channel;
     said.service = (uint8_t)krpc_channel_get(channel)->service;
-    said.implied_port = said.service == KRPC_SERVICE_PEER && krpc_has(m, KRPC_A_IMPLIED_PORT) &&
-                        m->value[KRPC_A_IMPLIED_PORT].num != 0;
+    said.implied_port =
+        said.service == KRPC_SERVICE_PEER && krpc_has(m, KRPC_A_IMPLIED_PORT) && m->value[KRPC_A_IMPLIED_PORT].num != 0;
     said.effective_port = is_valid(said.advertised_port) ? (uint16_t)said.advertised_port : 0;
     if (id != NULL) {
         said.has_node_id = 1;

@@ -91,8 +91,8 @@ bool advert_may_be_another(const tracker *t, const advert *a, const node *n)
     while ((index = nodes_at_next(&walk, t, &n->endpoint)) != NONE) {
         const node *other = node_at(&t->nodes, index);
 
-        if (other != n && advert_may_be(other, a->family) && (other->flags & NODE_HAS_ID) != 0 && !node_had_id(t, n, other->id) &&
-            !is_claimed(t, other)) {
+        if (other != n && advert_may_be(other, a->family) && (other->flags & NODE_HAS_ID) != 0 &&
+            !node_had_id(t, n, other->id) && !is_claimed(t, other)) {
             return true;
         }
     }

@@ -15,7 +15,7 @@
 
 typedef struct sighting {
     enum { SEEN_NOWHERE, SEEN_AT, SEEN_ELSEWHERE } how; /* elsewhere: anywhere but on the advertised port */
-    bool told; /* by others */
+    bool told;                                          /* by others */
     krpc_endpoint endpoint;
     uint32_t frame;
 } sighting;
@@ -410,7 +410,8 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
     }
     source.port = a->said.dht_port;
     mine = a->said.dht_port == 0 ? NONE : nodes_find(t, &source);
-    if (mine != NONE && (node_had_id(t, n, node_at(&t->nodes, mine)->id) || node_had_id(t, node_at(&t->nodes, mine), n->id))) {
+    if (mine != NONE &&
+        (node_had_id(t, n, node_at(&t->nodes, mine)->id) || node_had_id(t, node_at(&t->nodes, mine), n->id))) {
         return false; /* it has another id now, on both ports */
     }
     return a->said.has_node_id != 0 || (mine != NONE && mine != index);
@@ -429,8 +430,7 @@ bool advert_is_dead(const tracker *t, const advert *a)
         return a->said.dht_port != named.port &&
                (index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame);
     }
-    if (a->tried_frame == 0 || t->now_ns - a->tried_ns <= ANSWER_NS || index != NONE ||
-        lives_frame(t, &named) != 0) {
+    if (a->tried_frame == 0 || t->now_ns - a->tried_ns <= ANSWER_NS || index != NONE || lives_frame(t, &named) != 0) {
         return false;
     }
     nodes_at_init(&walk, t, &named);

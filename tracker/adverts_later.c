@@ -5,8 +5,8 @@
 #include "tracker_private.h"
 
 #define MAX_OTHERS 64
-#define STRANGER 8 /* to tell one costs as much as to pass over so many others */
-#define FOLLOW_NS (30 * SECOND)
+#define STRANGER   8 /* to tell one costs as much as to pass over so many others */
+#define FOLLOW_NS  (30 * SECOND)
 
 void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame)
 {
@@ -55,8 +55,9 @@ static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who,
     }
     told = node_at(&t->nodes, i);
     other = node_at(&t->nodes, j);
-    return (told->flags & other->flags & NODE_HAS_ID) == 0 ? unknown
-                                                           : node_had_id(t, told, other->id) || node_had_id(t, other, told->id);
+    return (told->flags & other->flags & NODE_HAS_ID) == 0
+               ? unknown
+               : node_had_id(t, told, other->id) || node_had_id(t, other, told->id);
 }
 
 /* Where a stream was told, any node of the receiver's address may be the one. */

@@ -4,9 +4,9 @@
  */
 #include "tracker_private.h"
 
-#define NUM_BLOCKS 1024
+#define NUM_BLOCKS   1024
 #define ENOUGH_PORTS 5
-#define BLOCK_PORTS 1024 /* RFC 7422's examples are smaller */
+#define BLOCK_PORTS  1024 /* RFC 7422's examples are smaller */
 
 /* block is what is known of the outside ports of one address, those that are not the inside ones. */
 typedef struct block {
@@ -67,8 +67,8 @@ static void take_port(tracker *t, const krpc_endpoint *outside, const krpc_sink 
 void blocks_observe(tracker *t, nat *n, const external *e, const krpc_sink *sink)
 {
     bool sure = e->observers >= 2 || (e->kinds & TRACKER_FROM_BOTH) != 0;
-    bool carrier = krpc_endpoint_scope(&n->inside) == KRPC_ADDR_CGNAT ||
-                   krpc_endpoint_scope(&e->endpoint) == KRPC_ADDR_CGNAT;
+    bool carrier =
+        krpc_endpoint_scope(&n->inside) == KRPC_ADDR_CGNAT || krpc_endpoint_scope(&e->endpoint) == KRPC_ADDR_CGNAT;
 
     if (!sure || n->group) {
         return;

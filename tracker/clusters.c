@@ -8,9 +8,9 @@
 #include "tracker_private.h"
 
 #define NUM_CLUSTERS 4096
-#define ENOUGH_IDS 8
+#define ENOUGH_IDS   8
 #define MAX_NETWORKS 2
-#define MANY_IDS 8
+#define MANY_IDS     8
 
 /* cluster is what was seen of ids that begin with the same 28 bits. */
 typedef struct cluster {

@@ -8,13 +8,13 @@
  */
 #include "tracker_private.h"
 
-#define NUM_OPENINGS 4096
-#define OPEN_NS (30 * SECOND) /* so long a mapping that was just used is open everywhere */
-#define ENOUGH_KNOCKS 5
+#define NUM_OPENINGS    4096
+#define OPEN_NS         (30 * SECOND) /* so long a mapping that was just used is open everywhere */
+#define ENOUGH_KNOCKS   5
 #define ENOUGH_CONTACTS 100
-#define LONG_NS (600 * SECOND)
-#define ENOUGH_PASSED 3
-#define ENOUGH_ANSWERS 3
+#define LONG_NS         (600 * SECOND)
+#define ENOUGH_PASSED   3
+#define ENOUGH_ANSWERS  3
 
 /* opening is a mapping that was seen on both sides. */
 typedef struct opening {

@@ -7,9 +7,9 @@
  */
 #include "tracker_private.h"
 
-#define NUM_FLOWS 16384
-#define NUM_VOTES 32768
-#define NUM_PAYLOADS 2048 /* both powers of two */
+#define NUM_FLOWS     16384
+#define NUM_VOTES     32768
+#define NUM_PAYLOADS  2048 /* both powers of two */
 #define PAYLOAD_GROUP 4
 
 /* A NAT forgets a UDP mapping after 30 s at the earliest, in practice (RFC 4787 asks for 120). What a remote sends into a
@@ -18,7 +18,7 @@
  * sends after FLOW_OVER_NS makes a mapping of its own in any case. */
 #define FLOW_QUIET_NS (25 * SECOND)
 #define FLOW_DOUBT_NS (4 * SECOND)
-#define FLOW_OVER_NS (300 * SECOND)
+#define FLOW_OVER_NS  (300 * SECOND)
 
 static void make_tables(tracker *t)
 {

@@ -9,11 +9,11 @@
 
 #include <krpc/node_id.h>
 
-#define ID_LEN 20
-#define NEAR_BITS 32   /* no honest node comes so near to two targets: the whole network has about 2^23 nodes */
-#define MANY_NODES 3
-#define MANY_STEPS 8
-#define ID_PLACES 4
+#define ID_LEN      20
+#define NEAR_BITS   32 /* no honest node comes so near to two targets: the whole network has about 2^23 nodes */
+#define MANY_NODES  3
+#define MANY_STEPS  8
+#define ID_PLACES   4
 #define TOGETHER_NS (600 * SECOND)
 
 /* ---- the ids of one endpoint ---- */
@@ -194,7 +194,8 @@ static void count_neighbours(tracker *t, const tracker_packet *p, uint32_t index
         }
         for (unsigned j = 0; is_new && j < num; j++) {
             is_new = krpc_node_id_common_bits(kept[j]->id, n->id) < CLUSTER_BITS;
-            versions_differ |= node_version_len(n) != node_version_len(kept[j]) || memcmp(n->version, kept[j]->version, 2) != 0;
+            versions_differ |=
+                node_version_len(n) != node_version_len(kept[j]) || memcmp(n->version, kept[j]->version, 2) != 0;
         }
         if (is_new) {
             kept[num++] = n;

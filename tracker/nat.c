@@ -92,7 +92,8 @@ static unsigned external_of(nat *n, uint32_t value, const observation *seen)
         n->num_kept++;
     } else {
         for (i = 0; i < n->num_kept; i++) {
-            if (i != top && (oldest == TRACKER_MAX_EXTERNAL || n->externals[i].last_ns < n->externals[oldest].last_ns)) {
+            if (i != top &&
+                (oldest == TRACKER_MAX_EXTERNAL || n->externals[i].last_ns < n->externals[oldest].last_ns)) {
                 oldest = i;
             }
         }

@@ -4,8 +4,8 @@
  */
 #include "tracker_private.h"
 
-#define BOTH_NS (2 * SECOND)
-#define ENOUGH 3
+#define BOTH_NS    (2 * SECOND)
+#define ENOUGH     3
 #define WARM_UP_NS (120 * SECOND) /* mappings older than the capture live no longer than that (RFC 4787 REQ-5) */
 
 static nat *nat_of_local(tracker *t, const krpc_endpoint *local)
@@ -309,8 +309,8 @@ static void take_over(nat *n, const node *from)
     e->kinds = TRACKER_FROM_INSIDE;
 }
 
-static void observe_inside(tracker *t, const tracker_packet *p, const krpc_endpoint *outside,
-                           const transaction *query, node *n, const krpc_sink *sink)
+static void observe_inside(tracker *t, const tracker_packet *p, const krpc_endpoint *outside, const transaction *query,
+                           node *n, const krpc_sink *sink)
 {
     const flow *f = flow_find(t, hash_endpoint(&t->key, &p->dst), &p->src);
     bool was_translated = (n->flags & NODE_TRANSLATED) != 0;
@@ -336,8 +336,8 @@ static void report_seen(const tracker_packet *p, const krpc_message *m, krpc_fie
     const krpc_value *v = &m->value[field];
 
     if (seen->port != p->dst.port) {
-        krpc_emit(sink, seen->port == swapped(p->dst.port) ? KRPC_RULE_PORT_SWAPPED : KRPC_RULE_PORT_OBSERVED,
-                  v->off, v->len, seen->port, p->dst.port);
+        krpc_emit(sink, seen->port == swapped(p->dst.port) ? KRPC_RULE_PORT_SWAPPED : KRPC_RULE_PORT_OBSERVED, v->off,
+                  v->len, seen->port, p->dst.port);
     }
     if (field == KRPC_IP && !krpc_endpoint_same_addr(seen, &p->dst)) {
         krpc_emit(sink, KRPC_RULE_PORT_OBSERVED_ADDR, v->off, v->len, 0, 0);
@@ -360,9 +360,8 @@ static void observe_group(tracker *t, const tracker_packet *p, const transaction
     memset(&ids, 0, sizeof ids);
     node_ids(t, local, &ids);
     for (unsigned i = 0; i < MIN(ids.num_ids, TRACKER_MAX_IDS); i++) {
-        nat *n = memcmp(ids.ids[i], query->id, sizeof query->id) != 0
-                     ? NULL
-                     : nat_find(t, group_key(t, ids.ids[i], &p->dst));
+        nat *n = memcmp(ids.ids[i], query->id, sizeof query->id) != 0 ? NULL
+                                                                      : nat_find(t, group_key(t, ids.ids[i], &p->dst));
 
         if (n != NULL) {
             nat_observe(t, n, &seen, sink);
@@ -372,7 +371,8 @@ static void observe_group(tracker *t, const tracker_packet *p, const transaction
 }
 
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst, const krpc_sink *sink)
+               const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst,
+               const krpc_sink *sink)
 {
     krpc_endpoint seen;
     krpc_field field;
@@ -430,7 +430,8 @@ static void describe_externals(const nat *n, tracker_nat *out)
         tracker_external *e;
 
         for (unsigned i = 0; i < n->num_kept; i++) {
-            if (!used[i] && (first == TRACKER_MAX_EXTERNAL || n->externals[i].first_ns < n->externals[first].first_ns)) {
+            if (!used[i] &&
+                (first == TRACKER_MAX_EXTERNAL || n->externals[i].first_ns < n->externals[first].first_ns)) {
                 first = i;
             }
         }

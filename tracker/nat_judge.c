@@ -4,10 +4,10 @@
  */
 #include "tracker_private.h"
 
-#define ENOUGH 3 /* remote addresses that agree */
-#define ENOUGH_NETWORKS 2 /* that they are in: nobody has the word alone */
-#define CROWD 20 /* of so many witnesses, one that contradicts the others is passed over */
-#define TRUSTED (TRACKER_FROM_BOTH | TRACKER_FROM_OUTSIDE)
+#define ENOUGH          3  /* remote addresses that agree */
+#define ENOUGH_NETWORKS 2  /* that they are in: nobody has the word alone */
+#define CROWD           20 /* of so many witnesses, one that contradicts the others is passed over */
+#define TRUSTED         (TRACKER_FROM_BOTH | TRACKER_FROM_OUTSIDE)
 
 /* Two outside endpoints were each seen before and after the other. */
 static bool is_mutual(const nat *n, unsigned kinds)

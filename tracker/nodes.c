@@ -10,11 +10,11 @@
 
 #include <krpc/node_id.h>
 
-#define WAYS 16
-#define NUM_ASKED 16384
-#define MAX_NODES ((UINT32_C(1) << 24) - 2)
+#define WAYS        16
+#define NUM_ASKED   16384
+#define MAX_NODES   ((UINT32_C(1) << 24) - 2)
 #define NUMBER_BITS UINT32_C(0x00ffffff) /* of an entry of the index: the number of a record, + 1 */
-#define HASH_BITS UINT32_C(0xff000000)
+#define HASH_BITS   UINT32_C(0xff000000)
 
 void nodes_init(tracker *t)
 {
@@ -215,8 +215,8 @@ static uint32_t *make_room(tracker *t, uint32_t *set, uint32_t *index_out)
         return &set[lanes_first(free)];
     }
     for (uint32_t i = 0; i < WAYS && set[i] != 0; i++) {
-        if (oldest == NULL || node_at(n, (set[i] & NUMBER_BITS) - 1)->last_ns <
-                                  node_at(n, (*oldest & NUMBER_BITS) - 1)->last_ns) {
+        if (oldest == NULL ||
+            node_at(n, (set[i] & NUMBER_BITS) - 1)->last_ns < node_at(n, (*oldest & NUMBER_BITS) - 1)->last_ns) {
             oldest = &set[i];
         }
     }

@@ -9,9 +9,9 @@
 #include "stream.h"
 #include "utp.h"
 
-#define PEER_ID_LEN 20
+#define PEER_ID_LEN   20
 #define WAITING_BYTES (4u << 20)
-#define WAITING_SIDE (64u << 10)
+#define WAITING_SIDE  (64u << 10)
 
 /* side is what is kept of one direction of a connection. */
 typedef struct side {
@@ -41,8 +41,8 @@ static void set_family(uint8_t out[2], const char code[3])
 static void family_of_peer_id(uint8_t out[2], const uint8_t *id)
 {
     static const char codes[][2][3] = {
-        {"LT", "LT"}, {"qB", "LT"}, {"DE", "LT"}, {"lt", "lt"}, {"TR", "TR"}, {"UT", "UT"}, {"UM", "UT"}, {"UE", "UT"},
-        {"UW", "UT"}, {"BT", "UT"}, {"AZ", "ml"}, {"BI", "ml"}, {"MO", "MO"}, {"A2", "A2"},
+        {"LT", "LT"}, {"qB", "LT"}, {"DE", "LT"}, {"lt", "lt"}, {"TR", "TR"}, {"UT", "UT"}, {"UM", "UT"},
+        {"UE", "UT"}, {"UW", "UT"}, {"BT", "UT"}, {"AZ", "ml"}, {"BI", "ml"}, {"MO", "MO"}, {"A2", "A2"},
     };
     const uint8_t *code = id[0] == '-' ? id + 1 : id;
 
@@ -61,8 +61,8 @@ static void family_of_name(uint8_t out[2], const uint8_t *name, size_t len)
     static const struct {
         const char *begin;
         const char *code;
-    } names[] = {{"libtorrent", "LT"}, {"qBittorrent", "LT"}, {"Deluge", "LT"},     {"libTorrent", "lt"},
-                 {"rTorrent", "lt"},   {"Transmission", "TR"}, {"aria2", "A2"},     {"\xc2\xb5Torrent", "UT"},
+    } names[] = {{"libtorrent", "LT"}, {"qBittorrent", "LT"},  {"Deluge", "LT"},     {"libTorrent", "lt"},
+                 {"rTorrent", "lt"},   {"Transmission", "TR"}, {"aria2", "A2"},      {"\xc2\xb5Torrent", "UT"},
                  {"uTorrent", "UT"},   {"BitTorrent", "UT"},   {"MonoTorrent", "MO"}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -322,8 +322,8 @@ void tracker_segment(tracker *t, const tracker_packet *packet, uint32_t seq, uin
                      const uint8_t *data, size_t len, size_t wire_len, tracker_result *out, const krpc_sink *sink)
 {
     tracker_result unwanted;
-    stream_datagram d = {data,        (uint32_t)len, (uint32_t)wire_len, packet->src, packet->dst,
-                         STREAM_TCP, (uint8_t)flags, seq,                ack};
+    stream_datagram d = {
+        data, (uint32_t)len, (uint32_t)wire_len, packet->src, packet->dst, STREAM_TCP, (uint8_t)flags, seq, ack};
 
     begin_result(&out, &unwanted);
     tracker_time(t, packet);

@@ -27,7 +27,8 @@ void sources_begin(tracker *t)
     s->records = table_alloc(&t->stats.memory, (size_t)s->ways.num_sets * 8, sizeof *s->records);
 }
 
-static uint64_t key_of(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20], const krpc_endpoint *receiver)
+static uint64_t key_of(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20],
+                       const krpc_endpoint *receiver)
 {
     return hash_fold(group_key(t, id, sender) ^ t->key.k[0], hash_addr(&t->key, receiver) ^ t->key.k[3]);
 }
@@ -53,7 +54,7 @@ void sources_note(tracker *t, const tracker_packet *p, const krpc_message *m, co
 }
 
 const sent_from *sources_find(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20],
-                           const krpc_endpoint *receiver)
+                              const krpc_endpoint *receiver)
 {
     uint64_t key = key_of(t, sender, id, receiver);
     uint32_t slot = t->sources.records == NULL ? NONE : ways_find(&t->sources.ways, key);

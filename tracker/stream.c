@@ -87,8 +87,9 @@ bool stream_is_ignored(const stream_table *table, const stream_key *key)
     const uint64_t *set = table->ignored[key->pair % IGNORED_SETS];
 
     for (unsigned i = 0; i < IGNORED_WAYS; i++) {
-        if (set[i] == key->hash)
+        if (set[i] == key->hash) {
             return true;
+        }
     }
     return false;
 }
@@ -97,8 +98,9 @@ static void ignore(stream_table *table, const stream_key *key)
 {
     uint64_t *set = table->ignored[key->pair % IGNORED_SETS];
 
-    if (stream_is_ignored(table, key))
+    if (stream_is_ignored(table, key)) {
         return;
+    }
     memmove(set + 1, set, (IGNORED_WAYS - 1) * sizeof *set);
     set[0] = key->hash;
 }
@@ -108,8 +110,9 @@ void stream_unignore(stream_table *table, const stream_key *key)
     uint64_t *set = table->ignored[key->pair % IGNORED_SETS];
 
     for (unsigned i = 0; i < IGNORED_WAYS; i++) {
-        if (set[i] == key->hash)
+        if (set[i] == key->hash) {
             set[i] = 0;
+        }
     }
 }
 
@@ -127,13 +130,16 @@ void stream_rekey(stream_table *table, stream *connection, const stream_key *key
 
 void stream_close(stream_table *table, stream *connection, bool remember)
 {
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
         stream_order_stop(&connection->sides[i].order, &table->pool);
-    if (remember)
+    }
+    if (remember) {
         ignore(table, &connection->key);
-    if (connection->delivered && table->sink.ended != NULL)
+    }
+    if (connection->delivered && table->sink.ended != NULL) {
         table->sink.ended(table->sink.ctx, connection->id, side_state(&connection->sides[0]),
                           side_state(&connection->sides[1]));
+    }
     g_queue_unlink(&table->by_use, &connection->link);
     g_hash_table_remove(table->by_key, &connection->key);
     g_free(connection);
@@ -141,22 +147,25 @@ void stream_close(stream_table *table, stream *connection, bool remember)
 
 void stream_flush(stream_table *table, stream *connection)
 {
-    for (unsigned i = 0; i < 2 && connection->confirmed; i++)
+    for (unsigned i = 0; i < 2 && connection->confirmed; i++) {
         stream_order_flush(&connection->sides[i].order, &table->pool, &connection->sides[i]);
+    }
 }
 
 void stream_release(stream_table *table, stream *connection)
 {
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
         stream_order_release(&connection->sides[i].order, &table->pool, &connection->sides[i]);
+    }
 }
 
 static bool side_is_over(const stream_side *side)
 {
     const stream_order *order = &side->order;
 
-    if (order->stopped)
+    if (order->stopped) {
         return true;
+    }
     return side->has_fin && !order->held && (!order->started || (int32_t)(order->next - side->fin_pos) >= 0);
 }
 
@@ -176,8 +185,9 @@ static stream *least_used(stream_table *table)
     for (guint i = g_queue_get_length(&table->by_use); i > 0; i--) {
         GList *link = g_queue_peek_head_link(&table->by_use);
         stream *connection = (stream *)link->data;
-        if (connection->last_ns == connection->queued_ns)
+        if (connection->last_ns == connection->queued_ns) {
             return connection;
+        }
         g_queue_unlink(&table->by_use, link);
         connection->queued_ns = connection->last_ns;
         g_queue_push_tail_link(&table->by_use, link);
@@ -191,14 +201,17 @@ static void expire(stream_table *table, int64_t time_ns)
     /* A few at a time, so that no packet has to pay for thousands. */
     for (unsigned i = 0; i < 8; i++) {
         GList *link = g_queue_peek_head_link(&table->by_use);
-        if (link == NULL)
+        if (link == NULL) {
             return;
+        }
         stream *connection = (stream *)link->data;
-        if (time_ns <= connection->queued_ns || (uint64_t)time_ns - (uint64_t)connection->queued_ns <= table->idle_ns)
+        if (time_ns <= connection->queued_ns || (uint64_t)time_ns - (uint64_t)connection->queued_ns <= table->idle_ns) {
             return;
+        }
         connection = least_used(table);
-        if (time_ns <= connection->last_ns || (uint64_t)time_ns - (uint64_t)connection->last_ns <= table->idle_ns)
+        if (time_ns <= connection->last_ns || (uint64_t)time_ns - (uint64_t)connection->last_ns <= table->idle_ns) {
             return;
+        }
         stream_flush(table, connection);
         stream_close(table, connection, false);
     }
@@ -231,10 +244,11 @@ void stream_confirm(stream_table *table, stream *connection)
 {
     connection->confirmed = true;
     connection->id = table->next_id++;
-    if (connection->transport == STREAM_TCP)
+    if (connection->transport == STREAM_TCP) {
         table->stats.tcp_streams++;
-    else
+    } else {
         table->stats.utp_streams++;
+    }
 }
 
 /* The pool's way to the consumer; ctx is the side. */
@@ -245,8 +259,9 @@ static bool deliver(void *ctx, const stream_segment *segment, stream_join join)
     const stream_sink *sink = &connection->table->sink;
     bool is_high = side == &connection->sides[1];
 
-    if (connection->done)
+    if (connection->done) {
         return false;
+    }
     connection->delivered = true;
     stream_bytes bytes = {
         .data = segment->data,
@@ -332,26 +347,31 @@ static void tcp_add(stream_table *table, const stream_packet *packet)
 
     stream_key_finish(table, &key, 0);
     if (stream_is_ignored(table, &key)) {
-        if ((flags & TRACKER_TCP_SYN) == 0)
+        if ((flags & TRACKER_TCP_SYN) == 0) {
             return;
+        }
         stream_unignore(table, &key);
     }
     stream *connection = tcp_connection(table, &key, index, packet);
-    if (connection == NULL)
+    if (connection == NULL) {
         return;
+    }
     stream_side *side = &connection->sides[index];
     connection->last_ns = packet->time_ns;
     if ((flags & TRACKER_TCP_SYN) != 0) {
         pos++;
-        if (!side->has_first)
+        if (!side->has_first) {
             stream_order_start(&side->order, pos);
+        }
         side->has_first = true;
         side->first_pos = pos;
     }
-    if (datagram->wire_len > 0)
+    if (datagram->wire_len > 0) {
         stream_put(table, side, packet, pos, datagram->wire_len, 0);
-    if ((flags & TRACKER_TCP_ACK) != 0 && other_side(side)->order.started)
+    }
+    if ((flags & TRACKER_TCP_ACK) != 0 && other_side(side)->order.started) {
         stream_acked(table, other_side(side), datagram->tcp_ack, packet->time_ns);
+    }
     if ((flags & TRACKER_TCP_FIN) != 0) {
         side->has_fin = true;
         side->fin_pos = pos + datagram->wire_len;
@@ -390,8 +410,9 @@ bool stream_add(stream_table *table, const stream_datagram *datagram, uint32_t f
     const stream_packet packet = {.datagram = datagram, .time_ns = time_ns, .frame = frame};
 
     expire(table, time_ns);
-    if (datagram->transport == STREAM_UTP)
+    if (datagram->transport == STREAM_UTP) {
         return stream_utp_add(table, &packet);
+    }
     tcp_add(table, &packet);
     return true;
 }
@@ -406,10 +427,12 @@ void stream_finish(stream_table *table)
 
 void stream_table_free(stream_table *table)
 {
-    if (table == NULL)
+    if (table == NULL) {
         return;
-    for (GList *link; (link = g_queue_peek_head_link(&table->by_use)) != NULL;)
+    }
+    for (GList *link; (link = g_queue_peek_head_link(&table->by_use)) != NULL;) {
         stream_close(table, (stream *)link->data, false);
+    }
     g_hash_table_destroy(table->by_key);
     g_free(table);
 }

@@ -48,8 +48,9 @@ static void count_missing(stream_order *order, stream_pool *pool, uint64_t num_b
     order->missing += num_bytes;
     pool->stats->holes++;
     /* Until the first bytes have been given out, they are still the first, whatever is missing before them. */
-    if (order->join != STREAM_JOINED)
+    if (order->join != STREAM_JOINED) {
         order->join = STREAM_LOST;
+    }
 }
 
 static void skip_to(stream_order *order, stream_pool *pool, uint32_t pos)
@@ -77,8 +78,9 @@ static void deliver(stream_order *order, stream_pool *pool, stream_segment *segm
 {
     uint32_t old = order->next - segment->pos;
 
-    if (old >= segment->span)
+    if (old >= segment->span) {
         return;
+    }
     if (old > 0) { /* TCP alone: a packet of uTP is one position, so it is old or it is not */
         uint32_t skipped = old < segment->len ? old : segment->len;
         segment->data += skipped;
@@ -98,8 +100,9 @@ static void deliver(stream_order *order, stream_pool *pool, stream_segment *segm
             return;
         }
     }
-    if (segment->len < segment->wire_len)
+    if (segment->len < segment->wire_len) {
         count_missing(order, pool, segment->wire_len - segment->len);
+    }
 }
 
 /* Delivers what waits, as far as it connects. */
@@ -108,8 +111,9 @@ static void drain(stream_order *order, stream_pool *pool, void *ctx)
     while (order->first != NULL && distance(order->next, order->first->pos) <= 0) {
         stream_segment *segment = order->first;
         order->first = segment->next;
-        if (order->first == NULL)
+        if (order->first == NULL) {
             order->last = NULL;
+        }
         order->num_waiting--;
         order->num_bytes -= segment_cost(segment);
         pool->num_bytes -= segment_cost(segment);
@@ -135,14 +139,17 @@ static void keep(stream_order *order, stream_pool *pool, const stream_segment *s
     memcpy(data, segment->data, segment->len);
     copy->data = data;
     stream_segment **link = &order->first;
-    if (order->last != NULL && distance(order->last->pos, copy->pos) >= 0)
+    if (order->last != NULL && distance(order->last->pos, copy->pos) >= 0) {
         link = &order->last->next;
-    while (*link != NULL && distance((*link)->pos, copy->pos) >= 0)
+    }
+    while (*link != NULL && distance((*link)->pos, copy->pos) >= 0) {
         link = &(*link)->next;
+    }
     copy->next = *link;
     *link = copy;
-    if (copy->next == NULL)
+    if (copy->next == NULL) {
         order->last = copy;
+    }
     order->num_waiting++;
     order->num_bytes += segment_cost(copy);
     pool->num_bytes += segment_cost(copy);
@@ -161,21 +168,26 @@ static bool is_full(const stream_order *order, const stream_pool *pool, const st
 static void skip_acked(stream_order *order, stream_pool *pool, int64_t time_ns, void *ctx)
 {
     while (!order->held && order->has_acked && order->first != NULL && distance(order->first->pos, order->acked) >= 0 &&
-           time_ns > order->first->time_ns && (uint64_t)time_ns - (uint64_t)order->first->time_ns >= (uint64_t)LATE_NS)
+           time_ns > order->first->time_ns &&
+           (uint64_t)time_ns - (uint64_t)order->first->time_ns >= (uint64_t)LATE_NS) {
         skip_hole(order, pool, ctx);
+    }
 }
 
 void stream_order_put(stream_order *order, stream_pool *pool, stream_segment *segment, void *ctx)
 {
-    if (order->stopped)
-        return;
-    if (order->held) {
-        if (!is_full(order, pool, segment))
-            keep(order, pool, segment);
+    if (order->stopped) {
         return;
     }
-    if (!order->started)
+    if (order->held) {
+        if (!is_full(order, pool, segment)) {
+            keep(order, pool, segment);
+        }
+        return;
+    }
+    if (!order->started) {
         join_here(order, pool, segment->pos);
+    }
     int32_t ahead = distance(order->next, segment->pos);
     if (ahead > FAR_AWAY || ahead < -FAR_AWAY) {
         stream_order_flush(order, pool, ctx);
@@ -191,11 +203,13 @@ void stream_order_put(stream_order *order, stream_pool *pool, stream_segment *se
     if (ahead > 0) {
         pool->stats->overflows++;
         stream_order_flush(order, pool, ctx);
-        if (!order->stopped && distance(order->next, segment->pos) > 0)
+        if (!order->stopped && distance(order->next, segment->pos) > 0) {
             skip_to(order, pool, segment->pos);
+        }
     }
-    if (order->stopped || distance(order->next, segment->pos) > 0)
+    if (order->stopped || distance(order->next, segment->pos) > 0) {
         return;
+    }
     deliver(order, pool, segment, ctx);
     drain(order, pool, ctx);
     skip_acked(order, pool, segment->time_ns, ctx);
@@ -213,14 +227,16 @@ void stream_order_ack(stream_order *order, stream_pool *pool, uint32_t pos, int6
 void stream_order_release(stream_order *order, stream_pool *pool, void *ctx)
 {
     order->held = false;
-    if (order->first == NULL || order->started)
+    if (order->first == NULL || order->started) {
         return;
+    }
     join_here(order, pool, order->first->pos);
     drain(order, pool, ctx);
 }
 
 void stream_order_flush(stream_order *order, stream_pool *pool, void *ctx)
 {
-    while (order->first != NULL)
+    while (order->first != NULL) {
         skip_hole(order, pool, ctx);
+    }
 }

@@ -14,9 +14,9 @@
 typedef struct stream_key {
     krpc_endpoint low; /* the two endpoints as memcmp orders them */
     krpc_endpoint high;
-    uint64_t pair;     /* hash of these */
-    uint64_t kind;     /* 0 for TCP, otherwise see stream_utp.c */
-    uint64_t hash;     /* of all */
+    uint64_t pair; /* hash of these */
+    uint64_t kind; /* 0 for TCP, otherwise see stream_utp.c */
+    uint64_t hash; /* of all */
 } stream_key;
 
 typedef struct stream stream;

@@ -56,13 +56,16 @@ static void take(stream_table *table, stream *connection, const utp_packet *utp)
     connection->utp_ack = header->ack;
     /* The answer to the SYN carries the number that the first data packet will have. BEP 29 counts it as one; no
      * implementation does. */
-    if (header->type == UTP_STATE && !side->order.started && !side->order.held && other->has_first)
+    if (header->type == UTP_STATE && !side->order.started && !side->order.held && other->has_first) {
         stream_order_start(&side->order, position(&side->order, header->seq));
+    }
     uint32_t pos = position(&side->order, header->seq);
-    if (header->type == UTP_DATA || header->type == UTP_FIN)
+    if (header->type == UTP_DATA || header->type == UTP_FIN) {
         stream_put(table, side, utp->packet, pos, 1, header->header_len);
-    if (other->order.started)
+    }
+    if (other->order.started) {
         stream_acked(table, other, position(&other->order, (uint16_t)(header->ack + 1)), utp->packet->time_ns);
+    }
     if (header->type == UTP_FIN) {
         side->has_fin = true;
         side->fin_pos = pos + 1;
@@ -103,8 +106,9 @@ static bool known_add(stream_table *table, utp_packet *utp)
     for (unsigned opened_by_other = 0; opened_by_other < 2; opened_by_other++) {
         unsigned initiator = opened_by_other ? 1 - utp->side : utp->side;
         const stream_key *key = key_for(table, utp, ROLE_INITIATOR + initiator, utp->header.id - 1u + opened_by_other);
-        if (stream_is_ignored(table, key))
+        if (stream_is_ignored(table, key)) {
             return true;
+        }
         stream *connection = stream_find(table, key);
         if (connection != NULL) {
             take(table, connection, utp);
@@ -152,11 +156,13 @@ static bool other_side_add(stream_table *table, utp_packet *utp)
     for (unsigned opened_by_other = 0; opened_by_other < 2; opened_by_other++) {
         uint32_t other_id = opened_by_other ? utp->header.id + 1u : utp->header.id - 1u;
         const stream_key *key = key_for(table, utp, ROLE_SENDER + 1 - utp->side, other_id);
-        if (stream_is_ignored(table, key))
+        if (stream_is_ignored(table, key)) {
             return true;
+        }
         stream *candidate = stream_find(table, key);
-        if (candidate == NULL || !fits_other_side(candidate, utp))
+        if (candidate == NULL || !fits_other_side(candidate, utp)) {
             continue;
+        }
         unsigned initiator = opened_by_other ? 1 - utp->side : utp->side;
         uint32_t syn_id = opened_by_other ? utp->header.id : utp->header.id - 1u;
         stream_rekey(table, candidate, key_for(table, utp, ROLE_INITIATOR + initiator, syn_id));
@@ -171,17 +177,20 @@ static bool same_side_add(stream_table *table, utp_packet *utp)
 {
     const stream_key *key = key_for(table, utp, ROLE_SENDER + utp->side, utp->header.id);
 
-    if (stream_is_ignored(table, key))
+    if (stream_is_ignored(table, key)) {
         return true;
+    }
     stream *candidate = stream_find(table, key);
     if (candidate != NULL && (candidate->confirmed || fits_same_side(candidate, utp))) {
         confirm(table, candidate, utp);
         return true;
     }
-    if (candidate != NULL)
+    if (candidate != NULL) {
         stream_close(table, candidate, false);
-    if (utp->header.type == UTP_RESET)
+    }
+    if (utp->header.type == UTP_RESET) {
         return false;
+    }
     candidate = stream_open(table, key, STREAM_UTP, utp->packet->time_ns);
     candidate->sides[0].order.held = candidate->sides[1].order.held = true;
     take(table, candidate, utp);
@@ -193,8 +202,9 @@ bool stream_utp_add(stream_table *table, const stream_packet *packet)
     const stream_datagram *datagram = packet->datagram;
     utp_packet utp = {.packet = packet};
 
-    if (!utp_header_get(&utp.header, datagram->data, datagram->len, datagram->wire_len))
+    if (!utp_header_get(&utp.header, datagram->data, datagram->len, datagram->wire_len)) {
         return false;
+    }
     utp.side = stream_key_set(table, &utp.key, &datagram->src, &datagram->dst);
     if (utp.header.type == UTP_SYN) {
         syn_add(table, &utp);

@@ -7,7 +7,7 @@
  */
 #include "tracker_private.h"
 
-#define NUM_TOKENS 16384
+#define NUM_TOKENS    16384
 #define TOKEN_SECONDS 300 /* by then a token may be refused for its age */
 
 void tokens_init(tracker *t)
@@ -57,8 +57,7 @@ void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port)
     k->records[slot].frame = frame;
 }
 
-void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port,
-                    const krpc_sink *sink)
+void tokens_refused(tracker *t, const tracker_packet *p, const transaction *query, uint16_t port, const krpc_sink *sink)
 {
     const tokens *k = &t->tokens;
     uint32_t slot;

@@ -165,8 +165,7 @@ void tracker_time(tracker *t, const tracker_packet *p)
 
 /* ---- one message ---- */
 
-bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_message *message,
-                   const uint8_t *data)
+bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data)
 {
     switch (krpc_message_probe(message, data)) {
     case KRPC_PROBE_YES:
@@ -183,8 +182,8 @@ static bool wants_payload(const tracker *t, const krpc_message *message)
     return message->type == KRPC_QUERY && message->len >= BOTH_LEN && flows_has_private(t);
 }
 
-void tracker_keys_make(const tracker *t, const tracker_packet *packet, const krpc_message *message,
-                       const uint8_t *data, tracker_keys *out)
+void tracker_keys_make(const tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
+                       tracker_keys *out)
 {
     bool asks = message->type == KRPC_QUERY;
 
@@ -289,7 +288,7 @@ static void take_query(const taking *k)
 
 static const uint64_t expected[] = {
     0,
-#define F(SYMBOL) KRPC_BIT(KRPC_##SYMBOL)
+#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
 #define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) (EXPECTED),
 #include <krpc/methods.def>
 #undef F

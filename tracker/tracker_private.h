@@ -15,11 +15,11 @@
 
 #include <glib.h>
 
-#define SECOND INT64_C(1000000000)
-#define ANSWER_NS (15 * SECOND)   /* libtorrent's rpc_manager waits so long */
-#define FORGET_NS (60 * SECOND)   /* a reply that comes later than this is nobody's */
-#define WINDOW_NS (900 * SECOND)  /* what follows from an advertisement follows within 15 minutes */
-#define NONE UINT32_MAX
+#define SECOND    INT64_C(1000000000)
+#define ANSWER_NS (15 * SECOND)  /* libtorrent's rpc_manager waits so long */
+#define FORGET_NS (60 * SECOND)  /* a reply that comes later than this is nobody's */
+#define WINDOW_NS (900 * SECOND) /* what follows from an advertisement follows within 15 minutes */
+#define NONE      UINT32_MAX
 
 /* ---- table.c ---- */
 
@@ -136,21 +136,22 @@ void table_free(void *table);
 
 enum node_flags {
     NODE_HAS_ID = 1 << 0,
-    NODE_READ_ONLY = 1 << 1,       /* said so in ro_frame */
+    NODE_READ_ONLY = 1 << 1, /* said so in ro_frame */
     NODE_RO_REPORTED = 1 << 2,
     NODE_NEAR_REPORTED = 1 << 3,
     NODE_ECHO_REPORTED = 1 << 4,
-    NODE_MANY_REPORTED = 1 << 5,   /* id.many-at-address was said of its address */
-    NODE_T_MIXED = 1 << 6,         /* its transaction ids have no fixed length */
-    NODE_TRANSLATED = 1 << 7,      /* there is a nat record for this endpoint */
-    NODE_GROUPED = 1 << 8,         /* one of its ids was seen on another port of the address */
-    NODE_ELSEWHERE = 1 << 9,       /* its id was seen on another address, in elsewhere_frame */
-    NODE_PRIVATE = 1 << 10,        /* the address is not a global one */
-    NODE_ID_CHECKED = 1 << 11,     /* the newest id was held against the outside address */
-    NODE_PAIRED = 1 << 12,         /* there is a nat record for what the first of several NATs does with it */
-    NODE_OPEN = 1 << 13,           /* somebody from outside got in to it, to whom it had sent nothing */
+    NODE_MANY_REPORTED = 1 << 5, /* id.many-at-address was said of its address */
+    NODE_T_MIXED = 1 << 6,       /* its transaction ids have no fixed length */
+    NODE_TRANSLATED = 1 << 7,    /* there is a nat record for this endpoint */
+    NODE_GROUPED = 1 << 8,       /* one of its ids was seen on another port of the address */
+    NODE_ELSEWHERE = 1 << 9,     /* its id was seen on another address, in elsewhere_frame */
+    NODE_PRIVATE = 1 << 10,      /* the address is not a global one */
+    NODE_ID_CHECKED = 1 << 11,   /* the newest id was held against the outside address */
+    NODE_PAIRED = 1 << 12,       /* there is a nat record for what the first of several NATs does with it */
+    NODE_OPEN = 1 << 13,         /* somebody from outside got in to it, to whom it had sent nothing */
     NODE_SWARM_REPORTED = 1 << 14,
-    NODE_ANSWERED_FIRST = 1 << 15  /* the first that was seen of it is an answer: a forwarded port, or an older mapping */
+    NODE_ANSWERED_FIRST =
+        1 << 15 /* the first that was seen of it is an answer: a forwarded port, or an older mapping */
 };
 
 /* node is one endpoint that sent KRPC, in two lines of the cache: what every message needs is in the first. Its size is a
@@ -159,12 +160,12 @@ typedef struct node {
     krpc_endpoint endpoint;
     uint8_t id[20];
     uint8_t version[4];
-    uint16_t flags;       /* enum node_flags */
-    uint8_t counts;       /* NODE_SEEN, NODE_TALKED, version_len: see below */
-    uint8_t t_len;        /* of its transaction ids; 0: it sent none */
+    uint16_t flags; /* enum node_flags */
+    uint8_t counts; /* NODE_SEEN, NODE_TALKED, version_len: see below */
+    uint8_t t_len;  /* of its transaction ids; 0: it sent none */
     int64_t last_ns;
     uint32_t last_frame;
-    uint32_t id_frame;    /* the last that carried this id */
+    uint32_t id_frame; /* the last that carried this id */
 
     uint32_t queries;
     uint32_t responses;
@@ -172,9 +173,9 @@ typedef struct node {
     uint32_t queries_received;
     int64_t first_ns;
     uint32_t first_frame;
-    uint32_t next;        /* in the chain of its address, newest first; NONE ends it */
+    uint32_t next; /* in the chain of its address, newest first; NONE ends it */
     uint32_t previous;
-    uint32_t history;     /* older ids; NONE when there are none */
+    uint32_t history; /* older ids; NONE when there are none */
     uint32_t num_ids;
     uint32_t near_target;
     uint32_t noted_frame; /* where it said that it is read-only, or where its id was seen elsewhere */
@@ -230,7 +231,8 @@ void nodes_clear(tracker *t);
 uint32_t nodes_find(const tracker *t, const krpc_endpoint *endpoint);
 /* With the hash of the endpoint, and where it will probably be found, or NONE. */
 uint32_t nodes_find_hashed(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash, uint32_t hint);
-uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash, uint32_t hint); /* the sender; made when new */
+uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash,
+                     uint32_t hint); /* the sender; made when new */
 /* nodes_asked counts a query to an endpoint that is no node yet. */
 void nodes_asked(tracker *t, uint64_t hash);
 void nodes_fetch_index(const tracker *t, uint64_t hash);
@@ -238,7 +240,7 @@ uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t h
 /* The nodes of one address, newest first; NONE ends. At most NODES_AT_ADDRESS are given, and NODES_BETWEEN of others that
  * share the chain are passed over. */
 #define NODES_AT_ADDRESS 64
-#define NODES_BETWEEN 1024
+#define NODES_BETWEEN    1024
 typedef struct addr_walk {
     uint32_t next;
     uint32_t steps;
@@ -273,12 +275,12 @@ typedef struct transaction transaction;
 
 typedef struct flow {
     uint64_t key;
-    int64_t last_ns;   /* any datagram */
-    int64_t seen_ns;   /* when the query left of which the remote said where it came from */
-    uint32_t value;    /* hash of that outside endpoint; 0: none */
+    int64_t last_ns; /* any datagram */
+    int64_t seen_ns; /* when the query left of which the remote said where it came from */
+    uint32_t value;  /* hash of that outside endpoint; 0: none */
     uint32_t seen_frame;
-    uint16_t port;     /* its port */
-    uint8_t inbound;   /* the remote spoke first: enum flow_inbound */
+    uint16_t port;   /* its port */
+    uint8_t inbound; /* the remote spoke first: enum flow_inbound */
     uint8_t unused;
 } flow;
 
@@ -294,11 +296,11 @@ typedef struct payload_seen {
 
 typedef struct flows {
     ways ways;
-    flow *records; /* NULL until somebody behind a NAT may be there */
-    ways votes;    /* (nat, remote address, value): who said what */
-    uint32_t crowded; /* when a vote gave way that was younger than VOTES_KEPT: seconds, 0 for never */
+    flow *records;      /* NULL until somebody behind a NAT may be there */
+    ways votes;         /* (nat, remote address, value): who said what */
+    uint32_t crowded;   /* when a vote gave way that was younger than VOTES_KEPT: seconds, 0 for never */
     payload_seen *seen; /* queries of the last seconds, for the same bytes on the other side */
-    gint has_private; /* somebody with a private address sent a query; see flows_has_private */
+    gint has_private;   /* somebody with a private address sent a query; see flows_has_private */
 } flows;
 
 flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote); /* made when it is new */
@@ -309,8 +311,16 @@ enum flow_inbound { FLOW_CAME_IN = 1, FLOW_DOUBTFUL };
 typedef enum flow_way { FLOW_OUT, FLOW_IN, FLOW_IN_OPEN } flow_way;
 void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, flow_way way, int64_t now);
 /* Votes: a remote's address said a value (the hash of an endpoint), or one of these, of a local endpoint. */
-enum vote_values { VOTE_ANY, VOTE_EQUAL, VOTE_OTHER, VOTE_CONTACTED, VOTE_PASSED, VOTE_KNOCKED,
-                  VOTE_NET_EQUAL, VOTE_NET_OTHER };
+enum vote_values {
+    VOTE_ANY,
+    VOTE_EQUAL,
+    VOTE_OTHER,
+    VOTE_CONTACTED,
+    VOTE_PASSED,
+    VOTE_KNOCKED,
+    VOTE_NET_EQUAL,
+    VOTE_NET_OTHER
+};
 bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
 /* votes_are_complete: all of the last VOTES_KEPT seconds are still there. */
 #define VOTES_KEPT 300
@@ -345,20 +355,20 @@ typedef struct straddle {
 } straddle;
 
 #define NUM_STRADDLES 8
-#define NUM_BURST 3
+#define NUM_BURST     3
 
 /* nat is what is known about the mappings of one inside endpoint, or of one node id on one outside address. */
 typedef struct nat {
     uint64_t key;
     krpc_endpoint inside; /* of a group: its address, port 0 */
     bool group;
-    uint8_t kinds;        /* enum tracker_evidence */
+    uint8_t kinds; /* enum tracker_evidence */
     uint8_t num_kept;
     uint8_t num_straddles;
     uint8_t straddle_kinds; /* kinds of evidence that straddled */
-    uint8_t reported;     /* enum nat_reported */
-    bool burst;           /* different ports to different remotes at once */
-    bool clones;          /* two hosts with one id */
+    uint8_t reported;       /* enum nat_reported */
+    bool burst;             /* different ports to different remotes at once */
+    bool clones;            /* two hosts with one id */
     uint32_t remapped;
     uint32_t num_external;
     uint32_t observers;    /* different remote addresses, in all */
@@ -367,11 +377,11 @@ typedef struct nat {
     uint32_t networks_eq;  /* of these, in different networks */
     uint32_t networks_ne;
     uint32_t frames_eq;
-    uint32_t passed;       /* remote addresses that got through without being sent to before */
-    uint32_t knocks[2];    /* remote endpoints that knocked at an open mapping: whose address was not sent to; was */
+    uint32_t passed;         /* remote addresses that got through without being sent to before */
+    uint32_t knocks[2];      /* remote endpoints that knocked at an open mapping: whose address was not sent to; was */
     uint32_t late_knocks[2]; /* those since the node was last seen inside, before knock_ns */
     int64_t knock_ns;
-    uint32_t contacts;     /* remote addresses that it sent queries to, since contacts_ns */
+    uint32_t contacts; /* remote addresses that it sent queries to, since contacts_ns */
     int64_t contacts_ns;
     external externals[TRACKER_MAX_EXTERNAL];
     straddle straddles[NUM_STRADDLES];
@@ -423,7 +433,8 @@ void group_make(tracker *t, const uint8_t id[20], node *a, node *b);
 bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out);
 /* nat_reply takes what a reply says about its receiver. */
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst, const krpc_sink *sink);
+               const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst,
+               const krpc_sink *sink);
 void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                const tracker_keys *keys, uint32_t src, uint32_t dst, transaction *query, const krpc_sink *sink);
 /* nat_datagram takes note of any datagram from or to somebody with a private address; opens: who sends it out of the blue
@@ -437,7 +448,7 @@ void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, co
 /* ---- blocks.c ---- */
 
 typedef struct blocks {
-    ways ways; /* of addresses */
+    ways ways;             /* of addresses */
     struct block *records; /* NULL until there is one */
 } blocks;
 
@@ -447,7 +458,7 @@ void blocks_observe(tracker *t, nat *n, const external *e, const krpc_sink *sink
 /* ---- filtering.c ---- */
 
 typedef struct openings {
-    ways ways; /* of outside endpoints */
+    ways ways;               /* of outside endpoints */
     struct opening *records; /* NULL until there is one */
 } openings;
 
@@ -518,8 +529,8 @@ void transactions_clear(tracker *t);
 transaction *transactions_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                                 const tracker_keys *keys, uint32_t src, tracker_result *out, const krpc_sink *sink);
 /* transactions_reply returns the query that is answered, NULL when there is none. */
-transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m,
-                                const tracker_keys *keys, uint32_t dst, tracker_result *out, const krpc_sink *sink);
+transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const tracker_keys *keys,
+                                uint32_t dst, tracker_result *out, const krpc_sink *sink);
 transaction *transactions_find(tracker *t, const krpc_endpoint *querier, const krpc_endpoint *responder,
                                const krpc_message *m, const uint8_t *data);
 /* transactions_keys fills in what leads to a transaction; querier is the hash of his endpoint. */
@@ -561,9 +572,9 @@ typedef enum advert_chain { CHAIN_NAMED, CHAIN_TOLD, CHAIN_SOURCE, CHAIN_PEERS, 
 typedef struct advert {
     tracker_advert said;
     uint32_t next[NUM_CHAINS]; /* an older one of the same chain: low 32 bits of its serial, + 1; 0 ends it */
-    uint32_t tried_frame; /* the first query to the advertised port */
-    uint32_t kept_frame;  /* the receiver's first query to the source port */
-    uint32_t used_frame;  /* the receiver's first query to the advertised port */
+    uint32_t tried_frame;      /* the first query to the advertised port */
+    uint32_t kept_frame;       /* the receiver's first query to the source port */
+    uint32_t used_frame;       /* the receiver's first query to the advertised port */
     uint32_t dead_frame;
     uint32_t contradicts_frame;
     uint32_t swapped_frame;
@@ -586,7 +597,7 @@ enum advert_flags {
 
 typedef struct adverts {
     pool records;
-    uint64_t next;    /* serial number */
+    uint64_t next; /* serial number */
     uint64_t oldest;
     uint32_t *heads[NUM_CHAINS];
     uint32_t num_heads;
@@ -602,12 +613,13 @@ void adverts_take(tracker *t, const tracker_packet *p, const krpc_message *m, co
                   transaction *query, tracker_result *out, const krpc_sink *sink);
 advert *advert_at(const tracker *t, uint64_t serial);
 advert *advert_at_low(const tracker *t, uint32_t low); /* of a serial number the low 32 bits */
-uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint, const krpc_endpoint *receiver);
+uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint,
+                       const krpc_endpoint *receiver);
 krpc_endpoint advert_source(const advert *a); /* the sender's DHT endpoint, as the receiver sees it */
 /* advert_add records one, with its findings: *said is filled in but for what the tracker decides; off and len are where
  * it stands in the payload. */
-void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off, uint32_t len,
-                tracker_result *out, const krpc_sink *sink);
+void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off,
+                uint32_t len, tracker_result *out, const krpc_sink *sink);
 void advert_judge(const tracker *t, const advert *a, tracker_advert *out);
 /* advert_is_client: can who says version in v, zero when he says nothing, be of that family? advert_may_be asks it of a node. */
 bool advert_is_client(const uint8_t version[2], const uint8_t family[2]);
@@ -657,7 +669,7 @@ void sources_begin(tracker *t); /* from now on they are noted */
 void sources_clear(tracker *t);
 void sources_note(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data);
 const sent_from *sources_find(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20],
-                           const krpc_endpoint *receiver);
+                              const krpc_endpoint *receiver);
 
 /* ---- values.c ---- */
 
@@ -746,9 +758,16 @@ static inline uint32_t tracker_second(const tracker *t)
 static inline bool addr_may_be_special(const uint8_t *addr, uint32_t len)
 {
     static const uint8_t special[256 / 8] = {
-        [0 / 8] = 1 << 0,   [10 / 8] = 1 << 2,           [100 / 8] = 1 << 4, [127 / 8] = 1 << 7,
-        [169 / 8] = 1 << 1 | 1 << 4 /* 172 */, [192 / 8] = 1 << 0, [224 / 8] = 0xff,   [232 / 8] = 0xff,
-        [240 / 8] = 0xff,   [248 / 8] = 0xff,
+        [0 / 8] = 1 << 0,
+        [10 / 8] = 1 << 2,
+        [100 / 8] = 1 << 4,
+        [127 / 8] = 1 << 7,
+        [169 / 8] = 1 << 1 | 1 << 4 /* 172 */,
+        [192 / 8] = 1 << 0,
+        [224 / 8] = 0xff,
+        [232 / 8] = 0xff,
+        [240 / 8] = 0xff,
+        [248 / 8] = 0xff,
     };
 
     return len == 4 ? (special[addr[0] / 8] >> addr[0] % 8 & 1) != 0 : addr[0] >> 5 != 1; /* 2000::/3 */
@@ -756,8 +775,7 @@ static inline bool addr_may_be_special(const uint8_t *addr, uint32_t len)
 
 static inline bool addr_is_private(const krpc_endpoint *endpoint)
 {
-    return addr_may_be_special(endpoint->addr, endpoint->addr_len) &&
-           krpc_endpoint_scope(endpoint) != KRPC_ADDR_GLOBAL;
+    return addr_may_be_special(endpoint->addr, endpoint->addr_len) && krpc_endpoint_scope(endpoint) != KRPC_ADDR_GLOBAL;
 }
 
 void tracker_time(tracker *t, const tracker_packet *p);

@@ -9,9 +9,9 @@
 #include "lanes.h"
 #include "tracker_private.h"
 
-#define WAYS 8
-#define ALT_GROUP 4 /* a power of two */
-#define WAITED ((uint32_t)(FORGET_NS / SECOND)) /* for an answer, in seconds */
+#define WAYS      8
+#define ALT_GROUP 4                                /* a power of two */
+#define WAITED    ((uint32_t)(FORGET_NS / SECOND)) /* for an answer, in seconds */
 
 void transactions_init(tracker *t)
 {
@@ -199,8 +199,7 @@ static void note_alt(tracker *t, uint64_t alt, const transaction *r, const krpc_
 
 static bool same_question(const transaction *r, const krpc_message *m, const uint8_t *target)
 {
-    return r->method == m->method &&
-           (target == NULL) == ((r->flags & TRANSACTION_TARGET) == 0) &&
+    return r->method == m->method && (target == NULL) == ((r->flags & TRANSACTION_TARGET) == 0) &&
            (target == NULL || memcmp(r->target, target, sizeof r->target) == 0);
 }
 
@@ -288,8 +287,8 @@ static transaction *lookup_elsewhere(tracker *t, const tracker_packet *p, uint64
     const alt_query *entry = alt_at(t, alt);
     transaction *r = &x->records[entry->slot];
 
-    if (id_len < 2 || entry->tag != (uint32_t)alt || entry->several || r->alt != (uint32_t)alt ||
-        r->answered != 0 || p->time_ns - r->time_ns > ANSWER_NS || krpc_endpoint_same_addr(&entry->asked, &p->src)) {
+    if (id_len < 2 || entry->tag != (uint32_t)alt || entry->several || r->alt != (uint32_t)alt || r->answered != 0 ||
+        p->time_ns - r->time_ns > ANSWER_NS || krpc_endpoint_same_addr(&entry->asked, &p->src)) {
         return NULL;
     }
     *asked_out = entry->asked;
@@ -342,8 +341,8 @@ static void settle(tracker *t, transaction *r, const tracker_packet *p, tracker_
     }
 }
 
-transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m,
-                                const tracker_keys *keys, uint32_t dst, tracker_result *out, const krpc_sink *sink)
+transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const tracker_keys *keys,
+                                uint32_t dst, tracker_result *out, const krpc_sink *sink)
 {
     uint32_t id_len = m->value[KRPC_T].len;
     transaction *r;

@@ -39,8 +39,9 @@ static uint32_t extensions_end(const uint8_t *data, uint32_t len)
 
     for (unsigned i = 0; type != 0; i++) {
         if (i == MAX_EXTENSIONS || len - off < 2 || !extension_is_good(type, data[off + 1]) ||
-            data[off + 1] > len - off - 2)
+            data[off + 1] > len - off - 2) {
             return 0;
+        }
         type = data[off];
         off += 2 + (uint32_t)data[off + 1];
     }
@@ -49,16 +50,18 @@ static uint32_t extensions_end(const uint8_t *data, uint32_t len)
 
 bool utp_header_get(utp_header *out, const uint8_t *data, uint32_t len, uint32_t wire_len)
 {
-    if (len < HEADER_LEN || (data[0] & 0x0f) != 1 || data[0] >> 4 > UTP_SYN || data[1] > 3)
+    if (len < HEADER_LEN || (data[0] & 0x0f) != 1 || data[0] >> 4 > UTP_SYN || data[1] > 3) {
         return false;
+    }
     out->type = (utp_type)(data[0] >> 4);
     out->id = get16(data + 2);
     out->time_us = get32(data + 4);
     out->seq = get16(data + 16);
     out->ack = get16(data + 18);
     out->header_len = extensions_end(data, len);
-    if (out->header_len == 0)
+    if (out->header_len == 0) {
         return false;
+    }
     bool has_payload = wire_len > out->header_len;
     switch (out->type) {
     case UTP_DATA:

@@ -8,7 +8,7 @@
 #include "tracker_private.h"
 
 #define NUM_ANNOUNCED 16384
-#define FILTER_BITS (UINT32_C(1) << 18)
+#define FILTER_BITS   (UINT32_C(1) << 18)
 
 void values_init(tracker *t)
 {
@@ -228,7 +228,7 @@ static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
     if (krpc_has(m, KRPC_R_VALUES) && m->status == BENCODE_DONE) {
         pos = v->off + 1;
         while (end - pos > 8 && /* strings of six bytes, as nearly all are */
-                data[pos] == '6' && data[pos + 1] == ':') {
+               data[pos] == '6' && data[pos + 1] == ':') {
             check_peer(c, data, pos + 2, 6);
             pos += 8;
         }

@@ -5,15 +5,15 @@
 #include <locale.h>
 #include <signal.h>
 
-#include "commands.h"
-#include "filter.h"
+#include "command/commands.h"
+#include "input/capture_filter.h"
 
 int main(int argc, char **argv)
 {
     static int (*const mains[NUM_COMMANDS])(const options *) = {
-        [COMMAND_CHECK] = check_main,     [COMMAND_PORTS] = ports_main,     [COMMAND_NODES] = nodes_main,
-        [COMMAND_DECODE] = decode_main,   [COMMAND_COMPARE] = compare_main, [COMMAND_ENCODE] = encode_main,
-        [COMMAND_EXPLAIN] = explain_main, [COMMAND_RULES] = rules_main,
+        [COMMAND_CHECK] = command_check,     [COMMAND_PORTS] = command_ports,     [COMMAND_NODES] = command_nodes,
+        [COMMAND_DECODE] = command_decode,   [COMMAND_COMPARE] = command_compare, [COMMAND_ENCODE] = command_encode,
+        [COMMAND_EXPLAIN] = command_explain, [COMMAND_RULES] = command_rules,
     };
     options with;
     int status;
@@ -21,9 +21,11 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN); /* the output says it when its reader has gone, */
     signal(SIGXFSZ, SIG_IGN); /* or when the file may not grow any more */
-    if (!options_parse(&with, &status, argc, argv))
+    if (!options_parse(&with, &status, argc, argv)) {
         return status;
-    if (with.filter != NULL && !filter_check(with.filter))
+    }
+    if (with.filter != NULL && !capture_filter_check(with.filter)) {
         return EXIT_TROUBLE;
+    }
     return mains[with.command](&with);
 }

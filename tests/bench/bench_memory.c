@@ -16,11 +16,11 @@
 #include <krpc/message.h>
 #include <tracker/tracker.h>
 
-#define FILE_HEADER 24
+#define FILE_HEADER   24
 #define RECORD_HEADER 16
-#define ETHERNET 14
-#define UDP 8
-#define GAP_NS 100000 /* between two copies */
+#define ETHERNET      14
+#define UDP           8
+#define GAP_NS        100000 /* between two copies */
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -67,7 +67,8 @@ static uint8_t *read_all(const char *path, size_t *len_out)
     uint8_t *data = NULL;
     long len = -1;
 
-    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (len = ftell(file)) >= FILE_HEADER && fseek(file, 0, SEEK_SET) == 0) {
+    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (len = ftell(file)) >= FILE_HEADER &&
+        fseek(file, 0, SEEK_SET) == 0) {
         data = malloc((size_t)len);
     }
     if (data == NULL || fread(data, 1, (size_t)len, file) != (size_t)len || get32(data) != UINT32_C(0xa1b23c4d)) {
@@ -169,7 +170,8 @@ int main(int argc, char **argv)
         run(data, len, strtoul(argv[i], NULL, 10));
     }
     free(data);
-    puts("\n| endpoints, one ping each | bytes an endpoint: records | and the tables that lead to them |\n|---:|---:|---:|");
+    puts("\n| endpoints, one ping each | bytes an endpoint: records | and the tables that lead to them "
+         "|\n|---:|---:|---:|");
     run_endpoints(44000);
     run_endpoints(130000);
     return 0;

@@ -16,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_HEADER 24
+#define FILE_HEADER   24
 #define RECORD_HEADER 16
-#define ETHERNET 14
-#define UDP 8
-#define NS_PER_S UINT64_C(1000000000)
-#define GAP_NS 100000 /* between two copies */
+#define ETHERNET      14
+#define UDP           8
+#define NS_PER_S      UINT64_C(1000000000)
+#define GAP_NS        100000 /* between two copies */
 
 typedef enum kind { SAME, NEW_NODES, ONE_HOST, ONE_PAIR, ONE_T, STREAMS, NUM_KINDS } kind;
 
@@ -132,7 +132,8 @@ static uint8_t *read_all(const char *path, size_t *len_out)
     uint8_t *data = NULL;
     long len = -1;
 
-    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (len = ftell(file)) >= FILE_HEADER && fseek(file, 0, SEEK_SET) == 0) {
+    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (len = ftell(file)) >= FILE_HEADER &&
+        fseek(file, 0, SEEK_SET) == 0) {
         data = malloc((size_t)len);
     }
     if (data == NULL || fread(data, 1, (size_t)len, file) != (size_t)len || get32(data) != UINT32_C(0xa1b23c4d)) {

@@ -10,12 +10,12 @@
  */
 #include "fuzz.h"
 
-#include "frame.h"
-#include "frame_fragment.h"
+#include "frame/frame.h"
+#include "frame/frame_fragment.h"
 
-#define MAX_FRAMES 64
+#define MAX_FRAMES    64
 #define MAX_DATAGRAMS 4
-#define MAX_BYTES 4096
+#define MAX_BYTES     4096
 
 static uint64_t hash_endpoint(const krpc_endpoint *endpoint)
 {
@@ -31,8 +31,9 @@ static uint64_t hash_endpoint(const krpc_endpoint *endpoint)
 
 static uint64_t hash_bytes(uint64_t hash, const uint8_t *data, uint32_t len)
 {
-    for (uint32_t i = 0; i < len; i++)
+    for (uint32_t i = 0; i < len; i++) {
         hash = fuzz_mix(hash, data[i]);
+    }
     return hash;
 }
 
@@ -44,9 +45,11 @@ static uint64_t hash_datagram(const frame_datagram *d, uint32_t size)
     LAW(d->payload_off <= size && d->payload_len <= size - d->payload_off, "the payload lies inside");
     LAW(d->payload_len <= d->payload_wire_len, "no more is captured than was sent");
     LAW(d->num_outer <= FRAME_MAX_LAYERS, "headers are counted");
-    hash = hash_bytes(fuzz_mix(hash, (uint64_t)d->protocol << 32 | d->payload_wire_len), d->data + d->payload_off, d->payload_len);
-    if (d->protocol == FRAME_TCP)
+    hash = hash_bytes(fuzz_mix(hash, (uint64_t)d->protocol << 32 | d->payload_wire_len), d->data + d->payload_off,
+                      d->payload_len);
+    if (d->protocol == FRAME_TCP) {
         hash = fuzz_mix(hash, (uint64_t)d->tcp_seq << 32 | d->tcp_ack | d->tcp_flags);
+    }
     if (d->protocol == FRAME_ICMP) {
         LAW(d->src.port == 0 && d->dst.port == 0, "ICMP has no ports");
         frame_is_port_unreachable(d);
@@ -81,10 +84,12 @@ static frame_status parse(frame_datagram *out, uint64_t *hash_out, frame_link li
     frame_status status = frame_parse(out, link, copy, len, wire_len);
     LAW(status <= FRAME_MALFORMED, "a frame is something");
     *hash_out = (uint64_t)status;
-    if (status == FRAME_DATAGRAM)
+    if (status == FRAME_DATAGRAM) {
         *hash_out = hash_datagram(out, len);
-    if (status == FRAME_FRAGMENT)
+    }
+    if (status == FRAME_FRAGMENT) {
         *hash_out = hash_fragment(out, len);
+    }
     free(copy);
     return status;
 }
@@ -100,22 +105,25 @@ static void check_frame(frame_link link, const uint8_t *data, uint32_t len, uint
     for (uint32_t n = 0; n < len; n += (uint32_t)fuzz_steps(len)) {
         frame_status cut = parse(&other, &other_hash, link, data, n, wire_len, 0);
         LAW(cut != FRAME_MALFORMED || status == FRAME_MALFORMED, "what is cut is not false");
-        if (status == FRAME_DATAGRAM && cut == FRAME_DATAGRAM && whole.num_outer == other.num_outer)
-            LAW(hash_endpoint(&whole.src) == hash_endpoint(&other.src) && whole.payload_wire_len == other.payload_wire_len,
+        if (status == FRAME_DATAGRAM && cut == FRAME_DATAGRAM && whole.num_outer == other.num_outer) {
+            LAW(hash_endpoint(&whole.src) == hash_endpoint(&other.src) &&
+                    whole.payload_wire_len == other.payload_wire_len,
                 "what is cut is the same datagram");
+        }
     }
 }
 
-static frame_status put_together(frame_fragments *fragments, uint64_t *hash, frame_link link, const uint8_t *data, uint32_t len,
-                                 uint32_t wire_len, int64_t time_ns)
+static frame_status put_together(frame_fragments *fragments, uint64_t *hash, frame_link link, const uint8_t *data,
+                                 uint32_t len, uint32_t wire_len, int64_t time_ns)
 {
     frame_datagram out;
     uint8_t *copy = fuzz_copy(data, len, 0, 0);
     frame_status status = frame_fragments_parse(fragments, &out, link, copy, len, wire_len, time_ns);
 
     *hash = fuzz_mix(*hash, status);
-    if (status == FRAME_DATAGRAM)
+    if (status == FRAME_DATAGRAM) {
         *hash = fuzz_mix(*hash, hash_datagram(&out, out.data == copy ? len : UINT32_MAX));
+    }
     free(copy);
     return status;
 }
@@ -134,8 +142,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += 3;
         len = len < size - at ? len : (uint32_t)(size - at);
         check_frame(link, data + at, len, len + num_cut);
-        frame_status status = put_together(one, &hash_one, link, data + at, len, len + num_cut, i * INT64_C(1000000000));
-        LAW(status == put_together(two, &hash_two, link, data + at, len, len + num_cut, i * INT64_C(1000000000)) && hash_one == hash_two,
+        frame_status status =
+            put_together(one, &hash_one, link, data + at, len, len + num_cut, i * INT64_C(1000000000));
+        LAW(status == put_together(two, &hash_two, link, data + at, len, len + num_cut, i * INT64_C(1000000000)) &&
+                hash_one == hash_two,
             "the same frames give the same datagrams");
         num_fragments += status == FRAME_FRAGMENT;
         at += len;

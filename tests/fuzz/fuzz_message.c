@@ -30,7 +30,8 @@ static void collect(void *ctx, const krpc_finding *finding)
 
     LAW((unsigned)finding->rule < KRPC_NUM_RULES, "a finding has a rule");
     LAW(finding->off <= c->size && finding->len <= c->size - finding->off, "a finding lies inside of the datagram");
-    LAW(krpc_finding_text(text, sizeof text, finding, c->data, c->size) < sizeof text, "200 bytes hold a finding's line");
+    LAW(krpc_finding_text(text, sizeof text, finding, c->data, c->size) < sizeof text,
+        "200 bytes hold a finding's line");
     for (const char *p = text; *p != '\0'; p++) {
         LAW(*p >= 0x20 && *p < 0x7f, "a finding's line is printable");
     }

@@ -60,8 +60,9 @@ static stream_verdict take_bytes(void *ctx, const stream_bytes *bytes)
     state->id = bytes->id;
     state->num_bytes += bytes->len;
     c->given += bytes->len;
-    if (c->verdict == 1)
+    if (c->verdict == 1) {
         return STREAM_SIDE_DONE;
+    }
     return c->verdict == 2 ? STREAM_DONE : STREAM_MORE;
 }
 
@@ -110,8 +111,10 @@ static void add_packet(stream_table *table, consumer *c, const uint8_t head[5], 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     consumer c = {0};
-    const stream_limits limits = {
-        .max_streams = MAX_STREAMS, .max_bytes = 2 * MAX_WAITING, .max_waiting = MAX_WAITING, .state_size = sizeof(side_state)};
+    const stream_limits limits = {.max_streams = MAX_STREAMS,
+                                  .max_bytes = 2 * MAX_WAITING,
+                                  .max_waiting = MAX_WAITING,
+                                  .state_size = sizeof(side_state)};
     const stream_sink sink = {take_bytes, take_end, &c};
     stream_table *table = stream_table_new(&limits, &sink);
     size_t at = 0;
@@ -124,8 +127,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += len;
     }
     c.verdict = 0;
-    if (size % 2 == 0)
+    if (size % 2 == 0) {
         stream_finish(table);
+    }
     const stream_stats *stats = stream_table_stats(table);
     LAW(c.num_open <= stats->tcp_streams + stats->utp_streams, "a connection is one of those counted");
     stream_table_free(table);

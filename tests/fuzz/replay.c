@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "../guard.h"
+#include "guard.h"
 
 #include "fuzz.h"
 

@@ -62,7 +62,7 @@ typedef struct krpc_advert {
     krpc_endpoint endpoint; /* the address where one is named; its port only where that fits 16 bits */
     uint32_t off;           /* of the value, in the message */
     uint32_t len;
-    uint32_t id_off;        /* nodes, nodes6, nodes2: where the entry's node id begins; 0 elsewhere */
+    uint32_t id_off; /* nodes, nodes6, nodes2: where the entry's node id begins; 0 elsewhere */
 } krpc_advert;
 
 typedef struct krpc_advert_iter {

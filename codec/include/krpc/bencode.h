@@ -69,7 +69,7 @@ typedef struct bencode_token {
     uint32_t end;      /* first byte after it; after the opening byte for a container */
     uint32_t body_off; /* a string's bytes, an integer's digits (with the minus) */
     uint32_t body_len;
-    int64_t num;       /* an integer's value; 0 for every other token */
+    int64_t num; /* an integer's value; 0 for every other token */
 } bencode_token;
 
 /* bencode_reader walks one value. Copy it to look ahead. pos may be read at any time: it is the next token's first byte,
@@ -78,9 +78,9 @@ typedef struct bencode_reader {
     const uint8_t *data;
     uint32_t len;
     uint32_t pos;
-    uint32_t depth;   /* containers open */
-    uint8_t started;  /* the root's first token has been read */
-    uint64_t dicts;   /* bit n: the container at depth n + 1 is a dictionary */
+    uint32_t depth;    /* containers open */
+    uint8_t started;   /* the root's first token has been read */
+    uint64_t dicts;    /* bit n: the container at depth n + 1 is a dictionary */
     uint64_t in_value; /* bit n: its next token is a value, not a key */
 } bencode_reader;
 
@@ -110,7 +110,7 @@ typedef struct bencode_writer {
 KRPC_EXPORT void bencode_writer_init(bencode_writer *writer, void *out, size_t cap);
 KRPC_EXPORT void bencode_put_int(bencode_writer *writer, int64_t num);
 KRPC_EXPORT void bencode_put_string(bencode_writer *writer, const void *bytes, size_t len);
-KRPC_EXPORT void bencode_put_key(bencode_writer *writer, const char *key); /* a NUL-terminated key */
+KRPC_EXPORT void bencode_put_key(bencode_writer *writer, const char *key);               /* a NUL-terminated key */
 KRPC_EXPORT void bencode_put_raw(bencode_writer *writer, const void *bytes, size_t len); /* already bencoded */
 KRPC_EXPORT void bencode_put_list(bencode_writer *writer);
 KRPC_EXPORT void bencode_put_dict(bencode_writer *writer);

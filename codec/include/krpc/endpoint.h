@@ -18,10 +18,10 @@ extern "C" {
 /* krpc_endpoint is an address and a port. Every byte that the family does not use is zero, so two endpoints are
  * equal exactly where memcmp over the whole struct says so. An all-zero struct means "none". */
 typedef struct krpc_endpoint {
-    uint8_t addr[16];  /* network order; an IPv4 address in the first 4 bytes */
-    uint16_t port;     /* host order */
-    uint8_t addr_len;  /* 4, 16, or 0 for "none" */
-    uint8_t reserved;  /* zero */
+    uint8_t addr[16]; /* network order; an IPv4 address in the first 4 bytes */
+    uint16_t port;    /* host order */
+    uint8_t addr_len; /* 4, 16, or 0 for "none" */
+    uint8_t reserved; /* zero */
 } krpc_endpoint;
 
 /* KRPC_ENDPOINT_TEXT is the size of a buffer that holds any endpoint as text, with the final NUL. */

@@ -115,11 +115,12 @@ typedef struct krpc_message {
     uint64_t present; /* bit per krpc_field: there, and of the type that the table wants */
     uint64_t wrong;   /* bit per krpc_field: there, but of another type; treat as absent */
     uint32_t len;     /* bytes up to the end of the dictionary; all that were captured when the walk stopped before */
-    krpc_span body[KRPC_SCOPE_E]; /* TOP, A, R: the entries between the d and the e; where unknown keys are looked for */
+    krpc_span
+        body[KRPC_SCOPE_E]; /* TOP, A, R: the entries between the d and the e; where unknown keys are looked for */
     uint16_t num_unknown[KRPC_SCOPE_E]; /* keys in them that the table does not know (saturating) */
-    uint8_t status;   /* bencode_status: BENCODE_DONE for a complete dictionary */
-    uint8_t type;     /* krpc_type, from y */
-    uint8_t method;   /* krpc_method, from q */
+    uint8_t status;                     /* bencode_status: BENCODE_DONE for a complete dictionary */
+    uint8_t type;                       /* krpc_type, from y */
+    uint8_t method;                     /* krpc_method, from q */
     uint8_t canonical; /* sorted, no duplicates, no leading zeros, nothing missing: encodes to the same bytes */
     krpc_value value[KRPC_NUM_FIELDS];
 } krpc_message;
@@ -185,7 +186,8 @@ typedef struct krpc_unknown {
     bencode_reader reader;
     krpc_scope scope;
 } krpc_unknown;
-KRPC_EXPORT void krpc_unknown_init(krpc_unknown *out, const krpc_message *message, const uint8_t *data, krpc_scope scope);
+KRPC_EXPORT void krpc_unknown_init(krpc_unknown *out, const krpc_message *message, const uint8_t *data,
+                                   krpc_scope scope);
 KRPC_EXPORT bool krpc_unknown_next(krpc_unknown *unknown, krpc_span *key_out, krpc_span *value_out);
 
 /* krpc_message_encode writes a message canonically: keys sorted, integers and lengths in their one form. data are the

@@ -1,4 +1,4 @@
-/* contact_port.c: what codec/port-advertisement.rst adds to a node.
+/* contact_port.c: what docs/port-advertisement.rst adds to a node.
  *
  * SPDX-License-Identifier: MIT
  */

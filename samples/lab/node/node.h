@@ -1,4 +1,4 @@
-/* node.h: a small DHT node, the reference implementation of codec/port-advertisement.rst. node.c is an ordinary node of
+/* node.h: a small DHT node, the reference implementation of docs/port-advertisement.rst. node.c is an ordinary node of
  * BEP 5, and contact_port.c all that the draft adds to one. What it keeps is bounded, and nothing is allocated.
  *
  * SPDX-License-Identifier: MIT

@@ -108,7 +108,7 @@ typedef struct tracker_advert {
     uint8_t later;           /* tracker_later */
     uint8_t has_node_id;
     uint8_t has_info_hash;
-    uint8_t version_len; /* of version: 0 when the client is unknown */
+    uint8_t version_len;    /* of version: 0 when the client is unknown */
     uint32_t verdict_frame; /* the frame that settled the verdict */
     uint32_t later_frame;   /* the frame that settled what became of it */
     int64_t later_ns;       /* how long after the advertisement that was */
@@ -118,8 +118,8 @@ typedef struct tracker_advert {
 } tracker_advert;
 
 #define TRACKER_MAX_EXTERNAL 8 /* outside endpoints kept for one node; more are counted */
-#define TRACKER_MAX_FRAMES 4   /* frames kept as proof for each */
-#define TRACKER_MAX_IDS 4      /* node ids kept for one endpoint; more are counted */
+#define TRACKER_MAX_FRAMES   4 /* frames kept as proof for each */
+#define TRACKER_MAX_IDS      4 /* node ids kept for one endpoint; more are counted */
 
 /* tracker_external is one endpoint on which others see a node. */
 typedef struct tracker_external {
@@ -142,10 +142,10 @@ typedef struct tracker_nat {
     tracker_port port;
     tracker_mapping mapping;
     tracker_filtering filtering;
-    unsigned evidence;      /* enum tracker_evidence */
-    uint32_t remapped;      /* how often the outside port changed over time without depending on the destination */
-    uint32_t num_external;  /* all of them, kept or not */
-    uint32_t num_kept;      /* of external[] */
+    unsigned evidence;     /* enum tracker_evidence */
+    uint32_t remapped;     /* how often the outside port changed over time without depending on the destination */
+    uint32_t num_external; /* all of them, kept or not */
+    uint32_t num_kept;     /* of external[] */
     tracker_external external[TRACKER_MAX_EXTERNAL];
 } tracker_nat;
 
@@ -157,8 +157,8 @@ typedef struct tracker_node {
     uint8_t version[4];
     uint8_t version_len;
     uint8_t read_only;
-    uint8_t bep42;         /* krpc_node_id_verdict of the newest id against the outside address */
-    uint32_t queries;      /* sent by it */
+    uint8_t bep42;    /* krpc_node_id_verdict of the newest id against the outside address */
+    uint32_t queries; /* sent by it */
     uint32_t responses;
     uint32_t errors;
     uint32_t queries_received;
@@ -171,12 +171,12 @@ typedef struct tracker_node {
 
 /* tracker_options: 0 takes the default. Bounds are numbers of records; tracker_memory says what they cost. */
 typedef struct tracker_options {
-    uint32_t max_nodes;        /* endpoints: 131072 */
-    uint32_t max_transactions; /* queries without an answer yet: 65536 */
-    uint32_t max_adverts;      /* advertisements whose verdict may still change: 32768 */
-    uint32_t max_items;        /* BEP 44 items whose signature is verified: 1000 */
-    uint32_t max_streams;      /* TCP and uTP streams: 4096 */
-    uint8_t hash_key[16];      /* all zero: a random one */
+    uint32_t max_nodes;         /* endpoints: 131072 */
+    uint32_t max_transactions;  /* queries without an answer yet: 65536 */
+    uint32_t max_adverts;       /* advertisements whose verdict may still change: 32768 */
+    uint32_t max_items;         /* BEP 44 items whose signature is verified: 1000 */
+    uint32_t max_streams;       /* TCP and uTP streams: 4096 */
+    uint8_t hash_key[16];       /* all zero: a random one */
     const uint16_t *peer_ports; /* TCP ports on which the peer wire is certain; they stay where they are */
     uint32_t num_peer_ports;
     /* advert_done gets each advertisement when its verdict will not change any more, in the order of the frames: when it
@@ -200,7 +200,7 @@ bool tracker_admit(const tracker *tracker, const tracker_packet *packet, const k
 
 /* tracker_keys leads to the records that a message needs. What is in it is the tracker's own. */
 typedef struct tracker_keys {
-    uint64_t src;         /* of the endpoints */
+    uint64_t src; /* of the endpoints */
     uint64_t dst;
     uint64_t transaction; /* of the transaction id, the querier and the responder's address; has_t: there is an id */
     uint64_t alt;         /* of the first two */
@@ -226,14 +226,14 @@ void tracker_fetch_datagram(const tracker *tracker, const tracker_packet *packet
 
 /* tracker_result is what is known about a message when it is given in. */
 typedef struct tracker_result {
-    uint32_t request_frame;   /* the query that a response or an error answers; 0 when it was not captured */
-    int64_t rtt_ns;           /* time since then */
-    krpc_method method;       /* of the query, or of the query that is answered; NONE when unknown */
-    krpc_endpoint asked;      /* where that query was sent to; differs from src when another port answers */
-    uint32_t repeats;         /* a query: the frame that it repeats; a response: the one that answered already; 0: none */
-    uint64_t first_advert;    /* serial numbers of the advertisements in this packet */
+    uint32_t request_frame; /* the query that a response or an error answers; 0 when it was not captured */
+    int64_t rtt_ns;         /* time since then */
+    krpc_method method;     /* of the query, or of the query that is answered; NONE when unknown */
+    krpc_endpoint asked;    /* where that query was sent to; differs from src when another port answers */
+    uint32_t repeats;       /* a query: the frame that it repeats; a response: the one that answered already; 0: none */
+    uint64_t first_advert;  /* serial numbers of the advertisements in this packet */
     uint32_t num_adverts;
-    bool has_target;          /* target is the target or info_hash of the query that is answered */
+    bool has_target; /* target is the target or info_hash of the query that is answered */
     uint8_t target[20];
 } tracker_result;
 
@@ -280,8 +280,8 @@ typedef struct tracker_stats {
     uint64_t queries[KRPC_NUM_METHODS];
     uint64_t responses;
     uint64_t errors;
-    uint64_t others; /* admitted without a valid y */
-    uint64_t matched; /* responses and errors with their query */
+    uint64_t others;     /* admitted without a valid y */
+    uint64_t matched;    /* responses and errors with their query */
     uint64_t unanswered; /* queries that nothing answered within 15 s, or by the end */
     uint64_t adverts[KRPC_NUM_CHANNELS];
     uint64_t peerwire_messages;
@@ -291,11 +291,11 @@ typedef struct tracker_stats {
     uint64_t dropped_nodes;
     uint64_t dropped_transactions;
     uint64_t dropped_mappings; /* nodes whose NAT evidence was given up for that of others */
-    uint64_t dropped_adverts; /* pushed out before 15 minutes of capture time were over */
+    uint64_t dropped_adverts;  /* pushed out before 15 minutes of capture time were over */
     uint64_t dropped_streams;
     uint64_t items_verified; /* BEP 44 items whose signature and target were looked at */
     uint64_t dropped_items;  /* those that were not, because of max_items */
-    uint64_t memory; /* bytes held by the tracker */
+    uint64_t memory;         /* bytes held by the tracker */
 } tracker_stats;
 void tracker_stats_get(const tracker *tracker, tracker_stats *out);
 

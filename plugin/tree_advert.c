@@ -1,0 +1,353 @@
+/* tree_advert.c: what a packet says about ports, what that is worth, and the NAT of its sender.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "plugin.h"
+
+#include <krpc/advert.h>
+
+#define FLAG_SIGN "\xe2\x9a\x91" /* U+2691, a flag */
+
+/* The port on which others see the sender: by their word, or else by the packet. 0: nobody knows. */
+static uint16_t seen_as(const tracker_advert *advert)
+{
+    return advert->observed.port != 0 ? advert->observed.port : advert->dht_port;
+}
+
+static bool is_flagged(const tracker_advert *advert)
+{
+    switch (advert->verdict) {
+    case TRACKER_VERDICT_MISMATCH:
+    case TRACKER_VERDICT_INVALID:
+    case TRACKER_VERDICT_SWAPPED:
+    case TRACKER_VERDICT_CONTRADICTS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* An observation of the receiver's port that is not the port that the packet goes to. */
+static bool is_seen_elsewhere(const krpc_advert *advert, const tracking_packet *packet)
+{
+    return advert->whose == KRPC_WHOSE_RECEIVER && advert->has_port && advert->port != packet->packet.dst.port;
+}
+
+static bool is_about_list(const krpc_advert *advert)
+{
+    return advert->whose == KRPC_WHOSE_THIRD;
+}
+
+/* What the port is called in the Info column. */
+static const char *port_name(const tracker_advert *advert)
+{
+    switch (advert->channel) {
+    case KRPC_CHANNEL_PORT_MESSAGE:
+        return "PORT";
+    case KRPC_CHANNEL_LTEP_P:
+        return "listening port";
+    default:
+        return "port";
+    }
+}
+
+static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
+{
+    if (advert->advertised_port < 0 && advert->implied_port) {
+        wmem_strbuf_append(out, " port implied");
+        if (advert->effective_port != 0) {
+            wmem_strbuf_append_printf(out, " %u", advert->effective_port);
+        }
+        return;
+    }
+    wmem_strbuf_append_printf(out, "%s %s %d", is_flagged(advert) ? " " FLAG_SIGN : "", port_name(advert),
+                              advert->advertised_port);
+    switch (advert->verdict) {
+    case TRACKER_VERDICT_MISMATCH:
+        if (seen_as(advert) != 0 && seen_as(advert) != advert->advertised_port) {
+            wmem_strbuf_append_printf(out, ", seen as %u", seen_as(advert));
+        }
+        break;
+    case TRACKER_VERDICT_IMPLIED:
+        wmem_strbuf_append(out, ", implied");
+        if (advert->effective_port != 0) {
+            wmem_strbuf_append_printf(out, " %u", advert->effective_port);
+        }
+        break;
+    case TRACKER_VERDICT_MATCH:
+    case TRACKER_VERDICT_UNKNOWN:
+        break;
+    default:
+        wmem_strbuf_append_printf(out, ", %s", tracker_verdict_name((tracker_verdict)advert->verdict));
+        break;
+    }
+}
+
+/* Is one of the packet's earlier advertisements about the same service and port? Info says everything once. */
+static bool is_said(const tracking_record *record, unsigned index, const tracker_advert *advert)
+{
+    tracker_advert earlier;
+
+    for (unsigned i = 0; i < index; i++) {
+        if (tracking_advert_get(record->first_advert + i, &earlier) && earlier.service == advert->service &&
+            (earlier.advertised_port == advert->advertised_port || advert->channel == KRPC_CHANNEL_IMPLIED_PORT)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet)
+{
+    const tracking_record *record = packet->record;
+    tracker_advert advert;
+    krpc_advert_iter iter;
+    krpc_advert said;
+
+    for (unsigned i = 0; record != NULL && i < record->num_adverts; i++) {
+        if (tracking_advert_get(record->first_advert + i, &advert) && !is_said(record, i, &advert)) {
+            advert_text(out, &advert);
+        }
+    }
+    if (packet->message == NULL) {
+        return;
+    }
+    if (record != NULL && record->asked_port != 0) {
+        wmem_strbuf_append_printf(out, " " FLAG_SIGN " query went to %s%u",
+                                  record->asked_elsewhere ? "another address, port " : "port ", record->asked_port);
+    }
+    krpc_advert_init(&iter, packet->message, packet->data);
+    while (krpc_advert_next(&iter, &said)) {
+        if (is_about_list(&said)) {
+            break;
+        }
+        if (is_seen_elsewhere(&said, packet)) {
+            wmem_strbuf_append_printf(out, " " FLAG_SIGN " sees port %u as %" PRId64, packet->packet.dst.port,
+                                      said.port);
+            break;
+        }
+    }
+}
+
+static void draw_observed(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
+{
+    if (advert->observed.port == 0) {
+        return;
+    }
+    tree_item_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);
+    tree_item_addr(tree, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &advert->observed);
+    tree_item_frame(tree, HF(ADVERT_OBSERVED_FRAME), tvb, advert->observed_frame);
+}
+
+static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
+{
+    tracker_verdict verdict = (tracker_verdict)advert->verdict;
+    tracker_later later = (tracker_later)advert->later;
+    proto_item *item;
+
+    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_VERDICT), tvb, 0, 0, verdict, "%s (%s)",
+                                            tracker_verdict_name(verdict), tracker_verdict_meaning(verdict));
+    proto_item_set_generated(item);
+    tree_item_frame(tree, HF(ADVERT_VERDICT_FRAME), tvb,
+                    advert->verdict_frame != advert->frame ? advert->verdict_frame : 0);
+    if (is_flagged(advert)) {
+        tree_item_flag(tree, HF(ADVERT_MISMATCH), tvb, true);
+    }
+    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_LATER), tvb, 0, 0, later, "%s (%s)",
+                                            tracker_later_name(later), tracker_later_meaning(later));
+    proto_item_set_generated(item);
+    if (advert->later_frame != 0) {
+        tree_item_frame(tree, HF(ADVERT_LATER_FRAME), tvb, advert->later_frame);
+        tree_item_time(tree, HF(ADVERT_LATER_TIME), tvb, advert->later_ns);
+    }
+}
+
+static void draw_channel(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, unsigned service)
+{
+    const krpc_channel_info *info = krpc_channel_get(channel);
+    proto_item *item;
+
+    if (info == NULL) {
+        return;
+    }
+    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, channel, "%s (\"%s\", %s, %s)",
+                                            info->name, info->meaning, krpc_basis_name(info->basis), info->spec);
+    proto_item_set_generated(item);
+    tree_item_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
+    tree_item_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
+}
+
+void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
+                     uint32_t len)
+{
+    proto_item *item = proto_tree_add_item(tree, HF(ADVERT), tvb, (int)off, (int)len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
+    const krpc_channel_info *info = krpc_channel_get((krpc_channel)advert->channel);
+
+    if (compat_is_visible(tree)) {
+        wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, "");
+
+        advert_text(text, advert);
+        proto_item_append_text(item, ", %s:%s, %s", info != NULL ? info->name : "?", wmem_strbuf_get_str(text),
+                               tracker_verdict_name((tracker_verdict)advert->verdict));
+    }
+    proto_item_set_generated(item);
+    draw_channel(sub, tvb, (krpc_channel)advert->channel, advert->service);
+    if (advert->advertised_port >= 0 || !advert->implied_port) {
+        proto_item_set_generated(
+            proto_tree_add_int(sub, HF(ADVERT_PORT), tvb, (int)off, (int)len, advert->advertised_port));
+    }
+    if (advert->implied_port) {
+        tree_item_flag(sub, HF(ADVERT_IMPLIED), tvb, true);
+    }
+    tree_item_uint(sub, HF(ADVERT_SOURCE), tvb, advert->sender.port);
+    if (advert->dht_port != 0 && advert->dht_port != advert->sender.port) {
+        tree_item_uint(sub, HF(ADVERT_DHT), tvb, advert->dht_port);
+    }
+    draw_observed(sub, tvb, advert);
+    if (advert->effective_port != 0) {
+        tree_item_uint(sub, HF(ADVERT_EFFECTIVE), tvb, advert->effective_port);
+    }
+    draw_verdict(sub, tvb, advert);
+}
+
+/* ip and r.p: where the sender sees the receiver. */
+static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet, const krpc_advert *said)
+{
+    bool flagged = is_seen_elsewhere(said, packet);
+    char text[KRPC_ENDPOINT_TEXT] = "";
+
+    if (said->has_addr) {
+        krpc_endpoint_text(text, &said->endpoint);
+    } else {
+        snprintf(text, sizeof text, "%" PRId64, said->port);
+    }
+
+    proto_item *item = proto_tree_add_none_format(
+        tree, HF(ADVERT), tvb, (int)said->off, (int)said->len, "Port advertisement, %s:%s port %u is seen as %s",
+        krpc_channel_get(said->channel)->name, flagged ? " " FLAG_SIGN : "", packet->packet.dst.port, text);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
+
+    proto_item_set_generated(item);
+    draw_channel(sub, tvb, said->channel, said->service);
+    if (said->has_port && said->port >= 0 && said->port <= UINT16_MAX) {
+        tree_item_uint(sub, HF(ADVERT_OBSERVED), tvb, (uint32_t)said->port);
+    }
+    if (said->has_addr) {
+        tree_item_addr(sub, HF(ADVERT_OBSERVED_ADDR), HF(ADVERT_OBSERVED_ADDR6), tvb, 0, 0, &said->endpoint);
+    }
+    tree_item_uint(sub, HF(ADVERT_DESTINATION), tvb, packet->packet.dst.port);
+    if (flagged) {
+        tree_item_flag(sub, HF(ADVERT_MISMATCH), tvb, true);
+    }
+}
+
+/* Where in the message an advertisement's value stands. */
+static void find_value(const tracking_packet *packet, unsigned channel, uint32_t *off, uint32_t *len)
+{
+    krpc_advert_iter iter;
+    krpc_advert said;
+
+    *off = *len = 0;
+    krpc_advert_init(&iter, packet->message, packet->data);
+    while (krpc_advert_next(&iter, &said)) {
+        if (said.channel == (krpc_channel)channel) {
+            *off = said.off;
+            *len = said.len;
+            return;
+        }
+        if (is_about_list(&said)) {
+            return;
+        }
+    }
+}
+
+void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
+{
+    const tracking_record *record = packet->record;
+    tracker_advert advert;
+    krpc_advert_iter iter;
+    krpc_advert said;
+
+    for (unsigned i = 0; i < record->num_adverts; i++) {
+        uint32_t off, len;
+
+        if (!tracking_advert_get(record->first_advert + i, &advert)) {
+            continue;
+        }
+        find_value(packet, advert.channel, &off, &len);
+        tree_advert_add(pinfo, tree, tvb, &advert, off, len);
+    }
+    krpc_advert_init(&iter, packet->message, packet->data);
+    while (krpc_advert_next(&iter, &said) && !is_about_list(&said)) {
+        if (said.whose == KRPC_WHOSE_RECEIVER) {
+            draw_observation(tree, tvb, packet, &said);
+        }
+    }
+}
+
+static void draw_external(proto_tree *tree, tvbuff_t *tvb, const tracker_external *external)
+{
+    proto_item *item = proto_tree_add_item(tree, HF(NAT_EXTERNAL), tvb, 0, 0, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(EXTERNAL));
+    char text[KRPC_ENDPOINT_TEXT] = "";
+
+    proto_item_append_text(item, ": %s, by %u observer%s", krpc_endpoint_text(text, &external->endpoint),
+                           external->observers, external->observers == 1 ? "" : "s");
+    proto_item_set_generated(item);
+    tree_item_addr(sub, HF(NAT_ADDR), HF(NAT_ADDR6), tvb, 0, 0, &external->endpoint);
+    tree_item_uint(sub, HF(NAT_EXTERNAL_PORT), tvb, external->endpoint.port);
+    tree_item_uint(sub, HF(NAT_OBSERVERS), tvb, external->observers);
+    for (unsigned i = 0; i < TRACKER_MAX_FRAMES; i++) {
+        tree_item_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
+    }
+}
+
+bool tree_advert_is_behind_nat(const tracker_node *node)
+{
+    const tracker_nat *nat = &node->nat;
+
+    return nat->port != TRACKER_PORT_UNKNOWN || nat->mapping == TRACKER_MAPPING_DEPENDENT || nat->num_external > 1 ||
+           (nat->num_kept == 1 && !krpc_endpoint_equal(&nat->external[0].endpoint, &node->endpoint));
+}
+
+void tree_advert_add_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *endpoint)
+{
+    tracker_node node;
+    const tracker_nat *nat = &node.nat;
+
+    if (!prefs_krpc_nat || tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), endpoint, &node)) {
+        return;
+    }
+    if (!tree_advert_is_behind_nat(&node)) {
+        return;
+    }
+
+    proto_item *item = proto_tree_add_item(tree, HF(NAT), tvb, 0, 0, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(NAT));
+
+    proto_item_append_text(item, ": port %s, mapping %s", tracker_port_name(nat->port),
+                           tracker_mapping_name(nat->mapping));
+    proto_item_set_generated(item);
+    tree_item_named(sub, HF(NAT_PORT), tvb, nat->port, tracker_port_name(nat->port));
+    tree_item_named(sub, HF(NAT_MAPPING), tvb, nat->mapping, tracker_mapping_name(nat->mapping));
+    tree_item_named(sub, HF(NAT_FILTERING), tvb, nat->filtering, tracker_filtering_name(nat->filtering));
+    if (nat->remapped != 0) {
+        tree_item_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
+    }
+    if ((nat->evidence & TRACKER_FROM_INSIDE) != 0) {
+        tree_item_flag(sub, HF(NAT_INSIDE), tvb, true);
+    }
+    if ((nat->evidence & TRACKER_FROM_OUTSIDE) != 0) {
+        tree_item_flag(sub, HF(NAT_OUTSIDE), tvb, true);
+    }
+    if ((nat->evidence & TRACKER_FROM_BOTH) != 0) {
+        tree_item_flag(sub, HF(NAT_BOTH), tvb, true);
+    }
+    for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
+        draw_external(sub, tvb, &nat->external[i]);
+    }
+    if (nat->num_external > nat->num_kept) {
+        tree_item_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);
+    }
+}

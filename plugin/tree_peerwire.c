@@ -1,0 +1,299 @@
+/* tree_peerwire.c: what the peer wire says about ports, as a tree of its own beside that of Wireshark's own dissectors.
+ *
+ * The tracker puts the streams together and finds the messages in them, over TCP and uTP, behind encrypted handshakes and
+ * whatever Wireshark's own dissectors make of them. A packet shows the messages that it completes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "plugin.h"
+
+#define MAX_PEERS    200 /* shown of one ut_pex message */
+#define MAX_MESSAGES 64  /* shown of one packet */
+#define MAX_ATTEMPTS 256 /* to find a message's bytes in the packet */
+
+/* piece is where a message's bytes can be selected: in the packet, or in a source of their own. */
+typedef struct piece {
+    tvbuff_t *tvb;
+    uint32_t off;
+} piece;
+
+static bool find_bytes(const tracking_packet *packet, const tracking_peerwire *peer, uint32_t *pos)
+{
+    uint32_t from = *pos;
+
+    for (unsigned i = 0; i < MAX_ATTEMPTS && peer->len != 0 && from < packet->len && peer->len <= packet->len - from;
+         i++) {
+        const uint8_t *hit = memchr(packet->data + from, peer->data[0], packet->len - from - peer->len + 1);
+
+        if (hit == NULL) {
+            return false;
+        }
+        from = (uint32_t)(hit - packet->data);
+        if (memcmp(hit, peer->data, peer->len) == 0) {
+            *pos = from;
+            return true;
+        }
+        from++;
+    }
+    return false;
+}
+
+static piece locate(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer,
+                    uint32_t *pos)
+{
+    piece at = {.tvb = tvb, .off = packet->key - (uint32_t)tvb_raw_offset(tvb)};
+
+    if (find_bytes(packet, peer, pos)) {
+        at.off += *pos;
+        *pos += peer->len;
+        return at;
+    }
+    at.tvb = tvb_new_child_real_data(tvb, peer->data, peer->len, (int)peer->len);
+    at.off = 0;
+    add_new_data_source(pinfo, at.tvb, "Peer wire message");
+    return at;
+}
+
+static void draw_handshake(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
+{
+    const int reserved = (int)at.off + 20;
+    proto_item *item;
+
+    item = proto_tree_add_uint64(tree, HF(PEER_RESERVED), at.tvb, reserved, 8, m->reserved);
+    tree = proto_item_add_subtree(item, ETT(PEERWIRE_LIST));
+    proto_tree_add_boolean(tree, HF(PEER_DHT), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_DHT) != 0);
+    proto_tree_add_boolean(tree, HF(PEER_EXTENDED), at.tvb, reserved + 5, 1,
+                           (m->reserved & PEERWIRE_RESERVED_EXTENDED) != 0);
+    proto_tree_add_boolean(tree, HF(PEER_FAST), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_FAST) != 0);
+    proto_tree_add_boolean(tree, HF(PEER_V2), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_V2) != 0);
+    tree = proto_tree_get_parent_tree(tree);
+    if (peer->len < PEERWIRE_HANDSHAKE_LEN) {
+        return;
+    }
+    proto_tree_add_item(tree, HF(PEER_INFO_HASH), at.tvb, (int)at.off + PEERWIRE_INFO_HASH_OFF, 20, ENC_NA);
+    proto_tree_add_item(tree, HF(PEER_ID), at.tvb, (int)at.off + PEERWIRE_PEER_ID_OFF, 20, ENC_NA);
+}
+
+static void draw_address(proto_tree *tree, piece at, uint32_t off, uint32_t len, const uint8_t *bytes)
+{
+    krpc_endpoint endpoint;
+
+    if (len != 4 && len != 16) {
+        return;
+    }
+    krpc_endpoint_set(&endpoint, bytes, len, 0);
+    tree_item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
+}
+
+static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer, peerwire_key key,
+                     const krpc_value *value)
+{
+    uint32_t off = MIN(value->off, peer->len);
+    uint32_t len = MIN(value->len, peer->len - off);
+    const uint8_t *bytes = peer->data + off;
+    proto_item *item;
+
+    if (peerwire_key_get(key)->type == BENCODE_INT) {
+        proto_tree_add_int64(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, value->num);
+        return;
+    }
+    switch (key) {
+    case PEERWIRE_KEY_V:
+        proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
+                                          tree_item_text(pinfo, bytes, len, 80));
+        item = proto_tree_add_string(tree, HF(PEER_CLIENT), at.tvb, (int)(at.off + off), (int)len,
+                                     tree_item_text(pinfo, bytes, len, 80));
+        proto_item_set_generated(item);
+        proto_item_set_hidden(item);
+        return;
+    case PEERWIRE_KEY_M:
+        proto_tree_add_bytes_format_value(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, bytes, "%s",
+                                          tree_item_bencode(pinfo, bytes, len));
+        return;
+    default:
+        break;
+    }
+    item = proto_tree_add_item(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, ENC_NA);
+    switch (key) {
+    case PEERWIRE_KEY_YOURIP:
+    case PEERWIRE_KEY_IPV4:
+    case PEERWIRE_KEY_IPV6:
+        draw_address(proto_item_add_subtree(item, ETT(VALUE)), at, off, len, bytes);
+        break;
+    default:
+        break;
+    }
+}
+
+static void draw_pex(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
+{
+    peerwire_peer entry;
+    peerwire_pex pex;
+    uint32_t count = 0;
+
+    peerwire_pex_init(&pex, m, peer->data);
+    while (peerwire_pex_next(&pex, &entry)) {
+        char text[KRPC_ENDPOINT_TEXT] = "";
+
+        if (count++ >= MAX_PEERS || entry.len > peer->len || entry.off > peer->len - entry.len) {
+            continue;
+        }
+        uint32_t off = at.off + entry.off;
+        proto_item *item = proto_tree_add_item(tree, HF(PEX_PEER), at.tvb, (int)off, (int)entry.len, ENC_NA);
+        proto_tree *sub = proto_item_add_subtree(item, ETT(NODE));
+
+        proto_item_append_text(item, " %s%s", krpc_endpoint_text(text, &entry.endpoint),
+                               entry.dropped ? ", dropped" : "");
+        tree_item_addr(sub, HF(PEX_ADDR), HF(PEX_ADDR6), at.tvb, off, entry.endpoint.addr_len, &entry.endpoint);
+        proto_tree_add_item(sub, HF(PEX_PORT), at.tvb, (int)(off + entry.len - 2), 2, ENC_BIG_ENDIAN);
+        proto_item_set_generated(proto_tree_add_uint(sub, HF(PEX_FLAGS), at.tvb, 0, 0, entry.flags));
+        if (entry.dropped) {
+            tree_item_flag(sub, HF(PEX_DROPPED), at.tvb, true);
+        }
+    }
+    if (count > MAX_PEERS) {
+        tree_item_uint(tree, HF(PEER_MORE), at.tvb, count - MAX_PEERS);
+    }
+}
+
+static void draw_holepunch(proto_tree *tree, piece at, const peerwire_message *m)
+{
+    const uint32_t begin =
+        at.off + PEERWIRE_HEAD; /* prefix, id, extended id, then type, family, address, port, error */
+    const uint32_t addr_len = m->endpoint.addr_len;
+
+    if (!m->has_holepunch) {
+        return;
+    }
+    proto_tree_add_uint(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1, m->holepunch);
+    tree_item_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
+    proto_tree_add_uint(tree, HF(HOLEPUNCH_PORT), at.tvb, (int)(begin + 2 + addr_len), 2, m->endpoint.port);
+    if (m->holepunch == PEERWIRE_HOLEPUNCH_ERROR) {
+        proto_item_set_generated(proto_tree_add_uint(tree, HF(HOLEPUNCH_ERROR), at.tvb, 0, 0, m->holepunch_error));
+    }
+}
+
+static const char *message_name(const tracking_peerwire *peer)
+{
+    if (peer->kind == PEERWIRE_PORT) {
+        return "PORT";
+    }
+    if (peer->kind != PEERWIRE_EXTENDED) {
+        return peerwire_kind_name((peerwire_kind)peer->kind);
+    }
+    if (peer->extension == PEERWIRE_EXT_HANDSHAKE) {
+        return "extension handshake";
+    }
+    return peerwire_extension_name((peerwire_extension)peer->extension);
+}
+
+static void add_hidden_string(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text)
+{
+    proto_item *item = proto_tree_add_string(tree, hf, tvb, 0, 0, text);
+
+    proto_item_set_generated(item);
+    proto_item_set_hidden(item);
+}
+
+static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer)
+{
+    proto_item *item = proto_tree_add_item(tree, HF(PEER_MESSAGE), at.tvb, (int)at.off, (int)peer->len, ENC_NA);
+    proto_tree *sub = proto_item_add_subtree(item, ETT(PEERWIRE_MESSAGE));
+    peerwire_side receiver;
+    peerwire_message m;
+
+    /* The tracker knew which extension the id stands for. */
+    memset(&receiver, 0, sizeof receiver);
+    receiver.extension_handshake = true;
+    receiver.ext_id[peer->extension] = peer->ext_id;
+    peerwire_message_parse(&m, peer->data, peer->len, NULL, &receiver, NULL);
+
+    proto_item_append_text(item, ": %s", message_name(peer));
+    add_hidden_string(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
+    if (peer->kind == PEERWIRE_EXTENDED) {
+        add_hidden_string(sub, HF(PEER_EXTENSION), at.tvb,
+                          peerwire_extension_name((peerwire_extension)peer->extension));
+    }
+    if (peer->kind == PEERWIRE_HANDSHAKE) {
+        draw_handshake(sub, at, peer, &m);
+    }
+    if (m.has_port && peer->len >= 7) {
+        proto_tree_add_uint(sub, HF(PEER_PORT_MESSAGE), at.tvb, (int)at.off + 5, 2, m.port);
+        proto_item_append_text(item, " %u", m.port);
+    }
+    for (unsigned i = 0; i < PEERWIRE_NUM_KEYS; i++) {
+        if (peerwire_has(&m, (peerwire_key)i)) {
+            draw_key(pinfo, sub, at, peer, (peerwire_key)i, &m.value[i]);
+        }
+    }
+    if (peer->extension == PEERWIRE_EXT_UT_PEX) {
+        draw_pex(sub, at, peer, &m);
+    }
+    draw_holepunch(sub, at, &m);
+}
+
+/* In front: what the built-in dissector lists of a segment is often longer than the column. */
+static void prepend_column(packet_info *pinfo, const tracking_packet *packet)
+{
+    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
+
+    tree_advert_info_text(out, packet);
+    if (wmem_strbuf_get_len(out) != 0) {
+        col_prepend_fstr(pinfo->cinfo, COL_INFO, "%s  ", wmem_strbuf_get_str(out) + 1);
+    }
+}
+
+static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
+{
+    const tracking_record *record = packet->record;
+    uint32_t pos = 0;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < record->num_adverts && i < MAX_MESSAGES; i++) {
+        tracker_advert advert;
+
+        if (tracking_advert_get(record->first_advert + i, &advert)) {
+            tree_advert_add(pinfo, tree, tvb, &advert, 0, 0);
+        }
+    }
+    for (const tracking_peerwire *peer = record->peers; peer != NULL && count < MAX_MESSAGES;
+         peer = peer->next, count++) {
+        draw_message(pinfo, tree, locate(pinfo, tvb, packet, peer, &pos), peer);
+    }
+}
+
+static void summary_set(packet_info *pinfo, proto_item *item, const tracking_packet *packet)
+{
+    wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
+    unsigned count = 0;
+
+    for (const tracking_peerwire *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES;
+         peer = peer->next, count++) {
+        wmem_strbuf_append_printf(out, "%s %s", count == 0 ? ":" : ",", message_name(peer));
+    }
+    tree_advert_info_text(out, packet);
+    proto_item_append_text(item, "%s", wmem_strbuf_get_str(out));
+}
+
+void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
+{
+    uint32_t off = packet->key - (uint32_t)tvb_raw_offset(tvb);
+    proto_item *item;
+
+    if (packet->drawn) {
+        return;
+    }
+    packet->drawn = true;
+    if (pinfo->cinfo != NULL && packet->record->num_adverts != 0) {
+        prepend_column(pinfo, packet);
+    }
+    item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
+    if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc)) {
+        if (compat_is_visible(tree)) {
+            summary_set(pinfo, item, packet);
+        }
+        draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
+    }
+    findings_draw(pinfo, packet, NULL, item);
+    stats_tap(pinfo, packet);
+}

@@ -1,0 +1,139 @@
+"""command.py: what the tests of the command line share: to run krpcscope, and the captures to run it on.
+
+KRPCSCOPE is the command, SAMPLES the folder of captures, KRPCSCOPE_CAPTURES one with more.
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+import collections
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+KRPCSCOPE = os.environ["KRPCSCOPE"]
+SAMPLES = pathlib.Path(os.environ["SAMPLES"])
+SOURCE = pathlib.Path(os.environ.get("SOURCE_DIR", pathlib.Path(__file__).parents[2]))
+FRAME_DUMP = pathlib.Path(os.environ.get("BUILD_DIR", ".")) / "tests" / "frame_dump"
+FOLDERS = [SAMPLES] + [pathlib.Path(p) for p in [os.environ.get("KRPCSCOPE_CAPTURES")] if p]
+CAPTURES = [p for f in FOLDERS for p in sorted(f.rglob("*")) if p.suffix in (".pcap", ".pcapng")]
+
+
+def run(*words, **more):
+    more.setdefault("stdout", subprocess.PIPE)
+    return subprocess.run([KRPCSCOPE, *map(str, words)], stderr=subprocess.PIPE, **more)
+
+
+def out(*words):
+    result = run(*words)
+    assert result.returncode in (0, 1), (words, result.stderr)
+    assert result.stderr == b"", (words, result.stderr)
+    return result.stdout
+
+
+def records(*words):
+    return [json.loads(line) for line in out(*words).splitlines()]
+
+
+def findings(*words):
+    return [r for r in records("check", "--format", "ndjson", *words) if r["type"] == "finding"]
+
+
+def sent_by(found, messages):
+    """The clients that sent what the findings are about, as reports name them; None where nobody is known."""
+    by_frame, senders = {m["frame"]: m for m in messages}, collections.Counter()
+    for f in found:
+        message = by_frame.get(f["frame"], {})
+        known = len(message.get("v", "")) == 8
+        senders[(message["v"], message["client"]) if known else ("", "unknown")] += 1
+    first = sorted(list(senders.items())[:8], key=lambda item: -item[1])
+    shown = [f"{client} ({count:,})" for (_, client), count in first]
+    others = sum(list(senders.values())[8:])
+    return None if set(senders) == {("", "unknown")} else ", ".join(shown + ([f"others ({others:,})"] if others else []))
+
+
+def sample(name):
+    return next(p for p in CAPTURES if p.name == name)
+
+
+def links():
+    """samples/links.py as a module: it makes packets and captures."""
+    spec = importlib.util.spec_from_file_location("links", SAMPLES / "links.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def folder():
+    with tempfile.TemporaryDirectory() as name:
+        yield pathlib.Path(name)
+
+
+def dump(capture):
+    """What the frame reader sees: the fields of each line of frame_dump, by frame."""
+    lines = subprocess.run([FRAME_DUMP, capture], stdout=subprocess.PIPE).stdout.decode().splitlines()
+    return {int(line.split("\t")[0]): line.split("\t") for line in lines}
+
+
+class Checker:
+    """As much of JSON Schema as the schemas here use, for where the library is not installed."""
+
+    def __init__(self, schema):
+        self.schema = schema
+
+    def check(self, value, schema, where):
+        if "$ref" in schema:
+            self.check(value, self.schema["$defs"][schema["$ref"].rsplit("/", 1)[1]], where)
+        kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
+        if "type" in schema:
+            assert isinstance(value, kinds[schema["type"]]), (where, value)
+            assert schema["type"] == "boolean" or not isinstance(value, bool), (where, value)
+        assert "const" not in schema or value == schema["const"], (where, value)
+        assert "enum" not in schema or value in schema["enum"], (where, value)
+        if isinstance(value, str):
+            assert "pattern" not in schema or re.search(schema["pattern"], value), (where, value)
+            assert len(value) >= schema.get("minLength", 0), (where, value)
+        if isinstance(value, (int, float)):
+            assert schema.get("minimum", value) <= value <= schema.get("maximum", value), (where, value)
+        if isinstance(value, list):
+            assert len(value) >= schema.get("minItems", 0), (where, value)
+            assert not schema.get("uniqueItems") or len({json.dumps(v, sort_keys=True) for v in value}) == len(value), where
+            for item in value:
+                self.check(item, schema.get("items", {}), where + "[]")
+        if isinstance(value, dict):
+            self.check_object(value, schema, where)
+        if "oneOf" in schema:
+            assert sum(self.fits(value, s, where) for s in schema["oneOf"]) == 1, (where, value)
+        for part in schema.get("allOf", []):
+            if "if" not in part or self.fits(value, part["if"], where):
+                self.check(value, part.get("then", part), where)
+
+    def check_object(self, value, schema, where):
+        properties, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
+        for name in schema.get("required", []):
+            assert name in value, (where, "without", name)
+        for name, item in value.items():
+            assert name in properties or rest is not False, (where, name)
+            self.check(item, properties.get(name, rest), f"{where}.{name}")
+
+    def fits(self, value, schema, where):
+        try:
+            self.check(value, schema, where)
+            return True
+        except AssertionError:
+            return False
+
+
+class Failing(unittest.TestCase):
+    def fails(self, *words, says, **more):
+        """Exit status 2, and one line on standard error that names the thing."""
+        result = run(*words, **more)
+        self.assertEqual(result.returncode, 2, (words, result.stderr))
+        self.assertEqual(result.stderr.count(b"\n"), 1, result.stderr)
+        self.assertTrue(result.stderr.startswith(b"krpcscope: "), result.stderr)
+        self.assertIn(says.encode(), result.stderr)
+        return result

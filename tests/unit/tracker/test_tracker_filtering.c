@@ -1,0 +1,331 @@
+/* test_tracker_filtering.c: who gets in through a NAT, and NATs of carriers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "scene.h"
+
+#define L    "192.168.1.2:6881"
+#define R1   "198.51.100.1:7001"
+#define OUT1 "203.0.113.9:40001"
+
+static void expect_filtering(scene *s, const char *node, tracker_filtering filtering)
+{
+    UNIT_TEXT(tracker_filtering_name(node_of(s, node).nat.filtering), tracker_filtering_name(filtering));
+}
+
+/* A query that leaves through the mapping, seen on both sides. */
+static void leave(scene *s, const char *remote)
+{
+    static uint32_t number;
+    char t[3] = {(char)('a' + number % 26), (char)('a' + number / 26 % 26), 0};
+
+    number++;
+    SAY(s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
+    say_again(s, OUT1, remote);
+}
+
+/* Three answers come in: the capture shows this direction, too. */
+static void hear(scene *s)
+{
+    for (int i = 0; i < 3; i++) {
+        char remote[32];
+        char t[3] = {'h', (char)('a' + i), 0};
+
+        snprintf(remote, sizeof remote, "192.0.2.%d:7000", 1 + i);
+        SAY(s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
+        say_again(s, OUT1, remote);
+        SAY(s, remote, OUT1, .t = t, .id = 'r', .token = "t");
+        say_again(s, remote, L);
+    }
+}
+
+static void knock(scene *s, const char *remote, bool gets_in)
+{
+    static uint32_t number;
+    char t[3] = {(char)('A' + number % 26), (char)('a' + number / 26 % 26), 0};
+
+    number++;
+    SAY(s, remote, OUT1, PING, .t = t, .id = 'r');
+    if (gets_in) {
+        say_again(s, remote, L);
+    }
+}
+
+/* ---- from both sides ---- */
+
+static void strangers_are_kept_out(void)
+{
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    hear(&s);
+    for (int i = 0; i < 5; i++) {
+        leave(&s, R1);
+        expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
+        snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+        knock(&s, remote, false);
+        knock(&s, remote, false); /* once more is no more */
+    }
+    expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN); /* as long as the inside may have ended */
+    leave(&s, R1);
+    expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
+    scene_end(&s);
+}
+
+/* Where nothing that comes in is shown inside, strangers are not either. */
+static void one_direction_shows_no_filter(void)
+{
+    for (int heard = 0; heard < 2; heard++) {
+        scene s;
+        char remote[32];
+
+        scene_begin(&s);
+        if (heard != 0) {
+            hear(&s);
+        }
+        leave(&s, R1);
+        for (int i = 0; i < 8; i++) {
+            snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+            knock(&s, remote, false);
+        }
+        leave(&s, R1);
+        expect_filtering(&s, L, heard != 0 ? TRACKER_FILTERING_DEPENDENT : TRACKER_FILTERING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+/* Behind a carrier's NAT it is the first one that keeps them out. */
+static void the_first_of_two_nats_keeps_out(void)
+{
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "aa", .id = 'q');
+    say_again(&s, "100.64.7.2:7777", R1);
+    for (int i = 0; i < 5; i++) {
+        expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
+        snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+        SAY(&s, remote, "100.64.7.2:7777", PING, .t = "kn", .id = 'r');
+    }
+    for (int i = 0; i < 3; i++) {
+        snprintf(remote, sizeof remote, "192.0.2.%d:7000", 1 + i);
+        SAY(&s, L, remote, GET_PEERS, .target = "h", .t = "ab", .id = 'q');
+        say_again(&s, "100.64.7.2:7777", remote);
+        SAY(&s, remote, L, .t = "ab", .id = 'r', .token = "t");
+    }
+    expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.evidence, TRACKER_FROM_BOTH);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_REWRITTEN);
+    scene_end(&s);
+}
+
+/* Other ports of a host that was sent to. */
+static void other_ports_are_kept_out(void)
+{
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    hear(&s);
+    leave(&s, R1);
+    for (int i = 0; i < 5; i++) {
+        expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
+        snprintf(remote, sizeof remote, "198.51.100.1:%d", 8000 + i);
+        knock(&s, remote, false);
+    }
+    leave(&s, R1);
+    expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
+    scene_end(&s);
+}
+
+typedef enum difference { SOME_GET_IN, SENT_TO, LONG_AGO, ANOTHER_PORT, OWN_ADDRESS, FOUR, NUM_DIFFERENCES } difference;
+
+static void what_is_no_filter(void)
+{
+    for (int d = 0; d < NUM_DIFFERENCES; d++) {
+        scene s;
+        char remote[32];
+
+        scene_begin(&s);
+        hear(&s);
+        leave(&s, R1);
+        for (int i = 0; i < (d == FOUR ? 4 : 8); i++) {
+            snprintf(remote, sizeof remote, "%s.%d:7000", d == OWN_ADDRESS ? "203.0.113" : "198.51.100",
+                     d == OWN_ADDRESS ? 9 : 10 + i);
+            if (d == SENT_TO) {
+                leave(&s, remote);
+            }
+            if (d == LONG_AGO) {
+                s.now += 31 * SECONDS;
+            }
+            if (d == ANOTHER_PORT) {
+                SAY(&s, remote, "203.0.113.9:40002", PING, .t = "zz", .id = 'r');
+            } else {
+                knock(&s, remote, d == SENT_TO || (d == SOME_GET_IN && i == 7));
+            }
+        }
+        leave(&s, R1);
+        expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+/* ---- from inside ---- */
+
+static tracker_filtering after_contacts(int contacts, int64_t seconds, bool stranger)
+{
+    tracker_filtering found;
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    if (stranger) {
+        SAY(&s, "192.0.2.77:1", L, PING, .t = "in", .id = 'r');
+    }
+    for (int i = 0; i < contacts; i++) {
+        snprintf(remote, sizeof remote, "198.51.%d.%d:7000", 101 + i / 200, 1 + i % 200);
+        ping_seen(&s, L, remote, OUT1);
+        SAY(&s, remote, L, PING, .t = "in", .id = 'r'); /* no stranger */
+    }
+    s.now += seconds * SECONDS;
+    SAY(&s, L, R1, PING, .t = "zz", .id = 'q');
+    found = node_of(&s, L).nat.filtering;
+    scene_end(&s);
+    return found;
+}
+
+/* Who is read-only is in nobody's table, and who hears no answer would not hear a question. */
+static void nobody_would_ask(void)
+{
+    for (int k = 0; k < 4; k++) {
+        scene s;
+        char remote[32];
+
+        scene_begin(&s);
+        for (int i = 0; i < 110; i++) {
+            snprintf(remote, sizeof remote, "198.51.%d.%d:7000", 101 + i / 100, 1 + i % 100);
+            SAY(&s, L, remote, GET_PEERS, .target = "h", .id = 'q', .ro = k == 1);
+            if (k < 2 || i < (k == 2 ? 3 : 2)) {
+                SAY(&s, remote, L, .id = 'r', .token = "t", .ip = OUT1);
+            }
+        }
+        s.now += 700 * SECONDS;
+        SAY(&s, L, R1, PING, .t = "zz", .id = 'q', .ro = k == 1);
+        expect_filtering(&s, L, k == 0 || k == 2 ? TRACKER_FILTERING_DEPENDENT : TRACKER_FILTERING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+static void never_asked_by_strangers(void)
+{
+    CU_ASSERT_EQUAL(after_contacts(100, 600, false), TRACKER_FILTERING_DEPENDENT);
+    CU_ASSERT_EQUAL(after_contacts(100, 590, false), TRACKER_FILTERING_UNKNOWN);
+    CU_ASSERT_EQUAL(after_contacts(98, 600, false), TRACKER_FILTERING_UNKNOWN);
+    CU_ASSERT_EQUAL(after_contacts(100, 600, true), TRACKER_FILTERING_UNKNOWN);
+}
+
+/* Of a node that talks to more hosts than can be remembered, some that it has just sent to look like strangers. */
+static void too_many_to_remember(void)
+{
+    for (int k = 0; k < 3; k++) { /* at once, when it is over, and of fewer */
+        scene s;
+        char remote[32];
+
+        scene_begin(&s);
+        ping_seen(&s, L, R1, OUT1);
+        s.step = MS;
+        for (int i = 0; i < (k == 2 ? 4000 : 80000); i++) {
+            snprintf(remote, sizeof remote, "198.%d.%d.%d:7000", 20 + i / 40000, i / 200 % 200, 1 + i % 200);
+            SAY(&s, L, remote, PING, .id = 'q');
+        }
+        s.now += (k == 1 ? 301 : 121) * SECONDS;
+        for (int i = 0; i < 5; i++) {
+            snprintf(remote, sizeof remote, "%s.%d:7000", k == 0 ? "198.20.0" : "192.0.2", 1 + i);
+            SAY(&s, remote, L, PING, .t = "in", .id = 'r');
+        }
+        expect_filtering(&s, L, k == 0 ? TRACKER_FILTERING_UNKNOWN : TRACKER_FILTERING_INDEPENDENT);
+        scene_end(&s);
+    }
+}
+
+/* ---- carriers ---- */
+
+static void an_address_of_a_carrier(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, "100.64.7.2:6881", R1, OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 0); /* one alone can be wrong */
+    ping_seen(&s, "100.64.7.2:6881", "198.51.100.2:7002", OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 1);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_CARRIER).a, 6881);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_CARRIER).b, 40001);
+    ping_seen(&s, "100.64.7.2:6881", "198.51.100.3:7003", OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 1);
+    /* the NAT of a house before it */
+    SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ho", .id = 'q');
+    say_again(&s, "100.64.7.2:7777", R1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 2);
+    /* near misses: a NAT at home, and an address next to the carriers' */
+    ping_seen(&s, "192.168.1.3:6881", R1, OUT1);
+    ping_seen(&s, "192.168.1.3:6881", "198.51.100.2:7002", OUT1);
+    ping_seen(&s, "100.128.0.1:6881", R1, OUT1);
+    ping_seen(&s, "100.128.0.1:6881", "198.51.100.2:7002", OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 2);
+    scene_end(&s);
+}
+
+/* So many clients of one house, of which two remotes see each on a port of its own. */
+static uint32_t blocks_found(const int *ports, int num, int inside)
+{
+    uint32_t found;
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < num; i++) {
+        char local[32];
+        char seen[32];
+
+        snprintf(local, sizeof local, "192.168.1.%d:%d", 2 + i, inside == 0 ? ports[i] : inside);
+        snprintf(seen, sizeof seen, "203.0.113.9:%d", ports[i]);
+        ping_seen(&s, local, R1, seen);
+        ping_seen(&s, local, "198.51.100.2:7002", seen);
+        ping_seen(&s, local, "198.51.100.2:7002", seen);
+    }
+    found = FOUND(&s, NAT_PORT_BLOCK);
+    scene_end(&s);
+    return found;
+}
+
+static void blocks_of_ports(void)
+{
+    static const int block[] = {20999, 20000, 20500, 20123, 20456, 20001};
+    static const int wide[] = {20000, 20500, 21024, 20123, 20456, 20001};
+    static const int many[] = {20000, 20100, 20200, 20300, 20400, 20500, 20600, 20700, 20800, 20900, 20950, 20999};
+    static const int edge[] = {20000, 20500, 21023, 20123, 20456, 20001};
+
+    CU_ASSERT_EQUAL(blocks_found(block, 6, 6881), 1);
+    CU_ASSERT_EQUAL(blocks_found(edge, 6, 6881), 1);
+    CU_ASSERT_EQUAL(blocks_found(many, 12, 6881), 1);
+    CU_ASSERT_EQUAL(blocks_found(many, 5, 6881), 1);
+    CU_ASSERT_EQUAL(blocks_found(block, 4, 6881), 0);
+    CU_ASSERT_EQUAL(blocks_found(wide, 6, 6881), 0);
+    CU_ASSERT_EQUAL(blocks_found(block, 6, 0), 0); /* kept ports are the clients' own choice */
+}
+
+int main(void)
+{
+    const unit_test tests[] = {
+        UNIT_TEST(strangers_are_kept_out),   UNIT_TEST(the_first_of_two_nats_keeps_out),
+        UNIT_TEST(other_ports_are_kept_out), UNIT_TEST(one_direction_shows_no_filter),
+        UNIT_TEST(what_is_no_filter),        UNIT_TEST(never_asked_by_strangers),
+        UNIT_TEST(nobody_would_ask),         UNIT_TEST(too_many_to_remember),
+        UNIT_TEST(an_address_of_a_carrier),  UNIT_TEST(blocks_of_ports),
+    };
+
+    return UNIT_RUN("tracker filtering", tests);
+}

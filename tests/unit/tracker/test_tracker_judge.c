@@ -1,0 +1,672 @@
+/* test_tracker_judge.c: how much evidence it takes: one witness less, so many, one more.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "scene.h"
+
+#define L    "192.168.1.2:6881"
+#define R1   "198.51.100.1:7001"
+#define R2   "198.52.100.2:7002"
+#define R3   "198.53.100.3:7003"
+#define R4   "198.54.100.4:7004"
+#define R5   "198.55.100.5:7005"
+#define SAME "203.0.113.9:6881"
+#define OUT1 "203.0.113.9:40001"
+#define OUT2 "203.0.113.9:40002"
+
+static void expect_nat(scene *s, const char *node, tracker_port port, tracker_mapping mapping)
+{
+    tracker_node n = node_of(s, node);
+
+    UNIT_TEXT(tracker_port_name(n.nat.port), tracker_port_name(port));
+    UNIT_TEXT(tracker_mapping_name(n.nat.mapping), tracker_mapping_name(mapping));
+}
+
+/* Remote number i, each in a network of its own. */
+static const char *remote_of(int i)
+{
+    static char text[32];
+
+    snprintf(text, sizeof text, "198.%d.7.1:7000", 20 + i);
+    return text;
+}
+
+/* ---- does the NAT keep the port? ---- */
+
+static void witnesses_of_the_port(void)
+{
+    static const struct {
+        int same;  /* that saw the inside port */
+        int other; /* that saw another */
+        int again; /* the last of the first said it so often in all */
+        tracker_port port;
+        tracker_mapping mapping;
+    } rows[] = {
+        {2, 0, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {3, 0, 1, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT},
+        {0, 2, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {0, 3, 1, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT},
+        {2, 2, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {2, 3, 1, TRACKER_PORT_MIXED, TRACKER_MAPPING_INDEPENDENT},
+        {3, 2, 1, TRACKER_PORT_MIXED, TRACKER_MAPPING_INDEPENDENT},
+        {1, 3, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
+        {1, 3, 2, TRACKER_PORT_MIXED, TRACKER_MAPPING_INDEPENDENT},
+        {3, 1, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
+        {19, 1, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
+        {20, 1, 1, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT},
+        {1, 19, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
+        {1, 20, 1, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+
+        scene_begin(&s);
+        for (int k = 0; k < rows[i].same; k++) {
+            for (int n = k + 1 == rows[i].same ? 0 : rows[i].again - 1; n < rows[i].again; n++) {
+                ping_seen(&s, L, remote_of(k), SAME);
+            }
+        }
+        for (int k = 0; k < rows[i].other; k++) {
+            ping_seen(&s, L, remote_of(100 + k), OUT1);
+        }
+        expect_nat(&s, L, rows[i].port, rows[i].mapping);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+        scene_end(&s);
+    }
+}
+
+/* Two networks, for either verdict. */
+static void witnesses_of_one_network(void)
+{
+    static const char *const seen[] = {SAME, OUT1};
+
+    for (int i = 0; i < 2; i++) {
+        scene s;
+
+        scene_begin(&s);
+        ping_seen(&s, L, "198.51.1.1:7000", seen[i]);
+        ping_seen(&s, L, "198.51.2.1:7000", seen[i]);
+        ping_seen(&s, L, "198.51.3.1:7000", seen[i]);
+        expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT);
+        ping_seen(&s, L, "198.52.1.1:7000", seen[i]);
+        expect_nat(&s, L, i == 0 ? TRACKER_PORT_PRESERVED : TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+        scene_end(&s);
+    }
+}
+
+/* ---- does the port depend on the destination? ---- */
+
+/* One contradicts so many, between two sightings of one of these: is there a crowd that passes him over? */
+static void one_against_a_crowd(void)
+{
+    for (int crowd = 19; crowd <= 20; crowd++) {
+        scene s;
+
+        scene_begin(&s);
+        for (int i = 0; i < crowd; i++) {
+            ping_seen(&s, L, remote_of(i), OUT1);
+        }
+        ping_seen(&s, L, R5, OUT2);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_INDEPENDENT); /* nobody was straddled yet */
+        ping_seen(&s, L, remote_of(0), OUT1);
+        expect_nat(&s, L, TRACKER_PORT_REWRITTEN, crowd == 20 ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+/* No two saw the same: with three, one of them may lie; with four the mapping would have changed for all the others. */
+static void each_sees_another(void)
+{
+    for (int num = 3; num <= 4; num++) {
+        scene s;
+        char seen[32];
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        for (int i = 0; i < num + 2; i++) {
+            CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+            snprintf(seen, sizeof seen, "203.0.113.9:%d", 40001 + i % num);
+            ping_seen(&s, L, remote_of(i % num), seen);
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, num == 4 ? TRACKER_MAPPING_DEPENDENT : TRACKER_MAPPING_UNKNOWN);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), num == 4);
+        if (num == 4) {
+            CU_ASSERT_EQUAL(LAST(&s, NAT_DEPENDENT).a, 40002);
+            CU_ASSERT_EQUAL(LAST(&s, NAT_DEPENDENT).b, 40001);
+        }
+        scene_end(&s);
+    }
+}
+
+/* One says twice that it is the inside port, between two who agree about another, or before one who is alone. */
+static void the_inside_port_cannot_be_made_up(void)
+{
+    for (int agree = 0; agree < 2; agree++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        ping_seen(&s, L, R2, OUT1);
+        ping_seen(&s, L, R1, SAME);
+        if (agree != 0) {
+            ping_seen(&s, L, R3, OUT1);
+        }
+        ping_seen(&s, L, R2, OUT1);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+        ping_seen(&s, L, R1, SAME);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, agree != 0 ? TRACKER_MAPPING_DEPENDENT : TRACKER_MAPPING_UNKNOWN);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), agree);
+        scene_end(&s);
+    }
+}
+
+/* Two see each of two ports twice: without any one of them both ports are still there. With one for the second port, it
+ * may be his lie. */
+static void two_for_each_port(void)
+{
+    for (int two = 0; two < 2; two++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        for (int i = 0; i < 2; i++) {
+            ping_seen(&s, L, R1, OUT1);
+            ping_seen(&s, L, R2, OUT1);
+            ping_seen(&s, L, R3, OUT2);
+            if (two != 0) {
+                ping_seen(&s, L, R4, OUT2);
+            }
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, two != 0 ? TRACKER_MAPPING_DEPENDENT : TRACKER_MAPPING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+static void both(scene *s, const char *remote, const char *outside, const char *t)
+{
+    SAY(s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
+    say_again(s, outside, remote);
+}
+
+/* What was seen on both sides proves by itself; what one was told is only believed when others agree. */
+static void trusted_and_told(void)
+{
+    for (int told = 0; told < 2; told++) {
+        scene s;
+        char t[3] = "a0";
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        for (int i = 0; i < 2; i++) {
+            s.step = 500 * MS;
+            t[1] = (char)('0' + i);
+            both(&s, R1, OUT1, t);
+            if (told != 0) {
+                ping_seen(&s, L, R2, OUT2);
+            } else {
+                both(&s, R2, OUT2, t);
+            }
+        }
+        expect_nat(&s, L, TRACKER_PORT_REWRITTEN, told != 0 ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_DEPENDENT);
+        scene_end(&s);
+    }
+}
+
+/* Seen on both sides, two are enough: one may have been told. */
+static void two_are_enough_with_both_sides(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    both(&s, R1, OUT1, "aa");
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_UNKNOWN);
+    ping_seen(&s, L, R2, OUT1);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.evidence, TRACKER_FROM_INSIDE | TRACKER_FROM_BOTH);
+    scene_end(&s);
+}
+
+/* Kept for one, rewritten for another: on both sides one of each is enough. */
+static void mixed_on_both_sides(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    both(&s, R1, SAME, "aa");
+    expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
+    both(&s, R2, OUT1, "ab");
+    expect_nat(&s, L, TRACKER_PORT_MIXED, TRACKER_MAPPING_UNKNOWN);
+    scene_end(&s);
+}
+
+/* The private side is the inside, also where the other one comes first: of a carrier's NAT, and of the world. */
+static void which_side_is_inside(void)
+{
+    static const char *const inside[] = {L, L, "100.64.7.2:6881"};
+    static const char *const outside[] = {SAME, "100.64.7.2:6881", SAME};
+
+    for (int i = 0; i < 3; i++) {
+        for (int first = 0; first < 2; first++) {
+            scene s;
+
+            scene_begin(&s);
+            SAY(&s, "192.168.1.7:1", R1, PING, .t = "zz", .id = 'z'); /* there is an inside here */
+            SAY(&s, first != 0 ? outside[i] : inside[i], R1, GET_PEERS, .target = "h", .id = 'q');
+            say_again(&s, first != 0 ? inside[i] : outside[i], R1);
+            expect_nat(&s, inside[i], TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
+            CU_ASSERT_EQUAL(node_of(&s, inside[i]).nat.external[0].frames[0], first != 0 ? 2 : 3);
+            expect_nat(&s, outside[i], TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+            scene_end(&s);
+        }
+    }
+}
+
+/* Many queries wait for their other side at once: the oldest give way, and before them those that have found it. */
+static void many_wait_for_their_other_side(void)
+{
+    for (int found = 0; found < 2; found++) {
+        scene s;
+        uint8_t kept[100][sizeof s.packet];
+        size_t len[100];
+        char remote[32];
+        char t[3] = "aa";
+        tracker_options o;
+
+        memset(&o, 0, sizeof o);
+        memset(o.hash_key, 7, sizeof o.hash_key); /* no five of the hundred in one place */
+        scene_begin_with(&s, &o);
+        s.step = MS / 10;
+        for (int i = 0; i < 4000; i++) {
+            int waits = found != 0 ? i : i - 3900; /* the first ones of all, or the last ones */
+
+            t[0] = (char)('a' + i % 64);
+            t[1] = (char)('a' + i / 64);
+            snprintf(remote, sizeof remote, "198.%d.%d.1:7000", 20 + i / 200, i % 200);
+            SAY(&s, waits >= 0 && waits < 100 ? L : "192.168.1.3:6881", remote, GET_PEERS, .target = "h", .t = t,
+                .id = 'q');
+            if (waits >= 0 && waits < 100) {
+                memcpy(kept[waits], s.packet, s.len);
+                len[waits] = s.len;
+            } else if (found != 0) {
+                say_again(&s, OUT2, remote);
+            }
+        }
+        for (int i = 0; i < 100; i++) {
+            int number = found != 0 ? i : i + 3900;
+
+            snprintf(remote, sizeof remote, "198.%d.%d.1:7000", 20 + number / 200, number % 200);
+            memcpy(s.packet, kept[i], len[i]);
+            s.len = len[i];
+            say_again(&s, OUT1, remote);
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_kept, 1);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].observers, 100);
+        scene_end(&s);
+    }
+}
+
+/* Payloads of less than 40 bytes could be equal by chance. */
+static void short_payloads(void)
+{
+    for (int len = 39; len <= 40; len++) {
+        scene s;
+        krpc_message m;
+        tracker_packet p;
+
+        scene_begin(&s);
+        SAY(&s, L, R1, PING, .t = "zz", .id = 'q');
+        s.len = (size_t)snprintf((char *)s.packet, sizeof s.packet, "d1:q4:ping1:t%d:%s1:y1:qe", len - 23,
+                                 len == 39 ? "aaaaaaaaaaaaaaaa" : "aaaaaaaaaaaaaaaaa");
+        CU_ASSERT_EQUAL_FATAL(s.len, (size_t)len);
+        krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
+        p = scene_packet(&s, L, R2);
+        tracker_message(s.t, &p, &m, s.packet, NULL, &s.result, &s.sink);
+        say_again(&s, OUT1, R2);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, len == 40);
+        scene_end(&s);
+    }
+}
+
+/* From outside a query counts when its node was known on two ports as it left. */
+static void asked_before_the_second_port(void)
+{
+    for (int before = 0; before < 2; before++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, OUT1, R4, PING, .t = "aa", .id = 'q');
+        if (before != 0) {
+            SAY(&s, OUT1, R1, PING, .t = "ab", .id = 'q');
+        }
+        SAY(&s, OUT2, R4, PING, .t = "ac", .id = 'q');
+        if (before == 0) {
+            SAY(&s, OUT1, R1, PING, .t = "ab", .id = 'q');
+        }
+        SAY(&s, R1, OUT1, .t = "ab", .id = 'r');
+        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.num_external, !before);
+        CU_ASSERT_EQUAL(node_of(&s, OUT2).nat.num_external, !before);
+        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.evidence, before != 0 ? 0 : TRACKER_FROM_OUTSIDE);
+        scene_end(&s);
+    }
+}
+
+/* A reply that comes twice, or from another port than the one that was asked, is no further witness. */
+static void replies_that_do_not_count(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    say_again(&s, R1, L);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_DUPLICATE_RESPONSE), 1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].num_frames, 1);
+    SAY(&s, L, R2, PING, .t = "zz", .id = 'q');
+    SAY(&s, "198.52.100.2:8002", L, .t = "zz", .id = 'r', .ip = OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_PORT), 1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].observers, 1);
+    scene_end(&s);
+}
+
+/* Nobody has seen it in place: then it is only where it was seen. */
+static void never_seen_in_place(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, SAME, R1, OUT1);
+    ping_seen(&s, SAME, R2, OUT1);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.num_external, 1);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 40001);
+    scene_end(&s);
+}
+
+/* r.p holds a port, or says nothing. */
+static void a_port_in_r_p(void)
+{
+    static const struct {
+        int port;
+        unsigned seen;
+    } rows[] = {{1, 1}, {65535, 1}, {65536, 0}, {-1, 0}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, L, R1, PING, .id = 'q');
+        SAY(&s, R1, L, .id = 'r', .r_p = rows[i].port);
+        CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED), rows[i].seen);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, rows[i].seen);
+        scene_end(&s);
+    }
+}
+
+/* When there is no room for more mappings, the oldest ones are forgotten, in turn. */
+static void mappings_without_room(void)
+{
+    tracker_options options;
+    scene s;
+    char local[32];
+
+    memset(&options, 0, sizeof options);
+    options.max_nodes = 200;
+    scene_begin_with(&s, &options);
+    for (int i = 0; i < 67; i++) {
+        snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
+        ping_seen(&s, local, R1, OUT1);
+        CU_ASSERT_EQUAL(stats_of(&s).dropped_mappings, (uint64_t)(i < 64 ? 0 : i - 63));
+    }
+    for (int i = 0; i < 67; i++) {
+        snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
+        CU_ASSERT_EQUAL(node_of(&s, local).nat.num_external, i >= 3);
+    }
+    scene_end(&s);
+}
+
+/* ---- whose outside endpoint is left out ---- */
+
+/* One claims another port: before all others, among them, after them; or two claim it. */
+static void who_is_alone(void)
+{
+    static const struct {
+        int place; /* after so many others */
+        int claim;
+        uint32_t listed;
+    } rows[] = {{0, 1, 2}, {1, 1, 1}, {2, 1, 1}, {3, 1, 2}, {1, 2, 2}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+        tracker_node n;
+
+        scene_begin(&s);
+        for (int k = 0; k <= 3; k++) {
+            for (int c = 0; k == rows[i].place && c < rows[i].claim; c++) {
+                ping_seen(&s, L, remote_of(100 + c), OUT2);
+            }
+            if (k < 3) {
+                ping_seen(&s, L, remote_of(k), OUT1);
+            }
+        }
+        n = node_of(&s, L);
+        CU_ASSERT_EQUAL(n.nat.mapping, TRACKER_MAPPING_INDEPENDENT);
+        CU_ASSERT_EQUAL(n.nat.num_external, rows[i].listed);
+        CU_ASSERT_EQUAL(n.nat.num_kept, rows[i].listed);
+        CU_ASSERT_EQUAL(n.nat.external[rows[i].place == 0].endpoint.port, 40001); /* in the order of appearance */
+        scene_end(&s);
+    }
+}
+
+/* Fewer than three others do not outvote him. */
+static void two_others_are_not_enough(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    ping_seen(&s, L, R5, OUT2);
+    ping_seen(&s, L, R2, OUT1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 2);
+    scene_end(&s);
+}
+
+/* Of a global endpoint one alone has made up what he says; two have not. */
+static void made_up_by_one(void)
+{
+    for (int num = 1; num <= 2; num++) {
+        scene s;
+        tracker_node n;
+
+        scene_begin(&s);
+        ping_seen(&s, SAME, R1, SAME);
+        for (int i = 0; i < num; i++) {
+            ping_seen(&s, SAME, remote_of(i), OUT1);
+        }
+        n = node_of(&s, SAME);
+        CU_ASSERT_EQUAL(n.nat.num_external, (uint32_t)num);
+        CU_ASSERT_EQUAL(n.nat.num_kept, (uint32_t)num);
+        CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
+        CU_ASSERT_EQUAL(n.nat.external[0].observers, 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 2);
+        scene_end(&s);
+    }
+}
+
+/* Before anybody contradicts, those who see it in place are counted as far as three; they keep their votes. */
+static void seen_in_place_and_then_elsewhere(void)
+{
+    for (int num = 1; num <= 4; num++) {
+        scene s;
+        tracker_node n;
+
+        scene_begin(&s);
+        for (int i = 0; i < num; i++) {
+            ping_seen(&s, SAME, remote_of(i), SAME);
+            ping_seen(&s, SAME, remote_of(i), SAME);
+        }
+        n = node_of(&s, SAME);
+        CU_ASSERT_EQUAL(n.nat.num_external, 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].observers, (uint32_t)(num < 3 ? num : 3));
+        CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 2);
+        CU_ASSERT_EQUAL(n.nat.mapping, num < 3 ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_INDEPENDENT);
+        CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_INSIDE | (num < 3 ? 0 : TRACKER_FROM_OUTSIDE));
+        ping_seen(&s, SAME, R5, OUT1);
+        ping_seen(&s, SAME, R4, OUT1);
+        n = node_of(&s, SAME);
+        CU_ASSERT_EQUAL(n.nat.num_external, 2);
+        CU_ASSERT_EQUAL(n.nat.external[0].observers, (uint32_t)(num < 3 ? num : 3));
+        CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 2);
+        CU_ASSERT_EQUAL(n.nat.external[1].endpoint.port, 40001);
+        CU_ASSERT_EQUAL(n.nat.external[1].observers, 2);
+        CU_ASSERT_EQUAL(n.nat.mapping, num < 3 ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_INDEPENDENT);
+        CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_INSIDE);
+        ping_seen(&s, SAME, remote_of(60), SAME); /* who sees it in place after that counts as well */
+        CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].observers, (uint32_t)(num < 3 ? num + 1 : 4));
+        scene_end(&s);
+    }
+}
+
+/* ---- the outside endpoint that holds ---- */
+
+/* Eight are kept. A ninth takes the place of the one longest unseen, but not of the one that most have seen. */
+static void the_ninth_outside_endpoint(void)
+{
+    for (int top = 0; top < 2; top++) { /* the place of the one that most have seen */
+        scene s;
+        tracker_node n;
+        char seen[32];
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        for (int i = 0; i < 9; i++) {
+            snprintf(seen, sizeof seen, "203.0.113.9:%d", 40001 + i);
+            for (int k = 0; k < (i == top ? 3 : 1); k++) {
+                ping_seen(&s, L, remote_of(10 * i + k), seen);
+            }
+        }
+        n = node_of(&s, L);
+        CU_ASSERT_EQUAL(n.nat.num_external, 9);
+        CU_ASSERT_EQUAL_FATAL(n.nat.num_kept, 8);
+        CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, top == 0 ? 40001 : 40002);
+        CU_ASSERT_EQUAL(n.nat.external[0].observers, 3);
+        for (int i = 1; i < 8; i++) {
+            CU_ASSERT_EQUAL(n.nat.external[i].endpoint.port, 40002 + i);
+            CU_ASSERT_EQUAL(n.nat.external[i].observers, 1);
+        }
+        scene_end(&s);
+    }
+}
+
+/* The first four frames are the proof, and all are counted. */
+static void frames_that_prove_it(void)
+{
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    for (int i = 0; i < 6; i++) {
+        ping_seen(&s, L, R1, OUT1);
+    }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 4);
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(n.nat.external[0].frames[i], (uint32_t)(2 * i + 2));
+    }
+    scene_end(&s);
+}
+
+/* The mapping has moved when two see the new endpoint, one of whom saw the old one, which nobody sees any more. */
+static void what_is_remapped(void)
+{
+    typedef enum how { MOVED, ONE_ALONE, OTHERS, STILL_SEEN, NUM_HOWS } how;
+
+    for (how h = MOVED; h < NUM_HOWS; h++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        ping_seen(&s, L, R1, OUT1);
+        ping_seen(&s, L, R2, OUT1);
+        ping_seen(&s, L, R3, OUT1);
+        if (h == STILL_SEEN) {
+            ping_seen(&s, L, R4, OUT2);
+            ping_seen(&s, L, R2, OUT1);
+        }
+        ping_seen(&s, L, h == OTHERS ? R4 : R1, OUT2);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 0);
+        if (h != ONE_ALONE) {
+            ping_seen(&s, L, R5, OUT2);
+        }
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), h == MOVED);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.remapped, h == MOVED);
+        scene_end(&s);
+    }
+}
+
+/* An advertisement is held against the endpoint of its own time; between two, against the one that went before. */
+static void the_endpoint_of_that_time(void)
+{
+    static const uint16_t seen[] = {40001, 40001, 0, 40002, 40002}; /* the third one, in the silence, nobody knows */
+    static const char *const ports[] = {OUT1, OUT2};
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    for (int era = 0; era < 2; era++) {
+        ping_seen(&s, L, R1, ports[era]);
+        ping_seen(&s, L, R2, ports[era]);
+        SAY(&s, L, "192.0.2.9:1", PING, .p = 6881, .t = era == 0 ? "p1" : "p4", .id = 'q');
+        ping_seen(&s, L, R3, ports[era]);
+        ping_seen(&s, L, R1, ports[era]);
+        SAY(&s, L, "192.0.2.9:1", PING, .p = 6881, .t = era == 0 ? "p2" : "p5", .id = 'q');
+        if (era == 0) {
+            s.now += 200 * SECONDS;
+            SAY(&s, L, "192.0.2.9:1", PING, .p = 6881, .t = "p3", .id = 'q');
+        }
+    }
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    for (int i = 0; i < 5; i++) {
+        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).verdict, TRACKER_VERDICT_MISMATCH);
+        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).observed.port, seen[i]);
+        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).observed_frame, seen[i] == 40001 ? 2 : seen[i] == 0 ? 0 : 13);
+        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).verdict_frame, seen[i] == 40001 ? 2 : 13);
+    }
+    CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).a, 6881);
+    CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).b, 40002);
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const unit_test tests[] = {
+        UNIT_TEST(witnesses_of_the_port),
+        UNIT_TEST(witnesses_of_one_network),
+        UNIT_TEST(one_against_a_crowd),
+        UNIT_TEST(each_sees_another),
+        UNIT_TEST(the_inside_port_cannot_be_made_up),
+        UNIT_TEST(two_for_each_port),
+        UNIT_TEST(trusted_and_told),
+        UNIT_TEST(two_are_enough_with_both_sides),
+        UNIT_TEST(mixed_on_both_sides),
+        UNIT_TEST(which_side_is_inside),
+        UNIT_TEST(many_wait_for_their_other_side),
+        UNIT_TEST(short_payloads),
+        UNIT_TEST(asked_before_the_second_port),
+        UNIT_TEST(replies_that_do_not_count),
+        UNIT_TEST(never_seen_in_place),
+        UNIT_TEST(a_port_in_r_p),
+        UNIT_TEST(mappings_without_room),
+        UNIT_TEST(who_is_alone),
+        UNIT_TEST(two_others_are_not_enough),
+        UNIT_TEST(made_up_by_one),
+        UNIT_TEST(seen_in_place_and_then_elsewhere),
+        UNIT_TEST(the_ninth_outside_endpoint),
+        UNIT_TEST(frames_that_prove_it),
+        UNIT_TEST(what_is_remapped),
+        UNIT_TEST(the_endpoint_of_that_time),
+    };
+
+    return UNIT_RUN("tracker judge", tests);
+}

@@ -1,0 +1,855 @@
+/* test_tracker_nat.c: what observations prove about a NAT, and what they do not.
+ *
+ * The false positives are those of section 3.4 of the wire reference: liars, a responder in the same network, an address
+ * without a port, stale replies, swapped bytes, expiry and reallocation, cloned ids, forwarded ports, tiny payloads.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "scene.h"
+
+#define L    "192.168.1.2:6881"
+#define R1   "198.51.100.1:7001"
+#define R2   "198.51.100.2:7002"
+#define R3   "192.0.2.3:7003"
+#define R4   "198.51.100.4:7004"
+#define R5   "198.51.100.5:7005"
+#define SAME "203.0.113.9:6881"
+#define OUT1 "203.0.113.9:40001"
+#define OUT2 "203.0.113.9:40002"
+#define OUT3 "203.0.113.9:40003"
+#define OUT4 "203.0.113.9:40004"
+
+static void expect_nat(scene *s, const char *node, tracker_port port, tracker_mapping mapping)
+{
+    tracker_node n = node_of(s, node);
+
+    UNIT_TEXT(tracker_port_name(n.nat.port), tracker_port_name(port));
+    UNIT_TEXT(tracker_mapping_name(n.nat.mapping), tracker_mapping_name(mapping));
+}
+
+/* ---- (a) from inside ---- */
+
+static void three_agree_that_it_is_rewritten(void)
+{
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    ping_seen(&s, L, R2, OUT1);
+    expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN), 0);
+    ping_seen(&s, L, R3, OUT1);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN), 1);
+    CU_ASSERT_EQUAL(s.last_frame[KRPC_RULE_NAT_REWRITTEN], 6);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REWRITTEN).a, 6881);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REWRITTEN).b, 40001);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED), 3);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED_ADDR), 3);
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_INSIDE);
+    CU_ASSERT_EQUAL_FATAL(n.nat.num_kept, 1);
+    CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 40001);
+    CU_ASSERT_EQUAL(n.nat.external[0].observers, 3);
+    CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 3);
+    CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 2);
+    CU_ASSERT_EQUAL(n.nat.external[0].frames[2], 6);
+    ping_seen(&s, L, R4, OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN), 1);
+    scene_end(&s);
+}
+
+static void three_agree_that_it_is_preserved(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, SAME);
+    ping_seen(&s, L, R2, SAME);
+    ping_seen(&s, L, R3, SAME);
+    expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED), 0);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED_ADDR), 3);
+    scene_end(&s);
+}
+
+/* One address is one witness, however often it speaks and on however many ports. */
+static void one_address_is_one_witness(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 5; i++) {
+        ping_seen(&s, L, R1, OUT1);
+        ping_seen(&s, L, "198.51.100.1:8001", OUT1);
+        ping_seen(&s, L, "198.51.100.1:8002", OUT1);
+    }
+    expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    scene_end(&s);
+}
+
+/* Nor is one network, however many addresses somebody has in it. */
+static void one_network_is_not_enough(void)
+{
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    for (int i = 0; i < 10; i++) {
+        snprintf(remote, sizeof remote, "198.51.%d.%d:7000", 100 + i, 1 + i);
+        ping_seen(&s, L, remote, OUT1);
+    }
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_UNKNOWN);
+    ping_seen(&s, L, "198.52.100.1:7000", OUT1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_REWRITTEN);
+    scene_end(&s);
+}
+
+/* r.p alone says as much as ip about the port. */
+static void observed_port_without_address(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, PING, .id = 'q');
+    SAY(&s, R1, L, .id = 'r', .r_p = 40001);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED), 1);
+    CU_ASSERT_EQUAL(LAST(&s, PORT_OBSERVED).a, 40001);
+    CU_ASSERT_EQUAL(LAST(&s, PORT_OBSERVED).b, 6881);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED_ADDR), 0);
+    scene_end(&s);
+}
+
+/* ---- false positives of (a) ---- */
+
+static void a_liar_decides_nothing(void)
+{
+    scene s;
+    char remote[32];
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, SAME);
+    ping_seen(&s, L, R5, OUT4);
+    ping_seen(&s, L, R2, SAME);
+    ping_seen(&s, L, R5, OUT4);
+    ping_seen(&s, L, R3, SAME);
+    ping_seen(&s, L, R5, OUT4);
+    ping_seen(&s, L, R1, SAME);
+    /* one against three: who is right cannot be told */
+    expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    for (int i = 10; i < 30; i++) { /* one against a crowd */
+        snprintf(remote, sizeof remote, "198.51.100.%d:7000", i);
+        ping_seen(&s, L, remote, SAME);
+    }
+    ping_seen(&s, L, R5, OUT4);
+    ping_seen(&s, L, R1, SAME);
+    expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    scene_end(&s);
+}
+
+/* Who was not asked does not count: anybody can send a reply. */
+static void strangers_are_no_witnesses(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, PING, .id = 'q');
+    SAY(&s, R2, L, .t = "zz", .id = 'r', .ip = OUT1);
+    SAY(&s, R3, L, .t = "zz", .id = 'r', .ip = OUT1);
+    SAY(&s, R4, L, .t = "zz", .id = 'r', .ip = OUT1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 0);
+    scene_end(&s);
+}
+
+static void responder_in_the_same_network(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, "192.168.1.3:6881", L);
+    ping_seen(&s, L, "192.168.1.4:6881", L);
+    ping_seen(&s, L, "192.168.1.5:6881", L);
+    expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 0);
+    scene_end(&s);
+}
+
+/* A reply that comes late says where the node was when it asked. */
+static void stale_replies(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        ping_seen(&s, L, remotes[i], OUT1);
+    }
+    SAY(&s, L, R1, PING, .t = "x1", .id = 'q');
+    SAY(&s, L, R2, PING, .t = "x2", .id = 'q');
+    for (int i = 0; i < 3; i++) { /* the NAT has restarted */
+        ping_seen(&s, L, remotes[i], OUT2);
+    }
+    SAY(&s, R1, L, .t = "x1", .id = 'r', .ip = OUT1);
+    ping_seen(&s, L, R3, OUT2);
+    SAY(&s, R2, L, .t = "x2", .id = 'r', .ip = OUT1);
+    ping_seen(&s, L, R2, OUT2);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    scene_end(&s);
+}
+
+/* A responder that swaps the bytes of ports does not make a NAT. */
+static void swapped_bytes_are_no_nat(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, "203.0.113.9:57626"); /* 6881 is 0x1ae1 */
+    ping_seen(&s, L, R2, "203.0.113.9:57626");
+    ping_seen(&s, L, R3, "203.0.113.9:57626");
+    expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_SWAPPED), 3);
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED), 0);
+    scene_end(&s);
+}
+
+/* Talking to oneself through the NAT's own address. */
+static void own_address(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    ping_seen(&s, L, R2, OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_OWN_ADDRESS), 0);
+    ping_seen(&s, L, "203.0.113.9:50000", L); /* never translated: seen from inside, as it is */
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_OWN_ADDRESS), 1);
+    ping_seen(&s, L, "203.0.113.9:50000", SAME);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
+    scene_end(&s);
+}
+
+/* Who came in through a forwarded port sees that port, and no mapping. */
+static void forwarded_port(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        ping_seen(&s, L, remotes[i], OUT1);
+    }
+    for (int i = 0; i < 2; i++) {
+        SAY(&s, R4, L, PING, .t = "in", .id = 'r');
+        SAY(&s, L, R4, .t = "in", .id = 'q');
+        ping_seen(&s, L, R4, SAME);
+        ping_seen(&s, L, R1, OUT1);
+        SAY(&s, R5, L, PING, .t = "in", .id = 'r');
+        ping_seen(&s, L, R5, SAME);
+        ping_seen(&s, L, R2, OUT1);
+    }
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
+    scene_end(&s);
+}
+
+/* Who sits behind a forwarded port himself sees strangers on ports that his own NAT made up. */
+static void ghosts_of_a_forwarded_port(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    s.step = SECONDS;
+    for (int i = 0; i < 9; i++) {
+        ping_seen(&s, SAME, remotes[i % 3], SAME);
+        if (i % 3 == 1) {
+            ping_seen(&s, SAME, R4, "203.0.113.9:20001");
+            ping_seen(&s, SAME, R5, "203.0.113.9:20002");
+        }
+    }
+    expect_nat(&s, SAME, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN) + FOUND(&s, NAT_DEPENDENT), 0);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.num_external, 1);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 6881);
+    scene_end(&s);
+    scene_begin(&s);
+    ping_seen(&s, SAME, R4, "203.0.113.9:20001");
+    ping_seen(&s, SAME, R1, SAME);
+    ping_seen(&s, SAME, R4, SAME);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 0);
+    scene_end(&s);
+    scene_begin(&s);
+    for (int i = 0; i < 60; i++) { /* one against many, within what they saw: it is left out */
+        char remote[32];
+
+        snprintf(remote, sizeof remote, "198.%d.7.1:7000", 51 + i % 30);
+        ping_seen(&s, L, remote, OUT1);
+        if (i == 30) {
+            ping_seen(&s, L, R4, OUT4);
+        }
+    }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.num_external, 1);
+    CU_ASSERT_EQUAL(n.nat.num_kept, 1);
+    CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 40001);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    scene_end(&s);
+}
+
+/* ---- (a) from both sides ---- */
+
+static void both(scene *s, const char *remote, const char *outside, const char *t)
+{
+    SAY(s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
+    say_again(s, outside, remote);
+}
+
+static void both_sides_prove_it_at_once(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    both(&s, R1, OUT1, "aa");
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.evidence, TRACKER_FROM_BOTH);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.external[0].frames[0], 2);
+    both(&s, R2, OUT1, "ab");
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 0);
+    /* what the receiver sees of an announcement is known before he says anything */
+    SAY(&s, L, R3, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .t = "an", .id = 'q');
+    say_again(&s, OUT1, R3);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed_frame, s.frame);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).observed.port, 40001);
+    scene_end(&s);
+}
+
+static void outside_may_come_first(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, "192.168.1.7:1", R1, PING, .t = "zz", .id = 'z'); /* there is an inside here */
+    SAY(&s, SAME, R1, GET_PEERS, .target = "h", .id = 'q');
+    say_again(&s, L, R1);
+    expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
+    scene_end(&s);
+}
+
+/* Two NATs in a row: what the one does beside which the capture was taken, and where others see the node. */
+static void the_first_of_two_nats(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        char t[3] = {'a', (char)('0' + i), 0};
+
+        SAY(&s, L, remotes[i], GET_PEERS, .target = "h", .t = t, .id = 'q');
+        say_again(&s, "100.64.7.2:6881", remotes[i]);
+        SAY(&s, remotes[i], "100.64.7.2:6881", .t = t, .id = 'r', .ip = OUT1);
+        say_again(&s, remotes[i], L);
+    }
+    expect_nat(&s, L, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT);
+    expect_nat(&s, "100.64.7.2:6881", TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_BOTH | TRACKER_FROM_INSIDE);
+    CU_ASSERT_EQUAL_FATAL(n.nat.num_kept, 2);
+    CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
+    CU_ASSERT_EQUAL(n.nat.external[1].endpoint.port, 40001);
+    CU_ASSERT_EQUAL(n.nat.remapped, 0);
+    /* what the receiver sees is the far end */
+    SAY(&s, L, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .t = "an", .id = 'q');
+    say_again(&s, "100.64.7.2:6881", R1);
+    CU_ASSERT_EQUAL(advert_of(&s, 0).verdict, TRACKER_VERDICT_MISMATCH);
+    CU_ASSERT_EQUAL(advert_of(&s, 1).verdict, TRACKER_VERDICT_MISMATCH);
+    scene_end(&s);
+}
+
+/* What both NATs and a neighbour between them see is told once. */
+static void one_endpoint_is_told_once(void)
+{
+    static const char *const remotes[] = {R1, R2, "100.64.9.9:7000"};
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        SAY(&s, L, remotes[i], GET_PEERS, .target = "h", .t = (char[]){'a', (char)('0' + i), 0}, .id = 'q');
+        say_again(&s, "100.64.7.2:6881", remotes[i]);
+    }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.num_kept, 1);
+    CU_ASSERT_EQUAL(n.nat.num_external, 1);
+    CU_ASSERT_EQUAL(n.nat.external[0].observers, 2);
+    scene_end(&s);
+}
+
+/* There is room for eight, of both; all of them are counted. */
+static void more_endpoints_than_are_told(void)
+{
+    scene s;
+    tracker_node n;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "aa", .id = 'q');
+    say_again(&s, "100.64.7.2:6881", R1);
+    for (int i = 0; i < 8; i++) {
+        char remote[32];
+        char seen[32];
+
+        snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+        snprintf(seen, sizeof seen, "203.0.113.9:%d", 40001 + i);
+        ping_seen(&s, L, remote, seen);
+    }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.num_kept, 8);
+    CU_ASSERT_EQUAL(n.nat.num_external, 9);
+    CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
+    CU_ASSERT_EQUAL(n.nat.external[7].endpoint.port, 40007);
+    scene_end(&s);
+}
+
+/* A NAT that forgets soon: where strangers get in, who speaks after some seconds may see the forwarded port. */
+static void forwarded_port_and_short_mappings(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 3; i++) {
+        ping_seen(&s, L, remotes[i], OUT1);
+    }
+    SAY(&s, "198.51.100.77:1", L, PING, .t = "in", .id = 's'); /* a stranger */
+    for (int i = 0; i < 6; i++) {
+        s.now += 5 * SECONDS;
+        SAY(&s, remotes[i % 2], L, PING, .t = "in", .id = 'r');
+        ping_seen(&s, L, remotes[i % 2], SAME);
+    }
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
+    scene_end(&s);
+}
+
+static void what_is_no_pair(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, GET_PEERS, .target = "h", .id = 'q'); /* another payload: a relay */
+    SAY(&s, OUT1, R1, GET_PEERS, .target = "h", .id = 'q', .scrape = 1);
+    SAY(&s, L, R1, GET_PEERS, .target = "i", .id = 'q'); /* another destination */
+    say_again(&s, OUT1, R2);
+    SAY(&s, L, R1, GET_PEERS, .target = "j", .id = 'q'); /* too late */
+    s.now += 3 * SECONDS;
+    say_again(&s, OUT1, R1);
+    SAY(&s, L, "203.0.113.9:5000", GET_PEERS, .target = "k", .id = 'q'); /* to the NAT's own address */
+    say_again(&s, OUT1, "203.0.113.9:5000");
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 0);
+    scene_end(&s);
+}
+
+/* Identical repetitions: the first inside belongs to the first outside. */
+static void pairs_in_order(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    both(&s, R1, OUT1, "aa");
+    say_again(&s, OUT1, R1);
+    say_again(&s, OUT2, R1); /* somebody copies the bytes, but no inside packet is left for it */
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
+    scene_end(&s);
+}
+
+/* ---- (b) ---- */
+
+static void interleaving_proves_dependence(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    ping_seen(&s, L, R1, OUT1);
+    ping_seen(&s, L, R2, OUT2);
+    ping_seen(&s, L, R3, OUT3);
+    ping_seen(&s, L, R1, OUT1);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_UNKNOWN);
+    ping_seen(&s, L, R2, OUT2);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    ping_seen(&s, L, R3, OUT3);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_DEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 3);
+    ping_seen(&s, L, R1, OUT1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1); /* each is said once */
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN), 1);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 0);
+    scene_end(&s);
+}
+
+/* No mapping lives as short as this. */
+static void three_ports_at_once(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    ping_seen(&s, L, R2, OUT2);
+    expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    ping_seen(&s, L, R3, OUT3);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_DEPENDENT);
+    scene_end(&s);
+}
+
+/* Where the clock stands or runs backwards, nothing is at once and nothing lies between. */
+static void clocks_that_prove_nothing(void)
+{
+    static const int64_t steps[] = {0, -10 * MS, -5 * SECONDS};
+    static const char *const remotes[] = {R1, R2, R3};
+    static const char *const seen[] = {OUT1, OUT2, OUT3};
+
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = steps[i];
+        for (int round = 0; round < 3; round++) { /* a NAT that restarts now and then */
+            for (int k = 0; k < 6; k++) {
+                ping_seen(&s, L, remotes[k % 3], seen[round]);
+            }
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.port, TRACKER_PORT_REWRITTEN);
+        CU_ASSERT_NOT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_DEPENDENT);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+        scene_end(&s);
+        scene_begin(&s);
+        s.step = steps[i];
+        for (int k = 0; k < 3; k++) {
+            ping_seen(&s, L, remotes[k], seen[k]);
+        }
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+static void preserved_for_some(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    for (int i = 0; i < 2; i++) {
+        ping_seen(&s, L, R1, SAME);
+        ping_seen(&s, L, R3, OUT1);
+        ping_seen(&s, L, R2, SAME);
+        ping_seen(&s, L, R4, OUT1);
+        ping_seen(&s, L, R5, SAME);
+    }
+    expect_nat(&s, L, TRACKER_PORT_MIXED, TRACKER_MAPPING_DEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN), 0);
+    scene_end(&s);
+}
+
+/* A, A, A, B, B, B: the mapping expired and came back elsewhere. */
+static void expiry_is_no_dependence(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    scene s;
+
+    scene_begin(&s);
+    for (int i = 0; i < 6; i++) {
+        ping_seen(&s, L, remotes[i % 3], OUT1);
+    }
+    s.now += 200 * SECONDS;
+    for (int i = 0; i < 6; i++) {
+        ping_seen(&s, L, remotes[i % 3], OUT2);
+    }
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 1);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REMAPPED).a, 40001);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_REMAPPED).b, 40002);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.remapped, 1);
+    scene_end(&s);
+}
+
+/* A, B, A: a NAT that prefers the inside port gets it back. */
+static void coming_back_is_no_dependence(void)
+{
+    static const char *const remotes[] = {R1, R2, R3};
+    static const char *const seen[] = {SAME, OUT1, SAME};
+    scene s;
+
+    scene_begin(&s);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 6; i++) {
+            ping_seen(&s, L, remotes[i % 3], seen[round]);
+        }
+        s.now += 200 * SECONDS;
+    }
+    CU_ASSERT_NOT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_DEPENDENT);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    scene_end(&s);
+}
+
+static void both_sides_prove_dependence(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    s.step = 500 * MS;
+    both(&s, R1, OUT1, "a1");
+    both(&s, R2, OUT2, "a2");
+    both(&s, R1, OUT1, "a3");
+    both(&s, R2, OUT2, "a4");
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_DEPENDENT);
+    scene_end(&s);
+}
+
+/* ---- from outside ---- */
+
+static void exchange(scene *s, const char *node, const char *remote, char id, const char *t)
+{
+    SAY(s, node, remote, PING, .t = t, .id = id);
+    SAY(s, remote, node, .t = t, .id = (char)(id + 1));
+}
+
+static void one_id_on_two_ports(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    exchange(&s, OUT1, R1, 'q', "aa");
+    exchange(&s, OUT2, R2, 'q', "ab");
+    exchange(&s, OUT1, R1, 'q', "ac");
+    CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+    exchange(&s, OUT2, R2, 'q', "ad");
+    exchange(&s, OUT1, R1, 'q', "ae");
+    expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_DEPENDENT);
+    expect_nat(&s, OUT2, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_DEPENDENT);
+    CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.evidence, TRACKER_FROM_OUTSIDE);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1);
+    scene_end(&s);
+}
+
+/* A program that was started again on another port. */
+static void a_restart_is_no_dependence(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = SECONDS;
+    exchange(&s, OUT1, R1, 'q', "aa");
+    exchange(&s, OUT1, R2, 'q', "ab");
+    exchange(&s, OUT1, R1, 'q', "ac");
+    exchange(&s, OUT2, R1, 'q', "ad");
+    exchange(&s, OUT2, R2, 'q', "ae");
+    exchange(&s, OUT2, R1, 'q', "af");
+    exchange(&s, OUT2, R2, 'q', "ag");
+    CU_ASSERT_NOT_EQUAL(node_of(&s, OUT2).nat.mapping, TRACKER_MAPPING_DEPENDENT);
+    scene_end(&s);
+}
+
+/* One of the two ports only shows itself when it answers: it is a forwarded one, and used for queries while a flow lives. */
+static void a_forwarded_port_is_no_dependence(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    exchange(&s, OUT1, R1, 'q', "aa");
+    SAY(&s, R2, OUT2, PING, .t = "in", .id = 'r');
+    SAY(&s, OUT2, R2, .t = "in", .id = 'q');
+    for (int i = 0; i < 4; i++) {
+        exchange(&s, OUT1, R1, 'q', "ab");
+        exchange(&s, OUT2, R2, 'q', "ac");
+    }
+    expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+    scene_end(&s);
+}
+
+/* Inside, behind a forwarded port: the NAT makes up source ports for those who come in, whether those inside have been
+ * heard before or not. */
+static void made_up_ports_are_no_dependence(void)
+{
+    static const char *const heard[] = {L, "192.168.1.9:6881"};
+
+    for (int k = 0; k < 2; k++) {
+        scene s;
+
+        scene_begin(&s);
+        s.step = 2 * SECONDS;
+        SAY(&s, heard[k], R5, PING, .t = "zz", .id = 'z'); /* there is an inside here */
+        exchange(&s, OUT1, L, 'q', "aa");
+        exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ab");
+        for (int i = 0; i < 4; i++) {
+            exchange(&s, OUT1, L, 'q', "ac");
+            exchange(&s, OUT2, "192.168.1.3:6881", 'q', "ad");
+        }
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
+        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+        scene_end(&s);
+    }
+}
+
+/* An answer keeps a mapping alive as a query does: who asks soon after it has not come in by a forwarded port. */
+static void answers_keep_a_mapping(void)
+{
+    for (int late = 0; late < 2; late++) {
+        scene s;
+
+        scene_begin(&s);
+        SAY(&s, L, R1, PING, .t = "aa", .id = 'q');
+        s.now += 20 * SECONDS;
+        SAY(&s, R1, L, .t = "aa", .id = 'r');
+        s.now += (late != 0 ? 26 : 20) * SECONDS;
+        SAY(&s, R1, L, PING, .t = "in", .id = 'r');
+        ping_seen(&s, L, R1, OUT1);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, late != 0 ? 0 : 1);
+        scene_end(&s);
+    }
+}
+
+/* Two hosts behind one NAT with a copied id: the same remote gets both ports. */
+static void a_cloned_id_is_no_dependence(void)
+{
+    scene s;
+    char t[3] = "a0";
+
+    scene_begin(&s);
+    s.step = 500 * MS;
+    for (int i = 0; i < 4; i++) {
+        t[1] = (char)('0' + i);
+        exchange(&s, OUT1, R1, 'q', t);
+        exchange(&s, OUT2, R1, 'q', t);
+        exchange(&s, OUT1, R2, 'q', t);
+        exchange(&s, OUT2, R2, 'q', t);
+    }
+    expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    scene_end(&s);
+}
+
+static void one_port_for_all(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, OUT1, R1, OUT1);
+    ping_seen(&s, OUT1, R2, OUT1);
+    expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
+    ping_seen(&s, OUT1, R3, OUT1);
+    /* whether there is a NAT in front of it cannot be seen, but one port serves three destinations */
+    expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT);
+    scene_end(&s);
+}
+
+/* ---- (c), tokens ---- */
+
+static void strangers_get_through(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    ping_seen(&s, L, R1, OUT1);
+    s.now += 130 * SECONDS;
+    SAY(&s, R1, L, PING, .t = "b1", .id = 'r'); /* no stranger */
+    SAY(&s, R2, L, PING, .t = "b2", .id = 'r');
+    SAY(&s, R3, L, PING, .t = "b3", .id = 'r');
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering, TRACKER_FILTERING_UNKNOWN);
+    SAY(&s, R4, L, PING, .t = "b4", .id = 'r');
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering, TRACKER_FILTERING_INDEPENDENT);
+    scene_end(&s);
+}
+
+static void token_lost_with_the_mapping(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, OUT1, R1, GET_PEERS, .target = "h", .id = 'q');
+    SAY(&s, R1, OUT1, .id = 'r', .token = "secret", .nodes = "203.0.113.77:1000");
+    SAY(&s, OUT2, R1, ANNOUNCE, .target = "h", .id = 'q', .token = "secret", .port = 6881, .t = "ab");
+    SAY(&s, R1, OUT2, .error = 203, .t = "ab");
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_TOKEN), 1);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_TOKEN).a, 40001);
+    CU_ASSERT_EQUAL(LAST(&s, NAT_TOKEN).b, 40002);
+    /* near misses: the same port, another error, another token */
+    SAY(&s, OUT1, R1, ANNOUNCE, .target = "h", .id = 'q', .token = "secret", .port = 6881, .t = "ac");
+    SAY(&s, R1, OUT1, .error = 203, .t = "ac");
+    SAY(&s, OUT2, R1, ANNOUNCE, .target = "h", .id = 'q', .token = "secret", .port = 6881, .t = "ad");
+    SAY(&s, R1, OUT2, .error = 202, .t = "ad");
+    SAY(&s, OUT2, R1, ANNOUNCE, .target = "h", .id = 'q', .token = "other", .port = 6881, .t = "ae");
+    SAY(&s, R1, OUT2, .error = 203, .t = "ae");
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_TOKEN), 1);
+    scene_end(&s);
+}
+
+/* From inside the source port never changes: what the others see does. */
+static void token_lost_seen_from_inside(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, L, R1, GET_PEERS, .target = "h", .id = 'q');
+    SAY(&s, R1, L, .id = 'r', .token = "secret", .nodes = "203.0.113.77:1000", .ip = OUT1);
+    SAY(&s, L, R1, ANNOUNCE, .target = "h", .id = 'q', .token = "secret", .port = 6881, .t = "ab");
+    SAY(&s, R1, L, .error = 203, .t = "ab", .ip = OUT2);
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_TOKEN), 1);
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const unit_test tests[] = {
+        UNIT_TEST(three_agree_that_it_is_rewritten),
+        UNIT_TEST(three_agree_that_it_is_preserved),
+        UNIT_TEST(one_address_is_one_witness),
+        UNIT_TEST(one_network_is_not_enough),
+        UNIT_TEST(observed_port_without_address),
+        UNIT_TEST(a_liar_decides_nothing),
+        UNIT_TEST(strangers_are_no_witnesses),
+        UNIT_TEST(responder_in_the_same_network),
+        UNIT_TEST(stale_replies),
+        UNIT_TEST(swapped_bytes_are_no_nat),
+        UNIT_TEST(own_address),
+        UNIT_TEST(forwarded_port),
+        UNIT_TEST(forwarded_port_and_short_mappings),
+        UNIT_TEST(ghosts_of_a_forwarded_port),
+        UNIT_TEST(both_sides_prove_it_at_once),
+        UNIT_TEST(outside_may_come_first),
+        UNIT_TEST(the_first_of_two_nats),
+        UNIT_TEST(one_endpoint_is_told_once),
+        UNIT_TEST(more_endpoints_than_are_told),
+        UNIT_TEST(what_is_no_pair),
+        UNIT_TEST(pairs_in_order),
+        UNIT_TEST(interleaving_proves_dependence),
+        UNIT_TEST(three_ports_at_once),
+        UNIT_TEST(clocks_that_prove_nothing),
+        UNIT_TEST(preserved_for_some),
+        UNIT_TEST(expiry_is_no_dependence),
+        UNIT_TEST(coming_back_is_no_dependence),
+        UNIT_TEST(both_sides_prove_dependence),
+        UNIT_TEST(one_id_on_two_ports),
+        UNIT_TEST(a_restart_is_no_dependence),
+        UNIT_TEST(a_forwarded_port_is_no_dependence),
+        UNIT_TEST(made_up_ports_are_no_dependence),
+        UNIT_TEST(answers_keep_a_mapping),
+        UNIT_TEST(a_cloned_id_is_no_dependence),
+        UNIT_TEST(one_port_for_all),
+        UNIT_TEST(strangers_get_through),
+        UNIT_TEST(token_lost_with_the_mapping),
+        UNIT_TEST(token_lost_seen_from_inside),
+    };
+
+    return UNIT_RUN("tracker nat", tests);
+}

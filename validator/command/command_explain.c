@@ -1,0 +1,439 @@
+/* command_explain.c: one rule at length, or one packet with every finding marked in its bytes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdlib.h>
+
+#include <glib.h>
+#include <krpc/message.h>
+
+#include "command/commands.h"
+#include "input/run.h"
+#include "output/color.h"
+#include "output/output.h"
+#include "output/wrap.h"
+#include "report/json_record.h"
+#include "report/message_text.h"
+
+#define BYTES_A_LINE 16
+#define MAX_MARKS    9 /* the digits that mark them */
+#define WIDTH        96
+
+/* A message that breaks a rule, as the bytes of a string. */
+typedef struct example {
+    krpc_rule rule;
+    const char *bytes;
+    size_t len;
+} example;
+
+static const example examples[] = {
+#define EXAMPLE(SYMBOL, BYTES) {KRPC_RULE_##SYMBOL, BYTES, sizeof(BYTES) - 1},
+#include "command/examples.def"
+};
+
+/* A message in which a rule shows that takes more than one to break. */
+typedef struct scene {
+    krpc_rule rule;
+    const char *what;
+    const char *bytes;
+    uint32_t len;
+    const char *marked;
+    uint32_t marked_len;
+    int64_t a;
+    int64_t b;
+} scene;
+
+static const scene scenes[] = {
+#define SCENE(SYMBOL, WHAT, BYTES, MARKED, A, B)                                                                       \
+    {KRPC_RULE_##SYMBOL, WHAT, BYTES, sizeof(BYTES) - 1, MARKED, sizeof(MARKED) - 1, A, B},
+#include "command/scenes.def"
+};
+
+typedef struct marks {
+    krpc_finding *findings;
+    size_t num_findings;
+    size_t cap_findings;
+} marks;
+
+static void keep_mark(void *ctx, const krpc_finding *finding)
+{
+    marks *m = ctx;
+
+    if (m->num_findings == m->cap_findings) {
+        m->cap_findings = m->cap_findings == 0 ? 16 : m->cap_findings * 2;
+        m->findings = g_renew(krpc_finding, m->findings, m->cap_findings);
+    }
+    m->findings[m->num_findings++] = *finding;
+}
+
+/* Which finding marks a byte: its number from 1; 0 for none. */
+static unsigned mark_of(const marks *m, uint32_t pos)
+{
+    for (size_t i = 0; i < m->num_findings && i < MAX_MARKS; i++) {
+        if (pos >= m->findings[i].off && pos - m->findings[i].off < m->findings[i].len) {
+            return (unsigned)i + 1;
+        }
+    }
+    return 0;
+}
+
+static void put_marks(strbuf *out, const marks *m, uint32_t first, uint32_t end, bool color)
+{
+    bool any = false;
+
+    for (uint32_t i = first; i < end; i++) {
+        any = any || mark_of(m, i) != 0;
+    }
+    if (!any) {
+        return;
+    }
+    strbuf_puts(out, "        ");
+    color_begin(out, color, COLOR_RED);
+    for (uint32_t i = first; i < end; i++) {
+        unsigned mark = mark_of(m, i);
+        strbuf_printf(out, mark != 0 ? "%u^ " : "   ", mark);
+    }
+    while (out->len > 0 && out->data[out->len - 1] == ' ') {
+        out->len--;
+    }
+    color_end(out, color);
+    strbuf_char(out, '\n');
+}
+
+static void put_bytes(strbuf *out, const uint8_t *data, uint32_t len, const marks *m, bool color)
+{
+    for (uint32_t first = 0; first < len; first += BYTES_A_LINE) {
+        uint32_t end = MIN(first + BYTES_A_LINE, len);
+        size_t start = out->len;
+        strbuf_printf(out, "  %04x  ", first);
+        for (uint32_t i = first; i < end; i++) {
+            strbuf_printf(out, "%02x ", data[i]);
+        }
+        strbuf_pad(out, start, 8 + 3 * BYTES_A_LINE + 1);
+        for (uint32_t i = first; i < end; i++) {
+            strbuf_char(out, data[i] >= 0x20 && data[i] < 0x7f ? (char)data[i] : '.');
+        }
+        strbuf_char(out, '\n');
+        put_marks(out, m, first, end, color);
+    }
+}
+
+static void put_findings(strbuf *out, const run *from, const marks *m, const uint8_t *data, uint32_t len, bool color)
+{
+    char line[RUN_FINDING_TEXT];
+
+    for (size_t i = 0; i < m->num_findings; i++) {
+        const krpc_finding *finding = &m->findings[i];
+        const krpc_rule_info *info = krpc_rule_get(finding->rule);
+        run_finding_text(from, line, sizeof line, finding, data, len);
+        strbuf_printf(out, "  %zu ", i + 1);
+        color_puts(out, color, color_of_severity(info->severity), krpc_severity_name(info->severity));
+        strbuf_printf(out, " %s: %s", info->slug, line);
+        if (finding->len == 1) {
+            strbuf_printf(out, " (byte %u)", finding->off);
+        } else if (finding->len > 0) {
+            strbuf_printf(out, " (bytes %u to %u)", finding->off, finding->off + finding->len - 1);
+        }
+        strbuf_printf(out, " [%s]\n", info->spec);
+    }
+}
+
+/* --- a rule --- */
+
+static void put_wrapped(strbuf *out, const char *string)
+{
+    size_t start = out->len;
+
+    strbuf_puts(out, string);
+    wrap(out, start, "", WIDTH);
+}
+
+static uint32_t find_marked(const scene *shown)
+{
+    uint32_t at = 0;
+
+    while (shown->len - at > shown->marked_len && memcmp(shown->bytes + at, shown->marked, shown->marked_len) != 0) {
+        at++;
+    }
+    return at;
+}
+
+/* What shows a rule: a payload, and the findings in it. */
+typedef struct shown {
+    const char *what; /* NULL where the bytes say it all */
+    const uint8_t *data;
+    uint32_t len;
+    marks marks;
+} shown;
+
+static bool show_scene(shown *out, krpc_rule rule)
+{
+    size_t i = 0;
+
+    while (i < G_N_ELEMENTS(scenes) && scenes[i].rule != rule) {
+        i++;
+    }
+    if (i == G_N_ELEMENTS(scenes)) {
+        return false;
+    }
+    const scene *from = &scenes[i];
+    krpc_finding finding = {.rule = rule, .len = from->marked_len, .a = from->a, .b = from->b};
+    if (from->marked_len > 0) {
+        finding.off = find_marked(from);
+    }
+    *out = (shown){.what = from->what, .data = (const uint8_t *)from->bytes, .len = from->len};
+    keep_mark(&out->marks, &finding);
+    return true;
+}
+
+static bool show_example(shown *out, krpc_rule rule)
+{
+    size_t i = 0;
+
+    while (i < G_N_ELEMENTS(examples) && examples[i].rule != rule) {
+        i++;
+    }
+    if (i == G_N_ELEMENTS(examples)) {
+        return show_scene(out, rule);
+    }
+    *out = (shown){.data = (const uint8_t *)examples[i].bytes, .len = (uint32_t)examples[i].len};
+    marks *all = &out->marks;
+    const krpc_sink sink = {keep_mark, all};
+    krpc_message message;
+    krpc_message_decode(&message, out->data, out->len, out->len, &sink);
+    krpc_message_check(&message, out->data, &sink);
+    /* Only what the rule is about. */
+    size_t n = 0;
+    for (size_t j = 0; j < all->num_findings; j++) {
+        if (all->findings[j].rule == rule) {
+            all->findings[n++] = all->findings[j];
+        }
+    }
+    all->num_findings = n;
+    return true;
+}
+
+static void put_rule_text(strbuf *out, krpc_rule rule, const shown *sample, bool color)
+{
+    const krpc_rule_info *info = krpc_rule_get(rule);
+    char what[200];
+
+    color_puts(out, color, COLOR_BOLD, info->slug);
+    strbuf_puts(out, ": ");
+    color_puts(out, color, color_of_severity(info->severity), krpc_severity_name(info->severity));
+    strbuf_printf(out, ", %s\n", info->spec);
+    krpc_rule_text(what, sizeof what, rule);
+    put_wrapped(out, what);
+    strbuf_char(out, '\n');
+    put_wrapped(out, info->explanation);
+    if (sample->data == NULL) {
+        return;
+    }
+    strbuf_char(out, '\n');
+    size_t start = out->len;
+    strbuf_printf(out, "Example: %s", sample->what != NULL ? sample->what : "");
+    wrap(out, start, "", WIDTH);
+    put_bytes(out, sample->data, sample->len, &sample->marks, color);
+    put_findings(out, NULL, &sample->marks, sample->data, sample->len, color);
+}
+
+static void put_rule_record(strbuf *out, krpc_rule rule, const shown *sample)
+{
+    char line[RUN_FINDING_TEXT];
+
+    json_record_rule_members(out, rule);
+    if (sample->data != NULL) {
+        strbuf_puts(out, ",\"example\":{");
+        if (sample->what != NULL) {
+            strbuf_puts(out, "\"what\":");
+            strbuf_json(out, sample->what, strlen(sample->what));
+            strbuf_char(out, ',');
+        }
+        strbuf_puts(out, "\"payload\":\"");
+        strbuf_hex(out, sample->data, sample->len);
+        strbuf_puts(out, "\",\"findings\":[");
+        for (size_t i = 0; i < sample->marks.num_findings; i++) {
+            const krpc_finding *finding = &sample->marks.findings[i];
+            krpc_finding_text(line, sizeof line, finding, sample->data, sample->len);
+            strbuf_puts(out, i > 0 ? ",{\"message\":" : "{\"message\":");
+            strbuf_json(out, line, strlen(line));
+            strbuf_printf(out, ",\"offset\":%u,\"length\":%u}", finding->off, finding->len);
+        }
+        strbuf_puts(out, "]}");
+    }
+    strbuf_puts(out, "}\n");
+}
+
+static int explain_rule(const options *with)
+{
+    const char *slug = with->args[0];
+    krpc_rule rule = krpc_rule_find(slug);
+    shown sample = {0};
+
+    if (rule == KRPC_NUM_RULES) {
+        if (g_file_test(slug, G_FILE_TEST_EXISTS)) {
+            say("%s: no rule, but a file: krpcscope explain CAPTURE FRAME explains one of its frames", slug);
+        } else {
+            say("%s: no such rule; krpcscope rules lists them all", slug);
+        }
+        return EXIT_TROUBLE;
+    }
+    output *to = output_new(with->output);
+    if (to == NULL) {
+        return EXIT_TROUBLE;
+    }
+    show_example(&sample, rule);
+    if (with->format == FORMAT_NDJSON) {
+        put_rule_record(output_text(to), rule, &sample);
+    } else {
+        put_rule_text(output_text(to), rule, &sample, with->color);
+    }
+    g_free(sample.marks.findings);
+    return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
+}
+
+/* --- a packet --- */
+
+typedef struct explain {
+    const options *with;
+    run *run;
+    output *output;
+    uint32_t frame;
+    uint64_t num_packets;
+    bool found;
+    marks marks;
+} explain;
+
+static void explain_begin(void *ctx, run *from, const char *name)
+{
+    explain *e = ctx;
+
+    (void)name;
+    e->run = from;
+}
+
+static void explain_message(void *ctx, const run_packet *packet, const krpc_message *message,
+                            const tracker_result *result)
+{
+    explain *e = ctx;
+
+    if (packet->where.frame != e->frame) {
+        return;
+    }
+    if (e->with->format == FORMAT_NDJSON) {
+        json_record_message(output_text(e->output), e->run, packet, message, packet->data, packet->len, result);
+        return;
+    }
+    message_text_line(output_text(e->output), e->run, packet, message, result, e->with->color);
+    message_text_details(output_text(e->output), message, packet->data, e->with->color);
+}
+
+static void explain_findings(void *ctx, const run_packet *packet, const krpc_message *message,
+                             const krpc_finding *findings, size_t num_findings)
+{
+    explain *e = ctx;
+
+    (void)message;
+    if (packet->where.frame == e->frame) {
+        for (size_t i = 0; i < num_findings; i++) {
+            keep_mark(&e->marks, &findings[i]);
+        }
+    }
+}
+
+static const char *const protocol_names[] = {[FRAME_UDP] = "UDP", [FRAME_TCP] = "TCP", [FRAME_ICMP] = "ICMP"};
+
+static void put_packet_text(const explain *e, const run_packet *packet)
+{
+    strbuf *out = output_text(e->output);
+    bool color = e->with->color;
+
+    strbuf_printf(out, "\n%s payload of frame %u, %u byte%s:\n", protocol_names[packet->protocol], e->frame,
+                  packet->len, packet->len == 1 ? "" : "s");
+    put_bytes(out, packet->data, packet->len, &e->marks, color);
+    if (e->marks.num_findings == 0) {
+        strbuf_puts(out, "  no findings\n");
+    }
+    put_findings(out, e->run, &e->marks, packet->data, packet->len, color);
+}
+
+static void put_packet_records(const explain *e, const run_packet *packet)
+{
+    strbuf *out = output_text(e->output);
+
+    strbuf_puts(out, "{\"type\":\"payload\"");
+    json_record_packet_head(out, e->run, &packet->where, packet->has_time);
+    strbuf_printf(out, ",\"proto\":\"%s\",\"payload\":\"", protocol_names[packet->protocol]);
+    strbuf_hex(out, packet->data, packet->len);
+    strbuf_puts(out, "\"}\n");
+    for (size_t i = 0; i < e->marks.num_findings; i++) {
+        json_record_finding(out, e->run, packet, &e->marks.findings[i], packet->data, packet->len);
+    }
+}
+
+static void explain_packet(void *ctx, const run_packet *packet)
+{
+    explain *e = ctx;
+
+    if (packet->where.frame != e->frame) {
+        return;
+    }
+    e->found = true;
+    if (e->with->format == FORMAT_NDJSON) {
+        put_packet_records(e, packet);
+    } else {
+        put_packet_text(e, packet);
+    }
+    run_stop(e->run);
+}
+
+static void explain_end(void *ctx, run *from)
+{
+    explain *e = ctx;
+
+    e->num_packets = run_get_counts(from)->packets;
+}
+
+static int explain_frame(const options *with)
+{
+    options one = *with;
+    explain e = {.with = with};
+    const run_visitor visitor = {.ctx = &e,
+                                 .begin = explain_begin,
+                                 .message = explain_message,
+                                 .findings = explain_findings,
+                                 .packet = explain_packet,
+                                 .end = explain_end};
+    guint64 frame;
+
+    if (!g_ascii_string_to_unsigned(with->args[1], 10, 1, G_MAXUINT32, &frame, NULL)) {
+        say("%s: a frame number is wanted, from 1", with->args[1]);
+        return EXIT_TROUBLE;
+    }
+    e.frame = (uint32_t)frame;
+    e.output = output_new(with->output);
+    if (e.output == NULL) {
+        return EXIT_TROUBLE;
+    }
+    char *args[] = {with->args[0], NULL};
+    one.args = args;
+    one.num_args = 1;
+    one.threads = 1;
+    bool complete = run_captures(&one, &visitor, e.output);
+    if (!e.found && run_interrupted()) {
+        say("interrupted before frame %u", e.frame);
+    } else if (complete && !e.found && e.frame > e.num_packets) {
+        say("%s: there is no frame %u, the last one is %" G_GUINT64_FORMAT, with->args[0], e.frame, e.num_packets);
+    } else if (complete && !e.found) {
+        say("%s: frame %u holds no UDP or TCP data and no ICMP error about them, or is one of several fragments",
+            with->args[0], e.frame);
+    }
+    g_free(e.marks.findings);
+    bool written = output_close(e.output);
+    return complete && e.found && written ? EXIT_NOTHING : EXIT_TROUBLE;
+}
+
+int command_explain(const options *with)
+{
+    return with->num_args == 1 ? explain_rule(with) : explain_frame(with);
+}

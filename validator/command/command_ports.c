@@ -1,0 +1,213 @@
+/* command_ports.c: every port that somebody advertised, with its verdict.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <glib.h>
+
+#include "command/commands.h"
+#include "input/run.h"
+#include "input/selection.h"
+#include "output/color.h"
+#include "output/columns.h"
+#include "output/output.h"
+#include "report/advert_groups.h"
+#include "report/json_record.h"
+#include "report/node_text.h"
+
+typedef struct ports {
+    const options *with;
+    const run *run;
+    output *output;
+    advert_groups *groups;
+    participants *about; /* of --info-hash */
+    const char *name;
+    bool headed;
+} ports;
+
+static void ports_begin(void *ctx, run *from, const char *name)
+{
+    ports *p = ctx;
+
+    p->run = from;
+    p->name = name;
+    p->groups = advert_groups_new();
+    p->about = participants_new(&p->with->selection);
+}
+
+static void ports_message(void *ctx, const run_packet *packet, const krpc_message *message,
+                          const tracker_result *result)
+{
+    ports *p = ctx;
+
+    participants_note(p->about, packet, message, result);
+}
+
+static void ports_advert(void *ctx, const tracker_advert *advert)
+{
+    ports *p = ctx;
+
+    if (!selection_advert(&p->with->selection, advert)) {
+        return;
+    }
+    if (p->with->format == FORMAT_NDJSON) {
+        json_record_advert(output_text(p->output), p->run, advert);
+        output_record(p->output);
+    } else {
+        advert_groups_add(p->groups, advert);
+    }
+}
+
+static const char *verdict_style(const advert_group *entry)
+{
+    switch ((tracker_verdict)entry->verdict) {
+    case TRACKER_VERDICT_MATCH:
+        return COLOR_GREEN;
+    case TRACKER_VERDICT_MISMATCH:
+    case TRACKER_VERDICT_INVALID:
+    case TRACKER_VERDICT_SWAPPED:
+        return COLOR_RED;
+    case TRACKER_VERDICT_CONTRADICTS:
+        return COLOR_YELLOW;
+    default:
+        return NULL;
+    }
+}
+
+static const char *later_style(const advert_group *entry)
+{
+    return entry->later == TRACKER_LATER_DEAD || entry->later == TRACKER_LATER_OTHER_NODE ? COLOR_RED : NULL;
+}
+
+/* The DHT port is what a host is known by; of some only the address is known. */
+static void put_host(strbuf *out, const krpc_endpoint *host)
+{
+    if (host->port != 0) {
+        strbuf_endpoint(out, host);
+    } else {
+        strbuf_addr(out, host);
+    }
+}
+
+static void put_observed(strbuf *out, const advert_group *entry, bool whole)
+{
+    if (entry->observed.port == 0) {
+        strbuf_char(out, '-');
+    } else if (whole && !krpc_endpoint_same_addr(&entry->observed, &entry->host)) {
+        strbuf_endpoint(out, &entry->observed);
+    } else {
+        strbuf_uint(out, entry->observed.port);
+    }
+}
+
+static void put_row(const ports *p, columns *rows, const advert_group *entry)
+{
+    bool verbose = p->with->verbose;
+
+    put_host(columns_cell(rows), &entry->host);
+    if (verbose) {
+        strbuf_puts(columns_cell(rows), client_name(entry->version, entry->version_len));
+    }
+    strbuf_puts(columns_cell(rows), krpc_channel_get((krpc_channel)entry->channel)->name);
+    strbuf *out = columns_cell(rows);
+    if (entry->advertised_port >= 0 || entry->channel != KRPC_CHANNEL_IMPLIED_PORT) {
+        strbuf_int(out, entry->advertised_port);
+    } else {
+        strbuf_char(out, '-');
+    }
+    put_observed(columns_cell(rows), entry, verbose);
+    strbuf_puts(columns_cell(rows), tracker_verdict_name((tracker_verdict)entry->verdict));
+    columns_color(rows, verdict_style(entry));
+    strbuf_puts(columns_cell(rows),
+                entry->later == TRACKER_LATER_UNKNOWN ? "-" : tracker_later_name((tracker_later)entry->later));
+    columns_color(rows, later_style(entry));
+    strbuf_uint(columns_cell(rows), entry->count);
+    out = columns_cell(rows);
+    for (uint32_t i = 0; i < MIN(entry->num_frames, verbose ? ADVERT_GROUP_FRAMES : 2); i++) {
+        if (i > 0) {
+            strbuf_puts(out, ", ");
+        }
+        run_put_frame(out, p->run, entry->frames[i]);
+    }
+}
+
+/* The verdict stands beside who announced the port, and the fault is another's. */
+static void put_swaps(const ports *p)
+{
+    strbuf *out = output_text(p->output);
+    const advert_group *entry;
+    bool headed = false;
+
+    for (unsigned i = 0; (entry = advert_groups_get(p->groups, i)) != NULL; i++) {
+        if (entry->verdict != TRACKER_VERDICT_SWAPPED) {
+            continue;
+        }
+        strbuf_puts(out, headed ? "" : "\nByte-swapped by who was told, not by who said it:\n");
+        headed = true;
+        strbuf_puts(out, "  ");
+        strbuf_endpoint(out, &entry->receiver);
+        strbuf_printf(out, " hands on port %d of ", entry->advertised_port);
+        put_host(out, &entry->host);
+        strbuf_puts(out, " (frame ");
+        run_put_frame(out, p->run, entry->proof_frame);
+        strbuf_puts(out, ")\n");
+    }
+}
+
+static void ports_end(void *ctx, run *from)
+{
+    static const char *const headings[] = {"node",    "channel", ">says",  ">seen at",
+                                           "verdict", "then",    ">times", "frames"};
+    static const char *const long_headings[] = {"node",    "client", "channel", ">says", "seen at",
+                                                "verdict", "then",   ">times",  "frames"};
+    ports *p = ctx;
+    strbuf *out = output_text(p->output);
+
+    (void)from;
+    if (p->with->format == FORMAT_TEXT) {
+        if (p->with->num_args > 1 && p->name != NULL) {
+            strbuf_heading(out, !p->headed, p->name);
+        }
+        p->headed = true;
+        columns *rows = p->with->verbose ? columns_new(long_headings, G_N_ELEMENTS(long_headings))
+                                         : columns_new(headings, G_N_ELEMENTS(headings));
+        unsigned num_entries = advert_groups_sort(p->groups);
+        for (unsigned i = 0; i < num_entries; i++) {
+            put_row(p, rows, advert_groups_get(p->groups, i));
+        }
+        if (num_entries == 0) {
+            strbuf_puts(out, "Nobody advertised a port.\n");
+        }
+        columns_put(out, rows, p->with->color);
+        if (advert_groups_dropped(p->groups) > 0) {
+            strbuf_printf(
+                out, "... and %" G_GUINT64_FORMAT " advertisements that found no room here; ndjson has them all.\n",
+                advert_groups_dropped(p->groups));
+        }
+        put_swaps(p);
+        const node_text_filter only = {participants_has, p->about};
+        node_text_put_all(out, p->run, p->groups, &p->with->selection, &only, UINT32_MAX);
+    }
+    advert_groups_free(p->groups);
+    participants_free(p->about);
+    output_record(p->output);
+}
+
+int command_ports(const options *with)
+{
+    ports p = {.with = with};
+    run_visitor visitor = {.ctx = &p, .begin = ports_begin, .advert = ports_advert, .end = ports_end};
+
+    if (with->selection.has_info_hash) {
+        visitor.message = ports_message;
+    }
+    p.output = output_new(with->output);
+    if (p.output == NULL) {
+        return EXIT_TROUBLE;
+    }
+    bool complete = run_captures(with, &visitor, p.output);
+    if (run_interrupted()) {
+        say("interrupted: the result is that of a part");
+    }
+    bool written = output_close(p.output);
+    return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
+}

@@ -1,0 +1,185 @@
+/* frame.c: the entry of the frame reader, and the IP headers.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "frame/frame.h"
+
+#include <string.h>
+
+#include "frame/frame_layer.h"
+
+#define IPV4_HEADER_LEN 20
+#define IPV6_HEADER_LEN 40
+
+static const uint8_t first_layer[] = {
+    [FRAME_LINK_UNKNOWN] = LAYER_DONE,      [FRAME_LINK_ETHERNET] = LAYER_ETHERNET, [FRAME_LINK_IP] = LAYER_IP,
+    [FRAME_LINK_NULL] = LAYER_NULL,         [FRAME_LINK_SLL] = LAYER_SLL,           [FRAME_LINK_SLL2] = LAYER_SLL2,
+    [FRAME_LINK_PPP] = LAYER_PPP,           [FRAME_LINK_PPPOE] = LAYER_PPPOE,       [FRAME_LINK_80211] = LAYER_80211,
+    [FRAME_LINK_RADIOTAP] = LAYER_RADIOTAP,
+};
+
+/* No byte of a krpc_endpoint that its family does not use may differ from zero. */
+static void addresses_set(frame_datagram *out, const uint8_t *src, const uint8_t *dst, uint8_t addr_len)
+{
+    out->src = (krpc_endpoint){.addr_len = addr_len};
+    out->dst = (krpc_endpoint){.addr_len = addr_len};
+    if (addr_len == 4) {
+        memcpy(out->src.addr, src, 4);
+        memcpy(out->dst.addr, dst, 4);
+    } else {
+        memcpy(out->src.addr, src, 16);
+        memcpy(out->dst.addr, dst, 16);
+    }
+}
+
+static frame_layer step_ipv4(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, IPV4_HEADER_LEN)) {
+        return cursor_short(c, IPV4_HEADER_LEN);
+    }
+    uint32_t header_len = (uint32_t)(p[0] & 0x0f) * 4;
+    uint32_t total_len = frame_get16(p + 2);
+    if (p[0] >> 4 != 4 || header_len < IPV4_HEADER_LEN) {
+        return cursor_done(c, FRAME_MALFORMED);
+    }
+    /* Segmentation offload leaves the total length at 0: then everything belongs to the datagram. */
+    if (total_len != 0) {
+        if (total_len < header_len) {
+            return cursor_done(c, FRAME_MALFORMED);
+        }
+        cursor_limit(c, total_len);
+    }
+    if (!cursor_has(c, header_len)) {
+        return cursor_short(c, header_len);
+    }
+
+    addresses_set(c->out, p + 12, p + 16, 4);
+    c->out->num_outer++;
+    c->off += header_len;
+    c->type = p[9];
+    uint16_t fragment = frame_get16(p + 6);
+    if ((fragment & 0x3fff) == 0) {
+        return LAYER_PROTOCOL;
+    }
+    c->out->fragment = (frame_fragment){
+        .src = c->out->src,
+        .dst = c->out->dst,
+        .id = frame_get16(p + 4),
+        .data_off = c->off,
+        .data_len = c->end - c->off,
+        .data_wire_len = c->wire_end - c->off,
+        .offset = (uint32_t)(fragment & 0x1fff) * 8,
+        .protocol = p[9],
+        .more = (fragment & 0x2000) != 0,
+    };
+    return cursor_done(c, FRAME_FRAGMENT);
+}
+
+static frame_layer step_ipv6(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, IPV6_HEADER_LEN)) {
+        return cursor_short(c, IPV6_HEADER_LEN);
+    }
+    if (p[0] >> 4 != 6) {
+        return cursor_done(c, FRAME_MALFORMED);
+    }
+    addresses_set(c->out, p + 8, p + 24, 16);
+    c->out->num_outer++;
+    c->off += IPV6_HEADER_LEN;
+    c->type = p[6];
+    /* 0 is a jumbogram, or segmentation offload: either way up to the end of the frame. */
+    uint32_t payload_len = frame_get16(p + 4);
+    if (payload_len != 0) {
+        cursor_limit(c, payload_len);
+    }
+    return LAYER_PROTOCOL;
+}
+
+static frame_layer step_ip(frame_cursor *c)
+{
+    if (!cursor_has(c, 1)) {
+        return cursor_short(c, 1);
+    }
+    switch (*cursor_at(c) >> 4) {
+    case 4:
+        return LAYER_IPV4;
+    case 6:
+        return LAYER_IPV6;
+    default:
+        return cursor_done(c, FRAME_OTHER);
+    }
+}
+
+/* Nearly every frame is IP right behind an Ethernet header: that one costs no detour through the link layers. */
+static frame_layer ethernet_shortcut(frame_cursor *c)
+{
+    if (!cursor_has(c, 14)) {
+        return LAYER_ETHERNET;
+    }
+    c->type = frame_get16(c->data + 12);
+    c->off = 14;
+    if (c->type == 0x0800) {
+        return step_ipv4(c);
+    }
+    return c->type == 0x86dd ? step_ipv6(c) : LAYER_ETHERTYPE;
+}
+
+frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *data, uint32_t caplen, uint32_t wirelen)
+{
+    frame_cursor c = {
+        .data = data,
+        .end = caplen,
+        .wire_end = wirelen > caplen ? wirelen : caplen,
+        .status = FRAME_UNSUPPORTED,
+        .out = out,
+    };
+    frame_layer layer = (frame_layer)first_layer[link];
+
+    out->data = data;
+    out->num_outer = 0;
+    if (layer == LAYER_ETHERNET) {
+        layer = ethernet_shortcut(&c);
+    }
+    for (unsigned num_layers = 0; layer != LAYER_DONE; num_layers++) {
+        if (num_layers == FRAME_MAX_LAYERS) {
+            return FRAME_UNSUPPORTED;
+        }
+        switch (layer) {
+        case LAYER_IP:
+            layer = step_ip(&c);
+            break;
+        case LAYER_IPV4:
+            layer = step_ipv4(&c);
+            break;
+        case LAYER_IPV6:
+            layer = step_ipv6(&c);
+            break;
+        case LAYER_PROTOCOL:
+            layer = frame_protocol_step(&c);
+            break;
+        default:
+            layer = frame_link_step(layer, &c);
+            break;
+        }
+    }
+    /* Counted one a header so far; the innermost one is not around itself. */
+    if (out->num_outer > 0) {
+        out->num_outer--;
+    }
+    return c.status;
+}
+
+bool frame_is_port_unreachable(const frame_datagram *datagram)
+{
+    if (datagram->protocol != FRAME_ICMP) {
+        return false;
+    }
+    if (datagram->src.addr_len == 4) {
+        return datagram->icmp_type == 3 && datagram->icmp_code == 3;
+    }
+    return datagram->icmp_type == 1 && datagram->icmp_code == 4;
+}

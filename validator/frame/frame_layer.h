@@ -1,0 +1,89 @@
+/* frame_layer.h: what the files of the frame reader share. Each header is read by one step, which moves the cursor
+ * behind it and names the layer that follows.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_FRAME_LAYER_H
+#define VALIDATOR_FRAME_LAYER_H
+
+#include "frame/frame.h"
+
+typedef enum frame_layer {
+    LAYER_DONE, /* cursor.status holds the result */
+    LAYER_ETHERNET,
+    LAYER_ETHERTYPE, /* cursor.type is an Ethertype */
+    LAYER_LLC,
+    LAYER_NULL,
+    LAYER_SLL,
+    LAYER_SLL2,
+    LAYER_PPP,
+    LAYER_PPPOE,
+    LAYER_MPLS,
+    LAYER_80211,
+    LAYER_RADIOTAP,
+    LAYER_IP,
+    LAYER_IPV4,
+    LAYER_IPV6,
+    LAYER_PROTOCOL /* cursor.type is an IP protocol number */
+} frame_layer;
+
+/* The layer under the cursor lies in data[off, end); on the wire it reached to wire_end. off <= end <= wire_end. */
+typedef struct frame_cursor {
+    const uint8_t *data;
+    uint32_t off;
+    uint32_t end;
+    uint32_t wire_end;
+    uint16_t type;
+    frame_status status;
+    frame_datagram *out;
+} frame_cursor;
+
+static inline uint16_t frame_get16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t frame_get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline bool cursor_has(const frame_cursor *c, uint32_t len)
+{
+    return len <= c->end - c->off;
+}
+
+static inline const uint8_t *cursor_at(const frame_cursor *c)
+{
+    return c->data + c->off;
+}
+
+static inline frame_layer cursor_done(frame_cursor *c, frame_status status)
+{
+    c->status = status;
+    return LAYER_DONE;
+}
+
+/* A header of len bytes is not there: the capture cut it, or the frame never had it. */
+static inline frame_layer cursor_short(frame_cursor *c, uint32_t len)
+{
+    return cursor_done(c, len <= c->wire_end - c->off ? FRAME_CUT : FRAME_MALFORMED);
+}
+
+/* What follows the cursor is len bytes long: the rest is padding or a checksum. */
+static inline void cursor_limit(frame_cursor *c, uint32_t len)
+{
+    if (len < c->wire_end - c->off) {
+        c->wire_end = c->off + len;
+    }
+    if (c->end > c->wire_end) {
+        c->end = c->wire_end;
+    }
+}
+
+/* frame_link_step reads one header of a link layer (frame_link.c); frame_protocol_step what an IP header announced:
+ * transport, tunnel or IPv6 extension header (frame_transport.c). */
+frame_layer frame_link_step(frame_layer layer, frame_cursor *c);
+frame_layer frame_protocol_step(frame_cursor *c);
+
+#endif

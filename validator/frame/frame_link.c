@@ -1,0 +1,304 @@
+/* frame_link.c: link layers, down to the Ethertype or the IP header.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "frame/frame_layer.h"
+
+enum {
+    ETHERTYPE_MIN = 0x0600, /* below it is a length (IEEE 802.3) */
+    ETHERTYPE_IPV4 = 0x0800,
+    ETHERTYPE_TEB = 0x6558, /* Ethernet inside of something else */
+    ETHERTYPE_8021Q = 0x8100,
+    ETHERTYPE_IPV6 = 0x86dd,
+    ETHERTYPE_PPP = 0x880b,
+    ETHERTYPE_MPLS = 0x8847,
+    ETHERTYPE_MPLS_MULTICAST = 0x8848,
+    ETHERTYPE_PPPOE = 0x8864,
+    ETHERTYPE_8021AD = 0x88a8,
+    ETHERTYPE_QINQ_OLD = 0x9100
+};
+
+static frame_layer step_ethernet(frame_cursor *c)
+{
+    if (!cursor_has(c, 14)) {
+        return cursor_short(c, 14);
+    }
+    c->type = frame_get16(cursor_at(c) + 12);
+    c->off += 14;
+    return LAYER_ETHERTYPE;
+}
+
+static frame_layer step_vlan(frame_cursor *c)
+{
+    if (!cursor_has(c, 4)) {
+        return cursor_short(c, 4);
+    }
+    c->type = frame_get16(cursor_at(c) + 2);
+    c->off += 4;
+    return LAYER_ETHERTYPE;
+}
+
+static frame_layer step_ethertype(frame_cursor *c)
+{
+    switch (c->type) {
+    case ETHERTYPE_IPV4:
+        return LAYER_IPV4;
+    case ETHERTYPE_IPV6:
+        return LAYER_IPV6;
+    case ETHERTYPE_8021Q:
+    case ETHERTYPE_8021AD:
+    case ETHERTYPE_QINQ_OLD:
+        return step_vlan(c);
+    case ETHERTYPE_MPLS:
+    case ETHERTYPE_MPLS_MULTICAST:
+        return LAYER_MPLS;
+    case ETHERTYPE_PPPOE:
+        return LAYER_PPPOE;
+    case ETHERTYPE_PPP:
+        return LAYER_PPP;
+    case ETHERTYPE_TEB:
+        return LAYER_ETHERNET;
+    default:
+        if (c->type >= ETHERTYPE_MIN) {
+            return cursor_done(c, FRAME_OTHER);
+        }
+        cursor_limit(c, c->type);
+        return LAYER_LLC;
+    }
+}
+
+/* LLC with a SNAP header; the two OUIs are those whose types are Ethertypes (RFC 1042, bridge tunnel). */
+static frame_layer step_llc(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, 3)) {
+        return cursor_short(c, 3);
+    }
+    if (p[0] == 0x06 && p[1] == 0x06 && p[2] == 0x03) {
+        c->off += 3;
+        return LAYER_IPV4;
+    }
+    if (p[0] != 0xaa || p[1] != 0xaa || p[2] != 0x03) {
+        return cursor_done(c, FRAME_OTHER);
+    }
+    if (!cursor_has(c, 8)) {
+        return cursor_short(c, 8);
+    }
+    uint32_t oui = frame_get32(p + 2) & 0xffffff;
+    c->type = frame_get16(p + 6);
+    c->off += 8;
+    if ((oui != 0 && oui != 0x0000f8) || c->type < ETHERTYPE_MIN) {
+        return cursor_done(c, FRAME_OTHER);
+    }
+    return LAYER_ETHERTYPE;
+}
+
+static frame_layer step_mpls(frame_cursor *c)
+{
+    if (!cursor_has(c, 4)) {
+        return cursor_short(c, 4);
+    }
+    bool bottom = (cursor_at(c)[2] & 1) != 0;
+    c->off += 4;
+    return bottom ? LAYER_IP : LAYER_MPLS;
+}
+
+/* The address family has the byte order of the machine that captured, or network order (OpenBSD). AF_INET is 2
+ * everywhere; AF_INET6 differs from system to system. */
+static frame_layer step_null(frame_cursor *c)
+{
+    if (!cursor_has(c, 4)) {
+        return cursor_short(c, 4);
+    }
+    uint32_t family = frame_get32(cursor_at(c));
+    if ((family & 0xffff0000) != 0) {
+        family = family >> 24 | (family >> 8 & 0xff00) | (family << 8 & 0xff0000) | family << 24;
+    }
+    c->off += 4;
+    switch (family) {
+    case 2:
+        return LAYER_IPV4;
+    case 10: /* Linux */
+    case 23: /* Windows */
+    case 24: /* NetBSD, OpenBSD */
+    case 26: /* illumos */
+    case 28: /* FreeBSD */
+    case 30: /* macOS */
+        return LAYER_IPV6;
+    default:
+        return cursor_done(c, FRAME_OTHER);
+    }
+}
+
+/* After the addresses the two versions of Linux's cooked header hold the same: an Ethertype, or a number of Linux's. */
+static frame_layer step_cooked(frame_cursor *c, uint32_t header_len, uint32_t type_off, uint32_t arphrd_off)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, header_len)) {
+        return cursor_short(c, header_len);
+    }
+    c->type = frame_get16(p + type_off);
+    c->off += header_len;
+    if (frame_get16(p + arphrd_off) == 824) { /* ARPHRD_NETLINK: the type is a netlink family */
+        return cursor_done(c, FRAME_OTHER);
+    }
+    if (c->type == 0x0004) { /* LINUX_SLL_P_802_2 */
+        return LAYER_LLC;
+    }
+    return c->type < ETHERTYPE_MIN ? cursor_done(c, FRAME_OTHER) : LAYER_ETHERTYPE;
+}
+
+static frame_layer step_pppoe(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, 6)) {
+        return cursor_short(c, 6);
+    }
+    if (p[0] != 0x11 || p[1] != 0) {
+        return cursor_done(c, FRAME_OTHER);
+    }
+    c->off += 6;
+    cursor_limit(c, frame_get16(p + 4));
+    return LAYER_PPP;
+}
+
+/* PPP (RFC 1661) with or without address and control bytes, its protocol in one byte or two; or Cisco HDLC, which has
+ * other address bytes and then an Ethertype. */
+static frame_layer step_ppp(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, 4)) {
+        return cursor_short(c, 4);
+    }
+    if (p[0] == 0x0f || p[0] == 0x8f) {
+        c->type = frame_get16(p + 2);
+        c->off += 4;
+        return c->type < ETHERTYPE_MIN ? cursor_done(c, FRAME_OTHER) : LAYER_ETHERTYPE;
+    }
+    if (p[0] == 0xff && p[1] == 0x03) {
+        c->off += 2;
+        p += 2;
+    }
+    bool compressed = (p[0] & 1) != 0;
+    c->type = compressed ? p[0] : frame_get16(p);
+    c->off += compressed ? 1 : 2;
+    switch (c->type) {
+    case 0x0021:
+        return LAYER_IPV4;
+    case 0x0057:
+        return LAYER_IPV6;
+    case 0x0281:
+        return LAYER_MPLS;
+    default:
+        return cursor_done(c, FRAME_OTHER);
+    }
+}
+
+/* Data frames alone; the pieces of a fragmented one are left aside, as is what is encrypted. */
+static frame_layer step_80211(frame_cursor *c, bool padded)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, 24)) {
+        return cursor_short(c, 24);
+    }
+    bool is_data = (p[0] & 0x0f) == 0x08;
+    bool has_body = (p[0] & 0x40) == 0;
+    bool is_qos = (p[0] & 0x80) != 0;
+    bool is_fragment = (p[1] & 0x04) != 0 || (p[22] & 0x0f) != 0;
+    if (!is_data || !has_body || is_fragment) {
+        return cursor_done(c, FRAME_OTHER);
+    }
+    if ((p[1] & 0x40) != 0) {
+        return cursor_done(c, FRAME_UNSUPPORTED);
+    }
+
+    uint32_t header_len = (p[1] & 0x03) == 0x03 ? 30 : 24; /* to and from a distribution system: a fourth address */
+    uint32_t qos_off = header_len;
+    if (is_qos) {
+        header_len += (p[1] & 0x80) != 0 ? 6 : 2; /* QoS control, and HT control where the order bit is set */
+    }
+    if (padded) {
+        header_len = (header_len + 3) & ~UINT32_C(3);
+    }
+    if (!cursor_has(c, header_len)) {
+        return cursor_short(c, header_len);
+    }
+    if (is_qos && (p[qos_off] & 0x80) != 0) {
+        return cursor_done(c, FRAME_UNSUPPORTED);
+    }
+    c->off += header_len;
+    return LAYER_LLC;
+}
+
+/* Radiotap: little-endian; the flags, which tell about padding and a checksum at the end, follow the time stamp. */
+static frame_layer step_radiotap(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+    uint32_t fields_off = 8;
+    uint8_t flags = 0;
+
+    if (!cursor_has(c, 8)) {
+        return cursor_short(c, 8);
+    }
+    uint32_t header_len = (uint32_t)(p[3] << 8 | p[2]);
+    if (p[0] != 0 || header_len < 8) {
+        return cursor_done(c, FRAME_MALFORMED);
+    }
+    if (!cursor_has(c, header_len)) {
+        return cursor_short(c, header_len);
+    }
+    for (uint32_t word = 4; (p[word + 3] & 0x80) != 0; word += 4, fields_off += 4) {
+        if (header_len - fields_off < 4) {
+            return cursor_done(c, FRAME_MALFORMED);
+        }
+    }
+    if ((p[4] & 0x01) != 0) { /* TSFT: 8 bytes, aligned to 8 */
+        fields_off = ((fields_off + 7) & ~UINT32_C(7)) + 8;
+    }
+    if ((p[4] & 0x02) != 0) {
+        if (fields_off >= header_len) {
+            return cursor_done(c, FRAME_MALFORMED);
+        }
+        flags = p[fields_off];
+    }
+    c->off += header_len;
+    if ((flags & 0x10) != 0 && c->wire_end - c->off >= 4) {
+        cursor_limit(c, c->wire_end - c->off - 4);
+    }
+    return step_80211(c, (flags & 0x20) != 0);
+}
+
+frame_layer frame_link_step(frame_layer layer, frame_cursor *c)
+{
+    switch (layer) {
+    case LAYER_ETHERNET:
+        return step_ethernet(c);
+    case LAYER_ETHERTYPE:
+        return step_ethertype(c);
+    case LAYER_LLC:
+        return step_llc(c);
+    case LAYER_NULL:
+        return step_null(c);
+    case LAYER_SLL:
+        return step_cooked(c, 16, 14, 2);
+    case LAYER_SLL2:
+        return step_cooked(c, 20, 0, 8);
+    case LAYER_PPP:
+        return step_ppp(c);
+    case LAYER_PPPOE:
+        return step_pppoe(c);
+    case LAYER_MPLS:
+        return step_mpls(c);
+    case LAYER_80211:
+        return step_80211(c, false);
+    case LAYER_RADIOTAP:
+        return step_radiotap(c);
+    default:
+        return cursor_done(c, FRAME_UNSUPPORTED);
+    }
+}

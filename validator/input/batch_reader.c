@@ -1,0 +1,216 @@
+/* batch_reader.c: see batch_reader.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "input/batch_reader.h"
+
+#include <glib.h>
+
+#include "frame/frame_fragment.h"
+#include "input/capture_filter.h"
+#include "input/capture_list.h"
+
+#define LIVE_US            100 /* a packet in so long or longer: to ask each time whether there is more costs nothing then */
+#define MAX_FRAGMENTED     256
+#define MAX_FRAGMENT_BYTES (4u << 20)
+
+struct batch_reader {
+    capture_list *captures;
+    capture_filter *filter;
+    frame_fragments *fragments;
+    unsigned num_files;
+    bool merged;
+    bool keep_frames;
+    bool wants_progress;
+    bool between_files; /* the next batch begins a file */
+    bool live;          /* packets come slowly: they are not kept waiting for a whole batch */
+    gint stop;
+};
+
+batch_reader *batch_reader_new(const options *with, bool keep_frames, bool wants_progress)
+{
+    batch_reader *r = g_new0(batch_reader, 1);
+
+    r->num_files = with->num_args;
+    r->merged = with->merge && with->num_args > 1;
+    r->keep_frames = keep_frames;
+    r->wants_progress = wants_progress;
+    r->between_files = true;
+    r->live = true;
+    r->captures = capture_list_new(with->args, with->num_args, r->merged);
+    if (with->filter != NULL) {
+        r->filter = capture_filter_new(with->filter, NULL);
+    }
+    return r;
+}
+
+void batch_reader_free(batch_reader *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    capture_filter_free(r->filter);
+    frame_fragments_free(r->fragments);
+    capture_list_free(r->captures);
+    g_free(r);
+}
+
+void batch_reader_stop(batch_reader *r)
+{
+    g_atomic_int_set(&r->stop, 1);
+}
+
+bool batch_reader_is_stopped(const batch_reader *r)
+{
+    return g_atomic_int_get(&r->stop) != 0;
+}
+
+const char *batch_reader_file_name(const batch_reader *r, unsigned file)
+{
+    return capture_list_name(r->captures, file);
+}
+
+unsigned batch_reader_num_failed(const batch_reader *r)
+{
+    return capture_list_num_failed(r->captures);
+}
+
+static void count_status(run_counts *counts, frame_status status, frame_protocol protocol)
+{
+    switch (status) {
+    case FRAME_DATAGRAM:
+        counts->udp += protocol == FRAME_UDP;
+        counts->tcp += protocol == FRAME_TCP;
+        counts->icmp += protocol == FRAME_ICMP;
+        break;
+    case FRAME_FRAGMENT:
+        counts->fragments++;
+        break;
+    case FRAME_OTHER:
+        counts->other++;
+        break;
+    case FRAME_UNSUPPORTED:
+        counts->unsupported++;
+        break;
+    case FRAME_CUT:
+        counts->cut++;
+        break;
+    case FRAME_MALFORMED:
+        counts->malformed++;
+        break;
+    }
+}
+
+static void fill_item(const batch_reader *r, batch_item *item, const capture_packet *packet,
+                      const frame_datagram *datagram, unsigned file)
+{
+    run_packet *out = &item->packet;
+
+    /* Several files in one tracker: a number that holds both, and needs no memory to be taken apart (run_frame). */
+    out->where.frame = r->merged ? packet->frame * r->num_files + file : packet->frame;
+    out->where.time_ns = packet->time_ns;
+    out->where.src = datagram->src;
+    out->where.dst = datagram->dst;
+    out->wire_len = datagram->payload_wire_len;
+    out->raw_wire_len = packet->wirelen;
+    out->tcp_seq = datagram->tcp_seq;
+    out->tcp_ack = datagram->tcp_ack;
+    out->tcp_flags = datagram->tcp_flags;
+    out->protocol = (uint8_t)datagram->protocol;
+    out->link = (uint8_t)packet->link;
+    out->has_time = packet->has_time;
+    item->has_quote = false;
+    if (datagram->protocol == FRAME_ICMP && datagram->has_quote) {
+        item->has_quote = true;
+        item->quote_src = datagram->quote.src;
+        item->quote_dst = datagram->quote.dst;
+        item->is_port_unreachable = frame_is_port_unreachable(datagram);
+    }
+}
+
+/* Where the interesting bytes of a datagram are. False: the tracker can do nothing with it. */
+static bool interesting(const frame_datagram *datagram, uint32_t *off, uint32_t *len)
+{
+    *off = datagram->payload_off;
+    *len = datagram->payload_len;
+    switch (datagram->protocol) {
+    case FRAME_UDP:
+        return true;
+    case FRAME_TCP:
+        return datagram->payload_wire_len > 0 ||
+               (datagram->tcp_flags & (FRAME_TCP_SYN | FRAME_TCP_FIN | FRAME_TCP_RST)) != 0;
+    case FRAME_ICMP:
+        *off = datagram->quote.payload_off;
+        *len = datagram->quote.payload_len;
+        return datagram->has_quote && datagram->quote.protocol == FRAME_UDP;
+    default:
+        return false;
+    }
+}
+
+static void read_packet(batch_reader *r, batch *b, const capture_packet *packet, unsigned file)
+{
+    frame_datagram datagram;
+    run_counts *counts = &b->counts;
+    uint32_t off, len;
+
+    counts->packets++;
+    if (packet->has_time) {
+        if (counts->first_ns == 0) {
+            counts->first_ns = packet->time_ns;
+        }
+        counts->last_ns = packet->time_ns;
+    }
+    if (r->filter != NULL && !capture_filter_match(r->filter, packet)) {
+        counts->filtered++;
+        return;
+    }
+    frame_status status = frame_fragments_parse(r->fragments, &datagram, packet->link, packet->data, packet->caplen,
+                                                packet->wirelen, packet->time_ns);
+    count_status(counts, status, status == FRAME_DATAGRAM ? datagram.protocol : FRAME_PROTOCOL_OTHER);
+    if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len)) {
+        return;
+    }
+    batch_item *item = batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0);
+    fill_item(r, item, packet, &datagram, file);
+    bool as_in_file = packet->data_offset >= 0 && datagram.data == packet->data;
+    item->packet.byte_offset = as_in_file ? packet->data_offset + off : -1;
+}
+
+bool batch_reader_fill(batch_reader *r, batch *b)
+{
+    capture_packet packet;
+    unsigned file;
+
+    batch_reset(b);
+    if (r->between_files) {
+        if (!capture_list_advance(r->captures)) {
+            return false;
+        }
+        r->between_files = false;
+        frame_fragments_free(r->fragments);
+        r->fragments = frame_fragments_new(MAX_FRAGMENTED, MAX_FRAGMENT_BYTES);
+    }
+    b->file = capture_list_current(r->captures);
+    int64_t began_us = g_get_monotonic_time();
+    /* Noise that is not kept must not keep the reader here for ever. */
+    while (!batch_is_full(b) && b->counts.packets < 4 * b->cap && !b->is_live) {
+        if (run_interrupted() || g_atomic_int_get(&r->stop) || !capture_list_next(r->captures, &packet, &file)) {
+            b->ends_file = true;
+            r->between_files = true;
+            break;
+        }
+        read_packet(r, b, &packet, file);
+        b->is_live = r->live && capture_list_would_wait(r->captures);
+    }
+    r->live = b->is_live || g_get_monotonic_time() - began_us > (int64_t)b->counts.packets * LIVE_US;
+    if (r->wants_progress) {
+        b->progress = capture_list_progress(r->captures);
+    }
+    if (b->ends_file) {
+        frame_fragments_finish(r->fragments);
+        const frame_fragment_stats *stats = frame_fragments_stats(r->fragments);
+        b->counts.fragments_lost = stats->overlapping + stats->expired + stats->evicted + stats->cut + stats->malformed;
+    }
+    return true;
+}

@@ -1,0 +1,142 @@
+/* pipeline.c: see pipeline.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "input/pipeline.h"
+
+#include <glib.h>
+
+#define BATCH      256 /* each step keeps its code in the cache for so long */
+#define CRATE      2   /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
+#define NUM_CRATES 4
+#define TRIES      500 /* of a microsecond or less */
+
+typedef struct pipeline_slot {
+    batch *batches[CRATE];
+    unsigned num; /* of them that are full */
+    bool is_last;
+} pipeline_slot;
+
+typedef struct pipeline {
+    const pipeline_stages *ends;
+    GAsyncQueue *empty;
+    GAsyncQueue *full;
+} pipeline;
+
+static void run_alone(const pipeline_stages *ends)
+{
+    batch *b = batch_new(BATCH);
+
+    while (ends->fill(ends->ctx, b) && ends->judge(ends->ctx, b))
+        ;
+    batch_free(b);
+}
+
+static pipeline_slot *crate_new(void)
+{
+    pipeline_slot *c = g_new0(pipeline_slot, 1);
+
+    for (unsigned i = 0; i < CRATE; i++) {
+        c->batches[i] = batch_new(BATCH);
+        c->batches[i]->is_foreign = true;
+    }
+    return c;
+}
+
+static void crate_free(pipeline_slot *c)
+{
+    for (unsigned i = 0; i < CRATE; i++) {
+        batch_free(c->batches[i]);
+    }
+    g_free(c);
+}
+
+/* Nobody is kept waiting for a packet that has come. */
+static void fill_crate(const pipeline_stages *ends, pipeline_slot *c)
+{
+    bool is_live = false;
+
+    for (c->num = 0; c->num < CRATE && !c->is_last && !is_live;) {
+        batch *b = c->batches[c->num];
+        c->is_last = !ends->fill(ends->ctx, b);
+        if (!c->is_last) {
+            is_live = b->is_live;
+            c->num++;
+        }
+    }
+}
+
+/* To look a few hundred times costs this thread's time alone; to be woken up costs the other one's. */
+static pipeline_slot *wait_for(GAsyncQueue *queue)
+{
+    pipeline_slot *c = g_async_queue_try_pop(queue);
+
+    for (int i = 0; c == NULL && i < TRIES; i++) {
+        g_thread_yield();
+        c = g_async_queue_try_pop(queue);
+    }
+    return c != NULL ? c : g_async_queue_pop(queue);
+}
+
+static gpointer batch_reader_main(gpointer data)
+{
+    pipeline *r = data;
+    bool is_last;
+
+    do {
+        pipeline_slot *c = wait_for(r->empty);
+        fill_crate(r->ends, c);
+        is_last = c->is_last;
+        g_async_queue_push(r->full, c);
+    } while (!is_last);
+    return NULL;
+}
+
+static void judge_all(pipeline *r)
+{
+    const pipeline_stages *ends = r->ends;
+    bool going = true;
+    bool is_last;
+
+    do {
+        pipeline_slot *c = wait_for(r->full);
+        for (unsigned i = 0; i < c->num; i++) {
+            if (going) {
+                going = ends->judge(ends->ctx, c->batches[i]);
+                if (!going) {
+                    ends->stop(ends->ctx);
+                }
+            } else {
+                ends->discard(ends->ctx, c->batches[i]);
+            }
+        }
+        is_last = c->is_last;
+        g_async_queue_push(r->empty, c);
+    } while (!is_last);
+}
+
+static void run_two(const pipeline_stages *ends)
+{
+    pipeline r = {ends, g_async_queue_new(), g_async_queue_new()};
+
+    for (unsigned i = 0; i < NUM_CRATES; i++) {
+        g_async_queue_push(r.empty, crate_new());
+    }
+    GThread *reader = g_thread_new("reader", batch_reader_main, &r);
+    judge_all(&r);
+    g_thread_join(reader);
+    for (pipeline_slot *c; (c = g_async_queue_try_pop(r.empty)) != NULL;) {
+        crate_free(c);
+    }
+    g_async_queue_unref(r.empty);
+    g_async_queue_unref(r.full);
+}
+
+void pipeline_run(const pipeline_stages *ends, bool two_threads)
+{
+    if (two_threads) {
+        run_two(ends);
+    } else {
+        run_alone(ends);
+    }
+}

@@ -1,0 +1,486 @@
+/* run.c: see run.h.
+ *
+ * Reading, frames and decoding belong to the reader; the tracker and the visitor to the judge. pipeline.c lets them take
+ * turns, or work in two threads.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "input/run.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "input/anonymize.h"
+#include "input/batch.h"
+#include "input/batch_reader.h"
+#include "input/pipeline.h"
+#include "output/progress.h"
+
+#define FETCH        64 /* so many packets ahead their records are fetched, in two steps of FETCH_AFTER packets */
+#define FETCH_AFTER  6
+#define MAX_FINDINGS 64 /* kept for one packet before they grow */
+
+struct run {
+    const options *options;
+    const run_visitor *visitor;
+    output *output;
+    batch_reader *reader;
+    anonymizer *anonymizer;
+    tracker *tracker;
+    unsigned num_files;
+    unsigned file;         /* the one that is judged */
+    tracker *next_tracker; /* of the file that is read */
+    bool merged;
+    bool stopped; /* by the visitor */
+    run_counts counts;
+    /* the packet that is judged */
+    krpc_finding *findings;
+    size_t num_findings;
+    size_t cap_findings;
+    krpc_message anonymous_message;
+    strbuf anonymous_bytes;
+    uint64_t num_packets; /* of all files */
+    bool shows_progress;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+bool run_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+void run_stop(run *from)
+{
+    from->stopped = true;
+}
+
+/* A second one ends the program at once. */
+static void watch_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+const run_counts *run_get_counts(const run *from)
+{
+    return &from->counts;
+}
+
+tracker *run_get_tracker(const run *from)
+{
+    return from->tracker;
+}
+
+unsigned run_num_files(const run *from)
+{
+    return from->num_files;
+}
+
+const char *run_file_name(const run *from, unsigned file)
+{
+    return batch_reader_file_name(from->reader, file);
+}
+
+uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
+{
+    unsigned file = from->merged ? frame % from->num_files : from->file;
+
+    if (file_out != NULL) {
+        *file_out = file;
+    }
+    return from->merged ? frame / from->num_files : frame;
+}
+
+void run_put_frame(strbuf *out, const run *from, uint32_t frame)
+{
+    unsigned file;
+    uint32_t own = run_frame(from, frame, &file);
+
+    if (from->merged) {
+        /* compare knows its two files by their sides. */
+        const char *name = run_file_name(from, file);
+        const char *slash = strrchr(name, '/');
+        if (from->options->inside != NULL) {
+            name = file == 0 ? "inside" : "outside";
+        } else if (slash != NULL) {
+            name = slash + 1;
+        }
+        strbuf_printable(out, name, strlen(name));
+        strbuf_char(out, ':');
+    }
+    strbuf_uint(out, own);
+}
+
+/* A rule's line names at most one frame; of several captures that is NAME:FRAME. */
+#define FRAME "frame "
+size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding, const uint8_t *data,
+                        uint32_t len)
+{
+    const char *named = strstr(krpc_rule_get(finding->rule)->text, FRAME "{");
+    krpc_finding own = *finding;
+    char line[RUN_FINDING_TEXT];
+    strbuf merged = {0};
+
+    if (from == NULL || !from->merged || named == NULL) {
+        return krpc_finding_text(out, cap, finding, data, len);
+    }
+    int64_t *number = named[strlen(FRAME "{")] == 'a' ? &own.a : &own.b;
+    uint32_t frame = (uint32_t)*number;
+    *number = run_frame(from, frame, NULL);
+    krpc_finding_text(line, sizeof line, &own, data, len);
+    char *at = strstr(line, FRAME) + strlen(FRAME);
+    strbuf_put(&merged, line, (size_t)(at - line));
+    run_put_frame(&merged, from, frame);
+    strbuf_puts(&merged, at + strspn(at, "0123456789"));
+    strbuf_char(&merged, '\0');
+    size_t all = g_strlcpy(out, merged.data, cap);
+    strbuf_free(&merged);
+    return all;
+}
+
+bool run_node_get(const run *from, uint32_t index, tracker_node *out)
+{
+    if (!tracker_node_get(from->tracker, index, out)) {
+        return false;
+    }
+    if (from->anonymizer != NULL) {
+        anonymize_node(from->anonymizer, out);
+    }
+    return true;
+}
+
+/* --- judging --- */
+
+static void keep_finding(void *ctx, const krpc_finding *finding)
+{
+    run *r = ctx;
+
+    if (r->num_findings == r->cap_findings) {
+        r->cap_findings = r->cap_findings == 0 ? MAX_FINDINGS : r->cap_findings * 2;
+        r->findings = g_renew(krpc_finding, r->findings, r->cap_findings);
+    }
+    r->findings[r->num_findings++] = *finding;
+}
+
+static void give_advert(void *ctx, const tracker_advert *advert)
+{
+    run *r = ctx;
+
+    if (r->anonymizer == NULL) {
+        r->visitor->advert(r->visitor->ctx, advert);
+    } else {
+        tracker_advert anonymous = *advert;
+        anonymize_advert(r->anonymizer, &anonymous);
+        r->visitor->advert(r->visitor->ctx, &anonymous);
+    }
+}
+
+static tracker *make_tracker(run *r)
+{
+    const options *with = r->options;
+    tracker_options bounds = {
+        .max_nodes = with->max_nodes, .ctx = r, .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
+
+    if (r->visitor->advert != NULL) {
+        bounds.advert_done = give_advert; /* nobody else wants the verdicts worked out */
+    }
+    return tracker_new(&bounds);
+}
+
+static void begin_tracker(run *r, const batch *b)
+{
+    r->counts = (run_counts){0};
+    r->tracker = b->tracker;
+    if (r->visitor->begin != NULL) {
+        r->visitor->begin(r->visitor->ctx, r, r->merged ? NULL : batch_reader_file_name(r->reader, b->file));
+    }
+}
+
+static void end_tracker(run *r)
+{
+    tracker_finish(r->tracker);
+    if (r->visitor->end != NULL) {
+        r->visitor->end(r->visitor->ctx, r);
+    }
+    tracker_free(r->tracker);
+    r->tracker = NULL;
+}
+
+static void add_counts(run_counts *sum, const run_counts *more)
+{
+    sum->packets += more->packets;
+    sum->filtered += more->filtered;
+    sum->udp += more->udp;
+    sum->tcp += more->tcp;
+    sum->icmp += more->icmp;
+    sum->other += more->other;
+    sum->unsupported += more->unsupported;
+    sum->cut += more->cut;
+    sum->malformed += more->malformed;
+    sum->fragments += more->fragments;
+    sum->fragments_lost += more->fragments_lost;
+    if (sum->first_ns == 0) {
+        sum->first_ns = more->first_ns;
+    }
+    if (more->last_ns != 0) {
+        sum->last_ns = more->last_ns;
+    }
+}
+
+static bool has_port(const uint16_t *ports, unsigned num_ports, const tracker_packet *where)
+{
+    for (unsigned i = 0; i < num_ports; i++) {
+        if (where->src.port == ports[i] || where->dst.port == ports[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool admit(const run *r, const batch_item *item, const krpc_message *message)
+{
+    const run_packet *packet = &item->packet;
+
+    return tracker_admit(r->tracker, &packet->where, message, packet->data) ||
+           has_port(r->options->udp_ports, r->options->num_udp_ports, &packet->where);
+}
+
+/* What a visitor sees of a packet under --anonymize: addresses and payload are others, everything else is as it was. */
+static void visit_anonymous(run *r, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+{
+    const run_visitor *visitor = r->visitor;
+    run_packet own = *packet;
+    tracker_result own_result;
+    krpc_message *own_message = NULL;
+
+    anonymize_packet(r->anonymizer, &own.where);
+    r->anonymous_bytes.len = 0;
+    strbuf_put(&r->anonymous_bytes, (const char *)packet->data, packet->len);
+    uint8_t *bytes = (uint8_t *)r->anonymous_bytes.data;
+    own.data = bytes;
+    if (message != NULL) {
+        anonymize_message(r->anonymizer, message, bytes, packet->len);
+        own_message = &r->anonymous_message;
+        krpc_message_decode(own_message, bytes, packet->len, packet->wire_len, NULL);
+    } else {
+        anonymize_other(r->anonymizer, bytes, packet->len);
+    }
+    if (visitor->message != NULL && message != NULL) {
+        own_result = *result;
+        anonymize_result(r->anonymizer, &own_result);
+        visitor->message(visitor->ctx, &own, own_message, &own_result);
+    }
+    if (visitor->findings != NULL && r->num_findings > 0) {
+        visitor->findings(visitor->ctx, &own, own_message, r->findings, r->num_findings);
+    }
+    if (visitor->packet != NULL) {
+        visitor->packet(visitor->ctx, &own);
+    }
+}
+
+static void visit(run *r, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+{
+    const run_visitor *visitor = r->visitor;
+
+    if (r->anonymizer != NULL) {
+        visit_anonymous(r, packet, message, result);
+        return;
+    }
+    if (visitor->message != NULL && message != NULL) {
+        visitor->message(visitor->ctx, packet, message, result);
+    }
+    if (visitor->findings != NULL && r->num_findings > 0) {
+        visitor->findings(visitor->ctx, packet, message, r->findings, r->num_findings);
+    }
+    if (visitor->packet != NULL) {
+        visitor->packet(visitor->ctx, packet);
+    }
+}
+
+static void judge_udp(run *r, batch *b, uint32_t index, const krpc_sink *sink)
+{
+    const batch_item *item = &b->items[index];
+    const run_packet *packet = &item->packet;
+    const krpc_message *message = &b->messages[index];
+    tracker_result result;
+
+    if (!item->maybe_krpc || !admit(r, item, message)) {
+        tracker_datagram(r->tracker, &packet->where, packet->data, packet->len, NULL, sink);
+        visit(r, packet, NULL, NULL);
+        return;
+    }
+    r->counts.krpc++;
+    for (uint32_t i = 0; i < item->num_findings; i++) {
+        keep_finding(r, &b->findings[item->first_finding + i]);
+    }
+    tracker_message(r->tracker, &packet->where, message, packet->data, &item->keys, &result, sink);
+    visit(r, packet, message, &result);
+}
+
+static void judge_item(run *r, batch *b, uint32_t index)
+{
+    const krpc_sink sink = {keep_finding, r};
+    const batch_item *item = &b->items[index];
+    const run_packet *packet = &item->packet;
+
+    r->num_findings = 0;
+    switch ((frame_protocol)packet->protocol) {
+    case FRAME_UDP:
+        judge_udp(r, b, index, &sink);
+        break;
+    case FRAME_TCP:
+        tracker_segment(r->tracker, &packet->where, packet->tcp_seq, packet->tcp_ack, packet->tcp_flags, packet->data,
+                        packet->len, packet->wire_len, NULL, &sink);
+        visit(r, packet, NULL, NULL);
+        break;
+    case FRAME_ICMP:
+        if (item->has_quote) {
+            tracker_unreachable(r->tracker, &packet->where, &item->quote_src, &item->quote_dst, packet->data,
+                                packet->len, item->is_port_unreachable, &sink);
+        }
+        visit(r, packet, NULL, NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Some packets ahead of the judge: what the other thread wrote, what leads to the tracker's records, and these. index goes
+ * FETCH_AFTER beyond the end. */
+static void fetch(run *r, batch *b, uint32_t index)
+{
+    if (b->is_foreign) {
+        batch_fetch(b, index + BATCH_FETCH_AHEAD);
+    }
+    if (index < b->num_items) {
+        batch_item *item = &b->items[index];
+        if (item->maybe_krpc) {
+            tracker_fetch_indexes(r->tracker, &item->keys);
+        } else if (item->packet.protocol == FRAME_UDP) {
+            tracker_fetch_datagram(r->tracker, &item->packet.where);
+        }
+    }
+    if (index >= FETCH_AFTER && b->items[index - FETCH_AFTER].maybe_krpc) {
+        batch_item *item = &b->items[index - FETCH_AFTER];
+        tracker_fetch_records(r->tracker, &item->packet.where, &b->messages[index - FETCH_AFTER], &item->keys);
+    }
+}
+
+/* False: the output cannot take any more. */
+static bool judge_batch(void *ctx, batch *b)
+{
+    run *r = ctx;
+
+    r->file = b->file;
+    if (r->tracker == NULL) {
+        begin_tracker(r, b);
+    }
+    add_counts(&r->counts, &b->counts);
+    r->num_packets += b->counts.packets;
+    for (uint32_t i = 0; b->is_foreign && i < BATCH_FETCH_AHEAD; i++) {
+        batch_fetch(b, i);
+    }
+    for (uint32_t first = 0, fetched = 0; first < b->num_items; first += FETCH) {
+        uint32_t end = MIN(first + FETCH, b->num_items);
+        for (; fetched < end + FETCH_AFTER; fetched++) {
+            fetch(r, b, fetched);
+        }
+        for (uint32_t i = first; i < end && !r->stopped; i++) {
+            judge_item(r, b, i);
+        }
+    }
+    if (b->ends_file) {
+        end_tracker(r);
+    }
+    if (b->is_live) {
+        output_flush(r->output);
+    }
+    if (r->shows_progress) {
+        progress_show(batch_reader_file_name(r->reader, r->file), b->progress, r->num_packets);
+    }
+    return output_ok(r->output) && !r->stopped;
+}
+
+/* --- the way there, in a thread of its own where there are two --- */
+
+static bool fill_batch(void *ctx, batch *b)
+{
+    run *r = ctx;
+
+    if (interrupted || batch_reader_is_stopped(r->reader) || !batch_reader_fill(r->reader, b)) {
+        return false;
+    }
+    if (r->next_tracker == NULL) {
+        r->next_tracker = make_tracker(r);
+    }
+    b->tracker = r->next_tracker;
+    if (b->ends_file) {
+        r->next_tracker = NULL;
+    }
+    batch_decode(b);
+    if (b->is_foreign && r->visitor->body != NULL && r->anonymizer == NULL) {
+        batch_write_bodies(b, r->visitor);
+    }
+    return true;
+}
+
+static void stop_filling(void *ctx)
+{
+    run *r = ctx;
+
+    batch_reader_stop(r->reader);
+}
+
+/* Its tracker goes with the last of its batches. */
+static void discard_batch(void *ctx, const batch *b)
+{
+    const run *r = ctx;
+
+    if (b->ends_file && b->tracker != r->tracker) {
+        tracker_free(b->tracker);
+    }
+}
+
+bool run_captures(const options *with, const run_visitor *visitor, output *to)
+{
+    run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args};
+    const pipeline_stages ends = {fill_batch, judge_batch, stop_filling, discard_batch, &r};
+
+    watch_interrupt();
+    r.merged = with->merge && with->num_args > 1;
+    r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
+    r.reader = batch_reader_new(with, visitor->keep_frames, r.shows_progress);
+    if (with->anonymize != NULL) {
+        r.anonymizer = anonymizer_new(with->anonymize);
+    }
+    progress_begin();
+    pipeline_run(&ends, with->threads > 1);
+    if (r.next_tracker != r.tracker) {
+        tracker_free(r.next_tracker);
+    }
+    if (r.tracker != NULL) {
+        end_tracker(&r);
+    }
+    progress_clear();
+    bool ok = batch_reader_num_failed(r.reader) == 0;
+    anonymizer_free(r.anonymizer);
+    batch_reader_free(r.reader);
+    strbuf_free(&r.anonymous_bytes);
+    g_free(r.findings);
+    return ok;
+}

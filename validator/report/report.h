@@ -1,0 +1,51 @@
+/* report.h: what the reports of check share.
+ *
+ * A report is told of things as they come, and at the end with everything counted.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VALIDATOR_REPORT_H
+#define VALIDATOR_REPORT_H
+
+#include "input/run.h"
+#include "output/output.h"
+#include "report/totals.h"
+
+typedef struct report {
+    const options *with;
+    const run *run; /* not any more when end is called */
+    output *output;
+    totals sum;
+    bool partial; /* interrupted */
+    bool any;     /* a report that writes a list: something is in it */
+    unsigned num_unread;
+} report;
+
+typedef struct report_format {
+    void (*begin)(report *r);
+    void (*message)(report *r, const run_packet *packet, const krpc_message *message, const tracker_result *result);
+    void (*finding)(report *r, const run_packet *packet, const krpc_finding *finding);
+    void (*end)(report *r);
+} report_format;
+
+extern const report_format report_text;
+extern const report_format report_each;
+extern const report_format report_ndjson;
+extern const report_format report_sarif;
+extern const report_format report_junit;
+extern const report_format report_html;
+extern const report_format report_eve;
+
+/* report_frames writes in which frames a rule was broken first: "12, 17, ...", or "FILE:12, 17, OTHER:3" where there are
+ * several files. */
+void report_frames(strbuf *out, const report *r, const totals_rule *rule);
+
+/* report_knows_clients: segments and ICMP errors do not tell a client. */
+bool report_knows_clients(const totals_rule *rule);
+/* report_clients writes who did it, the most frequent first: "libtorrent 2.0.8 (12), unknown (3)". */
+void report_clients(strbuf *out, const totals_rule *rule);
+
+/* report_node_texts tells the first ones of the nodes that are not where they seem, and how many more there are. */
+void report_node_texts(strbuf *out, const report *r);
+
+#endif

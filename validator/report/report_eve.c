@@ -1,0 +1,204 @@
+/* report_eve.c: Suricata's bittorrent_dht events, so that dashboards made for them work.
+ *
+ * The members and their types are Suricata's. It writes an IPv6 address in full; a short one is the same address.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "report/report.h"
+
+#include <glib.h>
+
+static void put_hex(strbuf *out, const char *key, const krpc_message *message, const uint8_t *data, krpc_field field)
+{
+    if (!krpc_has(message, field)) {
+        return;
+    }
+    strbuf_puts(out, key);
+    strbuf_char(out, '"');
+    strbuf_hex(out, data + message->value[field].off, message->value[field].len);
+    strbuf_char(out, '"');
+}
+
+static void put_int(strbuf *out, const char *key, const krpc_message *message, krpc_field field)
+{
+    if (!krpc_has(message, field)) {
+        return;
+    }
+    strbuf_puts(out, key);
+    strbuf_int(out, message->value[field].num);
+}
+
+static void put_text(strbuf *out, const char *key, const krpc_message *message, const uint8_t *data, krpc_field field)
+{
+    if (!krpc_has(message, field)) {
+        return;
+    }
+    const krpc_value *value = &message->value[field];
+    strbuf_puts(out, key);
+    if (strbuf_is_json(data + value->off, value->len)) {
+        strbuf_json(out, data + value->off, value->len);
+    } else {
+        char *valid = g_utf8_make_valid((const char *)data + value->off, (gssize)value->len);
+        strbuf_json(out, valid, strlen(valid));
+        g_free(valid);
+    }
+}
+
+static void put_endpoint(strbuf *out, const uint8_t *compact, uint32_t len)
+{
+    krpc_endpoint endpoint;
+
+    if (!krpc_endpoint_get(&endpoint, compact, len)) {
+        return;
+    }
+    strbuf_puts(out, "\"ip\":\"");
+    strbuf_addr(out, &endpoint);
+    strbuf_puts(out, "\",\"port\":");
+    strbuf_uint(out, endpoint.port);
+    strbuf_char(out, '}');
+}
+
+static void put_compact_nodes(strbuf *out, const char *key, const krpc_message *message, const uint8_t *data,
+                              krpc_field field, uint32_t size)
+{
+    const krpc_value *value = &message->value[field];
+
+    if (!krpc_has(message, field) || value->len < size) {
+        return;
+    }
+    strbuf_puts(out, key);
+    for (uint32_t i = 0; value->len - i >= size; i += size) {
+        strbuf_puts(out, i > 0 ? ",{\"id\":\"" : "{\"id\":\"");
+        strbuf_hex(out, data + value->off + i, 20);
+        strbuf_puts(out, "\",");
+        put_endpoint(out, data + value->off + i + 20, size - 20);
+    }
+    strbuf_char(out, ']');
+}
+
+static void put_values(strbuf *out, const krpc_message *message, const uint8_t *data)
+{
+    krpc_list list;
+    bencode_token item;
+    bool first = true;
+
+    if (!krpc_has(message, KRPC_R_VALUES)) {
+        return;
+    }
+    strbuf_puts(out, ",\"values\":[");
+    krpc_list_init(&list, message, data, KRPC_R_VALUES);
+    while (krpc_list_next(&list, &item)) {
+        if (item.type != BENCODE_STRING || (item.body_len != 6 && item.body_len != 18)) {
+            continue;
+        }
+        strbuf_puts(out, first ? "{" : ",{");
+        first = false;
+        put_endpoint(out, data + item.body_off, item.body_len);
+    }
+    strbuf_char(out, ']');
+}
+
+static void put_request(strbuf *out, const krpc_message *message, const uint8_t *data)
+{
+    size_t begin = out->len;
+
+    put_hex(out, ",\"id\":", message, data, KRPC_A_ID);
+    put_hex(out, ",\"target\":", message, data, KRPC_A_TARGET);
+    put_hex(out, ",\"info_hash\":", message, data, KRPC_A_INFO_HASH);
+    put_hex(out, ",\"token\":", message, data, KRPC_A_TOKEN);
+    put_int(out, ",\"implied_port\":", message, KRPC_A_IMPLIED_PORT);
+    put_int(out, ",\"port\":", message, KRPC_A_PORT);
+    if (out->len > begin) {
+        out->data[begin] = '{';
+    } else {
+        strbuf_char(out, '{');
+    }
+    strbuf_char(out, '}');
+}
+
+static void put_response(strbuf *out, const krpc_message *message, const uint8_t *data)
+{
+    size_t begin = out->len;
+
+    put_hex(out, ",\"id\":", message, data, KRPC_R_ID);
+    put_compact_nodes(out, ",\"nodes\":[", message, data, KRPC_R_NODES, 26);
+    put_compact_nodes(out, ",\"nodes6\":[", message, data, KRPC_R_NODES6, 38);
+    put_values(out, message, data);
+    put_hex(out, ",\"token\":", message, data, KRPC_R_TOKEN);
+    if (out->len > begin) {
+        out->data[begin] = '{';
+    } else {
+        strbuf_char(out, '{');
+    }
+    strbuf_char(out, '}');
+}
+
+/* One number for both directions of a flow, so that events can be put together as Suricata's can. */
+static uint64_t flow_id(const tracker_packet *where)
+{
+    bool swap = krpc_endpoint_compare(&where->src, &where->dst) > 0;
+    const krpc_endpoint *ends[2] = {swap ? &where->dst : &where->src, swap ? &where->src : &where->dst};
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned j = 0; j < 16; j++) {
+            hash = (hash ^ ends[i]->addr[j]) * UINT64_C(1099511628211);
+        }
+        hash = (hash ^ ends[i]->port) * UINT64_C(1099511628211);
+    }
+    return hash >> 13; /* as there, a number that JavaScript can hold */
+}
+
+static void put_head(strbuf *out, const report *r, const run_packet *packet)
+{
+    const tracker_packet *where = &packet->where;
+    unsigned file;
+
+    strbuf_puts(out, "{\"timestamp\":\"");
+    strbuf_time(out, where->time_ns);
+    strbuf_puts(out, "\",\"flow_id\":");
+    strbuf_uint(out, flow_id(where));
+    strbuf_puts(out, ",\"pcap_cnt\":");
+    strbuf_uint(out, run_frame(r->run, where->frame, &file));
+    if (r->with->num_args > 1) {
+        strbuf_puts(out, ",\"pcap_filename\":");
+        strbuf_json_name(out, run_file_name(r->run, file));
+    }
+    strbuf_puts(out, ",\"event_type\":\"bittorrent_dht\",\"src_ip\":\"");
+    strbuf_addr(out, &where->src);
+    strbuf_printf(out, "\",\"src_port\":%u,\"dest_ip\":\"", where->src.port);
+    strbuf_addr(out, &where->dst);
+    strbuf_printf(out, "\",\"dest_port\":%u,\"proto\":\"UDP\"", where->dst.port);
+}
+
+static void eve_message(report *r, const run_packet *packet, const krpc_message *message, const tracker_result *result)
+{
+    strbuf *out = output_text(r->output);
+    const uint8_t *data = packet->data;
+
+    (void)result;
+    put_head(out, r, packet);
+    strbuf_puts(out, ",\"bittorrent_dht\":{\"transaction_id\":\"");
+    if (krpc_has(message, KRPC_T)) {
+        strbuf_hex(out, data + message->value[KRPC_T].off, message->value[KRPC_T].len);
+    }
+    strbuf_char(out, '"');
+    put_hex(out, ",\"client_version\":", message, data, KRPC_V);
+    put_text(out, ",\"request_type\":", message, data, KRPC_Q);
+    if (krpc_has(message, KRPC_E_CODE)) {
+        put_int(out, ",\"error\":{\"num\":", message, KRPC_E_CODE);
+        put_text(out, ",\"msg\":", message, data, KRPC_E_MESSAGE);
+        strbuf_char(out, '}');
+    }
+    if (krpc_has(message, KRPC_A)) {
+        strbuf_puts(out, ",\"request\":");
+        put_request(out, message, data);
+    }
+    if (krpc_has(message, KRPC_R)) {
+        strbuf_puts(out, ",\"response\":");
+        put_response(out, message, data);
+    }
+    strbuf_puts(out, "}}\n");
+}
+
+const report_format report_eve = {.message = eve_message};
