@@ -55,7 +55,7 @@ scenario_classic() {
   for n in a b c; do for r in lt ar tr rt qb; do behind "$n" "$r"; done; done
 }
 
-# full: every NAT, every client, IPv4 and IPv6, and libtorrent's BEP 44 and BEP 51 queries
+# full: NATs a to e and cgn, every client, IPv4 and IPv6, and libtorrent's BEP 44 and BEP 51 queries
 scenario_full() {
   local n r
   nats=(a b c d cgn e) ipv6=yes

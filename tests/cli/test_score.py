@@ -7,9 +7,12 @@ never printed. A program of the test's own prints the verdicts instead of krpcsc
 same every time, and does to the captures what its name says.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import datetime
+import ipaddress
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -33,23 +36,18 @@ FLOWS = [
     (MUTE, ONE, (OUT, 6884), 7, None),
     (OPEN6, ONE6, OPEN6, 8, None),
 ]
-# second, sender and receiver inside, sender and receiver outside: a ping, and with "reply" the answer
+# second, sender and receiver inside, sender and receiver outside, and what is sent: a ping or a reply
 PACKETS = [(f[3], f[0], f[1], f[2], f[1]) for f in FLOWS] + [
     (20, ONE, OPEN, ONE, (OUT, 6881)),                  # asks the port that was said
     (21, ONE, MOODY, ONE, (OUT, 40001)),                # goes on with the source port
     (60, ONE, MOVER, ONE, ("192.0.2.9", 50003)),        # the same after the restart
-]
+] + [(f[3] + 0.02, f[1], f[0], f[1], f[2], "r") for f in FLOWS[:6]]
 PUBLIC = [(30, TWO, (OUT, 7777)), (31, TWO, (OUT, 6884))]  # queries that the NAT drops: no one is at 7777
 
 
-def ping(name):
-    return packets.bencode({"a": {"id": packets.node_id(name)}, "q": "ping", "t": "aa", "y": "q"})
-
-
-def frame(src, dst):
-    import ipaddress
-    import struct
-    data = ping(src[0])
+def frame(src, dst, kind="q"):
+    body = {"id": packets.node_id(src[0])}
+    data = packets.bencode({"a": body, "q": "ping", "t": "aa", "y": "q"} if kind == "q" else {"r": body, "t": "aa", "y": "r"})
     udp = struct.pack("!HHHH", src[1], dst[1], 8 + len(data), 0) + data
     a, b = (ipaddress.ip_address(x[0]).packed for x in (src, dst))
     if len(a) == 4:
@@ -80,9 +78,8 @@ def make_run(folder):
     (folder / "natx-conntrack.log").write_text("".join(line for _, line in sorted(logs[4])))
     (folder / "natx-conntrack6.log").write_text("".join(line for _, line in sorted(logs[6])))
     for name, part in ("natx-inside", slice(1, 3)), ("natx-outside", slice(3, 5)), ("inet", slice(3, 5)):
-        events = [(p[0], *p[part]) for p in PACKETS] + (PUBLIC if name == "inet" else [])
-        wire.write(folder / f"{name}.pcap", [wire.Record((NOW + when) * 1_000_000, len(frame(s, d)), frame(s, d))
-                                             for when, s, d in sorted(events)])
+        events = [(p[0], frame(*p[part], *p[5:])) for p in PACKETS] + [(t, frame(*ends)) for t, *ends in PUBLIC] * (name == "inet")
+        wire.write(folder / f"{name}.pcap", [wire.Record(int((NOW + when) * 1_000_000), len(data), data) for when, data in sorted(events)])
 
 
 # ---------------------------------------------------------------------------------------------------- what is printed
@@ -96,7 +93,6 @@ def node(where, advice=(), reach=None, opened=(), external=(), **nat):
 
 
 def advert(second, src, dst, port, verdict, then="unknown", channel="p", proto="UDP", **more):
-    import datetime
     at = datetime.datetime.fromtimestamp(NOW + second, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000+0000")
     return {"type": "advert", "frame": second, "timestamp": at, "src_ip": src[0], "src_port": src[1], "dest_ip": dst[0],
             "dest_port": dst[1], "proto": proto, "channel": channel, "service": "dht", "advertised_port": port,
