@@ -312,13 +312,13 @@ forget_mappings() { # NAT: as a router does that restarts, or moves its subscrib
 
 restart() { # NAT, its new outside address: its mappings are gone, and the next ones are made from there
   local ns=nat$1 old=${outside[$1]}
+  printf '%s\t%s\trestart\t%s\t%s\n' "$EPOCHREALTIME" "$1" "$old" "$2" >>"$out/events.tsv"
   outside[$1]=$2
   ip -n "$ns" addr add "$2/32" dev out0
   ip -n "$ns" route replace default dev out0 src "$2"
   nat_rules "$1" | ip netns exec "$ns" nft -f -
   ip -n "$ns" addr del "$old/24" dev out0
   forget_mappings "$1"
-  printf '%s\t%s\trestart\t%s\t%s\n' "$EPOCHREALTIME" "$1" "$old" "$2" >>"$out/events.tsv"
 }
 
 probe_round() { # NUMBER: asks every outside endpoint of the homes, in the background
