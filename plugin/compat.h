@@ -1,4 +1,4 @@
-/* compat.h: every difference between Wireshark 4.0, 4.4 and 4.6, and nothing else.
+/* compat.h: the differences between Wireshark 4.0, 4.4 and 4.6.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,7 +34,8 @@
 #define COMPAT_AT_LEAST(MAJOR, MINOR)                                                                                  \
     (WIRESHARK_VERSION_MAJOR > (MAJOR) || (WIRESHARK_VERSION_MAJOR == (MAJOR) && WIRESHARK_VERSION_MINOR >= (MINOR)))
 
-/* ws_bool is what heuristics return and what a boolean preference is kept in: gboolean has the size of an int. */
+/* ws_bool is the type that heuristics return, and of the variable of a boolean preference. In 4.0 that is gboolean,
+ * which has the size of an int. */
 #if COMPAT_AT_LEAST(4, 4)
 typedef bool ws_bool;
 #define COMPAT_MENU_SEPARATOR "//"
@@ -55,7 +56,7 @@ typedef gboolean ws_bool;
 #define COMPAT_FILTER_CALL(FILTER, CALLBACK, PINFO)          (FILTER)->CALLBACK(PINFO)
 #endif
 
-/* What a tap's init callback of register_stat_tap_ui returns. */
+/* The return type of the callback in stat_tap_ui that starts a tap. */
 #if COMPAT_AT_LEAST(4, 6)
 typedef bool compat_tap_init;
 #define COMPAT_TAP_INIT_RETURN(OK) return (OK)
@@ -64,26 +65,27 @@ typedef void compat_tap_init;
 #define COMPAT_TAP_INIT_RETURN(OK) return
 #endif
 
-/* compat_is_visible: somebody will read the tree, so that its texts are worth making. */
+/* compat_is_visible: the tree will be displayed, so its texts are needed. */
 static inline bool compat_is_visible(proto_tree *tree)
 {
     return tree != NULL && PTREE_DATA(tree)->visible;
 }
 
-/* compat_is_referenced: a filter, a column or -e asks for this very field. */
+/* compat_is_referenced: a filter, a column or -e uses this field. */
 static inline bool compat_is_referenced(int hf)
 {
     return proto_registrar_get_nth((unsigned)hf)->ref_type != HF_REF_TYPE_NONE;
 }
 
-/* compat_is_wanted: somebody will look at fields of this protocol. Unlike proto_field_is_referenced it does not say so where
- * the protocol alone is asked for, as the protocol hierarchy does. */
+/* compat_is_wanted: the tree will be displayed, or a filter or column uses a field of this protocol. Unlike
+ * proto_field_is_referenced it is false for a tree that needs only the protocols' own items, as for the protocol
+ * hierarchy. */
 static inline bool compat_is_wanted(proto_tree *tree, int proto)
 {
     return compat_is_visible(tree) || (tree != NULL && compat_is_referenced(proto));
 }
 
-/* What a program needs that calls Wireshark's library, as a test does. */
+/* The rest is for programs that call Wireshark's library: the test redissect. */
 #if COMPAT_AT_LEAST(4, 6)
 #define compat_configure(ARG0) configuration_init(ARG0)
 #else

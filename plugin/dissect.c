@@ -1,4 +1,4 @@
-/* dissect.c: one KRPC message: is it one, what the Info column says, what goes into the tree.
+/* dissect.c: the KRPC dissector: accepts or refuses a payload, sets the Info column, adds the tree.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -6,8 +6,8 @@
 
 #include <krpc/client.h>
 
-dissector_handle_t krpc_handle; /* for Decode As and the port preference: somebody said that it is KRPC */
-static dissector_handle_t conversation_handle; /* for the rest of a conversation: every packet is looked at anew */
+dissector_handle_t krpc_handle; /* for Decode As and the port preference: the user says that it is KRPC */
+static dissector_handle_t conversation_handle; /* for the rest of a conversation; still checks each packet */
 static heur_dtbl_entry_t *heuristic;
 static dissector_table_t udp_ports;
 
@@ -63,7 +63,7 @@ static void count_text(wmem_strbuf_t *out, const char **separator, uint32_t coun
     *separator = ", ";
 }
 
-/* What a response brings. */
+/* ": 8 nodes, token" */
 static void response_text(wmem_strbuf_t *out, const tracking_packet *packet)
 {
     static const krpc_field brought[] = {KRPC_R_TOKEN, KRPC_R_V, KRPC_R_BFSD, KRPC_R_BFPE};
@@ -108,7 +108,7 @@ static void error_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pa
     }
 }
 
-/* Where y is missing, or behind what was captured, the body tells. */
+/* Where y is missing or was not captured, the keys of the body show the type. */
 static krpc_type type_of(const krpc_message *m)
 {
     if (m->type != KRPC_TYPE_UNKNOWN) {
@@ -144,7 +144,7 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pac
         error_text(pinfo, out, packet);
         break;
     default:
-        wmem_strbuf_append(out, packet->len == 2 ? "two bytes: punch" : "message without a type");
+        wmem_strbuf_append(out, packet->len == 2 ? "punch probe (\"de\")" : "message without a type");
         break;
     }
     if (node != NULL) {
@@ -155,7 +155,7 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pac
     }
 }
 
-/* Where decoding stopped, as the finding about it says. */
+/* The byte where decoding stopped, from the finding about it. */
 static uint32_t stopped_at(const tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
@@ -218,7 +218,7 @@ const char *dissect_client(packet_info *pinfo, const tracking_packet *packet)
 
 /* The tree. */
 
-static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
+static void transaction_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
     bool is_query = packet->message->type == KRPC_QUERY;
@@ -239,7 +239,7 @@ static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb
         if (record->asked_port != 0) {
             tree_item_uint(tree, HF(ASKED_PORT), tvb, record->asked_port);
         }
-    } else {
+    } else if (packet->message->type == KRPC_RESPONSE || packet->message->type == KRPC_ERROR) {
         tree_item_flag(tree, HF(UNSOLICITED), tvb, true);
     }
     if (record->repeats != 0) {
@@ -248,7 +248,7 @@ static void draw_transaction(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb
     }
 }
 
-static void draw_quote(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
+static void quote_add(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
     tree_item_flag(tree, HF(QUOTED), tvb, true);
     if (packet->record != NULL) {
@@ -272,7 +272,7 @@ static void summary_set(packet_info *pinfo, proto_item *item, const tracking_pac
     proto_item_append_text(item, "%s%s", packet->quoted ? ", quoted" : "", wmem_strbuf_get_str(out));
 }
 
-static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
+static void message_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
     tree_context *context = wmem_new(pinfo->pool, tree_context);
     proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
@@ -291,32 +291,32 @@ static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_p
         summary_set(pinfo, item, packet);
     }
     if (packet->quoted) {
-        draw_quote(sub, tvb, packet);
+        quote_add(sub, tvb, packet);
     } else {
-        draw_transaction(pinfo, sub, tvb, packet);
+        transaction_add(pinfo, sub, tvb, packet);
     }
     tree_message(context, sub);
     if (!packet->quoted) {
         tree_advert_add_all(pinfo, sub, tvb, packet);
         tree_advert_add_nat(pinfo, sub, tvb, &packet->packet.src);
     }
-    findings_draw(pinfo, packet, context, item);
+    findings_add(pinfo, packet, context, item);
 }
 
-static void show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
+static void message_show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
-    packet->drawn = true;
+    packet->is_shown = true;
     tracking_decode(pinfo, packet);
     p_add_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY, packet);
     if (pinfo->cinfo != NULL && col_get_writable(pinfo->cinfo, -1)) {
         column_set(pinfo, packet);
     }
     if (compat_is_wanted(tree, proto_krpc)) {
-        draw(pinfo, tree, tvb, packet);
+        message_add(pinfo, tree, tvb, packet);
     } else {
         proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
 
-        findings_draw(pinfo, packet, NULL, item);
+        findings_add(pinfo, packet, NULL, item);
     }
     if (!packet->quoted) {
         stats_tap(pinfo, packet);
@@ -327,17 +327,18 @@ void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking
 {
     proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, 0, ENC_NA);
 
-    packet->drawn = true;
+    packet->is_shown = true;
     proto_item_append_text(item, ", quoted");
-    draw_quote(proto_item_add_subtree(item, ETT(KRPC)), tvb, packet);
-    findings_draw(pinfo, packet, NULL, item);
+    quote_add(proto_item_add_subtree(item, ETT(KRPC)), tvb, packet);
+    findings_add(pinfo, packet, NULL, item);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool forced)
 {
     tracking_packet *packet = ip_proto_current(tvb);
 
-    /* What the observer did not let pass contradicts its own header, or came on a way that only Decode As leads to. */
+    /* ip_proto.c has not described this datagram: its UDP header contradicts itself, or it is no payload of UDP, where
+     * only Decode As leads to this dissector. */
     if (packet == NULL && !forced) {
         return 0;
     }
@@ -345,7 +346,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool for
         packet = tracking_packet_new(pinfo, tvb, 0, tvb_reported_length(tvb), (uint16_t)pinfo->srcport,
                                      (uint16_t)pinfo->destport);
     }
-    if (packet->len == 0 || packet->data[0] != 'd' || packet->drawn) {
+    if (packet->len == 0 || packet->data[0] != 'd' || packet->is_shown) {
         return 0;
     }
     if (!packet->quoted) {
@@ -354,7 +355,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool for
     if (packet->record == NULL || packet->record->kind == TRACKING_OTHER) {
         return 0;
     }
-    show(pinfo, tree, tvb, packet);
+    message_show(pinfo, tree, tvb, packet);
     return (int)packet->len;
 }
 
@@ -373,7 +374,7 @@ static ws_bool dissect_heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *
     return dissect(tvb, pinfo, tree, false) != 0;
 }
 
-/* Ports that a user assigned to something with Decode As stay assigned. */
+/* Has the user assigned one of the ports to a protocol with Decode As? */
 static bool is_assigned(const tracking_packet *packet)
 {
     return dissector_is_uint_changed(udp_ports, packet->packet.src.port) ||

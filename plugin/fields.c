@@ -1,4 +1,4 @@
-/* fields.c: fields, subtrees and expert items, out of krpc/fields.def, krpc/rules.def and own_fields.def.
+/* fields.c: registers fields, subtrees and expert items, from krpc/fields.def, krpc/rules.def and own_fields.def.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -97,7 +97,7 @@ static const value_string fields_holepunch_errors[] = {
     {1, "no such peer"}, {2, "not connected"}, {3, "no support"}, {4, "no self"}, {0, NULL},
 };
 
-/* How a key of each kind is shown. */
+/* Type and display of the field of a key, by the key's kind. */
 #define SHOW_INT            FT_INT64, BASE_DEC
 #define SHOW_FLAG           FT_BOOLEAN, BASE_NONE
 #define SHOW_PORT           FT_INT64, BASE_DEC
@@ -126,7 +126,7 @@ static hf_register_info key_fields[] = {
 #include <krpc/fields.def>
 };
 
-/* Three fields for every key; those of keys that hold no endpoint are not registered. */
+/* Three entries for every key. Only those of keys that hold an endpoint are registered. */
 static hf_register_info endpoint_fields[] = {
 #define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
     {IS_ENDPOINT(KIND) ? &hf_addr[KRPC_##SYMBOL] : NULL,                                                               \
@@ -177,8 +177,8 @@ static void register_endpoint_fields(void)
     }
 }
 
-/* Expert Information lists findings under what all of one rule have in common: "port N", not "port 6881". The text stays as
- * long as the program runs. */
+/* The name of a rule's group in Expert Information, the same for all its findings: "port N", not "port 6881". It is
+ * allocated once and never freed. */
 static char *summary(krpc_rule rule)
 {
     char text[200];

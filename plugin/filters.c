@@ -1,10 +1,10 @@
-/* filters.c: Analyze > Conversation Filter, and the same in the packet list's menu.
+/* filters.c: the entries of Analyze > Conversation Filter, which are also in the context menu of the packet list.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "plugin.h"
 
-/* The selected packet's message, which has a record; NULL when it has none. */
+/* The message of the selected packet; its record is not NULL. NULL when the packet has no message. */
 static const tracking_packet *selected(packet_info *pinfo)
 {
     return p_get_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY);
@@ -15,7 +15,7 @@ static ws_bool is_valid(COMPAT_FILTER_ARGS(pinfo))
     return selected(pinfo) != NULL;
 }
 
-/* The query and what answers it. */
+/* The query, its responses, and ICMP errors that quote it. */
 static char *transaction_build(COMPAT_FILTER_ARGS(pinfo))
 {
     const tracking_record *record = selected(pinfo)->record;
@@ -25,7 +25,7 @@ static char *transaction_build(COMPAT_FILTER_ARGS(pinfo))
                            query);
 }
 
-/* Everything from and to the address of the sender, whatever the port, on the peer wire too. */
+/* All KRPC and peer wire messages from and to the address of the sender, on any port. */
 static char *node_build(COMPAT_FILTER_ARGS(pinfo))
 {
     const krpc_endpoint *src = &selected(pinfo)->packet.src;
@@ -35,7 +35,7 @@ static char *node_build(COMPAT_FILTER_ARGS(pinfo))
                            krpc_endpoint_addr_text(text, src));
 }
 
-/* Everything that bears the sender's node id, and every list that names it. */
+/* Messages with the sender's node id, and lists of nodes that contain it. */
 static char *id_build(COMPAT_FILTER_ARGS(pinfo))
 {
     const tracking_packet *packet = selected(pinfo);

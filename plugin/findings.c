@@ -1,9 +1,10 @@
-/* findings.c: the findings about a packet as expert items, each at the value that it is about.
+/* findings.c: adds the findings about a packet as expert items, each at the value that it is about.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "plugin.h"
 
+/* The item of the smallest place that covers these bytes. */
 static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len, proto_item *top)
 {
     const tree_place *best = NULL;
@@ -21,7 +22,7 @@ static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len,
     return best != NULL ? best->item : top;
 }
 
-/* Will anybody read the text of an expert item? */
+/* Is the text of expert items used: in Expert Information, in the tree, or by a filter or column? */
 static bool is_text_wanted(proto_item *top)
 {
     static int expert_tap;
@@ -32,15 +33,15 @@ static bool is_text_wanted(proto_item *top)
     return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
 }
 
-void findings_draw(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top)
+void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top)
 {
     const tracking_record *record = packet->record;
     bool with_text = record->num_findings != 0 && is_text_wanted(top);
     const char *proto = pinfo->current_proto;
     const bool in_error = pinfo->flags.in_error_pkt;
 
-    pinfo->current_proto = "KRPC"; /* Expert Information says whose finding it is */
-    /* It leaves out what stands in a packet that an ICMP error quotes; these findings are about the error itself. */
+    pinfo->current_proto = "KRPC"; /* Expert Information shows it as the finding's protocol */
+    /* Expert Information leaves out packets that an ICMP error quotes. These findings are about the error itself. */
     pinfo->flags.in_error_pkt = false;
     for (unsigned i = 0; i < record->num_findings; i++) {
         const tracking_finding *kept = &record->findings[i];

@@ -1,10 +1,11 @@
-/* ip_proto.c: every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors.
+/* ip_proto.c: receives every UDP datagram, TCP segment and ICMP error before Wireshark's own dissectors.
  *
- * The tracker has to see all of them: KRPC on ports that others own, the peer wire behind encrypted handshakes and inside
- * uTP, and any sign that somebody lives on a port. A heuristic sees only what nobody else has taken; a postdissector has
- * to ask for a protocol tree and to find addresses and payload in it again. So this file takes UDP's, TCP's and ICMP's
- * places in the table "ip.proto" and passes everything on to them. It adds no layer, and where the protocol is disabled it
- * is too, since it is registered as a part of it.
+ * The tracker needs all of them: KRPC on ports of other protocols, peer wire messages after encrypted handshakes and
+ * inside uTP, and any datagram that shows that a port is in use. A heuristic sees only packets that no other dissector
+ * has taken. A postdissector has to ask for a protocol tree and to find addresses and payload in it again. So this file
+ * replaces the entries for UDP, TCP and ICMP in the table "ip.proto", and calls the dissectors that it replaced. It
+ * adds no layer. Its entries are registered as part of these protocols: where one is disabled, its entry here is
+ * disabled, too.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -28,7 +29,7 @@ static const struct observed_info {
 };
 
 static int proto_observed[NUM_OBSERVED];
-static dissector_handle_t observed_handle[NUM_OBSERVED]; /* Wireshark's own */
+static dissector_handle_t observed_handle[NUM_OBSERVED]; /* of Wireshark's own dissectors */
 
 static tracking_packet *current;   /* the innermost datagram that is being dissected */
 static const tracker_packet *icmp; /* the ICMP error that is being dissected */
@@ -48,7 +49,7 @@ static bool is_wanted(packet_info *pinfo)
            proto_is_protocol_enabled(find_protocol_by_id(proto_krpc));
 }
 
-/* An outer datagram is a tunnel's, and no part of the story. */
+/* A datagram that has another one inside of it belongs to a tunnel, and is not handed to the tracker. */
 static void enter(tracking_packet *packet)
 {
     packet->outer = current;
@@ -62,7 +63,7 @@ static void leave(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_
 {
     current = packet->outer;
     if (packet->quoted) {
-        if (packet->record != NULL && !packet->drawn) {
+        if (packet->record != NULL && !packet->is_shown) {
             dissect_quote(pinfo, tree, tvb, packet);
         }
         return;
@@ -73,7 +74,7 @@ static void leave(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_
     }
 }
 
-/* What the header says of a datagram; NULL where it contradicts itself. */
+/* Reads the header of a datagram; NULL where its length is impossible. */
 static tracking_packet *read_udp(packet_info *pinfo, tvbuff_t *tvb)
 {
     if (tvb_captured_length(tvb) < UDP_HEADER_LEN) {
@@ -137,7 +138,7 @@ static tracking_packet *read_tcp(packet_info *pinfo, tvbuff_t *tvb)
     if (header_len < TCP_HEADER_LEN || header_len > there) {
         return NULL;
     }
-    /* A bare acknowledgment says nothing of its own; the validator leaves it out, too. */
+    /* The tracker learns nothing from a bare acknowledgment; the validator skips these, too. */
     if (header_len == there && (tvb_get_uint8(tvb, 13) & (TRACKER_TCP_FIN | TRACKER_TCP_SYN | TRACKER_TCP_RST)) == 0) {
         return NULL;
     }

@@ -1,24 +1,27 @@
-/* plugin.h: what the plugin's files know of each other.
+/* plugin.h: the interfaces between the plugin's files.
  *
- *     plugin.c        the symbols that Wireshark looks for; registration
- *     fields.c        fields, subtrees and expert items, out of the tables
- *     prefs.c         preferences
- *     ip_proto.c       every UDP datagram, TCP segment and ICMP error on its way to Wireshark's own dissectors
- *     tracking.c         the tracker of the open file, and what it said about each packet
- *     record_store.c         where that is kept
- *     dissect.c       one KRPC message: is it one, Info column, summary
- *     tree.c          its keys and values
- *     tree_list.c     those that hold many of a kind
- *     findings.c      what there is to say against it
- *     tree_item.c          text and generated items for all of these
- *     tree_advert.c         its port advertisements, and the NAT of its sender
- *     tree_peerwire.c          the peer wire's part in it
- *     stats_*.c       statistics
- *     filters.c       conversation filters
+ *     plugin.c         the symbols that Wireshark looks for, and the order of registration
+ *     fields.c         registers fields, subtrees and expert items, from the tables
+ *     prefs.c          preferences
+ *     ip_proto.c       receives every UDP datagram, TCP segment and ICMP error before Wireshark's own dissectors
+ *     tracking.c       hands each packet to the tracker once, and looks up the result afterwards
+ *     record_store.c   stores these results, packed, for as long as the file is open
+ *     dissect.c        the KRPC dissector: accepts or refuses a payload, sets the Info column, adds the tree
+ *     tree.c           the keys and values of a message
+ *     tree_list.c      values with many entries: nodes, peers, info-hashes
+ *     tree_item.c      text, and generated items
+ *     tree_advert.c    port advertisements, and the NAT of the sender
+ *     tree_peerwire.c  BitTorrent peer wire messages
+ *     findings.c       findings as expert items
+ *     stats.c          taps, and statistics as trees
+ *     stats_tables.c   response times, conversations and endpoints
+ *     stats_text.c     the tables of tshark -z krpc,ports and -z krpc,nat
+ *     filters.c        conversation filters
  *
- * A packet is read completely before anything is drawn: what Wireshark's library reports by longjmp can then leave nothing
- * half-made. What takes more than one packet is worked out once, when a packet is seen for the first time, and kept with
- * the packet; every later look at it draws what was kept.
+ * The codec and the tracker are done with a packet before the first item is added to the tree. Wireshark's functions
+ * may leave by longjmp; then neither the codec nor the tracker is left in the middle of a packet. Results that take
+ * more than one packet are found when a packet is dissected for the first time. They are stored with the packet, and
+ * every later pass shows what is stored.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -32,8 +35,8 @@
 
 /* fields.c */
 
-extern int proto_krpc;     /* a message */
-extern int proto_peerwire; /* what the peer wire says about ports */
+extern int proto_krpc;     /* KRPC messages */
+extern int proto_peerwire; /* ports in BitTorrent peer wire messages */
 
 enum {
 #define HF(SYMBOL, FILTER, TITLE, TYPE, DISPLAY, CONVERT, BLURB)      HF_##SYMBOL,
@@ -48,7 +51,8 @@ enum {
     NUM_ETT
 };
 
-/* hf_key is the field of a key; hf_addr, hf_addr6 and hf_port are the parts of one that holds an endpoint, and -1 for others. */
+/* hf_key is the field of each key. hf_addr, hf_addr6 and hf_port are its parts where the value is an endpoint;
+ * otherwise they are -1. */
 extern int hf_key[KRPC_NUM_FIELDS];
 extern int hf_addr[KRPC_NUM_FIELDS];
 extern int hf_addr6[KRPC_NUM_FIELDS];
@@ -68,7 +72,7 @@ void fields_register(void);
 typedef enum prefs_accept { PREFS_ACCEPT_STRICT, PREFS_ACCEPT_NORMAL, PREFS_ACCEPT_LENIENT } prefs_accept;
 typedef enum prefs_checks { PREFS_CHECKS_NONE, PREFS_CHECKS_ERROR, PREFS_CHECKS_WARN, PREFS_CHECKS_NOTE } prefs_checks;
 
-extern int prefs_krpc_accept; /* prefs_accept: what the heuristic takes */
+extern int prefs_krpc_accept; /* prefs_accept: which messages the heuristic accepts */
 extern int prefs_krpc_checks; /* prefs_checks: the least severe finding that is shown */
 extern ws_bool prefs_krpc_peerwire;
 extern ws_bool prefs_krpc_nat;
@@ -78,22 +82,25 @@ extern unsigned prefs_krpc_max_adverts;
 extern unsigned prefs_krpc_max_streams;
 
 void prefs_krpc_register(void);
-/* prefs_krpc_apply switches the built-in heuristic off or on again, as the preference says. */
+/* prefs_krpc_apply disables the heuristic of Wireshark's own BT-DHT dissector, or enables it again, according to the
+ * preference. */
 void prefs_krpc_apply(void);
+/* prefs_krpc_shows is true for rules whose severity the preference includes. */
 bool prefs_krpc_shows(krpc_rule rule);
 
-/* What is known about a packet. */
+/* Results for a packet. */
 
-/* tracking_finding is one finding, in less room than krpc_finding. */
+/* tracking_finding is one finding. It is smaller than krpc_finding. */
 typedef struct tracking_finding {
     uint32_t off;
-    uint16_t len; /* at most 65535: a longer one is shown shorter */
+    uint16_t len; /* clamped to 65535 */
     uint16_t rule;
     int64_t a;
     int64_t b;
 } tracking_finding;
 
-/* tracking_peerwire is one message of the peer wire that a packet completed: its bytes, and what they do not tell by themselves. */
+/* tracking_peerwire is one peer wire message that a packet completed: its bytes, and its kind and extension, which
+ * depend on earlier messages of the stream. */
 typedef struct tracking_peerwire {
     struct tracking_peerwire *next;
     uint32_t len;
@@ -105,89 +112,93 @@ typedef struct tracking_peerwire {
 
 typedef enum tracking_kind {
     TRACKING_MESSAGE, /* a KRPC message */
-    TRACKING_OTHER,   /* another datagram or a segment that has something to show */
+    TRACKING_OTHER,   /* another datagram, or a segment, with findings, adverts or peer wire messages */
     TRACKING_QUOTE    /* a datagram inside an ICMP error */
 } tracking_kind;
 
-/* tracking_record is what was found out about one datagram or segment when it was first seen. It lives in pinfo->pool; record_store.c
- * keeps what is in it as long as the file is open. */
+/* tracking_record is the result for one datagram or segment, from its first dissection. It lives in pinfo->pool;
+ * record_store.c keeps a copy for as long as the file is open. */
 typedef struct tracking_record {
     uint8_t kind;   /* tracking_kind */
-    uint8_t method; /* krpc_method, of the query or of the one that is answered */
+    uint8_t method; /* krpc_method: of this query, or of the query that this message answers */
     uint16_t num_findings;
     uint16_t num_adverts;
-    uint16_t asked_port;     /* where the query went that this answers; 0 when that is where the answer comes from */
-    bool asked_elsewhere;    /* that was another address, too */
-    uint16_t mark;           /* tells the queries of one frame apart; not kept where there is one alone */
-    uint32_t request_frame;  /* the query that this answers, or that is quoted */
-    uint32_t response_frame; /* what answers this query */
-    uint32_t repeats;
-    int64_t rtt_ns;
-    uint64_t first_advert;
-    const uint8_t *target; /* 20 bytes: what the query that this answers looked for; NULL when there is none */
+    uint16_t asked_port;    /* destination port of the query that this answers, if it differs from the source; else 0 */
+    bool asked_elsewhere;   /* the destination address of that query differs, too */
+    uint16_t mark;          /* distinguishes the queries of one frame; stored only where a frame has several */
+    uint32_t request_frame; /* the query that this answers, or that an ICMP error quotes; 0: none was captured */
+    uint32_t response_frame; /* the first response to this query; 0: none yet */
+    uint32_t repeats;        /* the frame of the query or response that this repeats; 0: none */
+    int64_t rtt_ns;          /* from the query to this message */
+    uint64_t first_advert;   /* serial number of the first of num_adverts advertisements */
+    const uint8_t *target;   /* 20 bytes: target or info_hash of the query that this answers; NULL when it has none */
     tracking_finding *findings;
     tracking_peerwire *peers;
 } tracking_record;
 
 /* tracking_packet is one datagram or segment on its way through the dissectors. It lives in pinfo->pool. */
 typedef struct tracking_packet {
-    struct tracking_packet *outer; /* the one that this is inside of */
+    struct tracking_packet *outer; /* the tunnel's datagram that contains this one; NULL: none */
     const uint8_t *data;           /* the payload's bytes */
     uint32_t len;
     uint32_t wire_len;
-    uint32_t key; /* where the payload lies, to tell the datagrams of a frame apart */
+    uint32_t key; /* offset of the payload in the frame: distinguishes the datagrams of one frame */
     tracker_packet packet;
-    krpc_message *message;   /* the payload, decoded; NULL while nobody looked */
+    krpc_message *message;   /* the decoded payload; NULL before it is decoded */
     tracking_record *record; /* NULL when there is nothing to show */
     bool quoted;             /* inside an ICMP error */
-    bool given;              /* the tracker has it, or had it when the packet was first seen */
-    bool drawn;
-    bool has_inner; /* another datagram was found inside of it */
+    bool is_tracked;         /* the tracker has received it, in this pass or in an earlier one */
+    bool is_shown;           /* its items are in the tree */
+    bool has_inner;          /* another datagram was found inside of it */
 } tracking_packet;
 
 /* record_store.c */
 
 void record_store_init(void);
 void record_store_clear(void);
-/* record_store_put keeps a record of a packet, record_store_get finds it again: NULL when there is none. */
+/* record_store_put stores the record of a packet. record_store_get returns a copy in pinfo->pool; NULL when the frame
+ * has no record with this key. */
 void record_store_put(const tracking_packet *packet, const tracking_record *record);
 tracking_record *record_store_get(packet_info *pinfo, uint32_t frame, uint32_t key);
-/* record_store_link says to the query with a mark in a frame where its first response is. */
+/* record_store_link writes the frame of the first response into the record of a query, found by its frame and mark. */
 void record_store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame);
 
 /* tracking.c */
 
 void tracking_register(void);
 tracker *tracking_tracker(void); /* NULL while no file is open */
-bool tracking_finished(void);    /* the whole file has been seen */
+bool tracking_finished(void);    /* the first pass over the whole file is complete */
 
-/* tracking_packet_new describes a datagram or segment with its payload of wire_len bytes at off of tvb. */
+/* tracking_packet_new makes the description, in pinfo->pool, of a datagram or segment whose payload is wire_len bytes
+ * at off of tvb. */
 tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len,
                                      uint16_t src_port, uint16_t dst_port);
 
-/* tracking_endpoint_set makes an endpoint of Wireshark's address; "none" where that is no IP address. */
+/* tracking_endpoint_set converts Wireshark's address; the endpoint is empty (addr_len 0) where that is no IP
+ * address. */
 void tracking_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t port);
 
-/* tracking_decode decodes a packet's payload, once. */
+/* tracking_decode returns the packet's decoded payload. It decodes at the first call. */
 const krpc_message *tracking_decode(packet_info *pinfo, tracking_packet *packet);
 
-/* These give a packet to the tracker when it is seen for the first time, and find what was kept about it otherwise.
- * tracking_put_message takes what is admitted as KRPC (forced: whatever looks like a dictionary, since somebody said that it
- * is KRPC) and leaves the rest; tracking_put_datagram takes the rest. */
+/* The tracking_put functions hand a packet to the tracker when it is dissected for the first time, and look its record
+ * up in later passes. Both set packet->record. tracking_put_message takes payloads that are accepted as KRPC; with
+ * forced, every dictionary (Decode As, or the port preference). tracking_put_datagram takes the other datagrams. */
 void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced);
 void tracking_put_datagram(packet_info *pinfo, tracking_packet *packet);
 void tracking_put_segment(packet_info *pinfo, tracking_packet *packet, uint32_t seq, uint32_t ack, unsigned flags);
-/* icmp is the error itself, packet what it quotes. */
+/* tracking_put_quote takes the datagram that an ICMP error quotes; icmp is the error itself. */
 void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const tracker_packet *icmp, bool port_unreachable);
 
-/* tracking_advert_get gives an advertisement as it is known now, or as it was when the tracker let go of it. */
+/* tracking_advert_get returns the current state of an advertisement, or its last state where the tracker has dropped
+ * it. */
 bool tracking_advert_get(uint64_t serial, tracker_advert *out);
 
 /* ip_proto.c */
 
 void ip_proto_register(void);
 void ip_proto_handoff(void);
-/* ip_proto_current is the datagram whose payload tvb is; NULL when it came on a way that is not observed. */
+/* ip_proto_current returns the datagram whose payload tvb is; NULL when it did not come through ip_proto.c. */
 tracking_packet *ip_proto_current(tvbuff_t *tvb);
 
 /* dissect.c */
@@ -195,17 +206,18 @@ tracking_packet *ip_proto_current(tvbuff_t *tvb);
 extern dissector_handle_t krpc_handle;
 void dissect_register(void);
 void dissect_handoff(void);
-/* dissect_bind hands a message and the rest of its conversation to KRPC's dissector, whoever owns the ports; the heuristic
- * has to be switched on for that. */
+/* dissect_bind assigns the conversation of a message to the KRPC dissector, even on ports of other protocols. It does
+ * nothing while the heuristic krpc_udp is disabled. */
 void dissect_bind(packet_info *pinfo, const tracking_packet *packet);
-/* dissect_client names the client that sent a message; NULL when it does not say. */
+/* dissect_client returns the name and version of the client that sent a message, from v; NULL when there is no v. */
 const char *dissect_client(packet_info *pinfo, const tracking_packet *packet);
-/* dissect_quote draws a quoted datagram that Wireshark's dissectors did not get to. */
+/* dissect_quote adds the item of a quoted datagram that Wireshark did not hand to the KRPC dissector, because the quote
+ * is too short. */
 void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet);
 
 /* tree.c */
 
-/* tree_place is where in the tree a piece of the message is shown, so that findings can be put there. */
+/* tree_place is the item of some bytes of the message: a finding about these bytes is added to it. */
 typedef struct tree_place {
     uint32_t off;
     uint32_t len;
@@ -219,11 +231,10 @@ typedef struct tree_context {
     packet_info *pinfo;
     tvbuff_t *tvb;
     const uint8_t *data;
-    uint32_t len; /* bytes that there are */
+    uint32_t len; /* captured bytes */
     const krpc_message *message;
     const tracking_packet *packet;
-    const tracking_record *record; /* may be NULL */
-    const uint8_t *target;         /* what distances are shown to; may be NULL */
+    const uint8_t *target; /* the id that distances refer to; may be NULL */
     unsigned num_items;
     unsigned num_places;
     tree_place places[TREE_MAX_PLACES];
@@ -231,82 +242,89 @@ typedef struct tree_context {
 
 void tree_message(tree_context *context, proto_tree *tree);
 
-/* tree_has_room counts an item: false when there are enough. */
+/* tree_has_room counts an item: false when the tree already has TREE_MAX_ITEMS. */
 bool tree_has_room(tree_context *context);
-/* tree_clamp is the part that was captured; a container that was cut may say more. */
+/* tree_clamp returns the captured part of a span; a container that was cut may claim more. */
 krpc_span tree_clamp(const tree_context *context, uint32_t off, uint32_t len);
-/* tree_more_add says how many are not shown, tree_remainder_draw shows the bytes that are none of a kind. 0 adds nothing. */
+/* tree_more_add adds the number of entries that are not shown. tree_remainder_add adds bytes that are not a whole
+ * entry. Both add nothing for 0. */
 void tree_more_add(tree_context *context, proto_tree *tree, uint32_t count);
-void tree_remainder_draw(tree_context *context, proto_tree *tree, uint32_t off, uint32_t len);
-/* tree_common_text says how many leading bits an id has in common with the target, tree_distance_draw is for filters. */
+void tree_remainder_add(tree_context *context, proto_tree *tree, uint32_t off, uint32_t len);
+/* tree_common_text returns the text for the number of leading bits that an id shares with the target. tree_distance_add
+ * adds that number as a hidden item, for filters and columns. */
 const char *tree_common_text(packet_info *pinfo, unsigned bits);
-void tree_distance_draw(tree_context *context, proto_tree *tree, unsigned bits);
+void tree_distance_add(tree_context *context, proto_tree *tree, unsigned bits);
 
 /* tree_list.c */
 
-/* tree_list_draw draws a value of nodes, peers or info-hashes. */
-proto_item *tree_list_draw(tree_context *context, proto_tree *tree, krpc_field field, krpc_span span);
+/* tree_list_add adds a value that is a list of nodes, peers or info-hashes. */
+proto_item *tree_list_add(tree_context *context, proto_tree *tree, krpc_field field, krpc_span span);
 
 /* findings.c */
 
-/* findings_draw adds the expert items: to the item that shows the bytes where there is one, to top otherwise. */
-void findings_draw(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top);
+/* findings_add adds the findings as expert items: to the innermost item of context that covers the finding's bytes, or
+ * to top where there is none. context may be NULL. */
+void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top);
 
 /* tree_item.c */
 
-#define TREE_ITEM_MAX_TEXT 200 /* bytes that are shown of a text */
+#define TREE_ITEM_MAX_TEXT 200 /* bytes of a string that are shown */
 
-/* Text in pinfo->pool. item_text is for people: what is not printable is escaped, at most max bytes are shown. item_string
- * is a bencoded string's value, in quotes or in hex; item_bencode renders any bencoded value. item_hex is lower-case hex, of
- * at most max bytes. */
+/* These return text in pinfo->pool. tree_item_text escapes bytes that are not printable UTF-8 and shows at most max
+ * bytes. tree_item_string shows a bencoded string's value: in quotes if it is printable, else in hex. tree_item_bencode
+ * shows any bencoded value. tree_item_hex shows at most max bytes as lower-case hex. */
 char *tree_item_text(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
 char *tree_item_string(packet_info *pinfo, const uint8_t *data, size_t len);
 char *tree_item_bencode(packet_info *pinfo, const uint8_t *data, size_t len);
 char *tree_item_hex(packet_info *pinfo, const uint8_t *data, size_t len, size_t max);
-/* item_decimal writes a number into the end of out and returns where it begins: printf takes ten times as long. */
+/* tree_item_decimal writes a number to the end of out and returns its first digit: printf takes ten times as long. */
 #define TREE_ITEM_DECIMAL 11
 char *tree_item_decimal(char out[TREE_ITEM_DECIMAL], uint32_t num);
 
-/* Generated items: they have no bytes of their own. A frame of 0 adds nothing. */
+/* These add generated items: values that are not bytes of the packet. tree_item_frame adds nothing for frame 0. */
 void tree_item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
-void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* for filters and columns alone */
+void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* only for filters and columns */
 void tree_item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
 void tree_item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
 void tree_item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
 void tree_item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
-/* item_addr adds an address to whichever field is for its family; len 0: a generated item. */
+/* tree_item_addr adds an address, as hf4 or hf6 according to its family; with len 0 as a generated item. */
 void tree_item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len,
                     const krpc_endpoint *endpoint);
 
 /* tree_advert.c */
 
-/* tree_advert_info_text appends what the Info column says about ports: "⚑ port 6881, seen as 40865". */
+/* tree_advert_info_text appends the part of the Info column that is about ports: " ⚑ port 6881, seen as 40865". */
 void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet);
+/* tree_advert_add_all adds all port advertisements of a message. */
 void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet);
-/* tree_advert_add draws one advertisement by the sender, whose value is len bytes at off (0: nowhere in this packet). */
+/* tree_advert_add adds one advertisement by the sender; its value is len bytes at off of tvb (0: not in this
+ * packet). */
 void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
                      uint32_t len);
-/* tree_advert_is_behind_nat: something is known about what lies between the node and the others. */
+/* tree_advert_is_behind_nat is true when there is evidence about a NAT between the node and other nodes. */
 bool tree_advert_is_behind_nat(const tracker_node *node);
+/* tree_advert_add_nat adds the NAT of a node; nothing where there is no evidence, or where the preference is off. */
 void tree_advert_add_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
 
 /* tree_peerwire.c */
 
+/* tree_peerwire_add adds the peer wire messages that this packet completes, and the advertisements in them. */
 void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet);
 
 /* stats.c */
 
-/* stats_packet is what taps get. */
+/* stats_packet is the data of both taps. */
 typedef struct stats_packet {
     const tracking_packet *packet;
-    const char *client; /* NULL when unknown */
+    const char *client; /* name and version; NULL when unknown */
 } stats_packet;
 
 #define STATS_TAP         "krpc"        /* every KRPC message */
-#define STATS_TAP_ADVERTS "krpc_advert" /* every packet with an advertisement, of the peer wire too */
+#define STATS_TAP_ADVERTS "krpc_advert" /* every packet with a port advertisement, KRPC or peer wire */
 
 void stats_register(void);
-/* stats_tap hands a packet to whoever counts. */
+/* stats_tap hands a packet to the listeners of the taps. */
 void stats_tap(packet_info *pinfo, const tracking_packet *packet);
 
 /* stats_tables.c, stats_text.c */
@@ -316,7 +334,7 @@ void stats_text_register(void);
 
 /* filters.c */
 
-#define FILTERS_KEY UINT32_MAX /* of the packet's proto data: the tracking_packet whose message is shown */
+#define FILTERS_KEY UINT32_MAX /* key of proto_krpc's data of a packet: the tracking_packet whose message is shown */
 
 void filters_register(void);
 

@@ -5,7 +5,7 @@
 #include "plugin.h"
 
 #define BUILT_IN_HEURISTIC "bittorrent_dht_udp"
-#define LIMIT_TEXT         "Where there are more, older ones make room. A larger number costs memory. 0 takes the default."
+#define LIMIT_TEXT         "If there are more, older ones are dropped. More of them use more memory. 0: the default."
 
 int prefs_krpc_accept = PREFS_ACCEPT_NORMAL;
 int prefs_krpc_checks = PREFS_CHECKS_NOTE;
@@ -18,11 +18,11 @@ unsigned prefs_krpc_max_adverts = 32768;
 unsigned prefs_krpc_max_streams = 4096;
 
 static ws_bool supersede = true;
-static bool switched_off; /* by this plugin, and not by the user */
+static bool switched_off; /* the heuristic of BT-DHT, by this plugin and not by the user */
 
 static const enum_val_t accept_choices[] = {
     {"strict", "Complete messages only", PREFS_ACCEPT_STRICT},
-    {"normal", "Damaged messages too where a node is known to speak KRPC", PREFS_ACCEPT_NORMAL},
+    {"normal", "Damaged messages too, if one of the endpoints has sent KRPC before", PREFS_ACCEPT_NORMAL},
     {"lenient", "Every dictionary that could be a message", PREFS_ACCEPT_LENIENT},
     {NULL, NULL, 0},
 };
@@ -63,28 +63,30 @@ void prefs_krpc_register(void)
     module_t *module = prefs_register_protocol(proto_krpc, prefs_krpc_apply);
 
     prefs_register_bool_preference(
-        module, "supersede", "Take over from BT-DHT",
-        "Switch the heuristic of Wireshark's own BitTorrent DHT dissector off, so that KRPC messages "
-        "are shown by this one. Its protocol and its Decode As entry stay.",
+        module, "supersede", "Replace BT-DHT",
+        "Disable the heuristic of Wireshark's own BitTorrent DHT dissector, BT-DHT, so that this dissector shows KRPC "
+        "messages. BT-DHT can still be selected with Decode As.",
         &supersede);
-    prefs_register_enum_preference(module, "accept", "What is taken as KRPC",
-                                   "What the heuristic takes. Decode As takes every dictionary.", &prefs_krpc_accept,
-                                   accept_choices, false);
-    prefs_register_enum_preference(module, "checks", "Checks that are shown",
-                                   "The least severe finding that becomes an expert item.", &prefs_krpc_checks,
-                                   checks_choices, false);
-    prefs_register_bool_preference(module, "peerwire", "Read the peer wire",
-                                   "Follow BitTorrent connections over TCP and uTP, to see which ports they advertise.",
-                                   &prefs_krpc_peerwire);
+    prefs_register_enum_preference(module, "accept", "Accept as KRPC",
+                                   "Which messages the heuristic accepts. Decode As accepts every dictionary.",
+                                   &prefs_krpc_accept, accept_choices, false);
+    prefs_register_enum_preference(module, "checks", "Show findings", "Which findings are shown as expert items.",
+                                   &prefs_krpc_checks, checks_choices, false);
+    prefs_register_bool_preference(
+        module, "peerwire", "Read peer wire messages",
+        "Follow BitTorrent connections over TCP and uTP, and show the ports that they advertise.",
+        &prefs_krpc_peerwire);
     prefs_register_bool_preference(module, "nat", "Show the sender's NAT",
-                                   "Show in each message what is known about the NAT in front of its sender.",
-                                   &prefs_krpc_nat);
-    prefs_register_uint_preference(module, "max_nodes", "Nodes that are remembered", LIMIT_TEXT, 10,
-                                   &prefs_krpc_max_nodes);
-    prefs_register_uint_preference(module, "max_transactions", "Unanswered queries that are remembered", LIMIT_TEXT, 10,
+                                   "Show in each message the evidence about the NAT of its sender.", &prefs_krpc_nat);
+    prefs_register_uint_preference(module, "max_nodes", "Maximum nodes",
+                                   "Nodes to remember, by address and port. " LIMIT_TEXT, 10, &prefs_krpc_max_nodes);
+    prefs_register_uint_preference(module, "max_transactions", "Maximum unanswered queries",
+                                   "Queries without a response to remember. " LIMIT_TEXT, 10,
                                    &prefs_krpc_max_transactions);
-    prefs_register_uint_preference(module, "max_adverts", "Port advertisements that are followed", LIMIT_TEXT, 10,
+    prefs_register_uint_preference(module, "max_adverts", "Maximum port advertisements",
+                                   "Port advertisements whose verdict may still change. " LIMIT_TEXT, 10,
                                    &prefs_krpc_max_adverts);
-    prefs_register_uint_preference(module, "max_streams", "TCP and uTP streams that are followed", LIMIT_TEXT, 10,
+    prefs_register_uint_preference(module, "max_streams", "Maximum streams",
+                                   "TCP and uTP streams to follow at the same time. " LIMIT_TEXT, 10,
                                    &prefs_krpc_max_streams);
 }

@@ -1,8 +1,8 @@
-/* record_store.c: what was found out about each packet, in little room: about 20 bytes for a query, 40 for a response, and 4 for
- * every frame.
+/* record_store.c: stores the results for each packet: about 20 bytes for a query, 40 for a response, and 4 for every
+ * frame.
  *
- * Records are packed into blocks of the file's memory and found by the number of their frame. Only what is not zero is
- * written, and numbers in groups of 7 bits, so that the many small ones take a byte each.
+ * Records are packed into blocks of the file's memory and found by the number of their frame. Members that are zero are
+ * not written, and numbers are written in groups of 7 bits, so that small ones take one byte each.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,10 +15,10 @@
 #define MAX_NUMBER  10 /* bytes of a number of 64 bits */
 #define TARGET_LEN  20
 
-/* A record begins with its flags: kind, and which of its parts there are, in the order in which they follow. */
+/* A record starts with its flags: its kind, and which of the following parts it has, in this order. */
 enum {
     KIND = 3,     /* mask: tracking_kind */
-    HAS_NEXT = 4, /* place of another record of the same frame: a tunnel's, or another reassembled datagram's */
+    HAS_NEXT = 4, /* place of another record of the same frame, which holds several datagrams */
     HAS_LINK = 8, /* frame of the response, 0 until it is known */
     HAS_PEERS = 16,
     HAS_TARGET = 32,
@@ -31,17 +31,18 @@ enum {
     HAS_MARK = 4096 /* a query that is not the first record of its frame */
 };
 
-/* A place is the number of a block and an offset in it, plus 1; 0 is nowhere. */
+/* A place is the number of a block and an offset in it, plus 1; 0: none. */
 typedef uint32_t place;
 
-static GPtrArray *chunks; /* of CHUNK_SIZE places each; NULL where no frame has a record */
+static GPtrArray
+    *chunks; /* arrays of CHUNK_SIZE places, by frame number; NULL where none of these frames has a record */
 static GPtrArray *blocks;
 static uint32_t block_used;
 
 void record_store_init(void)
 {
     chunks = g_ptr_array_new_with_free_func(g_free);
-    blocks = g_ptr_array_new(); /* their memory goes with the file */
+    blocks = g_ptr_array_new(); /* the blocks are freed with wmem_file_scope */
     block_used = BLOCK_SIZE;
 }
 
@@ -54,8 +55,8 @@ void record_store_clear(void)
     chunks = blocks = NULL;
 }
 
-/* A record that is larger than a block gets a larger one, and nothing else is put there. */
-static uint8_t *room(size_t size, place *out)
+/* A record that is larger than a block gets a larger one for itself. NULL when all places are used. */
+static uint8_t *block_alloc(size_t size, place *out)
 {
     uint8_t *block;
 
@@ -73,12 +74,12 @@ static uint8_t *room(size_t size, place *out)
     return block;
 }
 
-static uint8_t *at(place where)
+static uint8_t *place_data(place where)
 {
     return (uint8_t *)g_ptr_array_index(blocks, (where - 1) >> BLOCK_SHIFT) + ((where - 1) & (BLOCK_SIZE - 1));
 }
 
-static place *slot(uint32_t frame, bool make)
+static place *place_slot(uint32_t frame, bool make)
 {
     uint32_t index = frame >> CHUNK_SHIFT;
 
@@ -97,7 +98,7 @@ static place *slot(uint32_t frame, bool make)
     return &((place *)g_ptr_array_index(chunks, index))[frame & (CHUNK_SIZE - 1)];
 }
 
-static size_t put_number(uint8_t *out, uint64_t num)
+static size_t number_put(uint8_t *out, uint64_t num)
 {
     size_t len = 0;
 
@@ -108,7 +109,7 @@ static size_t put_number(uint8_t *out, uint64_t num)
     return len;
 }
 
-static uint64_t get_number(const uint8_t **in)
+static uint64_t number_get(const uint8_t **in)
 {
     uint64_t num = 0;
     unsigned shift = 0;
@@ -121,17 +122,17 @@ static uint64_t get_number(const uint8_t **in)
 }
 
 /* The sign goes to the lowest bit, so that small negative numbers are short too. */
-static uint64_t fold(int64_t num)
+static uint64_t sign_fold(int64_t num)
 {
     return num < 0 ? ~((uint64_t)num << 1) : (uint64_t)num << 1;
 }
 
-static int64_t unfold(uint64_t num)
+static int64_t sign_unfold(uint64_t num)
 {
     return (num & 1) != 0 ? (int64_t)~(num >> 1) : (int64_t)(num >> 1);
 }
 
-static unsigned flags_of(const tracking_record *record, bool has_next)
+static unsigned flags_get(const tracking_record *record, bool has_next)
 {
     bool is_asked = record->kind == TRACKING_MESSAGE && record->request_frame == 0;
 
@@ -143,72 +144,72 @@ static unsigned flags_of(const tracking_record *record, bool has_next)
            (has_next && is_asked ? HAS_MARK : 0);
 }
 
-static size_t put_bytes(uint8_t *out, const void *bytes, size_t len)
+static size_t bytes_put(uint8_t *out, const void *bytes, size_t len)
 {
     memcpy(out, bytes, len);
     return len;
 }
 
-static void get_bytes(void *out, const uint8_t **in, size_t len)
+static void bytes_get(void *out, const uint8_t **in, size_t len)
 {
     memcpy(out, *in, len);
     *in += len;
 }
 
-static size_t put_findings(uint8_t *out, const tracking_record *record)
+static size_t findings_put(uint8_t *out, const tracking_record *record)
 {
-    size_t len = put_number(out, record->num_findings);
+    size_t len = number_put(out, record->num_findings);
 
     for (unsigned i = 0; i < record->num_findings; i++) {
         const tracking_finding *finding = &record->findings[i];
 
-        len += put_number(out + len, finding->rule);
-        len += put_number(out + len, finding->off);
-        len += put_number(out + len, finding->len);
-        len += put_number(out + len, fold(finding->a));
-        len += put_number(out + len, fold(finding->b));
+        len += number_put(out + len, finding->rule);
+        len += number_put(out + len, finding->off);
+        len += number_put(out + len, finding->len);
+        len += number_put(out + len, sign_fold(finding->a));
+        len += number_put(out + len, sign_fold(finding->b));
     }
     return len;
 }
 
-static size_t put_record(uint8_t *out, const tracking_record *record, uint32_t key, place next)
+static size_t record_put(uint8_t *out, const tracking_record *record, uint32_t key, place next)
 {
-    unsigned flags = flags_of(record, next != 0);
-    size_t len = put_number(out, flags);
+    unsigned flags = flags_get(record, next != 0);
+    size_t len = number_put(out, flags);
 
     if ((flags & HAS_NEXT) != 0) {
-        len += put_bytes(out + len, &next, sizeof next);
+        len += bytes_put(out + len, &next, sizeof next);
     }
     if ((flags & HAS_LINK) != 0) {
-        len += put_bytes(out + len, &record->response_frame, sizeof record->response_frame);
+        len += bytes_put(out + len, &record->response_frame, sizeof record->response_frame);
     }
     if ((flags & HAS_MARK) != 0) {
-        len += put_bytes(out + len, &record->mark, sizeof record->mark);
+        len += bytes_put(out + len, &record->mark, sizeof record->mark);
     }
-    len += put_number(out + len, key);
-    len += put_number(out + len, record->method);
+    len += number_put(out + len, key);
+    len += number_put(out + len, record->method);
     if ((flags & HAS_PEERS) != 0) {
-        len += put_bytes(out + len, &record->peers, sizeof record->peers);
+        len += bytes_put(out + len, &record->peers, sizeof record->peers);
     }
     if ((flags & HAS_TARGET) != 0) {
-        len += put_bytes(out + len, record->target, TARGET_LEN);
+        len += bytes_put(out + len, record->target, TARGET_LEN);
     }
     if ((flags & HAS_REQUEST) != 0) {
-        len += put_number(out + len, record->request_frame);
-        len += put_number(out + len, fold(record->rtt_ns));
+        len += number_put(out + len, record->request_frame);
+        len += number_put(out + len, sign_fold(record->rtt_ns));
     }
     if ((flags & HAS_REPEATS) != 0) {
-        len += put_number(out + len, record->repeats);
+        len += number_put(out + len, record->repeats);
     }
     if ((flags & HAS_ASKED) != 0) {
-        len += put_number(out + len, record->asked_port);
+        len += number_put(out + len, record->asked_port);
     }
     if ((flags & HAS_ADVERTS) != 0) {
-        len += put_number(out + len, record->num_adverts);
-        len += put_number(out + len, record->first_advert);
+        len += number_put(out + len, record->num_adverts);
+        len += number_put(out + len, record->first_advert);
     }
     if ((flags & HAS_FINDINGS) != 0) {
-        len += put_findings(out + len, record);
+        len += findings_put(out + len, record);
     }
     return len;
 }
@@ -217,7 +218,7 @@ void record_store_put(const tracking_packet *packet, const tracking_record *reco
 {
     uint8_t few[512], *bytes = few, *kept;
     size_t max = sizeof few / 2 + 5 * (size_t)record->num_findings * MAX_NUMBER;
-    place *where = slot(packet->packet.frame, true);
+    place *where = place_slot(packet->packet.frame, true);
     size_t len;
     place mine;
 
@@ -227,8 +228,8 @@ void record_store_put(const tracking_packet *packet, const tracking_record *reco
     if (max > sizeof few) {
         bytes = g_malloc(max);
     }
-    len = put_record(bytes, record, packet->key, *where);
-    kept = room(len, &mine);
+    len = record_put(bytes, record, packet->key, *where);
+    kept = block_alloc(len, &mine);
     if (kept != NULL) {
         memcpy(kept, bytes, len);
         *where = mine;
@@ -238,56 +239,56 @@ void record_store_put(const tracking_packet *packet, const tracking_record *reco
     }
 }
 
-static void get_findings(packet_info *pinfo, tracking_record *record, const uint8_t **in)
+static void findings_get(packet_info *pinfo, tracking_record *record, const uint8_t **in)
 {
-    record->num_findings = (uint16_t)get_number(in);
+    record->num_findings = (uint16_t)number_get(in);
     record->findings = wmem_alloc_array(pinfo->pool, tracking_finding, record->num_findings);
     for (unsigned i = 0; i < record->num_findings; i++) {
         tracking_finding *finding = &record->findings[i];
 
-        finding->rule = (uint16_t)get_number(in);
-        finding->off = (uint32_t)get_number(in);
-        finding->len = (uint16_t)get_number(in);
-        finding->a = unfold(get_number(in));
-        finding->b = unfold(get_number(in));
+        finding->rule = (uint16_t)number_get(in);
+        finding->off = (uint32_t)number_get(in);
+        finding->len = (uint16_t)number_get(in);
+        finding->a = sign_unfold(number_get(in));
+        finding->b = sign_unfold(number_get(in));
     }
 }
 
-/* What follows the key. */
-static void get_rest(packet_info *pinfo, tracking_record *record, unsigned flags, const uint8_t *in)
+/* Reads the rest of a record, after the key. */
+static void rest_get(packet_info *pinfo, tracking_record *record, unsigned flags, const uint8_t *in)
 {
-    record->method = (uint8_t)get_number(&in);
+    record->method = (uint8_t)number_get(&in);
     if ((flags & HAS_PEERS) != 0) {
-        get_bytes(&record->peers, &in, sizeof record->peers);
+        bytes_get(&record->peers, &in, sizeof record->peers);
     }
     if ((flags & HAS_TARGET) != 0) {
         record->target = in;
         in += TARGET_LEN;
     }
     if ((flags & HAS_REQUEST) != 0) {
-        record->request_frame = (uint32_t)get_number(&in);
-        record->rtt_ns = unfold(get_number(&in));
+        record->request_frame = (uint32_t)number_get(&in);
+        record->rtt_ns = sign_unfold(number_get(&in));
     }
     if ((flags & HAS_REPEATS) != 0) {
-        record->repeats = (uint32_t)get_number(&in);
+        record->repeats = (uint32_t)number_get(&in);
     }
     if ((flags & HAS_ASKED) != 0) {
-        record->asked_port = (uint16_t)get_number(&in);
+        record->asked_port = (uint16_t)number_get(&in);
     }
     if ((flags & HAS_ADVERTS) != 0) {
-        record->num_adverts = (uint16_t)get_number(&in);
-        record->first_advert = get_number(&in);
+        record->num_adverts = (uint16_t)number_get(&in);
+        record->first_advert = number_get(&in);
     }
     if ((flags & HAS_FINDINGS) != 0) {
-        get_findings(pinfo, record, &in);
+        findings_get(pinfo, record, &in);
     }
 }
 
-/* What every record begins with. */
+/* The first part of every record. */
 typedef struct head {
     unsigned flags;
     place next;
-    uint8_t *link; /* where the response's frame stands; NULL where it is not kept */
+    uint8_t *link; /* the bytes of the response's frame; NULL where the record has none */
     uint16_t mark;
     uint32_t key;
     const uint8_t *rest;
@@ -295,28 +296,28 @@ typedef struct head {
 
 static head head_get(place here)
 {
-    uint8_t *begin = at(here);
+    uint8_t *begin = place_data(here);
     const uint8_t *in = begin;
-    head out = {.flags = (unsigned)get_number(&in)};
+    head out = {.flags = (unsigned)number_get(&in)};
 
     if ((out.flags & HAS_NEXT) != 0) {
-        get_bytes(&out.next, &in, sizeof out.next);
+        bytes_get(&out.next, &in, sizeof out.next);
     }
     if ((out.flags & HAS_LINK) != 0) {
         out.link = begin + (in - begin);
         in += sizeof(uint32_t);
     }
     if ((out.flags & HAS_MARK) != 0) {
-        get_bytes(&out.mark, &in, sizeof out.mark);
+        bytes_get(&out.mark, &in, sizeof out.mark);
     }
-    out.key = (uint32_t)get_number(&in);
+    out.key = (uint32_t)number_get(&in);
     out.rest = in;
     return out;
 }
 
 tracking_record *record_store_get(packet_info *pinfo, uint32_t frame, uint32_t key)
 {
-    const place *where = slot(frame, false);
+    const place *where = place_slot(frame, false);
     place here = where != NULL ? *where : 0;
     tracking_record *record;
     head kept;
@@ -333,14 +334,15 @@ tracking_record *record_store_get(packet_info *pinfo, uint32_t frame, uint32_t k
     if (kept.link != NULL) {
         memcpy(&record->response_frame, kept.link, sizeof record->response_frame);
     }
-    get_rest(pinfo, record, kept.flags, kept.rest);
+    rest_get(pinfo, record, kept.flags, kept.rest);
     return record;
 }
 
-/* The oldest record, which the others lead to, has no mark: it is the one where none of them fits. */
+/* The list starts with the newest record of the frame. The oldest has no mark: it is the query if no other mark
+ * matches. */
 void record_store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame)
 {
-    const place *where = slot(query_frame, false);
+    const place *where = place_slot(query_frame, false);
     head kept;
 
     for (place here = where != NULL ? *where : 0; here != 0; here = kept.next) {

@@ -1,4 +1,4 @@
-/* stats.c: the taps, and the statistics in the form of trees.
+/* stats.c: the taps, and statistics as trees.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,7 +31,7 @@ void stats_tap(packet_info *pinfo, const tracking_packet *packet)
     }
 }
 
-/* krpc,tree: what there is of everything. */
+/* krpc,tree: messages, queries, responses, errors, clients and findings. */
 
 static int node_types, node_queries, node_answers, node_errors, node_clients, node_rules;
 
@@ -51,7 +51,7 @@ static void tick_error(stats_tree *st, packet_info *pinfo, const krpc_message *m
     int64_t code;
 
     if (!krpc_has(m, KRPC_E_CODE)) {
-        stats_tree_tick_pivot(st, node_errors, "without a code");
+        stats_tree_tick_pivot(st, node_errors, "no code");
         return;
     }
     code = m->value[KRPC_E_CODE].num;
@@ -62,7 +62,7 @@ static void tick_error(stats_tree *st, packet_info *pinfo, const krpc_message *m
 
 static const char *query_name(krpc_method method)
 {
-    return method == KRPC_METHOD_NONE ? "without a name" : krpc_method_name(method);
+    return method == KRPC_METHOD_NONE ? "no method name" : krpc_method_name(method);
 }
 
 static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epan_dissect_t *edt _U_, const void *data,
@@ -79,7 +79,7 @@ static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epa
     if (m->type == KRPC_RESPONSE) {
         stats_tree_tick_pivot(st, node_answers,
                               record->request_frame != 0 ? query_name((krpc_method)record->method)
-                                                         : "nothing that was captured");
+                                                         : "a query that was not captured");
     }
     if (m->type == KRPC_ERROR) {
         tick_error(st, pinfo, m);
@@ -93,14 +93,14 @@ static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epa
     return TAP_PACKET_REDRAW;
 }
 
-/* Ports: adverts by channel and verdict, and what became of them. */
+/* krpc_ports,tree: port advertisements by channel and verdict, and by outcome. */
 
 static int node_channels, node_laters;
 
 static void ports_init(stats_tree *st)
 {
     node_channels = stats_tree_create_node(st, "Advertisements", 0, STAT_DT_INT, true);
-    node_laters = stats_tree_create_pivot(st, "What became of them", 0);
+    node_laters = stats_tree_create_pivot(st, "Outcomes", 0);
 }
 
 static tap_packet_status ports_packet(stats_tree *st, packet_info *pinfo _U_, epan_dissect_t *edt _U_, const void *data,
@@ -122,7 +122,7 @@ static tap_packet_status ports_packet(stats_tree *st, packet_info *pinfo _U_, ep
     return TAP_PACKET_REDRAW;
 }
 
-/* NAT: messages by what is known about their senders. */
+/* krpc_nat,tree: messages by what their senders' NAT does to the source port, and by its mapping. */
 
 static int node_nat_port, node_nat_mapping;
 

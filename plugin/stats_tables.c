@@ -89,7 +89,7 @@ static tap_packet_status conversation_packet(void *context, packet_info *pinfo, 
     const struct udp_analysis *udp = pinfo->ptype == PT_UDP ? get_udp_conversation_data(NULL, pinfo) : NULL;
 
     hash->flags = flags;
-    /* With the number that udp.stream has: what can be done with a UDP conversation can be done with this one. */
+    /* The id is udp.stream: the commands of Wireshark's window for a UDP conversation then work for this one. */
     add_conversation_table_data_with_conv_id(hash, &pinfo->src, &pinfo->dst, packet->src.port, packet->dst.port,
                                              udp != NULL ? udp->stream : CONV_ID_UNSET, 1, (int)pinfo->fd->pkt_len,
                                              &pinfo->rel_ts, &pinfo->abs_ts, &info, CONVERSATION_UDP);

@@ -1,7 +1,8 @@
-/* stats_text.c: the tables that tshark prints: -z krpc,ports and -z krpc,nat.
+/* stats_text.c: the tables of tshark -z krpc,ports and -z krpc,nat.
  *
- * A verdict may change until the end of the file, so these collect what is to be counted and count when they print. The
- * trees of stats.c, which Wireshark shows, count packet by packet; there the whole file has been seen before.
+ * A verdict may change until the end of the file, so these remember advertisements and nodes, and count when they
+ * print. The trees of stats.c count packet by packet. In Wireshark's window that is right, because the file has been
+ * read before.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +15,7 @@
 
 #define RULER "==================================================================================================="
 
-/* What came through the filter. */
+/* The packets that match the filter of one -z option. */
 typedef struct report {
     char *filter;
     GArray *serials;   /* uint64_t, of advertisements */
@@ -74,7 +75,7 @@ static void head_print(const report *r, const char *title)
     printf("\n" RULER "\n%s%s%s\n\n", title, r->filter != NULL ? ", filter: " : "", r->filter != NULL ? r->filter : "");
 }
 
-/* Returns what goes before the next one. */
+/* Prints a name and a count unless it is 0. Returns the separator for the next one. */
 static const char *count_print(const char *before, const char *name, unsigned count)
 {
     if (count == 0) {
@@ -84,7 +85,7 @@ static const char *count_print(const char *before, const char *name, unsigned co
     return ", ";
 }
 
-static void ports_draw_all(void *context)
+static void ports_print(void *context)
 {
     static unsigned count[KRPC_NUM_CHANNELS][TRACKER_NUM_VERDICTS];
     static unsigned later[KRPC_NUM_CHANNELS][TRACKER_NUM_LATER];
@@ -104,7 +105,7 @@ static void ports_draw_all(void *context)
         }
     }
     head_print(r, "Port advertisements (KRPC and peer wire), by channel");
-    printf("%-14s %8s  %s\n", "channel", "adverts", "verdicts; what became of them");
+    printf("%-14s %8s  %s\n", "channel", "adverts", "verdicts; outcomes");
     for (unsigned channel = 0; channel < KRPC_NUM_CHANNELS; channel++) {
         unsigned sum = 0;
 
@@ -153,25 +154,25 @@ static void node_print(const tracker_node *node)
     for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
         const tracker_external *external = &nat->external[i];
 
-        printf("    seen as %s by %u, frame%s", krpc_endpoint_text(text, &external->endpoint), external->observers,
-               external->frames[1] != 0 ? "s" : "");
+        printf("    seen as %s by %u observer%s, frame%s", krpc_endpoint_text(text, &external->endpoint),
+               external->observers, external->observers != 1 ? "s" : "", external->frames[1] != 0 ? "s" : "");
         for (unsigned k = 0; k < TRACKER_MAX_FRAMES && external->frames[k] != 0; k++) {
             printf("%s %u", k > 0 ? "," : "", external->frames[k]);
         }
         printf("\n");
     }
     if (nat->num_external > nat->num_kept) {
-        printf("    and %u more\n", nat->num_external - nat->num_kept);
+        printf("    and as %u other endpoints\n", nat->num_external - nat->num_kept);
     }
 }
 
-static void nat_draw_all(void *context)
+static void nat_print(void *context)
 {
     const report *r = context;
     unsigned count[TRACKER_NUM_PORT] = {0};
     tracker_node node;
 
-    head_print(r, "Nodes and their NATs (KRPC)");
+    head_print(r, "Nodes with evidence of a NAT (KRPC)");
     printf("%-24s %-28s %-10s %-20s %s\n", "node", "client", "port", "mapping", "filtering");
     for (uint32_t i = 0; tracking_tracker() != NULL && i < tracker_num_nodes(tracking_tracker()); i++) {
         if (!tracker_node_get(tracking_tracker(), i, &node) || !g_hash_table_contains(r->nodes, &node.endpoint)) {
@@ -182,7 +183,7 @@ static void nat_draw_all(void *context)
             node_print(&node);
         }
     }
-    printf("\nnodes: ");
+    printf("\nall nodes, by source port: ");
     const char *before = "";
     for (unsigned i = 0; i < TRACKER_NUM_PORT; i++) {
         before = count_print(before, tracker_port_name((tracker_port)i), count[i]);
@@ -216,13 +217,13 @@ static void report_start(const char *argument, const char *name, const char *tap
 
 static compat_tap_init ports_start(const char *argument, void *userdata _U_)
 {
-    report_start(argument, "krpc,ports", STATS_TAP_ADVERTS, ports_packet, ports_draw_all);
+    report_start(argument, "krpc,ports", STATS_TAP_ADVERTS, ports_packet, ports_print);
     COMPAT_TAP_INIT_RETURN(true);
 }
 
 static compat_tap_init nat_start(const char *argument, void *userdata _U_)
 {
-    report_start(argument, "krpc,nat", STATS_TAP, nat_packet, nat_draw_all);
+    report_start(argument, "krpc,nat", STATS_TAP, nat_packet, nat_print);
     COMPAT_TAP_INIT_RETURN(true);
 }
 
@@ -232,7 +233,7 @@ void stats_text_register(void)
     static stat_tap_ui ports = {
         REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC port advertisements", "krpc,ports", ports_start, 1, parameters};
     static stat_tap_ui nat = {
-        REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC nodes behind NATs", "krpc,nat", nat_start, 1, parameters};
+        REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC nodes with evidence of a NAT", "krpc,nat", nat_start, 1, parameters};
 
     register_stat_tap_ui(&ports, NULL);
     register_stat_tap_ui(&nat, NULL);

@@ -1,8 +1,8 @@
-/* tracking.c: the tracker of the open file, and what it said about each packet.
+/* tracking.c: hands each packet to the tracker once, and looks up the result afterwards.
  *
- * The tracker gets each packet once, when Wireshark dissects it for the first time, in the order of the file. What it says
- * is kept in a tracking_record, which is all that later passes look at; only how a verdict or a NAT turned out is asked for
- * again whenever it is drawn.
+ * The tracker receives each packet when Wireshark dissects it for the first time, in the order of the file. The result
+ * is stored as a tracking_record, which later passes use. Verdicts and NAT behaviours may change until the end of the
+ * file: they are read from the tracker whenever they are shown.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,10 +14,10 @@
 static tracker *state;
 static bool finished;
 
-/* Advertisements that the tracker let go of, by serial number, from 0. */
+/* Advertisements that the tracker has dropped, indexed by serial number. */
 static GArray *done;
 
-/* What the tracker reports about the packet that it is being given. */
+/* What the tracker reports during the current call. */
 static wmem_allocator_t *findings_pool;
 static wmem_array_t *findings;
 static tracking_peerwire *first_peer;
@@ -41,7 +41,7 @@ static void on_finding(void *ctx _U_, const krpc_finding *finding)
 
 static const krpc_sink sink = {on_finding, NULL};
 
-/* Pushed out by newer ones; those that are left at the end stay where they are. */
+/* Keeps advertisements that newer ones replace. After tracker_finish, the rest can still be read from the tracker. */
 static void on_advert_done(void *ctx _U_, const tracker_advert *advert)
 {
     if (!finished) {
@@ -111,7 +111,7 @@ static void tracking_cleanup(void)
     done = NULL;
 }
 
-/* After the first pass: what is still open gets its last verdict. */
+/* Ends the first pass: advertisements that are still open get their last verdict. */
 static void tracking_complete(void)
 {
     if (state == NULL || finished) {
@@ -126,8 +126,8 @@ static void *file_if_read(capture_file *file, void *unused _U_)
     return file->state == FILE_READ_DONE && !file->redissecting ? file : NULL;
 }
 
-/* Wireshark runs the routines for the end of a file when it has read one, but not when it has dissected the open file anew,
- * for another preference or profile. Its window can be asked whether it is through. */
+/* Wireshark calls the postseq cleanup routines when it has read a file, but not when it has dissected the open file
+ * again after a change of preferences or profile. In its window, the state of the capture file shows that it has. */
 static void complete_if_read(void)
 {
     if (!finished && plugin_if_get_capture_file(file_if_read, NULL) != NULL) {
@@ -196,17 +196,17 @@ const krpc_message *tracking_decode(packet_info *pinfo, tracking_packet *packet)
     return packet->message;
 }
 
-/* Is this packet to be given to the tracker now? If not, what was kept about it is in packet->record. */
-static bool begin(packet_info *pinfo, tracking_packet *packet)
+/* True when the packet is to be handed to the tracker now. Otherwise packet->record is what is stored about it. */
+static bool put_begin(packet_info *pinfo, tracking_packet *packet)
 {
-    if (packet->given || state == NULL) {
+    if (packet->is_tracked || state == NULL) {
         return false;
     }
     if (PINFO_FD_VISITED(pinfo)) {
         complete_if_read();
     }
     if (PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
-        packet->given = true;
+        packet->is_tracked = true;
         packet->record = record_store_get(pinfo, packet->packet.frame, packet->key);
         return false;
     }
@@ -217,8 +217,8 @@ static bool begin(packet_info *pinfo, tracking_packet *packet)
     return true;
 }
 
-static tracking_record *keep(packet_info *pinfo, tracking_packet *packet, tracking_kind kind,
-                             const tracker_result *result)
+static tracking_record *record_new(packet_info *pinfo, tracking_packet *packet, tracking_kind kind,
+                                   const tracker_result *result)
 {
     tracking_record *record = wmem_new0(pinfo->pool, tracking_record);
     unsigned count = findings != NULL ? wmem_array_get_count(findings) : 0;
@@ -245,7 +245,7 @@ static tracking_record *keep(packet_info *pinfo, tracking_packet *packet, tracki
         }
     }
     packet->record = record;
-    packet->given = true;
+    packet->is_tracked = true;
     return record;
 }
 
@@ -261,8 +261,8 @@ static bool admits(const tracking_packet *packet, bool forced)
     return probe == KRPC_PROBE_YES || (probe == KRPC_PROBE_MAYBE && prefs_krpc_accept == PREFS_ACCEPT_LENIENT);
 }
 
-/* The same for a query and what answers it: its transaction id, and where it went. */
-static uint16_t mark_of(const tracking_packet *packet, const krpc_endpoint *asked)
+/* A hash of a query's transaction id and destination. It can be computed from the query and from its response. */
+static uint16_t mark_get(const tracking_packet *packet, const krpc_endpoint *asked)
 {
     const krpc_value *t = &packet->message->value[KRPC_T];
     uint32_t hash = wmem_strong_hash(asked->addr, asked->addr_len) + asked->port;
@@ -277,7 +277,7 @@ void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forc
 {
     tracker_result result;
 
-    if (packet->quoted || !begin(pinfo, packet)) {
+    if (packet->quoted || !put_begin(pinfo, packet)) {
         return;
     }
     if (packet->len == 0 || packet->data[0] != 'd') {
@@ -290,20 +290,21 @@ void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forc
     krpc_message_check(packet->message, packet->data, &sink);
     memset(&result, 0, sizeof result);
     tracker_message(state, &packet->packet, packet->message, packet->data, NULL, &result, &sink);
-    keep(pinfo, packet, TRACKING_MESSAGE, &result);
-    packet->record->mark = mark_of(packet, &packet->packet.dst);
+    record_new(pinfo, packet, TRACKING_MESSAGE, &result);
+    packet->record->mark = mark_get(packet, &packet->packet.dst);
     record_store_put(packet, packet->record);
-    /* packet-dns does the same: the query is told of its response when that comes, and shows it from the second pass on. */
+    /* As in packet-dns.c: the query's record gets the frame of the response now, and shows it from the second pass
+     * on. */
     if (result.request_frame != 0) {
-        record_store_link(result.request_frame, mark_of(packet, &result.asked), packet->packet.frame);
+        record_store_link(result.request_frame, mark_get(packet, &result.asked), packet->packet.frame);
     }
 }
 
-static void keep_other(packet_info *pinfo, tracking_packet *packet, const tracker_result *result)
+static void put_other(packet_info *pinfo, tracking_packet *packet, const tracker_result *result)
 {
-    packet->given = true;
+    packet->is_tracked = true;
     if (findings != NULL || first_peer != NULL || result->num_adverts != 0) {
-        record_store_put(packet, keep(pinfo, packet, TRACKING_OTHER, result));
+        record_store_put(packet, record_new(pinfo, packet, TRACKING_OTHER, result));
     }
 }
 
@@ -311,30 +312,30 @@ void tracking_put_datagram(packet_info *pinfo, tracking_packet *packet)
 {
     tracker_result result;
 
-    if (packet->quoted || packet->has_inner || !begin(pinfo, packet)) {
+    if (packet->quoted || packet->has_inner || !put_begin(pinfo, packet)) {
         return;
     }
     memset(&result, 0, sizeof result);
     tracker_datagram(state, &packet->packet, packet->data, packet->len, &result, &sink);
-    keep_other(pinfo, packet, &result);
+    put_other(pinfo, packet, &result);
 }
 
 void tracking_put_segment(packet_info *pinfo, tracking_packet *packet, uint32_t seq, uint32_t ack, unsigned flags)
 {
     tracker_result result;
 
-    if (packet->quoted || !prefs_krpc_peerwire || !begin(pinfo, packet)) {
+    if (packet->quoted || !prefs_krpc_peerwire || !put_begin(pinfo, packet)) {
         return;
     }
     memset(&result, 0, sizeof result);
     tracker_segment(state, &packet->packet, seq, ack, flags, packet->data, packet->len, packet->wire_len, &result,
                     &sink);
-    keep_other(pinfo, packet, &result);
+    put_other(pinfo, packet, &result);
 }
 
 void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const tracker_packet *icmp, bool port_unreachable)
 {
-    if (!begin(pinfo, packet)) {
+    if (!put_begin(pinfo, packet)) {
         return;
     }
 
@@ -345,9 +346,9 @@ void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const track
     if (!shown && packet->len != 0 && packet->data[0] == 'd') {
         shown = krpc_message_probe(tracking_decode(pinfo, packet), packet->data) == KRPC_PROBE_YES;
     }
-    packet->given = true;
+    packet->is_tracked = true;
     if (shown) {
-        keep(pinfo, packet, TRACKING_QUOTE, NULL)->request_frame = query;
+        record_new(pinfo, packet, TRACKING_QUOTE, NULL)->request_frame = query;
         record_store_put(packet, packet->record);
     }
 }

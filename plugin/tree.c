@@ -1,7 +1,6 @@
-/* tree.c: the keys and values of a message, in a tree that reads like it.
+/* tree.c: the keys and values of a message.
  *
- * Every item selects the bytes that it stands for. Nothing here reads the packet through Wireshark's accessors: the
- * positions are the codec's, and lie inside of what was captured.
+ * Every item selects its bytes. Their positions come from the codec and are inside the captured part of the packet.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -47,21 +46,21 @@ void tree_more_add(tree_context *c, proto_tree *tree, uint32_t count)
     }
 }
 
-void tree_remainder_draw(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+void tree_remainder_add(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
 {
     if (len != 0 && tree_has_room(c)) {
         proto_tree_add_item(tree, HF(REMAINDER), c->tvb, (int)off, (int)len, ENC_NA);
     }
 }
 
-/* What the line above says already: there for filters and columns. */
+/* For items that are only for filters and columns: another item already shows their value. */
 static void hide(proto_item *item)
 {
     proto_item_set_generated(item);
     proto_item_set_hidden(item);
 }
 
-void tree_distance_draw(tree_context *c, proto_tree *tree, unsigned bits)
+void tree_distance_add(tree_context *c, proto_tree *tree, unsigned bits)
 {
     if (compat_is_visible(tree) || compat_is_referenced(HF(DISTANCE))) {
         hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
@@ -76,7 +75,7 @@ const char *tree_common_text(packet_info *pinfo, unsigned bits)
                           " in common with the target", NULL);
 }
 
-static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field field)
+static proto_item *texts_add(tree_context *c, proto_tree *tree, krpc_field field)
 {
     proto_item *item = NULL;
     bencode_token token;
@@ -94,7 +93,7 @@ static proto_item *draw_texts(tree_context *c, proto_tree *tree, krpc_field fiel
     return item;
 }
 
-static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field field, krpc_span span)
+static proto_item *endpoint_add(tree_context *c, proto_tree *parent, krpc_field field, krpc_span span)
 {
     char text[KRPC_ENDPOINT_TEXT] = "";
     krpc_endpoint endpoint;
@@ -115,7 +114,7 @@ static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field
     if (has_addr) {
         tree_item_addr(tree, hf_addr[field], hf_addr6[field], c->tvb, span.off, endpoint.addr_len, &endpoint);
     } else {
-        tree_remainder_draw(c, tree, span.off, span.len);
+        tree_remainder_add(c, tree, span.off, span.len);
     }
     if (has_port) {
         proto_tree_add_item(tree, hf_port[field], c->tvb, (int)(span.off + endpoint.addr_len), 2, ENC_BIG_ENDIAN);
@@ -123,7 +122,7 @@ static proto_item *draw_endpoint(tree_context *c, proto_tree *parent, krpc_field
     return item;
 }
 
-static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc_span span)
+static void bloom_add(tree_context *c, proto_item *item, krpc_field field, krpc_span span)
 {
     if (span.len != KRPC_BLOOM_LEN) {
         return;
@@ -136,7 +135,7 @@ static void draw_bloom(tree_context *c, proto_item *item, krpc_field field, krpc
     proto_item_set_generated(proto_tree_add_double(tree, HF(ESTIMATE), c->tvb, 0, 0, estimate));
 }
 
-static proto_item *draw_version(tree_context *c, proto_tree *tree, krpc_span span)
+static proto_item *version_add(tree_context *c, proto_tree *tree, krpc_span span)
 {
     const char *hex = tree_item_hex(c->pinfo, c->data + span.off, span.len, 20);
     char text[KRPC_CLIENT_TEXT];
@@ -148,7 +147,7 @@ static proto_item *draw_version(tree_context *c, proto_tree *tree, krpc_span spa
         wmem_strconcat(c->pinfo->pool, krpc_field_get(KRPC_V)->title, ": ", text, " (", hex, ")", NULL));
 }
 
-static void draw_id(tree_context *c, proto_item *item, krpc_span span)
+static void id_add(tree_context *c, proto_item *item, krpc_span span)
 {
     if (span.len != ID_LEN) {
         return;
@@ -164,7 +163,7 @@ static void draw_id(tree_context *c, proto_item *item, krpc_span span)
         unsigned bits = krpc_node_id_common_bits(id, c->target);
 
         common = tree_common_text(c->pinfo, bits);
-        tree_distance_draw(c, tree, bits);
+        tree_distance_add(c, tree, bits);
     }
     if (verdict == KRPC_NODE_ID_EXEMPT) {
         proto_item_append_text(item, "%s", common);
@@ -173,8 +172,8 @@ static void draw_id(tree_context *c, proto_item *item, krpc_span span)
     }
 }
 
-/* The target of a BEP 44 item, where the message has all that it is made of. */
-static void draw_item_target(tree_context *c, proto_tree *tree, bool is_query)
+/* The target of a BEP 44 item, where the message has all that it is computed from. */
+static void item_target_add(tree_context *c, proto_tree *tree, bool is_query)
 {
     const krpc_message *m = c->message;
     krpc_field key = is_query ? KRPC_A_K : KRPC_R_K;
@@ -196,11 +195,11 @@ static void draw_item_target(tree_context *c, proto_tree *tree, bool is_query)
     }
     if (known) {
         proto_item_set_generated(
-            proto_tree_add_bytes_with_length(tree, HF(TREE_ITEM_TARGET), c->tvb, 0, 0, target, sizeof target));
+            proto_tree_add_bytes_with_length(tree, HF(ITEM_TARGET), c->tvb, 0, 0, target, sizeof target));
     }
 }
 
-static void draw_item(tree_context *c, proto_item *item, krpc_field field, const krpc_value *value)
+static void item_add(tree_context *c, proto_item *item, krpc_field field, const krpc_value *value)
 {
     proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
     krpc_span span = value_span(c, value);
@@ -214,20 +213,19 @@ static void draw_item(tree_context *c, proto_item *item, krpc_field field, const
         text = tree_item_bencode(c->pinfo, c->data + span.off, span.len);
     }
     proto_item_append_text(item, " (%s)", text);
-    proto_item_set_generated(
-        proto_tree_add_string(tree, HF(TREE_ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
-    if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(TREE_ITEM_TARGET))) {
-        draw_item_target(c, tree, field == KRPC_A_V);
+    proto_item_set_generated(proto_tree_add_string(tree, HF(ITEM_TEXT), c->tvb, (int)span.off, (int)span.len, text));
+    if (compat_is_visible(tree) || proto_field_is_referenced(tree, HF(ITEM_TARGET))) {
+        item_target_add(c, tree, field == KRPC_A_V);
     }
 }
 
-static proto_item *draw_string(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+static proto_item *string_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     return proto_tree_add_string(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len,
                                  tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT));
 }
 
-static proto_item *draw_type(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+static proto_item *type_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     const char *text = tree_item_text(c->pinfo, c->data + span.off, span.len, TREE_ITEM_MAX_TEXT);
 
@@ -238,7 +236,7 @@ static proto_item *draw_type(tree_context *c, proto_tree *tree, krpc_field field
         wmem_strconcat(c->pinfo->pool, krpc_field_get(field)->title, ": ", text, " (", name, ")", NULL));
 }
 
-static proto_item *draw_number(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
+static proto_item *number_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
 {
     const char *meaning = field == KRPC_E_CODE ? krpc_error_text(num) : NULL;
     proto_item *item = proto_tree_add_int64(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, num);
@@ -249,7 +247,7 @@ static proto_item *draw_number(tree_context *c, proto_tree *tree, krpc_field fie
     return item;
 }
 
-static proto_item *draw_flag(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
+static proto_item *flag_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span, int64_t num)
 {
     proto_item *item = proto_tree_add_boolean(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, num != 0);
 
@@ -259,8 +257,8 @@ static proto_item *draw_flag(tree_context *c, proto_tree *tree, krpc_field field
     return item;
 }
 
-static void draw_field(tree_context *c, proto_tree *tree, krpc_field field);
-static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope);
+static void field_add(tree_context *c, proto_tree *tree, krpc_field field);
+static void unknown_keys_add(tree_context *c, proto_tree *tree, krpc_scope scope);
 
 /* The fields of each scope, as bits. */
 static uint64_t scope_fields(krpc_scope scope)
@@ -275,9 +273,9 @@ static uint64_t scope_fields(krpc_scope scope)
     return fields[scope];
 }
 
-/* A, R and E: their own fields, in the order of fields.def, which is that of the wire. The message has three such
- * dictionaries and none inside another. */
-static proto_item *draw_dict(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+/* The dictionaries a and r and the list e, with their fields in the order of fields.def, which is the order on the
+ * wire. None of them is inside another. */
+static proto_item *dict_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     krpc_scope scope = field == KRPC_A ? KRPC_SCOPE_A : field == KRPC_R ? KRPC_SCOPE_R : KRPC_SCOPE_E;
     proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
@@ -286,26 +284,26 @@ static proto_item *draw_dict(tree_context *c, proto_tree *tree, krpc_field field
 
     for (unsigned i = 0; i < KRPC_NUM_FIELDS && there >> i != 0; i++) {
         if ((there >> i & 1) != 0) {
-            draw_field(c, sub, (krpc_field)i);
+            field_add(c, sub, (krpc_field)i);
         }
     }
     if (scope != KRPC_SCOPE_E) {
-        draw_rest(c, sub, scope);
+        unknown_keys_add(c, sub, scope);
     }
     return item;
 }
 
-static proto_item *draw_bytes(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+static proto_item *bytes_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
 
     if (field == KRPC_A_ID || field == KRPC_R_ID) {
-        draw_id(c, item, span);
+        id_add(c, item, span);
     }
     return item;
 }
 
-static proto_item *draw_value(tree_context *c, proto_tree *tree, krpc_field field)
+static proto_item *value_add(tree_context *c, proto_tree *tree, krpc_field field)
 {
     const krpc_value *value = &c->message->value[field];
     krpc_span span = value_span(c, value);
@@ -314,45 +312,45 @@ static proto_item *draw_value(tree_context *c, proto_tree *tree, krpc_field fiel
     switch (krpc_field_get(field)->kind) {
     case KRPC_KIND_INT:
     case KRPC_KIND_PORT:
-        return draw_number(c, tree, field, span, value->num);
+        return number_add(c, tree, field, span, value->num);
     case KRPC_KIND_FLAG:
-        return draw_flag(c, tree, field, span, value->num);
+        return flag_add(c, tree, field, span, value->num);
     case KRPC_KIND_BYTES:
-        return draw_bytes(c, tree, field, span);
+        return bytes_add(c, tree, field, span);
     case KRPC_KIND_TEXT:
-        return draw_string(c, tree, field, span);
+        return string_add(c, tree, field, span);
     case KRPC_KIND_METHOD:
-        return draw_string(c, tree, field, span);
+        return string_add(c, tree, field, span);
     case KRPC_KIND_TYPE:
-        return draw_type(c, tree, field, span);
+        return type_add(c, tree, field, span);
     case KRPC_KIND_VERSION:
-        return draw_version(c, tree, span);
+        return version_add(c, tree, span);
     case KRPC_KIND_ENDPOINT:
-        return draw_endpoint(c, tree, field, span);
+        return endpoint_add(c, tree, field, span);
     case KRPC_KIND_BLOOM:
-        item = draw_bytes(c, tree, field, span);
-        draw_bloom(c, item, field, span);
+        item = bytes_add(c, tree, field, span);
+        bloom_add(c, item, field, span);
         return item;
     case KRPC_KIND_ANY:
-        item = draw_bytes(c, tree, field, span);
-        draw_item(c, item, field, value);
+        item = bytes_add(c, tree, field, span);
+        item_add(c, item, field, value);
         return item;
     case KRPC_KIND_TEXTS:
-        return draw_texts(c, tree, field);
+        return texts_add(c, tree, field);
     case KRPC_KIND_ERROR:
     case KRPC_KIND_DICT:
-        return draw_dict(c, tree, field, span);
+        return dict_add(c, tree, field, span);
     case KRPC_KIND_NODES:
     case KRPC_KIND_NODES6:
     case KRPC_KIND_HASHES:
     case KRPC_KIND_PEERS:
     case KRPC_KIND_NODE_LIST:
-        return tree_list_draw(c, tree, field, span);
+        return tree_list_add(c, tree, field, span);
     }
     return item;
 }
 
-static proto_item *draw_wrong(tree_context *c, proto_tree *tree, krpc_field field)
+static proto_item *wrong_type_add(tree_context *c, proto_tree *tree, krpc_field field)
 {
     static const char *const type_name[] = {"nothing", "a string", "an integer", "a list", "a dictionary", "an end"};
     const krpc_value *value = &c->message->value[field];
@@ -364,15 +362,15 @@ static proto_item *draw_wrong(tree_context *c, proto_tree *tree, krpc_field fiel
     return item;
 }
 
-static void draw_field(tree_context *c, proto_tree *tree, krpc_field field)
+static void field_add(tree_context *c, proto_tree *tree, krpc_field field)
 {
     const krpc_value *value = &c->message->value[field];
     proto_item *item = NULL;
 
     if (krpc_has(c->message, field)) {
-        item = draw_value(c, tree, field);
+        item = value_add(c, tree, field);
     } else if ((c->message->wrong & KRPC_BIT(field)) != 0) {
-        item = draw_wrong(c, tree, field);
+        item = wrong_type_add(c, tree, field);
     } else {
         return;
     }
@@ -380,8 +378,8 @@ static void draw_field(tree_context *c, proto_tree *tree, krpc_field field)
     c->num_items++;
 }
 
-/* The keys that nobody knows. */
-static void draw_rest(tree_context *c, proto_tree *tree, krpc_scope scope)
+/* The keys that no specification has. */
+static void unknown_keys_add(tree_context *c, proto_tree *tree, krpc_scope scope)
 {
     uint32_t count = 0;
     krpc_span key, value;
@@ -420,9 +418,9 @@ void tree_message(tree_context *c, proto_tree *tree)
     uint32_t end = MIN(c->message->len, c->len);
 
     for (unsigned i = 0; i < array_length(order); i++) {
-        draw_field(c, tree, order[i]);
+        field_add(c, tree, order[i]);
     }
-    draw_rest(c, tree, KRPC_SCOPE_TOP);
+    unknown_keys_add(c, tree, KRPC_SCOPE_TOP);
     if (end < c->len) {
         proto_tree_add_item(tree, HF(TRAILING), c->tvb, (int)end, (int)(c->len - end), ENC_NA);
     }

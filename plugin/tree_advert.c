@@ -1,4 +1,4 @@
-/* tree_advert.c: what a packet says about ports, what that is worth, and the NAT of its sender.
+/* tree_advert.c: port advertisements with their verdicts, and the NAT of the sender.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,7 +8,7 @@
 
 #define FLAG_SIGN "\xe2\x9a\x91" /* U+2691, a flag */
 
-/* The port on which others see the sender: by their word, or else by the packet. 0: nobody knows. */
+/* The port on which others see the sender: the observed port if there is one, else its DHT source port; 0: unknown. */
 static uint16_t seen_as(const tracker_advert *advert)
 {
     return advert->observed.port != 0 ? advert->observed.port : advert->dht_port;
@@ -27,7 +27,7 @@ static bool is_flagged(const tracker_advert *advert)
     }
 }
 
-/* An observation of the receiver's port that is not the port that the packet goes to. */
+/* Does a message tell its receiver another port than the one that the message is sent to? */
 static bool is_seen_elsewhere(const krpc_advert *advert, const tracking_packet *packet)
 {
     return advert->whose == KRPC_WHOSE_RECEIVER && advert->has_port && advert->port != packet->packet.dst.port;
@@ -38,7 +38,7 @@ static bool is_about_list(const krpc_advert *advert)
     return advert->whose == KRPC_WHOSE_THIRD;
 }
 
-/* What the port is called in the Info column. */
+/* The name of the port in the Info column. */
 static const char *port_name(const tracker_advert *advert)
 {
     switch (advert->channel) {
@@ -54,7 +54,7 @@ static const char *port_name(const tracker_advert *advert)
 static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
 {
     if (advert->advertised_port < 0 && advert->implied_port) {
-        wmem_strbuf_append(out, " port implied");
+        wmem_strbuf_append(out, " implied port");
         if (advert->effective_port != 0) {
             wmem_strbuf_append_printf(out, " %u", advert->effective_port);
         }
@@ -69,7 +69,7 @@ static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
         }
         break;
     case TRACKER_VERDICT_IMPLIED:
-        wmem_strbuf_append(out, ", implied");
+        wmem_strbuf_append(out, ", implied port");
         if (advert->effective_port != 0) {
             wmem_strbuf_append_printf(out, " %u", advert->effective_port);
         }
@@ -83,7 +83,20 @@ static void advert_text(wmem_strbuf_t *out, const tracker_advert *advert)
     }
 }
 
-/* Is one of the packet's earlier advertisements about the same service and port? Info says everything once. */
+/* Does advert_text name the verdict? */
+static bool is_verdict_in_text(const tracker_advert *advert)
+{
+    switch (advert->verdict) {
+    case TRACKER_VERDICT_UNKNOWN:
+    case TRACKER_VERDICT_MATCH:
+    case TRACKER_VERDICT_MISMATCH:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* Is one of the packet's earlier advertisements about the same service and port? The Info column shows it once. */
 static bool is_said(const tracking_record *record, unsigned index, const tracker_advert *advert)
 {
     tracker_advert earlier;
@@ -104,16 +117,20 @@ void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet)
     krpc_advert_iter iter;
     krpc_advert said;
 
+    const char *separator = "";
+
     for (unsigned i = 0; record != NULL && i < record->num_adverts; i++) {
         if (tracking_advert_get(record->first_advert + i, &advert) && !is_said(record, i, &advert)) {
+            wmem_strbuf_append(out, separator);
             advert_text(out, &advert);
+            separator = ";";
         }
     }
     if (packet->message == NULL) {
         return;
     }
     if (record != NULL && record->asked_port != 0) {
-        wmem_strbuf_append_printf(out, " " FLAG_SIGN " query went to %s%u",
+        wmem_strbuf_append_printf(out, " " FLAG_SIGN " query was sent to %s%u",
                                   record->asked_elsewhere ? "another address, port " : "port ", record->asked_port);
     }
     krpc_advert_init(&iter, packet->message, packet->data);
@@ -129,7 +146,7 @@ void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet)
     }
 }
 
-static void draw_observed(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
+static void observed_add(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
 {
     if (advert->observed.port == 0) {
         return;
@@ -139,7 +156,7 @@ static void draw_observed(proto_tree *tree, tvbuff_t *tvb, const tracker_advert 
     tree_item_frame(tree, HF(ADVERT_OBSERVED_FRAME), tvb, advert->observed_frame);
 }
 
-static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
+static void verdict_add(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
 {
     tracker_verdict verdict = (tracker_verdict)advert->verdict;
     tracker_later later = (tracker_later)advert->later;
@@ -162,7 +179,7 @@ static void draw_verdict(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *
     }
 }
 
-static void draw_channel(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, unsigned service)
+static void channel_add(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, unsigned service)
 {
     const krpc_channel_info *info = krpc_channel_get(channel);
     proto_item *item;
@@ -188,11 +205,13 @@ void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const 
         wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, "");
 
         advert_text(text, advert);
-        proto_item_append_text(item, ", %s:%s, %s", info != NULL ? info->name : "?", wmem_strbuf_get_str(text),
-                               tracker_verdict_name((tracker_verdict)advert->verdict));
+        if (!is_verdict_in_text(advert)) {
+            wmem_strbuf_append_printf(text, ", %s", tracker_verdict_name((tracker_verdict)advert->verdict));
+        }
+        proto_item_append_text(item, ", %s:%s", info != NULL ? info->name : "?", wmem_strbuf_get_str(text));
     }
     proto_item_set_generated(item);
-    draw_channel(sub, tvb, (krpc_channel)advert->channel, advert->service);
+    channel_add(sub, tvb, (krpc_channel)advert->channel, advert->service);
     if (advert->advertised_port >= 0 || !advert->implied_port) {
         proto_item_set_generated(
             proto_tree_add_int(sub, HF(ADVERT_PORT), tvb, (int)off, (int)len, advert->advertised_port));
@@ -204,15 +223,15 @@ void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const 
     if (advert->dht_port != 0 && advert->dht_port != advert->sender.port) {
         tree_item_uint(sub, HF(ADVERT_DHT), tvb, advert->dht_port);
     }
-    draw_observed(sub, tvb, advert);
+    observed_add(sub, tvb, advert);
     if (advert->effective_port != 0) {
         tree_item_uint(sub, HF(ADVERT_EFFECTIVE), tvb, advert->effective_port);
     }
-    draw_verdict(sub, tvb, advert);
+    verdict_add(sub, tvb, advert);
 }
 
-/* ip and r.p: where the sender sees the receiver. */
-static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet, const krpc_advert *said)
+/* ip and r.p: the receiver's endpoint, or port, as the sender sees it. */
+static void observation_add(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet, const krpc_advert *said)
 {
     bool flagged = is_seen_elsewhere(said, packet);
     char text[KRPC_ENDPOINT_TEXT] = "";
@@ -229,7 +248,7 @@ static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const tracking_pac
     proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
 
     proto_item_set_generated(item);
-    draw_channel(sub, tvb, said->channel, said->service);
+    channel_add(sub, tvb, said->channel, said->service);
     if (said->has_port && said->port >= 0 && said->port <= UINT16_MAX) {
         tree_item_uint(sub, HF(ADVERT_OBSERVED), tvb, (uint32_t)said->port);
     }
@@ -242,8 +261,8 @@ static void draw_observation(proto_tree *tree, tvbuff_t *tvb, const tracking_pac
     }
 }
 
-/* Where in the message an advertisement's value stands. */
-static void find_value(const tracking_packet *packet, unsigned channel, uint32_t *off, uint32_t *len)
+/* Finds the bytes of an advertisement's value; off and len are 0 where the message has none. */
+static void value_find(const tracking_packet *packet, unsigned channel, uint32_t *off, uint32_t *len)
 {
     krpc_advert_iter iter;
     krpc_advert said;
@@ -275,18 +294,18 @@ void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
         if (!tracking_advert_get(record->first_advert + i, &advert)) {
             continue;
         }
-        find_value(packet, advert.channel, &off, &len);
+        value_find(packet, advert.channel, &off, &len);
         tree_advert_add(pinfo, tree, tvb, &advert, off, len);
     }
     krpc_advert_init(&iter, packet->message, packet->data);
     while (krpc_advert_next(&iter, &said) && !is_about_list(&said)) {
         if (said.whose == KRPC_WHOSE_RECEIVER) {
-            draw_observation(tree, tvb, packet, &said);
+            observation_add(tree, tvb, packet, &said);
         }
     }
 }
 
-static void draw_external(proto_tree *tree, tvbuff_t *tvb, const tracker_external *external)
+static void external_add(proto_tree *tree, tvbuff_t *tvb, const tracker_external *external)
 {
     proto_item *item = proto_tree_add_item(tree, HF(NAT_EXTERNAL), tvb, 0, 0, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(EXTERNAL));
@@ -345,7 +364,7 @@ void tree_advert_add_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb
         tree_item_flag(sub, HF(NAT_BOTH), tvb, true);
     }
     for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
-        draw_external(sub, tvb, &nat->external[i]);
+        external_add(sub, tvb, &nat->external[i]);
     }
     if (nat->num_external > nat->num_kept) {
         tree_item_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);

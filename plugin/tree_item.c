@@ -1,4 +1,4 @@
-/* tree_item.c: text, and generated items, for everything that draws.
+/* tree_item.c: text, and generated items.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -94,7 +94,7 @@ char *tree_item_string(packet_info *pinfo, const uint8_t *data, size_t len)
     return wmem_strbuf_finalize(out);
 }
 
-/* What stands between a token and the one before it. */
+/* The text between a token and the one before it. */
 static const char *separator(bencode_type before, bool is_value, const bencode_token *token)
 {
     if (is_value) {

@@ -1,4 +1,4 @@
-/* tree_list.c: values that hold many of a kind: nodes, peers, info-hashes.
+/* tree_list.c: values with many entries: nodes, peers, info-hashes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,7 +26,7 @@ static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, co
 }
 
 /* One entry of compact node info: 20 bytes of id, then a compact endpoint. */
-static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+static void node_add(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
 {
     const uint8_t *id = c->data + off;
     krpc_endpoint endpoint;
@@ -43,25 +43,25 @@ static void draw_node(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
     tree_item_addr(sub, HF(NODE_ADDR), HF(NODE_ADDR6), c->tvb, off + ID_LEN, endpoint.addr_len, &endpoint);
     proto_tree_add_item(sub, HF(NODE_PORT), c->tvb, (int)(off + len - 2), 2, ENC_BIG_ENDIAN);
     if (c->target != NULL) {
-        tree_distance_draw(c, sub, bits);
+        tree_distance_add(c, sub, bits);
     }
     c->num_items += 4;
 }
 
-static void draw_nodes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span, uint32_t size)
+static void nodes_add(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span, uint32_t size)
 {
     uint32_t count = span.len / size;
     uint32_t i = 0;
 
     proto_item_append_text(item, ": %u", count);
     for (i = 0; i < count && tree_has_room(c); i++) {
-        draw_node(c, tree, span.off + i * size, size);
+        node_add(c, tree, span.off + i * size, size);
     }
     tree_more_add(c, tree, count - i);
-    tree_remainder_draw(c, tree, span.off + count * size, span.len % size);
+    tree_remainder_add(c, tree, span.off + count * size, span.len % size);
 }
 
-static void draw_node_list(tree_context *c, proto_tree *tree, krpc_field field)
+static void node_list_add(tree_context *c, proto_tree *tree, krpc_field field)
 {
     uint32_t more = 0;
     bencode_token token;
@@ -74,21 +74,21 @@ static void draw_node_list(tree_context *c, proto_tree *tree, krpc_field field)
         if (!tree_has_room(c)) {
             more++;
         } else if (token.type == BENCODE_STRING && (span.len == NODE_LEN || span.len == NODE6_LEN)) {
-            draw_node(c, tree, span.off, span.len);
+            node_add(c, tree, span.off, span.len);
         } else {
-            tree_remainder_draw(c, tree, span.off, span.len);
+            tree_remainder_add(c, tree, span.off, span.len);
         }
     }
     tree_more_add(c, tree, more);
 }
 
-static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
+static void peer_add(tree_context *c, proto_tree *tree, uint32_t off, uint32_t len)
 {
     char text[KRPC_ENDPOINT_TEXT] = "";
     krpc_endpoint endpoint;
 
     if (!krpc_endpoint_get(&endpoint, c->data + off, len)) {
-        tree_remainder_draw(c, tree, off, len);
+        tree_remainder_add(c, tree, off, len);
         return;
     }
     proto_item *row = compat_is_visible(tree)
@@ -102,8 +102,8 @@ static void draw_peer(tree_context *c, proto_tree *tree, uint32_t off, uint32_t 
     c->num_items += 2;
 }
 
-/* Where several peers were joined into one string they are shown as several. */
-static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item, krpc_field field)
+/* Several peers may be joined in one string; each is shown as an entry. */
+static void peers_add(tree_context *c, proto_tree *tree, proto_item *item, krpc_field field)
 {
     uint32_t count = 0, more = 0;
     bencode_token token;
@@ -117,7 +117,7 @@ static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item, krpc
         for (uint32_t pos = 0; token.type == BENCODE_STRING && size != 0 && pos < span.len; pos += size) {
             count++;
             if (tree_has_room(c)) {
-                draw_peer(c, tree, span.off + pos, size);
+                peer_add(c, tree, span.off + pos, size);
             } else {
                 more++;
             }
@@ -127,7 +127,7 @@ static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item, krpc
     tree_more_add(c, tree, more);
 }
 
-static void draw_hashes(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span)
+static void hashes_add(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span)
 {
     uint32_t count = span.len / ID_LEN;
     uint32_t i = 0;
@@ -137,29 +137,29 @@ static void draw_hashes(tree_context *c, proto_tree *tree, proto_item *item, krp
         proto_tree_add_item(tree, HF(SAMPLE), c->tvb, (int)(span.off + i * ID_LEN), ID_LEN, ENC_NA);
     }
     tree_more_add(c, tree, count - i);
-    tree_remainder_draw(c, tree, span.off + count * ID_LEN, span.len % ID_LEN);
+    tree_remainder_add(c, tree, span.off + count * ID_LEN, span.len % ID_LEN);
 }
 
-proto_item *tree_list_draw(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
+proto_item *tree_list_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
 {
     proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(VALUE));
 
     switch (krpc_field_get(field)->kind) {
     case KRPC_KIND_NODES:
-        draw_nodes(c, sub, item, span, NODE_LEN);
+        nodes_add(c, sub, item, span, NODE_LEN);
         break;
     case KRPC_KIND_NODES6:
-        draw_nodes(c, sub, item, span, NODE6_LEN);
+        nodes_add(c, sub, item, span, NODE6_LEN);
         break;
     case KRPC_KIND_NODE_LIST:
-        draw_node_list(c, sub, field);
+        node_list_add(c, sub, field);
         break;
     case KRPC_KIND_PEERS:
-        draw_peers(c, sub, item, field);
+        peers_add(c, sub, item, field);
         break;
     default:
-        draw_hashes(c, sub, item, span);
+        hashes_add(c, sub, item, span);
         break;
     }
     return item;

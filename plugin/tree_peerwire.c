@@ -1,7 +1,8 @@
-/* tree_peerwire.c: what the peer wire says about ports, as a tree of its own beside that of Wireshark's own dissectors.
+/* tree_peerwire.c: peer wire messages and the ports in them, as a separate tree beside that of Wireshark's own
+ * dissectors.
  *
- * The tracker puts the streams together and finds the messages in them, over TCP and uTP, behind encrypted handshakes and
- * whatever Wireshark's own dissectors make of them. A packet shows the messages that it completes.
+ * The tracker reassembles streams over TCP and uTP and finds the messages in them, also after encrypted handshakes. It
+ * does not depend on what Wireshark's own dissectors find. A packet shows the messages that it completes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,13 +12,13 @@
 #define MAX_MESSAGES 64  /* shown of one packet */
 #define MAX_ATTEMPTS 256 /* to find a message's bytes in the packet */
 
-/* piece is where a message's bytes can be selected: in the packet, or in a source of their own. */
+/* piece is where a message's bytes can be selected: in the packet, or in a separate data source. */
 typedef struct piece {
     tvbuff_t *tvb;
     uint32_t off;
 } piece;
 
-static bool find_bytes(const tracking_packet *packet, const tracking_peerwire *peer, uint32_t *pos)
+static bool bytes_find(const tracking_packet *packet, const tracking_peerwire *peer, uint32_t *pos)
 {
     uint32_t from = *pos;
 
@@ -38,12 +39,12 @@ static bool find_bytes(const tracking_packet *packet, const tracking_peerwire *p
     return false;
 }
 
-static piece locate(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer,
-                    uint32_t *pos)
+static piece piece_find(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer,
+                        uint32_t *pos)
 {
     piece at = {.tvb = tvb, .off = packet->key - (uint32_t)tvb_raw_offset(tvb)};
 
-    if (find_bytes(packet, peer, pos)) {
+    if (bytes_find(packet, peer, pos)) {
         at.off += *pos;
         *pos += peer->len;
         return at;
@@ -54,7 +55,7 @@ static piece locate(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *pa
     return at;
 }
 
-static void draw_handshake(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
+static void handshake_add(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
 {
     const int reserved = (int)at.off + 20;
     proto_item *item;
@@ -74,7 +75,7 @@ static void draw_handshake(proto_tree *tree, piece at, const tracking_peerwire *
     proto_tree_add_item(tree, HF(PEER_ID), at.tvb, (int)at.off + PEERWIRE_PEER_ID_OFF, 20, ENC_NA);
 }
 
-static void draw_address(proto_tree *tree, piece at, uint32_t off, uint32_t len, const uint8_t *bytes)
+static void address_add(proto_tree *tree, piece at, uint32_t off, uint32_t len, const uint8_t *bytes)
 {
     krpc_endpoint endpoint;
 
@@ -85,8 +86,8 @@ static void draw_address(proto_tree *tree, piece at, uint32_t off, uint32_t len,
     tree_item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
 }
 
-static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer, peerwire_key key,
-                     const krpc_value *value)
+static void key_add(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer, peerwire_key key,
+                    const krpc_value *value)
 {
     uint32_t off = MIN(value->off, peer->len);
     uint32_t len = MIN(value->len, peer->len - off);
@@ -118,14 +119,14 @@ static void draw_key(packet_info *pinfo, proto_tree *tree, piece at, const track
     case PEERWIRE_KEY_YOURIP:
     case PEERWIRE_KEY_IPV4:
     case PEERWIRE_KEY_IPV6:
-        draw_address(proto_item_add_subtree(item, ETT(VALUE)), at, off, len, bytes);
+        address_add(proto_item_add_subtree(item, ETT(VALUE)), at, off, len, bytes);
         break;
     default:
         break;
     }
 }
 
-static void draw_pex(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
+static void pex_add(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
 {
     peerwire_peer entry;
     peerwire_pex pex;
@@ -156,7 +157,7 @@ static void draw_pex(proto_tree *tree, piece at, const tracking_peerwire *peer, 
     }
 }
 
-static void draw_holepunch(proto_tree *tree, piece at, const peerwire_message *m)
+static void holepunch_add(proto_tree *tree, piece at, const peerwire_message *m)
 {
     const uint32_t begin =
         at.off + PEERWIRE_HEAD; /* prefix, id, extended id, then type, family, address, port, error */
@@ -187,7 +188,7 @@ static const char *message_name(const tracking_peerwire *peer)
     return peerwire_extension_name((peerwire_extension)peer->extension);
 }
 
-static void add_hidden_string(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text)
+static void hidden_string_add(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text)
 {
     proto_item *item = proto_tree_add_string(tree, hf, tvb, 0, 0, text);
 
@@ -195,27 +196,27 @@ static void add_hidden_string(proto_tree *tree, int hf, tvbuff_t *tvb, const cha
     proto_item_set_hidden(item);
 }
 
-static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer)
+static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer)
 {
     proto_item *item = proto_tree_add_item(tree, HF(PEER_MESSAGE), at.tvb, (int)at.off, (int)peer->len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(PEERWIRE_MESSAGE));
     peerwire_side receiver;
     peerwire_message m;
 
-    /* The tracker knew which extension the id stands for. */
+    /* The tracker has found which extension the id means; it is stored with the message. */
     memset(&receiver, 0, sizeof receiver);
     receiver.extension_handshake = true;
     receiver.ext_id[peer->extension] = peer->ext_id;
     peerwire_message_parse(&m, peer->data, peer->len, NULL, &receiver, NULL);
 
     proto_item_append_text(item, ": %s", message_name(peer));
-    add_hidden_string(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
+    hidden_string_add(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
     if (peer->kind == PEERWIRE_EXTENDED) {
-        add_hidden_string(sub, HF(PEER_EXTENSION), at.tvb,
+        hidden_string_add(sub, HF(PEER_EXTENSION), at.tvb,
                           peerwire_extension_name((peerwire_extension)peer->extension));
     }
     if (peer->kind == PEERWIRE_HANDSHAKE) {
-        draw_handshake(sub, at, peer, &m);
+        handshake_add(sub, at, peer, &m);
     }
     if (m.has_port && peer->len >= 7) {
         proto_tree_add_uint(sub, HF(PEER_PORT_MESSAGE), at.tvb, (int)at.off + 5, 2, m.port);
@@ -223,17 +224,17 @@ static void draw_message(packet_info *pinfo, proto_tree *tree, piece at, const t
     }
     for (unsigned i = 0; i < PEERWIRE_NUM_KEYS; i++) {
         if (peerwire_has(&m, (peerwire_key)i)) {
-            draw_key(pinfo, sub, at, peer, (peerwire_key)i, &m.value[i]);
+            key_add(pinfo, sub, at, peer, (peerwire_key)i, &m.value[i]);
         }
     }
     if (peer->extension == PEERWIRE_EXT_UT_PEX) {
-        draw_pex(sub, at, peer, &m);
+        pex_add(sub, at, peer, &m);
     }
-    draw_holepunch(sub, at, &m);
+    holepunch_add(sub, at, &m);
 }
 
-/* In front: what the built-in dissector lists of a segment is often longer than the column. */
-static void prepend_column(packet_info *pinfo, const tracking_packet *packet)
+/* Prepended, because the text of the built-in dissector is often longer than the column. */
+static void column_prepend(packet_info *pinfo, const tracking_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
 
@@ -243,7 +244,7 @@ static void prepend_column(packet_info *pinfo, const tracking_packet *packet)
     }
 }
 
-static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
+static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
     uint32_t pos = 0;
@@ -258,20 +259,27 @@ static void draw(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const trac
     }
     for (const tracking_peerwire *peer = record->peers; peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
-        draw_message(pinfo, tree, locate(pinfo, tvb, packet, peer, &pos), peer);
+        message_add(pinfo, tree, piece_find(pinfo, tvb, packet, peer, &pos), peer);
     }
 }
 
 static void summary_set(packet_info *pinfo, proto_item *item, const tracking_packet *packet)
 {
     wmem_strbuf_t *out = wmem_strbuf_new(pinfo->pool, "");
+    const char *separator = ": ";
     unsigned count = 0;
 
     for (const tracking_peerwire *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
-        wmem_strbuf_append_printf(out, "%s %s", count == 0 ? ":" : ",", message_name(peer));
+        if (peer->kind != PEERWIRE_PORT || packet->record->num_adverts == 0) { /* the advertisement names PORT */
+            wmem_strbuf_append_printf(out, "%s%s", separator, message_name(peer));
+            separator = ", ";
+        }
     }
-    tree_advert_info_text(out, packet);
+    if (packet->record->num_adverts != 0) {
+        wmem_strbuf_append(out, *separator == ',' ? "," : ":");
+        tree_advert_info_text(out, packet);
+    }
     proto_item_append_text(item, "%s", wmem_strbuf_get_str(out));
 }
 
@@ -280,20 +288,20 @@ void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, trac
     uint32_t off = packet->key - (uint32_t)tvb_raw_offset(tvb);
     proto_item *item;
 
-    if (packet->drawn) {
+    if (packet->is_shown) {
         return;
     }
-    packet->drawn = true;
+    packet->is_shown = true;
     if (pinfo->cinfo != NULL && packet->record->num_adverts != 0) {
-        prepend_column(pinfo, packet);
+        column_prepend(pinfo, packet);
     }
     item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
     if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc)) {
         if (compat_is_visible(tree)) {
             summary_set(pinfo, item, packet);
         }
-        draw(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
+        contents_add(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
     }
-    findings_draw(pinfo, packet, NULL, item);
+    findings_add(pinfo, packet, NULL, item);
     stats_tap(pinfo, packet);
 }

@@ -1,7 +1,7 @@
-/* adverts.c: every advertisement by a sender about himself.
+/* adverts.c: stores the port advertisements of senders about themselves.
  *
- * They lie in a ring, by serial numbers. Chains lead to those that a later packet may concern; a chain runs from newer to
- * older and ends where the ring begins.
+ * They are in a ring, by serial number. Chains link those that a later packet may concern, from newer to older; a chain
+ * ends at the first one that is no longer in the ring.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -127,7 +127,7 @@ static void link_into(tracker *t, advert *a, uint64_t serial, advert_chain chain
     *head = (uint32_t)serial + 1;
 }
 
-/* For the DHT's ports later queries are watched, for the peer service's connections. */
+/* Advertisements of a DHT port are found again by later queries, those of a peer port by later connections. */
 static void link_up(tracker *t, advert *a, uint64_t serial)
 {
     krpc_endpoint named = advert_named(a);
@@ -150,8 +150,8 @@ static void link_up(tracker *t, advert *a, uint64_t serial)
     }
 }
 
-/* The same host, another channel, another port for the same service. What is local by its nature (LSD), and an address
- * with several nodes that could be meant, prove nothing. */
+/* Finds an earlier advertisement of the same host, on another channel, of another port for the same service. Local
+ * service discovery, and an address with several nodes that may be the sender, prove nothing. */
 static void contradict(tracker *t, advert *a)
 {
     const tracker_advert *said = &a->said;
@@ -204,7 +204,7 @@ static void report(const tracker *t, const advert *a, uint32_t off, uint32_t len
     }
 }
 
-/* What a receiver uses who passes the advertisement over. */
+/* The port that a receiver uses if it ignores the advertisement. */
 static uint16_t source_port(const advert *a)
 {
     bool stream_peer = (a->flags & ADVERT_STREAM) != 0 && a->said.service == KRPC_SERVICE_PEER;

@@ -1,4 +1,4 @@
-/* adverts_host.c: which node on an address it is that a stream is of.
+/* adverts_host.c: finds the node on an address that a stream belongs to.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -7,7 +7,7 @@
 #define HOST_NODES 16
 #define MAX_CLAIMS 64
 
-/* Transmission stopped sending v; these always send it. */
+/* Clients that send v in every message. Transmission has stopped to send it. */
 static bool always_says(const uint8_t family[2])
 {
     static const char codes[][3] = {"LT", "UT", "A2", "lt", "ml"};
@@ -20,7 +20,7 @@ static bool always_says(const uint8_t family[2])
     return false;
 }
 
-/* version is what somebody says in v, zero when he says nothing. */
+/* version is the start of v; zero when the node sends no v. */
 bool advert_is_client(const uint8_t version[2], const uint8_t family[2])
 {
     if (family[0] == 0) {
@@ -63,7 +63,7 @@ unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const ui
     return num;
 }
 
-/* Does somebody on its address name the port of that node for his DHT? */
+/* Has a host at the node's address advertised the node's port as its DHT port? */
 static bool is_claimed(const tracker *t, const node *n)
 {
     uint32_t low = *adverts_head(t, CHAIN_NAMED, &n->endpoint, &n->endpoint);
@@ -80,8 +80,8 @@ static bool is_claimed(const tracker *t, const node *n)
     return false;
 }
 
-/* Where the client could be another node than n, whose port nobody names: behind one NAT two hosts may have chosen the same
- * port, of which one is rewritten. */
+/* Could the client be another node than n, when no advertisement names n's port? Two hosts inside one NAT may use the
+ * same port; the NAT rewrites one of them. */
 bool advert_may_be_another(const tracker *t, const advert *a, const node *n)
 {
     addr_walk walk;

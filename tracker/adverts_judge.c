@@ -1,8 +1,8 @@
-/* adverts_judge.c: what an advertised port is worth, as far as is known now.
+/* adverts_judge.c: the verdict on an advertised port, from the evidence so far.
  *
- * The port is held against the one on which the receiver sees the sender's DHT socket: what that very receiver said, else
- * what all others see, else the source port where the capture is taken outside. A sender inside a NAT towards a receiver
- * outside, of which nobody said anything, stays unknown.
+ * The port is compared with the port on which the receiver sees the sender's DHT socket: the port that this receiver
+ * has reported, else the port that all others see, else the source port, where the capture was taken outside. For a
+ * sender inside a NAT and a receiver outside, without any report, the verdict is unknown.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,13 +15,14 @@
 
 typedef struct sighting {
     enum { SEEN_NOWHERE, SEEN_AT, SEEN_ELSEWHERE } how; /* elsewhere: anywhere but on the advertised port */
-    bool told;                                          /* by others */
+    bool told;                                          /* reported by others */
     krpc_endpoint endpoint;
     uint32_t frame;
 } sighting;
 
-/* The outside endpoint at that moment, where one holds for all remotes at a time: what was seen before and after, else before
- * or after. Between two of them, in a silence that a mapping may not outlive, nobody knows: NULL. */
+/* The outside endpoint at that time, for a NAT that has one for all remotes: the one that was seen before and after
+ * that time, else the one seen before or after it. NULL when it is unknown: the time is between two different ones, in
+ * a silence in which the mapping may have expired. */
 static const external *external_at(const nat *n, int64_t ns)
 {
     const external *before = NULL;
@@ -58,7 +59,7 @@ static const external *external_with(const nat *n, uint32_t value)
     return NULL;
 }
 
-/* Since that moment the outside endpoint has taken the place of one that was seen by then. */
+/* Has this outside endpoint replaced, after that time, one that had been seen before? */
 static bool came_later(const nat *n, const external *e, int64_t ns)
 {
     for (unsigned k = 0; k < n->num_kept; k++) {
@@ -69,8 +70,8 @@ static bool came_later(const nat *n, const external *e, int64_t ns)
     return false;
 }
 
-/* What the receiver said of that local endpoint; over a stream, any of the nodes on his address. *came_in: one of them
- * spoke first, by a port that is not seen from inside. */
+/* The endpoint that the receiver has reported for that local endpoint; over a stream, any of the nodes at its address.
+ * *came_in: one of them sent the first packet, to an outside port that is not visible from inside. */
 static bool said_by(const tracker *t, const nat *n, const advert *a, sighting *out, bool *came_in)
 {
     const krpc_endpoint *receiver = &a->said.receiver;
@@ -113,7 +114,7 @@ static sighting where_seen(const tracker *t, const advert *a, const krpc_endpoin
     const nat *r = n != NULL && (n->flags & NODE_TRANSLATED) != 0 ? nat_find(t, hash_endpoint(&t->key, local)) : NULL;
 
     if (addr_is_private(local) && addr_is_private(&a->said.receiver)) {
-        s.how = SEEN_AT; /* within one network there is no NAT in between */
+        s.how = SEEN_AT; /* no NAT between hosts of one network */
         return s;
     }
     if (r != NULL && r->num_kept > 0) {
@@ -170,8 +171,8 @@ static void take_node(const node *n, tracker_advert *out)
     }
 }
 
-/* Outside: the port from which that node sends to the receiver's address. Two nodes can have had one endpoint: then the
- * client tells whose id it is. */
+/* Captured outside: the port from which that node sends to the receiver's address. Two nodes can have had the same
+ * endpoint: then the client decides which id is meant. */
 static const sent_from *source_for(const tracker *t, const advert *a, const node *n, uint8_t id_out[20])
 {
     const sent_from *found = NULL;
@@ -191,7 +192,7 @@ static const sent_from *source_for(const tracker *t, const advert *a, const node
     return found;
 }
 
-/* A node of which one id was seen on several ports of its address. */
+/* Was one id of this node seen on several ports of its address? */
 static bool has_several(const tracker *t, const node *n)
 {
     addr_walk walk;
@@ -208,7 +209,8 @@ static bool has_several(const tracker *t, const node *n)
     return false;
 }
 
-/* The node on the sender's address that a stream is of: found by the port that it names where several could be meant. */
+/* The node at the sender's address that a stream belongs to; where there are several, the one whose port it
+ * advertises. */
 static const node *stream_node(const tracker *t, const advert *a, bool *several_out)
 {
     uint32_t index;
@@ -230,8 +232,8 @@ uint32_t advert_seen_frame(const tracker *t, const advert *a)
     return from == NULL ? 0 : from->frame;
 }
 
-/* Which port of that node did the receiver see then, or does he see later? Of a node on several ports nobody knows it for
- * whom it sent nothing to. */
+/* The port of that node that the receiver saw at that time, or sees later. For a node on several ports it is unknown
+ * unless the node has sent to this receiver. */
 static sighting seen_by_receiver(const tracker *t, const advert *a, const node *n, tracker_advert *out)
 {
     sighting s = {SEEN_AT, false, n->endpoint, n->last_frame};
@@ -270,7 +272,7 @@ static sighting stream_seen(const tracker *t, const advert *a, tracker_advert *o
         s = where_seen(t, a, &local);
     } else if (n == NULL) {
         out->dht_port = 0;
-    } else if (several) { /* it is a mismatch with every one of them */
+    } else if (several) { /* a mismatch for each of them */
         s.how = a->family[0] != 0 && outside ? SEEN_ELSEWHERE : SEEN_NOWHERE;
         s.frame = n->last_frame;
         out->dht_port = 0;
@@ -293,21 +295,21 @@ static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
     bool listens = a->said.service == KRPC_SERVICE_PEER && a->said.sender.port == a->said.advertised_port;
     sighting s;
 
-    out->has_node_id = 0; /* that of the moment is kept in a */
+    out->has_node_id = 0; /* a has the id at the time of the advertisement */
     out->version_len = 0;
     s = stream_seen(t, a, out);
-    if (listens && !addr_is_private(&a->said.sender)) { /* the receiver sees the very port */
+    if (listens && !addr_is_private(&a->said.sender)) { /* the receiver sees this port */
         s.how = SEEN_AT;
         s.endpoint = a->said.sender;
         s.frame = out->frame;
     } else if (listens && (a->flags & ADVERT_UTP) == 0 && !addr_is_private(&a->said.receiver)) {
-        s.how = SEEN_NOWHERE; /* he came in by some port, and inside it is not seen by which */
+        s.how = SEEN_NOWHERE; /* it came in through an outside port that is not visible inside */
     }
     hold_against(out, &s);
 }
 
-/* A receiver behind a forwarded port sees those who come in on ports that its own NAT makes up; what the sender says is for
- * others than its router. */
+/* The NAT of a receiver with a forwarded port may rewrite the source port of incoming packets. The port that such a
+ * receiver sees is no evidence against the advertised port. */
 static void drop_made_up(const tracker *t, tracker_advert *out)
 {
     const nat *n = out->observed_frame == 0 ? NULL : nat_find(t, hash_endpoint(&t->key, &out->sender));
@@ -321,7 +323,8 @@ static void drop_made_up(const tracker *t, tracker_advert *out)
     }
 }
 
-/* With implied_port the receiver stores the port on which he sees the sender, which inside a NAT is not the source port. */
+/* With implied_port the receiver stores the port on which it sees the sender; captured inside a NAT, that is not the
+ * source port. */
 static void judge_implied(const tracker *t, const advert *a, tracker_advert *out)
 {
     sighting s = {SEEN_AT, false, out->observed, out->observed_frame};
@@ -384,7 +387,7 @@ uint16_t advert_seen_port(const tracker *t, const tracker_advert *judged)
     return n == NULL || n->num_kept == 0 ? judged->dht_port : nat_current(n)->endpoint.port;
 }
 
-/* ---- what became of it ---- */
+/* ---- the outcome ---- */
 
 bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
 {
@@ -417,9 +420,9 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
     return a->said.has_node_id != 0 || (mine != NONE && mine != index);
 }
 
-/* A port that was tried in vain, that never sent anything, while its address lives; or one of which an ICMP error came.
- * Where it has spoken since the advertisement, or made it from there, such an error means that the node has left, or a
- * firewall. */
+/* Dead: queries to the port had no response, the port never sent anything, and its address did; or an ICMP error
+ * reported the port unreachable. If the port has sent something since the advertisement, or sent the advertisement,
+ * such an error means that the node has left, or that a firewall sent it. */
 bool advert_is_dead(const tracker *t, const advert *a)
 {
     krpc_endpoint named = advert_named(a);
@@ -461,7 +464,7 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
 
         set_later(out, TRACKER_LATER_DEAD, told ? a->dead_frame : a->tried_frame, told ? a->dead_ns : a->tried_ns);
     } else if (same && out->channel != KRPC_CHANNEL_CONTACT) {
-        return; /* both ports are one: who used it shows nothing */
+        return; /* both ports are the same: its use shows nothing */
     } else if (a->used_frame != 0) {
         set_later(out, TRACKER_LATER_HONOURED, a->used_frame, a->used_ns);
     } else if (a->kept_frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0) {

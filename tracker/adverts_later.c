@@ -1,11 +1,11 @@
-/* adverts_later.c: what happens after an advertisement: who sends to which port, and who hands it out.
+/* adverts_later.c: the outcome of advertisements: later packets to the advertised port, and responses that contain it.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "tracker_private.h"
 
 #define MAX_OTHERS 64
-#define STRANGER   8 /* to tell one costs as much as to pass over so many others */
+#define STRANGER   8 /* recognising a stranger costs as much as skipping this many others */
 #define FOLLOW_NS  (30 * SECOND)
 
 void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame)
@@ -23,10 +23,10 @@ void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint 
 /* later is a packet that may have to do with advertisements. */
 typedef struct later {
     const tracker_packet *p;
-    const krpc_endpoint *where; /* it goes there, or says that nobody is there */
+    const krpc_endpoint *where; /* its destination, or the endpoint that an ICMP error reports unreachable */
     const krpc_message *m;
-    uint32_t repeats; /* the frame of the query that it repeats: whoever asked before he was told did not follow */
-    bool said;        /* one finding for a packet, of the newest advertisement */
+    uint32_t repeats; /* the frame of the query that it repeats; a query older than the advertisement is no use of it */
+    bool said;        /* a finding was reported; one for each packet, about the newest advertisement */
     const krpc_sink *sink;
 } later;
 
@@ -38,8 +38,8 @@ static void say_once(later *l, krpc_rule rule, const advert *a)
     }
 }
 
-/* Is that who was told: on the same port, or on another of his address with an id of his? Behind one address may be several
- * nodes. unknown is the answer where one of the two has said no id. */
+/* Is who the receiver of the advertisement: the same endpoint, or another port of its address with one of its ids? One
+ * address may have several nodes. Returns unknown where one of the two has sent no id. */
 static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who, bool unknown)
 {
     const node *told, *other;
@@ -60,14 +60,14 @@ static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who,
                : node_had_id(t, told, other->id) || node_had_id(t, other, told->id);
 }
 
-/* Where a stream was told, any node of the receiver's address may be the one. */
+/* For an advertisement over a stream, any node of the receiver's address may be the receiver. */
 static bool is_stranger(const tracker *t, const advert *a, const krpc_endpoint *who)
 {
     return (a->flags & ADVERT_STREAM) == 0 && !is_told(t, a, who, true);
 }
 
-/* Visits the advertisements of a chain that the packet concerns, until visit says that it has been at the older ones
- * already. So each is visited a few times in all; of others that share the chain only some are passed over. */
+/* Visits the advertisements of a chain that the packet concerns, until visit returns false: it has visited the older
+ * ones before. So each is visited only a few times. Others that share the chain are skipped, up to a limit. */
 static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(tracker *t, later *l, advert *a))
 {
     uint32_t low = *adverts_head(t, chain, l->where, &l->p->src);
@@ -80,7 +80,7 @@ static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(
 
         if (!krpc_endpoint_equal(&endpoint, l->where) ||
             (chain != CHAIN_NAMED && !krpc_endpoint_same_addr(&a->said.receiver, &l->p->src))) {
-            others++; /* however old: which ones share the chain is chance */
+            others++; /* of any age: chance decides which ones share the chain */
         } else if (chain != CHAIN_NAMED && is_stranger(t, a, &l->p->src)) {
             others += STRANGER;
         } else if (age > WINDOW_NS || (age >= 0 && !visit(t, l, a))) {
@@ -89,7 +89,7 @@ static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(
     }
 }
 
-/* Does anybody live there? */
+/* Notes the first query to the advertised port from another address, and reports a port that is dead. */
 static bool visit_tried(tracker *t, later *l, advert *a)
 {
     if (a->tried_frame != 0) {
@@ -106,8 +106,8 @@ static bool visit_tried(tracker *t, later *l, advert *a)
     return true;
 }
 
-/* Who is told by PORT or contact asks that port soon: contact wants a ping, and after PORT libtorrent sends a get_peers.
- * What he sends there later for the first time has other reasons. */
+/* The receiver of PORT or contact queries that port soon: with a ping after contact; with get_peers after PORT, as
+ * libtorrent does. A first query that comes later has other reasons. */
 static bool is_following(const later *l, const advert *a)
 {
     bool soon = l->p->time_ns - a->said.time_ns <= FOLLOW_NS;
@@ -123,7 +123,7 @@ static bool is_following(const later *l, const advert *a)
     }
 }
 
-/* The receiver sends a query to the advertised port: he took it seriously. */
+/* The receiver sends a query to the advertised port: it honoured the advertisement. */
 static bool visit_used(tracker *t, later *l, advert *a)
 {
     uint32_t frame;
@@ -144,7 +144,7 @@ static bool visit_used(tracker *t, later *l, advert *a)
     return true;
 }
 
-/* The receiver goes on with the source port. */
+/* The receiver sends a query to the source port: it did not honour the advertisement. */
 static bool visit_kept(tracker *t, later *l, advert *a)
 {
     (void)t;

@@ -1,4 +1,4 @@
-/* blocks.c: carriers' NATs, as far as a capture shows them: an address that only carriers use, and blocks of ports.
+/* blocks.c: signs of a carrier's NAT: an address of the range for carriers (RFC 6598), and blocks of ports (RFC 7422).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,11 +8,11 @@
 #define ENOUGH_PORTS 5
 #define BLOCK_PORTS  1024 /* RFC 7422's examples are smaller */
 
-/* block is what is known of the outside ports of one address, those that are not the inside ones. */
+/* block holds the outside ports seen at one address, without those that are equal to the inside port. */
 typedef struct block {
     uint16_t ports[ENOUGH_PORTS];
     uint8_t num_ports;
-    bool is_wide; /* they lie too far apart, or it was said */
+    bool is_wide; /* the ports are too far apart, or the finding was reported */
 } block;
 
 void blocks_clear(tracker *t)
@@ -40,7 +40,7 @@ static block *block_of(tracker *t, const krpc_endpoint *addr)
     return b;
 }
 
-/* Five ports of 64,000 lie within a thousand by chance once in a million times. */
+/* By chance, five of 64,000 ports are within a range of a thousand once in a million cases. */
 static void take_port(tracker *t, const krpc_endpoint *outside, const krpc_sink *sink)
 {
     block *b = block_of(t, outside);

@@ -1,7 +1,7 @@
-/* clusters.c: ids that no chance has put so near to each other, and ports on which one id follows the other.
+/* clusters.c: ids that are too near to each other to be random, and ports that use many ids.
  *
- * In a network of eight million nodes the nearest two share about 45 bits, but eight that share 28 are chosen: somebody
- * wants to be asked about what lies there. Looked at once for each new id.
+ * In a network of eight million nodes the nearest two ids share about 45 bits. Eight that share 28 bits are chosen on
+ * purpose: their owner wants to be asked about the targets there. Each new id is checked once.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +12,7 @@
 #define MAX_NETWORKS 2
 #define MANY_IDS     8
 
-/* cluster is what was seen of ids that begin with the same 28 bits. */
+/* cluster holds the ids that start with the same 28 bits. */
 typedef struct cluster {
     uint32_t ids[ENOUGH_IDS]; /* hashes */
     uint32_t networks[MAX_NETWORKS + 1];
@@ -33,7 +33,7 @@ void clusters_clear(tracker *t)
     table_free(t->clusters.records);
 }
 
-/* True when it is a new one and there was room for it. */
+/* Adds a value; true when it is new and there is room for it. */
 static bool add(uint32_t *kept, uint8_t *num, unsigned max, uint32_t value)
 {
     for (unsigned i = 0; i < *num; i++) {

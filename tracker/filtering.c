@@ -1,15 +1,16 @@
-/* filtering.c: who gets in through a mapping (RFC 4787 section 5).
+/* filtering.c: which packets from outside a NAT lets through to a mapping (RFC 4787 section 5).
  *
- * From inside: somebody who asks many hosts for a long time and is never asked by a stranger is shut off from them. From
- * both sides: strangers knock at a mapping that is open, and are not seen inside, where the node is seen afterwards: the one
- * capture may end before the other.
+ * Captured inside: a node that queries many hosts for a long time, and gets no query from a stranger, is filtered. A
+ * stranger is a host to which the node has sent nothing. Captured on both sides: queries of strangers to an open
+ * mapping are seen outside and not inside. The node must be seen inside afterwards, because one capture may end before
+ * the other.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "tracker_private.h"
 
 #define NUM_OPENINGS    4096
-#define OPEN_NS         (30 * SECOND) /* so long a mapping that was just used is open everywhere */
+#define OPEN_NS         (30 * SECOND) /* every NAT keeps a mapping open for this time after its use */
 #define ENOUGH_KNOCKS   5
 #define ENOUGH_CONTACTS 100
 #define LONG_NS         (600 * SECOND)
@@ -97,7 +98,7 @@ void filtering_contacted(tracker *t, const tracker_packet *p)
     }
 }
 
-/* The inside was seen since the knocks, so it would have shown them. */
+/* Queries of strangers that would have been seen inside: the node was seen inside after them. */
 static uint32_t num_knocks(const node *local, const nat *n, unsigned i)
 {
     return n->knocks[i] + (local->last_ns > n->knock_ns ? n->late_knocks[i] : 0);
@@ -107,7 +108,7 @@ tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n
 {
     bool knocked = num_knocks(local, n, false) >= ENOUGH_KNOCKS || num_knocks(local, n, true) >= ENOUGH_KNOCKS;
     bool alone = n->contacts >= ENOUGH_CONTACTS && t->now_ns - n->contacts_ns >= LONG_NS &&
-                 (local->flags & NODE_READ_ONLY) == 0; /* who says so is not asked */
+                 (local->flags & NODE_READ_ONLY) == 0; /* a read-only node is not queried */
 
     if (n->group) {
         return TRACKER_FILTERING_UNKNOWN;

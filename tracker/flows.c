@@ -1,7 +1,7 @@
-/* flows.c: pairs of a local endpoint that may be behind a NAT and a remote one.
+/* flows.c: pairs of a local endpoint, which may be inside a NAT, and a remote one.
  *
- * Only endpoints with an address that is not global, and those that others see elsewhere, have flows: the tables come
- * into being with the first of them.
+ * Only endpoints whose address is not global, and those that others see at another endpoint, have flows. The tables are
+ * allocated with the first flow.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,10 +12,10 @@
 #define NUM_PAYLOADS  2048 /* both powers of two */
 #define PAYLOAD_GROUP 4
 
-/* A NAT forgets a UDP mapping after 30 s at the earliest, in practice (RFC 4787 asks for 120). What a remote sends into a
- * silence longer than this may have come through a forwarded port, and then what he sees is that port and no mapping.
- * Where strangers get in there is such a port, and a shorter silence is enough to doubt what he sees. What the local side
- * sends after FLOW_OVER_NS makes a mapping of its own in any case. */
+/* In practice a NAT keeps a UDP mapping for at least 30 s (RFC 4787 requires 120). A packet from a remote after a
+ * longer silence may have come through a forwarded port; then the remote sees that port and no mapping. Where strangers
+ * get through there is such a port, and a shorter silence is enough to doubt what the remote sees. A packet that the
+ * local side sends after FLOW_OVER_NS makes a new mapping in any case. */
 #define FLOW_QUIET_NS (25 * SECOND)
 #define FLOW_DOUBT_NS (4 * SECOND)
 #define FLOW_OVER_NS  (300 * SECOND)
@@ -150,7 +150,7 @@ uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *dat
     return hash_bytes(&t->key, data, m->len, dst_hash);
 }
 
-/* Those of one key have a few places, so that two pairs seldom meet. */
+/* The places for a key: a few, so that two pairs of captured packets seldom need the same one. */
 static payload_seen *payload_group(const tracker *t, uint64_t key)
 {
     return &t->flows.seen[(uint32_t)(key >> 32) & (NUM_PAYLOADS - PAYLOAD_GROUP)];

@@ -1,6 +1,6 @@
-/* identity.c: node ids, and who else has them.
+/* identity.c: node ids, and other endpoints with the same id.
  *
- * Everything here looks at an id when it is new at an endpoint. A node that always says the same costs one comparison.
+ * An id is checked when it is new at an endpoint. A node that keeps its id costs one comparison for each message.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 #include <krpc/node_id.h>
 
 #define ID_LEN      20
-#define NEAR_BITS   32 /* no honest node comes so near to two targets: the whole network has about 2^23 nodes */
+#define NEAR_BITS   32 /* no honest node is so near to two targets: the whole network has about 2^23 nodes */
 #define MANY_NODES  3
 #define MANY_STEPS  8
 #define ID_PLACES   4
@@ -25,7 +25,7 @@ static history *history_at(const tracker *t, const node *n)
                                     (n->history & (POOL_CHUNK - 1));
 }
 
-/* Histories are few: when they are used up, the next in turn is taken over, and its owner forgets his older ids. */
+/* There are few histories. When all are in use, they are reused in turn, and the owner loses its older ids. */
 static history *history_make(tracker *t, node *n, uint32_t owner)
 {
     pool *all = &t->nodes.histories;
@@ -78,7 +78,7 @@ void node_ids(const tracker *t, const node *n, tracker_node *out)
     }
 }
 
-/* The id becomes the newest one. An id that comes back is not counted again. */
+/* Makes the id the newest one. An id that returns is not counted again. */
 static void keep_id(tracker *t, uint32_t index, const uint8_t id[ID_LEN])
 {
     node *n = node_at(&t->nodes, index);
@@ -109,9 +109,10 @@ static void keep_id(tracker *t, uint32_t index, const uint8_t id[ID_LEN])
 
 /* ---- the same id elsewhere ---- */
 
-/* Two endpoints with one id. On one address: two mappings of one node, or two hosts; the observations tell. On two
- * addresses of the same kind: the id is shared when the first one goes on talking, else the node has moved. IPv4 and IPv6
- * of one node share the id (BEP 32), and a node inside a NAT shares it with its own outside address. */
+/* Two endpoints have the same id. At one address: two mappings of one node, or two hosts; the observations decide. At
+ * two addresses of the same family: the id is shared if the first one still sends, else the node has moved. The IPv4
+ * and IPv6 endpoints of one node have the same id (BEP 32), and so have the inside and outside endpoint of a node
+ * inside a NAT. */
 static void meet(tracker *t, const tracker_packet *p, node *mine, node *other)
 {
     if (krpc_endpoint_same_addr(&mine->endpoint, &other->endpoint)) {
@@ -128,8 +129,8 @@ static void meet(tracker *t, const tracker_packet *p, node *mine, node *other)
     }
 }
 
-/* The place of an id at one more endpoint. One that is at many, as through a NAT that gives it another port for each
- * destination, keeps to half of its set: its own oldest place gives way, and not that of another id. */
+/* The place of an id at one more endpoint. An id at many endpoints, for example through a NAT with endpoint-dependent
+ * mapping, gets half of its set: then its own oldest place is reused, and not the place of another id. */
 static uint32_t place_of_id(ways *ids, uint64_t key, uint32_t now)
 {
     uint32_t set = ways_set(ids, key);
@@ -171,9 +172,10 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
     n->id_nodes[place_of_id(&n->ids, key, tracker_second(t))] = index;
 }
 
-/* Several nodes behind one address, each with its own port and id: a carrier's NAT, a household, an exit. Two clients at
- * least, since one host can run one client many times, and ids that are not made to lie together. All of them were heard
- * lately: one host can also run one client after the other. Once for an address: the newest node of it carries the mark. */
+/* Several nodes at one address, each with another port and id: a carrier's NAT, a household, or an exit of a VPN. At
+ * least two clients, since one host can run one client many times, and ids that were not chosen near to each other. All
+ * of them have sent recently, since one host can run one client after the other. Reported once for an address: its
+ * newest node has the flag. */
 static void count_neighbours(tracker *t, const tracker_packet *p, uint32_t index, const krpc_sink *sink)
 {
     node *mine = node_at(&t->nodes, index);
@@ -233,7 +235,7 @@ static void changed(tracker *t, const tracker_packet *p, uint32_t index, const u
     clusters_take(t, n, off, sink);
 }
 
-/* BEP 42 is about the outside address: of a node inside a NAT it may come to be known later. Once for each id. */
+/* BEP 42 is about the outside address; that of a node inside a NAT may become known later. Checked once for each id. */
 static void check_bep42(tracker *t, node *n, uint32_t off, const krpc_sink *sink)
 {
     krpc_endpoint outside;
@@ -246,7 +248,7 @@ static void check_bep42(tracker *t, node *n, uint32_t off, const krpc_sink *sink
     }
 }
 
-/* Who sends the id of the node that he talks to is a reflector, or talks to himself through his NAT. */
+/* A node that sends the id of its receiver is a reflector, or sends to itself through its NAT. */
 static void check_echo(tracker *t, node *mine, const node *other, const krpc_endpoint *dst, uint32_t off,
                        const krpc_sink *sink)
 {
@@ -282,8 +284,8 @@ void identity_take(tracker *t, const tracker_packet *p, uint32_t src, uint32_t d
     }
 }
 
-/* A fixed id can only be near two targets that are near each other, which is the querier's choice; near two targets that
- * are not is who makes up an id for each. */
+/* A fixed id can be near two targets only if these are near each other, which the querier chooses. A node that is near
+ * two other targets makes up an id for each target. */
 void identity_near(tracker *t, node *n, const uint8_t target[20], uint32_t off, const krpc_sink *sink)
 {
     uint32_t prefix;

@@ -1,6 +1,7 @@
-/* items.c: BEP 44 items: does the signature fit, does the item hash to what was asked for.
+/* items.c: checks the signature and the target of BEP 44 items.
  *
- * A signature costs some hundred microseconds, and puts cost an attacker nothing: only so many are verified in a capture.
+ * Verifying a signature takes some hundred microseconds, and an attacker can send many puts: only max_items are
+ * verified.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,8 +1,8 @@
-/* lanes.h: which places of a set hold a value, a bit each.
+/* lanes.h: compares all places of a set with a value at once; the result has a bit for each place.
  *
- * The sets of the tracker's tables are lines of the cache that are looked through for every packet. A loop that ends where
- * something is found is mispredicted nearly every time, and that takes longer than to look at all places at once. Sets are
- * aligned to sixteen bytes. The _plain ones are for processors without SSE2, and for the test.
+ * The sets of the tracker's tables are cache lines that are searched for every packet. The end of a loop that stops at
+ * a match is mispredicted nearly every time, which takes longer than comparing all places at once. Sets are aligned to
+ * sixteen bytes. The _plain functions are for processors without SSE2, and for the test.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -45,8 +45,8 @@ static inline uint32_t lanes_16x32_plain(const uint32_t *set, uint32_t mask, uin
     return found;
 }
 
-/* lanes_8x16 and lanes_8x32: the places of eight numbers that are value; lanes_16x32: of sixteen, that are value as far as
- * mask has bits. */
+/* lanes_8x16 and lanes_8x32: the places, of eight numbers, that are equal to value. lanes_16x32: the places, of sixteen
+ * numbers, that are equal to value in the bits of mask. */
 #ifdef __SSE2__
 static inline __m128i lanes_equal_32(const uint32_t *four, __m128i mask, __m128i value)
 {
@@ -82,7 +82,7 @@ static inline uint32_t lanes_16x32(const uint32_t *set, uint32_t mask, uint32_t 
 #define lanes_16x32 lanes_16x32_plain
 #endif
 
-/* lanes_first is the first of the places found; there must be one. */
+/* lanes_first returns the first place in found, which must not be 0. */
 static inline uint32_t lanes_first(uint32_t found)
 {
 #ifdef __GNUC__
@@ -97,7 +97,7 @@ static inline uint32_t lanes_first(uint32_t found)
 #endif
 }
 
-/* lanes_least is the place of the least of eight numbers, the first of those that are equal. */
+/* lanes_least returns the place of the smallest of eight numbers; the first one of several equal ones. */
 static inline uint32_t lanes_least(const uint32_t *set)
 {
     uint64_t least = UINT64_MAX;

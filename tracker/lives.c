@@ -1,4 +1,4 @@
-/* lives.c: UDP ports on which somebody lives, whatever he speaks.
+/* lives.c: UDP ports that are in use, for any protocol.
  *
  * SPDX-License-Identifier: MIT
  */

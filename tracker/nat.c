@@ -1,19 +1,19 @@
 /* nat.c: outside endpoints, and what they prove about a NAT (RFC 4787).
  *
- * An observation is: this remote address saw that local endpoint as that outside endpoint, when a query left at that
- * time. It comes from inside (ip and r.p in a reply), from both sides (the same bytes before and after the NAT) or from
- * outside (one node id on several ports of one address).
+ * An observation: a remote address saw a local endpoint as an outside endpoint, when a query was sent at a time. Its
+ * source is inside (ip and r.p in a reply), both sides (the same bytes before and after the NAT) or outside (one node
+ * id on several ports of one address).
  *
- * That two outside ports exist at the same time is shown by straddling: a remote saw A before and after another saw B. A
- * mapping that expired and came back elsewhere gives A, A, B, B. One remote that lies gives straddling too, so what comes
- * from inside alone must hold without any single remote address.
+ * Two outside ports exist at the same time if they straddle: one remote saw A before and after another remote saw B. A
+ * mapping that expired and was replaced gives A, A, B, B. A single lying remote can also produce straddling. So
+ * conclusions that are only from inside must still hold when any single remote address is ignored.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "tracker_private.h"
 
 #define BURST_NS SECOND
-#define CLONE_NS (20 * SECOND) /* no mapping towards one remote is given up so soon */
+#define CLONE_NS (20 * SECOND) /* no NAT replaces a mapping towards one remote within this time */
 
 void nats_init(tracker *t)
 {
@@ -40,7 +40,7 @@ nat *nat_find(const tracker *t, uint64_t key)
     return number == NULL ? NULL : nat_at(t, GPOINTER_TO_UINT(number) - 1);
 }
 
-/* When all are in use, the next in turn is taken over: whoever still speaks will have it made again. */
+/* When all records are in use, they are reused in turn; a node that still sends gets a new one. */
 nat *nat_make(tracker *t, uint64_t key)
 {
     nats *n = &t->nats;
@@ -74,8 +74,8 @@ static void forget_external(nat *n, unsigned i)
     memset(&n->externals[i], 0, sizeof n->externals[i]);
 }
 
-/* The number of the outside endpoint in externals; the one longest unseen gives way to a new one, but not the one that
- * most remotes saw. */
+/* The index of the outside endpoint in externals. A new one replaces the least recently seen one, but never the one
+ * that most remotes saw. */
 static unsigned external_of(nat *n, uint32_t value, const observation *seen)
 {
     unsigned oldest = TRACKER_MAX_EXTERNAL;
@@ -108,7 +108,7 @@ static unsigned external_of(nat *n, uint32_t value, const observation *seen)
     return i;
 }
 
-/* Two remotes for each value are enough to do without any one. */
+/* Two remotes for each value are enough: the conclusion then holds without any single one. */
 static void add_straddle(nat *n, uint32_t remote, uint32_t value)
 {
     unsigned same = 0;
@@ -127,7 +127,7 @@ static void add_straddle(nat *n, uint32_t remote, uint32_t value)
     }
 }
 
-/* The same remote saw the same as before, at `before`: whom else's sightings lie in between? */
+/* The remote saw the same endpoint as at the time before. Notes which other endpoints were seen in between. */
 static void note_straddle(nat *n, unsigned i, int64_t before, const observation *seen, uint32_t remote)
 {
     for (unsigned j = 0; j < n->num_kept; j++) {
@@ -141,8 +141,8 @@ static void note_straddle(nat *n, unsigned i, int64_t before, const observation 
     }
 }
 
-/* Different outside ports for different remotes, all within much less time than any mapping lives: one of them may lie,
- * and the others still differ. */
+/* Notes different outside ports for different remotes within a time that is much shorter than the lifetime of any
+ * mapping. Even if one of the remotes lies, the others differ. */
 static void note_burst(nat *n, const observation *seen, uint32_t value, uint32_t remote)
 {
     memmove(&n->bursts[1], &n->bursts[0], sizeof n->bursts - sizeof n->bursts[0]);
@@ -151,7 +151,7 @@ static void note_burst(nat *n, const observation *seen, uint32_t value, uint32_t
     n->bursts[0].remote = remote;
     for (unsigned i = 0; i < NUM_BURST; i++) {
         if (n->bursts[i].value == 0 || ABS(n->bursts[i].ns - seen->ns) > BURST_NS ||
-            (i > 0 && n->bursts[i].ns >= n->bursts[i - 1].ns)) { /* where the clock stands, all is at once */
+            (i > 0 && n->bursts[i].ns >= n->bursts[i - 1].ns)) { /* packets may have equal times */
             return;
         }
         for (unsigned j = 0; j < i; j++) {
@@ -163,8 +163,8 @@ static void note_burst(nat *n, const observation *seen, uint32_t value, uint32_t
     n->burst = true;
 }
 
-/* The outside endpoint has changed: nobody saw the old one after the new one appeared, two remotes see the new one, and
- * one of them saw the old one before. */
+/* The outside endpoint has changed if no remote saw the old one after the new one appeared, two remotes see the new
+ * one, and one of them saw the old one before. */
 static void follow(nat *n, unsigned i, uint32_t before, const krpc_sink *sink)
 {
     external *e = &n->externals[i];
@@ -200,7 +200,7 @@ const external *nat_current(const nat *n)
     return best;
 }
 
-/* Whoever has one address of a provider's network has many: /16, or /32 of IPv6. */
+/* The network of a remote, /16 or /32 of IPv6: an attacker with one address of a network may have many of them. */
 static uint32_t network_of(const tracker *t, const krpc_endpoint *remote)
 {
     return (uint32_t)hash_bytes(&t->key, remote->addr, remote->addr_len == 4 ? 2 : 4, 11) | 1;
@@ -271,7 +271,7 @@ void nat_observe(tracker *t, nat *n, const observation *seen, const krpc_sink *s
         note_straddle(n, i, f->seen_ns, seen, remote);
     } else if (f->value != 0 && f->value != value && seen->kind == TRACKER_FROM_OUTSIDE &&
                seen->ns - f->seen_ns < CLONE_NS) {
-        n->clones = true; /* one remote gets both: a NAT would keep to one of them */
+        n->clones = true; /* one remote gets both: a NAT would use one of them */
     }
     f->value = value;
     f->seen_ns = seen->ns;

@@ -1,4 +1,4 @@
-/* nat_feed.c: what packets contribute to the knowledge about NATs.
+/* nat_feed.c: observations of outside endpoints, from packets.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -6,7 +6,7 @@
 
 #define BOTH_NS    (2 * SECOND)
 #define ENOUGH     3
-#define WARM_UP_NS (120 * SECOND) /* mappings older than the capture live no longer than that (RFC 4787 REQ-5) */
+#define WARM_UP_NS (120 * SECOND) /* mappings older than the capture have expired by then (RFC 4787 REQ-5) */
 
 static nat *nat_of_local(tracker *t, const krpc_endpoint *local)
 {
@@ -111,7 +111,7 @@ static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message
     const flow *f;
     const transaction *query;
 
-    /* private behind a carrier's NAT; else what comes first is nearer to the sender */
+    /* a private address is inside a carrier's NAT; otherwise the packet that comes first is nearer to the sender */
     now_inside |= scope_now == KRPC_ADDR_PRIVATE && scope_first == KRPC_ADDR_CGNAT;
     inside = now_inside ? &p->src : &first->src;
     seen.remote = &p->dst;
@@ -127,7 +127,7 @@ static void observe_pair(tracker *t, const tracker_packet *p, const krpc_message
     filtering_opened(t, inside, seen.outside, seen.ns);
     if (krpc_endpoint_scope(seen.outside) != KRPC_ADDR_GLOBAL &&
         krpc_endpoint_scope(seen.outside) != krpc_endpoint_scope(&p->dst)) {
-        nat_observe(t, make_place(t, inside), &seen, sink); /* there is another NAT behind this one */
+        nat_observe(t, make_place(t, inside), &seen, sink); /* there is another NAT further outside */
         return;
     }
     query = transactions_find(t, inside, &p->dst, m, data);
@@ -253,8 +253,8 @@ static bool is_witness(const node *n, unsigned num, uint32_t addr)
     return (num > 0 && n->witness[0] == addr) || (num > 1 && n->witness[1] == addr);
 }
 
-/* Both are counted as far as three: those that answered it, of which the first two are kept, and those of them that see it
- * where it is. */
+/* Counts, up to three, the addresses that answered this node, and those of them that see it at its own endpoint. The
+ * first two are stored. */
 static void answered_by(node *n, uint32_t addr)
 {
     unsigned num = node_talked(n);
@@ -267,7 +267,8 @@ static void answered_by(node *n, uint32_t addr)
     }
 }
 
-/* Who sees it has answered it, so he is kept already, or three have answered and the places are only needed for this. */
+/* An address that sees the node has answered it: it is stored already, or three have answered and the places are only
+ * needed here. */
 static void seen_in_place(tracker *t, node *n, const tracker_packet *p)
 {
     uint32_t addr = (uint32_t)hash_addr(&t->key, &p->src);
@@ -288,7 +289,7 @@ static void seen_in_place(tracker *t, node *n, const tracker_packet *p)
     n->counts++;
 }
 
-/* A global endpoint that was seen where it is, until somebody said otherwise. */
+/* A global endpoint that was seen at itself before another node reported a different endpoint. */
 static void take_over(nat *n, const node *from)
 {
     external *e = &n->externals[0];
@@ -318,7 +319,7 @@ static void observe_inside(tracker *t, const tracker_packet *p, const krpc_endpo
     nat *r;
 
     if (krpc_endpoint_same_addr(&p->src, outside) || (f != NULL && f->inbound != 0)) {
-        return; /* through its own address; through a forwarded port */
+        return; /* at its own address, or through a forwarded port */
     }
     r = nat_of_local(t, &p->dst);
     if (!was_translated && (n->flags & NODE_PRIVATE) == 0) {
@@ -344,8 +345,8 @@ static void report_seen(const tracker_packet *p, const krpc_message *m, krpc_fie
     }
 }
 
-/* What came in through a forwarded port shows no mapping: neither that port nor, where the responder is behind one himself,
- * the port that his NAT made up for the asker. */
+/* A reply that came through a forwarded port shows no mapping: neither that port is one, nor the port that the
+ * responder's own NAT made up for the querier, if the responder has a forwarded port. */
 static void observe_group(tracker *t, const tracker_packet *p, const transaction *query, const node *local,
                           const node *responder, const krpc_sink *sink)
 {
@@ -377,7 +378,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
     krpc_endpoint seen;
     krpc_field field;
     node *n = dst == NONE ? NULL : node_at(&t->nodes, dst);
-    /* who was not asked is no witness */
+    /* only a node that was queried is a witness */
     bool valid = query != NULL && result->repeats == 0 && n != NULL && krpc_endpoint_equal(&result->asked, &p->src);
 
     if (flows_has_private(t)) {
@@ -408,7 +409,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
     adverts_observed(t, query, &seen, p->frame);
 }
 
-/* ---- for whoever asks ---- */
+/* ---- results ---- */
 
 static bool is_described(const tracker_nat *out, const krpc_endpoint *endpoint)
 {
@@ -425,7 +426,7 @@ static void describe_externals(const nat *n, tracker_nat *out)
     bool used[TRACKER_MAX_EXTERNAL] = {false};
 
     out->num_external += n->num_external;
-    for (unsigned k = 0; k < n->num_kept; k++) { /* in the order of their appearance */
+    for (unsigned k = 0; k < n->num_kept; k++) { /* in the order of their first sighting */
         unsigned first = TRACKER_MAX_EXTERNAL;
         tracker_external *e;
 
@@ -493,7 +494,7 @@ void nat_describe(const tracker *t, const node *n, tracker_nat *out)
     out->external[0].num_frames = 1;
     out->external[0].frames[0] = n->seen_frame;
     if (node_talked(n) >= ENOUGH && (n->flags & (NODE_PRIVATE | NODE_GROUPED)) == 0) {
-        out->mapping = TRACKER_MAPPING_INDEPENDENT; /* one outside port for all that answered it */
+        out->mapping = TRACKER_MAPPING_INDEPENDENT; /* one outside port for all nodes that answered it */
         out->evidence |= TRACKER_FROM_OUTSIDE;
     }
 }

@@ -1,15 +1,15 @@
-/* nat_judge.c: from observations to verdicts.
+/* nat_judge.c: the behaviour of a NAT, from observations.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "tracker_private.h"
 
 #define ENOUGH          3  /* remote addresses that agree */
-#define ENOUGH_NETWORKS 2  /* that they are in: nobody has the word alone */
-#define CROWD           20 /* of so many witnesses, one that contradicts the others is passed over */
+#define ENOUGH_NETWORKS 2  /* different networks of these, so that no single owner decides */
+#define CROWD           20 /* from this many remote addresses on, one that contradicts the others is ignored */
 #define TRUSTED         (TRACKER_FROM_BOTH | TRACKER_FROM_OUTSIDE)
 
-/* Two outside endpoints were each seen before and after the other. */
+/* Were two outside endpoints each seen before and after the other? */
 static bool is_mutual(const nat *n, unsigned kinds)
 {
     for (unsigned i = 0; i < n->num_kept; i++) {
@@ -23,7 +23,7 @@ static bool is_mutual(const nat *n, unsigned kinds)
     return false;
 }
 
-/* Without any one remote address there are still two values that were straddled. */
+/* Are there still two straddled values when any single remote address is ignored? */
 static bool is_robust(const nat *n)
 {
     for (unsigned leave = 0; leave < n->num_straddles; leave++) {
@@ -53,13 +53,14 @@ static uint32_t most_observers(const nat *n)
     return most;
 }
 
-/* No two remotes ever saw the same: with one that lies, the mapping would have had to change for every other one. */
+/* Did no two remotes see the same? If one of them lied, the mapping would still have changed for every other one. */
 static bool is_scattered(const nat *n)
 {
     return most_observers(n) == 1 && n->observers > ENOUGH && n->num_external > ENOUGH;
 }
 
-/* A remote that says twice, and against others, that the port is the inside one cannot have made that up. */
+/* Has a remote reported the inside port twice, while others reported another one? It cannot know that port
+ * otherwise. */
 static bool is_credible(const nat *n)
 {
     unsigned equal = 0;
@@ -75,8 +76,8 @@ static bool is_credible(const nat *n)
     return equal > 0 && other > 0;
 }
 
-/* A global endpoint that others see where it is. Whoever sees it elsewhere sits behind a forwarded port himself, where the
- * NAT makes up the ports of those who come in. */
+/* Is this a global endpoint that others see at itself? A remote that sees another endpoint has a forwarded port; its
+ * own NAT makes up the source ports of incoming packets. */
 static bool is_in_place(const nat *n)
 {
     return !n->group && !addr_is_private(&n->inside) && n->observers_eq > 0;
@@ -104,7 +105,7 @@ tracker_mapping nat_mapping(const nat *n)
         return TRACKER_MAPPING_DEPENDENT;
     }
     if (n->num_straddles > 0 && disputed) {
-        return TRACKER_MAPPING_UNKNOWN; /* somebody disagrees, and it cannot be told who is right */
+        return TRACKER_MAPPING_UNKNOWN; /* remotes disagree, and it is unknown which is right */
     }
     if (most >= ENOUGH || ((n->kinds & TRACKER_FROM_BOTH) != 0 && most >= ENOUGH - 1)) {
         return TRACKER_MAPPING_INDEPENDENT;
@@ -134,7 +135,7 @@ tracker_port nat_port(const nat *n)
     bool some_ne = trusted_ne || ne >= 2;
 
     if (n->group) {
-        return TRACKER_PORT_UNKNOWN; /* from outside the inside port is not seen */
+        return TRACKER_PORT_UNKNOWN; /* the inside port is not visible outside */
     }
     if (some_eq && some_ne && (trusted || (!is_in_place(n) && (eq >= ENOUGH || ne >= ENOUGH)))) {
         return TRACKER_PORT_MIXED;

@@ -1,7 +1,7 @@
-/* nodes.c: every endpoint that sent KRPC, bounded.
+/* nodes.c: the endpoints that sent KRPC, up to a bound.
  *
- * Records lie one after another in the order in which they came; an index of sets of 16 places leads to them, each set
- * one line of the cache. Where a set is full, or the records are used up, the node longest silent of the set gives way.
+ * Records are stored in the order of the first message. An index finds them: sets of 16 places, each set one cache
+ * line. When a set is full, or all records are in use, a new node replaces the least recently heard node of the set.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -60,7 +60,7 @@ static uint32_t entry_of(uint32_t hash, uint32_t index)
     return (hash & HASH_BITS) | (index + 1);
 }
 
-/* The places whose entries may be of that hash; free ones are among them when its bits are all zero. */
+/* The places whose entries may have that hash; including free ones when its bits are all zero. */
 static uint32_t candidates(const uint32_t *set, uint32_t hash)
 {
     return lanes_16x32(set, HASH_BITS, hash & HASH_BITS);
@@ -144,7 +144,7 @@ static void fetch_record(const node *n)
     __builtin_prefetch((const char *)n + 64, 1);
 }
 
-/* A new one gets the next record, and a place at the head of its address's chain. */
+/* Prefetches for a new node: the next record, and the head of the chain of its address. */
 static void fetch_new(const tracker *t, const krpc_endpoint *endpoint)
 {
     const pool *records = &t->nodes.records;
@@ -202,7 +202,8 @@ uint32_t nodes_at_next(addr_walk *walk, const tracker *t, const krpc_endpoint *a
 
 /* ---- making ---- */
 
-/* The place in the set for a new node: the first free one, else that of the node longest silent, which is forgotten. */
+/* The place in the set for a new node: the first free one, else that of the least recently heard node, which is
+ * dropped. */
 static uint32_t *make_room(tracker *t, uint32_t *set, uint32_t *index_out)
 {
     nodes *n = &t->nodes;
@@ -229,7 +230,7 @@ static uint32_t *make_room(tracker *t, uint32_t *set, uint32_t *index_out)
     return oldest;
 }
 
-/* All records are in use, and none in the set that wants one: some other node gives way. */
+/* All records are in use, and the set has no node to replace: drops a node of another set. */
 static uint32_t take_any(tracker *t)
 {
     nodes *n = &t->nodes;
@@ -260,7 +261,7 @@ void nodes_asked(tracker *t, uint64_t hash)
     t->nodes.num_asked[slot] = made ? 1 : t->nodes.num_asked[slot] + 1;
 }
 
-/* How many queries a new node got before; from now on it counts them itself. */
+/* The number of queries to a new node before its first message; its record counts the later ones. */
 static uint32_t asked_before(tracker *t, uint64_t hash)
 {
     uint32_t slot = ways_find(&t->nodes.asked, hash);
@@ -308,7 +309,7 @@ uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash, ui
     return index;
 }
 
-/* ---- for whoever asks ---- */
+/* ---- results ---- */
 
 static int compare_nodes(const void *a, const void *b, void *ctx)
 {

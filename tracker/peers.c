@@ -1,4 +1,4 @@
-/* peers.c: the peer wire protocol, UDP trackers and local service discovery, as far as they speak about ports.
+/* peers.c: ports in the peer wire protocol, in announces to UDP trackers and in local service discovery.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,7 @@
 #define WAITING_BYTES (4u << 20)
 #define WAITING_SIDE  (64u << 10)
 
-/* side is what is kept of one direction of a connection. */
+/* side is the state of one direction of a connection. */
 typedef struct side {
     peerwire_reader reader;
     peerwire_side said;
@@ -25,7 +25,7 @@ typedef struct side {
 struct peers {
     stream_table *table;
     tracker *owner;
-    const tracker_packet *packet; /* that is being given in */
+    const tracker_packet *packet; /* the current one */
     tracker_result *out;
     const krpc_sink *sink;
 };
@@ -37,7 +37,7 @@ static void set_family(uint8_t out[2], const char code[3])
     memcpy(out, code, 2);
 }
 
-/* The codes of peer ids (BEP 20) that stand for a program whose v is another, or the same. */
+/* The client's code in v, from the code in its peer id (BEP 20). */
 static void family_of_peer_id(uint8_t out[2], const uint8_t *id)
 {
     static const char codes[][2][3] = {
@@ -77,10 +77,10 @@ static void family_of_name(uint8_t out[2], const uint8_t *name, size_t len)
 
 /* ---- one message ---- */
 
-/* Findings come with positions in the message; they go out with positions in the packet's payload, where it began there. */
+/* Converts the positions of findings from the message to the packet's payload. */
 typedef struct shifted {
     const krpc_sink *to;
-    int64_t shift; /* negative: the message began in an earlier packet */
+    int64_t shift; /* negative: the message started in an earlier packet */
 } shifted;
 
 static void emit_shifted(void *ctx, const krpc_finding *finding)
@@ -158,7 +158,7 @@ static void take_message(struct peers *p, const stream_bytes *bytes, side *from,
 
 /* ---- streams ---- */
 
-/* Somebody said that what goes over this port is the peer wire, whatever it looks like. */
+/* Is this one of the ports of options.peer_ports, which carry the peer wire protocol in any case? */
 static bool is_certain(const tracker *t, const stream_bytes *bytes)
 {
     for (uint32_t i = 0; bytes->transport == STREAM_TCP && i < t->options.num_peer_ports; i++) {
@@ -250,8 +250,8 @@ void peers_clear(tracker *t)
 
 /* ---- datagrams and segments ---- */
 
-/* What a peer tells a UDP tracker (BEP 15) and its network (BEP 14). The source port is that of another socket, or not:
- * so it is judged as what comes over a stream. */
+/* Announces of a peer to a UDP tracker (BEP 15) and to its network (BEP 14). The source port may be that of another
+ * socket than the DHT's, so they are judged like advertisements over a stream. */
 static void take_discovery(tracker *t, const tracker_packet *p, const uint8_t *data, size_t len, tracker_result *out,
                            const krpc_sink *sink)
 {

@@ -1,9 +1,9 @@
-/* sources.c: from which port a node sends to whom.
+/* sources.c: the source port of a node towards each receiver.
  *
- * Behind a NAT that is another port for another receiver, or a forwarded one where the receiver asked first. What a node
- * says over a stream is held against the port of its own queries to that receiver; where it never asked him, against
- * that of its answers. Only nodes on several ports matter, and only where there are streams: the table comes into being
- * with the first of them.
+ * Outside a NAT that may be another port for each receiver, or a forwarded port where the receiver has sent the first
+ * packet. A port that a node advertises over a stream is compared with the source port of its queries to that receiver,
+ * or of its responses where it has sent no query. Only nodes on several ports matter, and only if there are streams:
+ * the table is allocated with the first stream.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -16,7 +16,7 @@
 #define DEFAULT_IDLE_S      300
 #define NS_PER_S            UINT64_C(1000000000)
 
-/* A set is one line of the cache, and all connections of two endpoints are in the same. The newest is the first. */
+/* A set is one cache line; all connections between two endpoints are in the same set. The newest comes first. */
 #define IGNORED_SETS        8192
 #define IGNORED_WAYS        8
 
@@ -179,7 +179,7 @@ void stream_close_if_over(stream_table *table, stream *connection)
     }
 }
 
-/* The connection whose turn it is in by_use; one that was used since takes a later place first. */
+/* The first connection in by_use. One that has been used since it was queued is moved to a later place before. */
 static stream *least_used(stream_table *table)
 {
     for (guint i = g_queue_get_length(&table->by_use); i > 0; i--) {
@@ -198,7 +198,7 @@ static stream *least_used(stream_table *table)
 
 static void expire(stream_table *table, int64_t time_ns)
 {
-    /* A few at a time, so that no packet has to pay for thousands. */
+    /* Only a few for each packet, so that no packet takes long. */
     for (unsigned i = 0; i < 8; i++) {
         GList *link = g_queue_peek_head_link(&table->by_use);
         if (link == NULL) {
@@ -251,7 +251,7 @@ void stream_confirm(stream_table *table, stream *connection)
     }
 }
 
-/* The pool's way to the consumer; ctx is the side. */
+/* Hands bytes to the consumer, for the pool; ctx is the side. */
 static bool deliver(void *ctx, const stream_segment *segment, stream_join join)
 {
     stream_side *side = (stream_side *)ctx;
@@ -307,7 +307,7 @@ void stream_acked(stream_table *table, stream_side *side, uint32_t pos, int64_t 
     stream_order_ack(&side->order, &table->pool, pos, time_ns, side);
 }
 
-/* A SYN that is no repetition of the one that was seen opens another connection between the same endpoints. */
+/* Does this SYN open another connection between the same endpoints? Not if it repeats the one that was seen. */
 static bool is_another(const stream_side *side, uint32_t first_pos)
 {
     return side->has_first ? side->first_pos != first_pos : side->order.started;
@@ -331,7 +331,7 @@ static stream *tcp_connection(stream_table *table, const stream_key *key, unsign
     return connection;
 }
 
-/* A reset whose number is out of the window is not obeyed by the receiver either (RFC 5961). */
+/* Is the sequence number of a reset inside the window? A receiver ignores other resets (RFC 5961). */
 static bool reset_is_good(const stream_side *side, uint32_t seq)
 {
     return !side->order.started || seq - side->order.next + 1 <= UINT32_C(1) << 24;

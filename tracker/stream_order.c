@@ -8,14 +8,14 @@
 
 #include <glib.h>
 
-/* A segment further away than any window is of another connection between the same endpoints, or follows a long hole
- * in the capture: either way the count starts anew there. */
+/* A segment further away than any window belongs to another connection between the same endpoints, or follows a long
+ * hole in the capture. In both cases positions start again there. */
 #define FAR_AWAY             (64 * 1024 * 1024)
 
-/* Segments wait in a list, so a bound on bytes alone would let a million tiny ones make each other slow. */
+/* Waiting segments are in a list. With a bound only on bytes, a million tiny segments would make it slow. */
 #define MAX_WAITING_SEGMENTS 1024
 
-/* A capture of several queues may show an acknowledgment before what it acknowledges, by so much. */
+/* A capture of several queues may contain an acknowledgment this much before the bytes that it acknowledges. */
 #define LATE_NS              (INT64_C(20) * 1000 * 1000)
 
 static uint32_t segment_cost(const stream_segment *segment)
@@ -47,7 +47,7 @@ static void count_missing(stream_order *order, stream_pool *pool, uint64_t num_b
 {
     order->missing += num_bytes;
     pool->stats->holes++;
-    /* Until the first bytes have been given out, they are still the first, whatever is missing before them. */
+    /* Until bytes have been delivered, the next ones are the first ones, even if others before them are missing. */
     if (order->join != STREAM_JOINED) {
         order->join = STREAM_LOST;
     }
@@ -81,7 +81,7 @@ static void deliver(stream_order *order, stream_pool *pool, stream_segment *segm
     if (old >= segment->span) {
         return;
     }
-    if (old > 0) { /* TCP alone: a packet of uTP is one position, so it is old or it is not */
+    if (old > 0) { /* only TCP: a uTP packet has one position, so it is entirely old or new */
         uint32_t skipped = old < segment->len ? old : segment->len;
         segment->data += skipped;
         segment->offset += skipped;
@@ -105,7 +105,7 @@ static void deliver(stream_order *order, stream_pool *pool, stream_segment *segm
     }
 }
 
-/* Delivers what waits, as far as it connects. */
+/* Delivers waiting segments up to the first hole. */
 static void drain(stream_order *order, stream_pool *pool, void *ctx)
 {
     while (order->first != NULL && distance(order->next, order->first->pos) <= 0) {
@@ -122,14 +122,14 @@ static void drain(stream_order *order, stream_pool *pool, void *ctx)
     }
 }
 
-/* Gives up waiting for the first hole. */
+/* Stops waiting for the first hole to be filled. */
 static void skip_hole(stream_order *order, stream_pool *pool, void *ctx)
 {
     skip_to(order, pool, order->first->pos);
     drain(order, pool, ctx);
 }
 
-/* Copies a segment into the list. Behind the last one is where it nearly always belongs. */
+/* Copies a segment into the list, nearly always after the last one. */
 static void keep(stream_order *order, stream_pool *pool, const stream_segment *segment)
 {
     stream_segment *copy = (stream_segment *)g_malloc(sizeof *copy + segment->len);
@@ -164,7 +164,7 @@ static bool is_full(const stream_order *order, const stream_pool *pool, const st
            cost > pool->max_bytes - pool->num_bytes;
 }
 
-/* Skips the holes that only the capture has. */
+/* Skips holes that were acknowledged: these bytes are missing only from the capture. */
 static void skip_acked(stream_order *order, stream_pool *pool, int64_t time_ns, void *ctx)
 {
     while (!order->held && order->has_acked && order->first != NULL && distance(order->first->pos, order->acked) >= 0 &&

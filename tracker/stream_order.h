@@ -8,8 +8,8 @@
 
 #include "stream.h"
 
-/* stream_segment is bytes with their place: they take span positions from pos on. len is less than the segment had
- * where the snap length cut it. */
+/* stream_segment is bytes with their position: they cover span positions from pos on. len is smaller than the segment's
+ * length where the snap length cut it. */
 typedef struct stream_segment {
     struct stream_segment *next;
     const uint8_t *data;
@@ -23,9 +23,9 @@ typedef struct stream_segment {
     uint64_t missing; /* set before it is delivered with STREAM_LOST: see stream_bytes */
 } stream_segment;
 
-/* stream_pool is shared by all directions of a table: who gets the bytes, and how much may wait. */
+/* stream_pool is shared by all directions of a table: the function that receives the bytes, and how many may wait. */
 typedef struct stream_pool {
-    /* false: nothing more is wanted from the direction that ctx stands for */
+    /* returns false when no more bytes of the direction ctx are wanted */
     bool (*deliver)(void *ctx, const stream_segment *segment, stream_join join);
     uint32_t num_bytes;
     uint32_t max_bytes;
@@ -33,7 +33,7 @@ typedef struct stream_pool {
     stream_stats *stats;
 } stream_pool;
 
-/* stream_order is one direction. All zero is a good start: it is joined at the first segment that comes. */
+/* stream_order is one direction. All zero is a valid initial state: the direction is joined at its first segment. */
 typedef struct stream_order {
     stream_segment *first; /* waiting, by position */
     stream_segment *last;
@@ -43,7 +43,7 @@ typedef struct stream_order {
     uint32_t acked;   /* the receiver has everything before it */
     uint64_t missing; /* bytes since the last that were delivered, unless missing_unknown */
     stream_join join;
-    bool counts_packets; /* positions say nothing about bytes */
+    bool counts_packets; /* positions do not count bytes (uTP) */
     bool missing_unknown;
     bool started;
     bool held; /* everything waits until stream_order_release */
@@ -51,23 +51,23 @@ typedef struct stream_order {
     bool stopped;
 } stream_order;
 
-/* stream_order_start tells where the direction begins. */
+/* stream_order_start sets the position where the direction starts. */
 void stream_order_start(stream_order *order, uint32_t pos);
 
-/* stream_order_put takes a segment: delivers it and what follows, keeps a copy for later, or drops it as old. */
+/* stream_order_put takes a segment: delivers it and those that follow, stores a copy for later, or drops it as old. */
 void stream_order_put(stream_order *order, stream_pool *pool, stream_segment *segment, void *ctx);
 
-/* stream_order_ack says that at time_ns the receiver had everything before pos: what is missing there was lost by the
- * capture, not by the network, and is not waited for much longer. */
+/* stream_order_ack notes that at time_ns the receiver had all bytes before pos. Bytes that are missing there were lost
+ * by the capture and not by the network, so they are not waited for much longer. */
 void stream_order_ack(stream_order *order, stream_pool *pool, uint32_t pos, int64_t time_ns, void *ctx);
 
 /* stream_order_release ends holding: the direction is joined at the first segment that waits. */
 void stream_order_release(stream_order *order, stream_pool *pool, void *ctx);
 
-/* stream_order_flush delivers everything that waits, over the holes. */
+/* stream_order_flush delivers all waiting segments and skips the holes. */
 void stream_order_flush(stream_order *order, stream_pool *pool, void *ctx);
 
-/* stream_order_stop drops what waits, and everything that comes. */
+/* stream_order_stop drops all waiting and all later segments. */
 void stream_order_stop(stream_order *order, stream_pool *pool);
 
 #endif

@@ -1,4 +1,4 @@
-/* stream_table.h: what the TCP and the uTP side of the stream table share.
+/* stream_table.h: the stream table, shared by its TCP and uTP parts.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,8 +24,8 @@ typedef struct stream stream;
 typedef struct stream_side {
     stream *owner;
     stream_order order;
-    uint32_t first_pos; /* has_first: where it begins, as SYN said */
-    uint32_t fin_pos;   /* has_fin: where it ends */
+    uint32_t first_pos; /* has_first: its start, from SYN */
+    uint32_t fin_pos;   /* has_fin: its end */
     bool has_first;
     bool has_fin;
 } stream_side;
@@ -36,20 +36,20 @@ struct stream {
     GList link; /* in stream_table.by_use */
     uint64_t id;
     int64_t last_ns;
-    int64_t queued_ns; /* when it took its place in by_use; it moves only when that place comes up */
+    int64_t queued_ns; /* time of its place in by_use; it moves only when it comes to the front */
     stream_side sides[2];
     stream_transport transport;
     bool confirmed;
     bool delivered;
     bool done;
 
-    /* uTP: the packet before, to which the next one has to fit while the connection is not confirmed. */
+    /* uTP: the previous packet; the next one has to fit to it while the connection is not confirmed. */
     uint32_t utp_time_us;
     uint16_t utp_seq;
     uint16_t utp_ack;
 };
 
-/* What a datagram contributes, in positions of its direction. */
+/* stream_packet is the current datagram. */
 typedef struct stream_packet {
     const stream_datagram *datagram;
     int64_t time_ns;
@@ -66,18 +66,18 @@ stream *stream_find(const stream_table *table, const stream_key *key);
 stream *stream_open(stream_table *table, const stream_key *key, stream_transport transport, int64_t time_ns);
 void stream_rekey(stream_table *table, stream *connection, const stream_key *key);
 
-/* stream_confirm gives a connection its number; nothing is delivered before. */
+/* stream_confirm numbers a connection; no bytes are delivered before. */
 void stream_confirm(stream_table *table, stream *connection);
 
-/* stream_close ends a connection and frees it; with remember, what still comes of it is ignored. */
+/* stream_close ends a connection and frees it; with remember, its later packets are ignored. */
 void stream_close(stream_table *table, stream *connection, bool remember);
 void stream_close_if_over(stream_table *table, stream *connection);
 
-/* The connections that were given up, by hash: a cache, so that they cost no memory. */
+/* Was the connection closed with remember? Its hash is in a small cache, so an entry may be lost. */
 bool stream_is_ignored(const stream_table *table, const stream_key *key);
 void stream_unignore(stream_table *table, const stream_key *key);
 
-/* stream_put hands a payload to the side, span positions from pos on. */
+/* stream_put hands a payload to a side; it covers span positions from pos on. */
 void stream_put(stream_table *table, stream_side *side, const stream_packet *packet, uint32_t pos, uint32_t span,
                 uint32_t skip);
 void stream_acked(stream_table *table, stream_side *side, uint32_t pos, int64_t time_ns);

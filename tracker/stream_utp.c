@@ -1,24 +1,24 @@
 /* stream_utp.c: uTP connections (BEP 29).
  *
- * A SYN names the id on which its sender listens: the other side sends with that id, the sender itself with the next
- * one. So a connection whose SYN was seen has a key that holds for both directions. One that is joined in the middle
- * is a candidate first: its role is unknown and its bytes are held until a second packet fits to the first one.
+ * A SYN has the id that its sender receives on: the other side sends with that id, the sender itself with the id after
+ * it. So a connection whose SYN was seen has one key for both directions. A connection that is joined in the middle is
+ * a candidate at first: its roles are unknown, and its bytes are held until a second packet fits to the first one.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "stream_table.h"
 #include "utp.h"
 
-/* The kind of a key: this bit, the role, and an id of 16 bits. For the roles of an initiator the id is that of the
- * SYN; for the others the one in the packets of the side named. */
+/* The kind of a key: this bit, the role, and an id of 16 bits. For the roles of an initiator it is the id of the SYN;
+ * for the others it is the id in the packets of that side. */
 #define KIND_UTP 0x01000000u
 
 enum {
     ROLE_INITIATOR, /* + index of the side that opened the connection */
-    ROLE_SENDER = 2 /* + index of the side that sends with this id; who opened the connection is unknown */
+    ROLE_SENDER = 2 /* + index of the side that sends with this id; which side opened the connection is unknown */
 };
 
-/* How far apart packets of one connection may be, in packets and in clocks. */
+/* The maximum distance between packets of one connection, in packets and in clocks. */
 #define NEAR_PACKETS 256
 #define NEAR_US      1000000
 
@@ -35,7 +35,7 @@ static const stream_key *key_for(const stream_table *table, utp_packet *utp, uns
     return &utp->key;
 }
 
-/* Sequence numbers have 16 bits, positions 32: the nearest to what is expected is meant. */
+/* Converts a sequence number of 16 bits to the position of 32 bits nearest to the expected one. */
 static uint32_t position(const stream_order *order, uint16_t seq)
 {
     uint32_t near = order->started ? order->next : order->first != NULL ? order->first->pos : UINT32_C(0x10000);
@@ -54,7 +54,7 @@ static void take(stream_table *table, stream *connection, const utp_packet *utp)
     connection->utp_time_us = header->time_us;
     connection->utp_seq = header->seq;
     connection->utp_ack = header->ack;
-    /* The answer to the SYN carries the number that the first data packet will have. BEP 29 counts it as one; no
+    /* The response to the SYN has the sequence number of the first data packet. BEP 29 counts it as a packet; no
      * implementation does. */
     if (header->type == UTP_STATE && !side->order.started && !side->order.held && other->has_first) {
         stream_order_start(&side->order, position(&side->order, header->seq));
@@ -100,7 +100,7 @@ static void syn_add(stream_table *table, utp_packet *utp)
     stream_order_start(&connection->sides[utp->side].order, first);
 }
 
-/* A connection of known roles: the sender opened it, and its id is one more than that of the SYN, or it did not. */
+/* Finds a connection with known roles. If the sender opened it, its id is one more than the id of the SYN. */
 static bool known_add(stream_table *table, utp_packet *utp)
 {
     for (unsigned opened_by_other = 0; opened_by_other < 2; opened_by_other++) {
@@ -125,7 +125,7 @@ static bool is_near(uint16_t a, uint16_t b)
     return ahead >= -NEAR_PACKETS && ahead <= NEAR_PACKETS;
 }
 
-/* A second packet of the same sender: its clock went on as that of the capture did. */
+/* Does a second packet of the same sender fit? Its clock must have advanced like the clock of the capture. */
 static bool fits_same_side(const stream *candidate, const utp_packet *utp)
 {
     int64_t sender_us = (int32_t)(utp->header.time_us - candidate->utp_time_us);
@@ -150,7 +150,8 @@ static void confirm(stream_table *table, stream *candidate, const utp_packet *ut
     take(table, candidate, utp);
 }
 
-/* The candidate of the other side has the id before or behind; who has the higher one opened the connection. */
+/* Finds a candidate of the other side, with the id before or after this one. The side with the higher id opened the
+ * connection. */
 static bool other_side_add(stream_table *table, utp_packet *utp)
 {
     for (unsigned opened_by_other = 0; opened_by_other < 2; opened_by_other++) {
@@ -172,7 +173,7 @@ static bool other_side_add(stream_table *table, utp_packet *utp)
     return false;
 }
 
-/* The first packet, or another of the same sender. */
+/* Finds a candidate of the same side, or makes one for the first packet. */
 static bool same_side_add(stream_table *table, utp_packet *utp)
 {
     const stream_key *key = key_for(table, utp, ROLE_SENDER + utp->side, utp->header.id);

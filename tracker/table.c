@@ -1,7 +1,7 @@
 /* table.c: keyed hashing, arrays that grow by chunks, and bounded sets.
  *
- * No growing hash table is used for what strangers choose: a set of eight places is looked at, and the one longest unused
- * gives way. Whoever aims at one set evicts his own records, at the usual cost.
+ * Keys that strangers choose are not in a growing hash table: a key has a set of eight places, and a new key replaces
+ * the least recently used one. An attacker that fills one set evicts its own records, at no extra cost for others.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,8 +51,8 @@ uint32_t power_of_two(uint32_t at_least)
     return n;
 }
 
-/* Zeroed pages that are not touched cost nothing with calloc, so alignment is made by hand; the pointer to free stands in
- * front. */
+/* Untouched pages from calloc cost nothing, so the memory comes from calloc and is aligned here. The pointer to free is
+ * stored before it. */
 #define LINE 64
 
 void *table_alloc(uint64_t *memory, size_t num, size_t size)
@@ -152,7 +152,7 @@ uint32_t ways_insert(ways *w, uint64_t key, uint32_t now)
 {
     uint32_t set = ways_set(w, key);
     way_set *s = &w->sets[set];
-    uint32_t best = lanes_least(s->time); /* that of a free place is 0 */
+    uint32_t best = lanes_least(s->time); /* the time of a free place is 0 */
 
     s->tag[best] = ways_tag(key);
     s->time[best] = now;

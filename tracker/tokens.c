@@ -1,14 +1,14 @@
 /* tokens.c: write tokens that a NAT breaks.
  *
- * uTorrent, jech/dht, aria2 and mlDHT bind a token to the port that they gave it to. When the mapping changes between
- * get_peers and announce_peer they refuse it, with 203 or in silence.
+ * uTorrent, jech/dht, aria2 and mlDHT bind a token to the source port of get_peers. When the mapping changes before
+ * announce_peer, they refuse the token with error 203 or do not respond.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "tracker_private.h"
 
 #define NUM_TOKENS    16384
-#define TOKEN_SECONDS 300 /* by then a token may be refused for its age */
+#define TOKEN_SECONDS 300 /* an older token may be refused for its age */
 
 void tokens_init(tracker *t)
 {
@@ -50,7 +50,7 @@ void tokens_given(tracker *t, uint64_t key, uint32_t frame, uint16_t port)
     if (slot == NONE) {
         slot = ways_insert(&k->ways, key, tracker_second(t));
     } else if (k->records[slot].port != port) {
-        port = 0; /* the same for two ports: this responder does not bind it to the port */
+        port = 0; /* the same token for two ports: this responder does not bind it to the port */
     }
     k->ways.sets[slot / 8].time[slot % 8] = tracker_second(t);
     k->records[slot].port = port;

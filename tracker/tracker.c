@@ -1,4 +1,4 @@
-/* tracker.c: the observations, in the order of the capture, to those whom they concern.
+/* tracker.c: the public functions: hands each packet to the modules that need it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -74,7 +74,7 @@ const char *tracker_filtering_name(tracker_filtering filtering)
     return PICK(filtering_names, filtering);
 }
 
-/* ---- beginning and end ---- */
+/* ---- start and end ---- */
 
 static void default_to(uint32_t *value, uint32_t least, uint32_t if_zero)
 {
@@ -135,9 +135,9 @@ void tracker_free(tracker *t)
 void tracker_finish(tracker *t)
 {
     if (!t->finished) {
-        peers_clear(t); /* what waits behind a hole has no packet any more that it could be shown with */
+        peers_clear(t); /* bytes that wait after a hole are dropped: no packet is left to report them with */
         t->finished = true;
-        /* whatever was going to answer has had its time */
+        /* all queries have had their time for a response */
         t->now_ns += ANSWER_NS + 1;
         adverts_finish(t);
     }
@@ -151,7 +151,7 @@ void tracker_stats_get(const tracker *t, tracker_stats *out)
     out->unanswered += x->live - transactions_pending(t, ANSWER_NS);
 }
 
-/* Times may go back: what expires, expires by the latest. */
+/* Times may go backwards: expiry uses the latest time so far. */
 void tracker_time(tracker *t, const tracker_packet *p)
 {
     if (!t->begun) {
@@ -205,7 +205,7 @@ void tracker_fetch_indexes(const tracker *t, const tracker_keys *keys)
     if (keys->has_t) {
         transactions_fetch_set(t, keys);
     }
-    /* without one it is for nothing, but whether there is one cannot be foretold */
+    /* prefetched even where the message has no such record, which is not known yet */
     payload_fetch(t, keys->payload);
     tokens_fetch(t, keys->token);
 }
@@ -295,7 +295,7 @@ static const uint64_t expected[] = {
     0,
 };
 
-/* What the answer holds, against what was asked. */
+/* Checks a response against its query. */
 static void check_answer(const taking *k, const transaction *query)
 {
     const krpc_message *m = k->m;
@@ -386,7 +386,7 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
         t->stats.others++;
         take_sender(&k);
     }
-    from = node_at(&t->nodes, k.src); /* until here it tells of the time before this packet */
+    from = node_at(&t->nodes, k.src); /* up to here the record was without this packet */
     from->last_frame = packet->frame;
     from->last_ns = MAX(from->last_ns, packet->time_ns);
 }

@@ -1,8 +1,8 @@
-/* transactions.c: which reply answers which query.
+/* transactions.c: finds the query of a response.
  *
- * A query is found by its transaction id, the querier's endpoint and the responder's address. The responder's port has no
- * part in it: a reply from another port is the very evidence that is looked for. Only where that finds nothing, and the
- * id is long enough to mean something, a query to another address is looked for.
+ * The key of a query is its transaction id, the querier's endpoint and the responder's address. The responder's port is
+ * not part of it: a response from another port is evidence about NATs. If no query is found and the id is long enough,
+ * a query to another address is searched for.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,14 +11,14 @@
 
 #define WAYS      8
 #define ALT_GROUP 4                                /* a power of two */
-#define WAITED    ((uint32_t)(FORGET_NS / SECOND)) /* for an answer, in seconds */
+#define WAITED    ((uint32_t)(FORGET_NS / SECOND)) /* for a response, in seconds */
 
 void transactions_init(tracker *t)
 {
     transactions *x = &t->transactions;
 
     x->num_sets = power_of_two((t->options.max_transactions + WAYS - 1) / WAYS);
-    x->num_alts = x->num_sets * WAYS / 2; /* who answers from elsewhere answers soon */
+    x->num_alts = x->num_sets * WAYS / 2; /* responses from another address come soon */
     x->sets = table_alloc(&t->stats.memory, x->num_sets, sizeof *x->sets);
     x->records = table_alloc(&t->stats.memory, (size_t)x->num_sets * WAYS, sizeof *x->records);
     x->alts = table_alloc(&t->stats.memory, x->num_alts, sizeof *x->alts);
@@ -45,7 +45,7 @@ static uint64_t hash_t(const tracker *t, const uint8_t *id, uint32_t len)
     return word | (uint64_t)len << 56;
 }
 
-/* querier is the hash of his endpoint. */
+/* querier is the hash of its endpoint. */
 static uint64_t alt_key(const tracker *t, uint64_t querier, const uint8_t *id, uint32_t len)
 {
     return hash_fold(querier ^ t->key.k[1], hash_t(t, id, len) ^ t->key.k[0]);
@@ -66,7 +66,8 @@ static uint16_t tag_of(uint64_t key)
     return (uint16_t)((key & 0xffff) | 1);
 }
 
-/* Where a query goes that finds no room: eight that wait in one set are rare, twice eight do not happen by chance. */
+/* The second set of a key, used when the first is full: eight waiting queries in one set are rare, and in two sets they
+ * do not happen by chance. */
 static transaction_set *other_set(const transactions *x, uint64_t key)
 {
     return &x->sets[((uint32_t)(key >> 32) ^ (uint32_t)(key >> 16) ^ 1) & (x->num_sets - 1)];
@@ -121,8 +122,8 @@ static transaction *lookup_hinted(const tracker *t, const tracker_keys *keys, ui
 
 /* ---- queries ---- */
 
-/* Queries that were never answered are counted when their record goes. One that could still have been answered in time is
- * dropped for lack of memory, and from then on nobody can say of a reply that it answers nothing. */
+/* Counts unanswered queries when their records are dropped. If one could still have been answered in time, it was
+ * dropped for lack of memory; from then on a response without a query is not reported as unsolicited. */
 static void forget(tracker *t, const transaction *r, bool for_room)
 {
     if (r->key == 0 || (r->flags & TRANSACTION_IN_TIME) != 0) {
@@ -142,7 +143,7 @@ static bool is_waiting(const transaction_set *set, uint32_t way, uint32_t second
     return set->until[way] >= second;
 }
 
-/* A record for a new query: that of the one longest unused, from both sets where this one is full of waiting ones. */
+/* A record for a new query: the least recently used one; from both sets of the key if all in the first are waiting. */
 static transaction *make_room(tracker *t, uint64_t key)
 {
     transactions *x = &t->transactions;
@@ -163,7 +164,8 @@ static transaction *make_room(tracker *t, uint64_t key)
     return record_of(x, set, way);
 }
 
-/* The place of a query by its id and querier alone: that of the same, else the one longest unused. */
+/* The place for a query by its transaction id and querier: the place that has them, else the least recently used
+ * one. */
 static alt_query *alt_at(const tracker *t, uint64_t alt)
 {
     const transactions *x = &t->transactions;
@@ -295,8 +297,8 @@ static transaction *lookup_elsewhere(tracker *t, const tracker_packet *p, uint64
     return r;
 }
 
-/* A reply to no query that was captured. Nothing is said where the query may have come before the capture began, or was
- * forgotten for lack of memory, or where this capture sees nothing of what the receiver sends. */
+/* Reports a response whose query was not captured. No report if the query may be older than the capture, or may have
+ * been dropped for lack of memory, or if this capture has no packets that the receiver sends. */
 static void report_stray(const tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t dst,
                          const krpc_sink *sink)
 {
@@ -327,7 +329,7 @@ static void settle(tracker *t, transaction *r, const tracker_packet *p, tracker_
         return;
     }
     r->answered = p->frame;
-    set->until[slot % WAYS] -= WAITED + 1; /* from now on it is kept for duplicates alone */
+    set->until[slot % WAYS] -= WAITED + 1; /* from now on only needed to recognise duplicates */
     if (age > ANSWER_NS) {
         krpc_emit(sink, KRPC_RULE_KRPC_LATE_RESPONSE, 0, 0, age / 1000000, r->frame);
     } else {
@@ -352,7 +354,7 @@ transaction *transactions_reply(tracker *t, const tracker_packet *p, const krpc_
     }
     r = lookup_hinted(t, keys, p->src.port);
     if (r != NULL && (p->time_ns - r->time_ns > FORGET_NS || (id_len < 2 && r->port != p->src.port))) {
-        r = NULL; /* one byte says too little about who is meant */
+        r = NULL; /* an id of one byte is too short to identify the query */
     }
     out->asked = p->src;
     if (r == NULL) {
@@ -425,7 +427,7 @@ void transactions_fetch(const tracker *t, tracker_keys *keys, bool asks)
     }
 }
 
-/* How many queries without an answer are not older than that. */
+/* The number of queries without a response that are not older than that. */
 uint64_t transactions_pending(const tracker *t, int64_t younger_than)
 {
     const transactions *x = &t->transactions;

@@ -31,7 +31,8 @@ static bool extension_is_good(uint8_t type, uint8_t len)
     }
 }
 
-/* Each extension starts with the type of the next one and its own length. 0 where they are not good. */
+/* Returns the end of the extensions; 0 where they are invalid. Each one starts with the type of the next one and its
+ * own length. */
 static uint32_t extensions_end(const uint8_t *data, uint32_t len)
 {
     uint8_t type = data[1];

@@ -13,16 +13,16 @@ typedef enum utp_type { UTP_DATA, UTP_FIN, UTP_STATE, UTP_RESET, UTP_SYN } utp_t
 typedef struct utp_header {
     utp_type type;
     uint32_t time_us;
-    uint32_t header_len; /* with the extensions: where the payload starts */
+    uint32_t header_len; /* with the extensions: the payload starts here */
     uint16_t id;
     uint16_t seq;
     uint16_t ack;
 } utp_header;
 
-/* utp_header_get reads the header of a UDP payload: len bytes were captured of wire_len. It accepts only what keeps
- * every rule: version 1, a known type, extensions that BEP 29 or its implementations have, of the length they have; a
- * payload in DATA, none in STATE, RESET and SYN; nothing acknowledged in a SYN. Other protocols may look like it (an
- * answer of STUN comes close), so one packet alone proves nothing but a SYN. false leaves *out undefined. */
+/* utp_header_get reads the header of a UDP payload: len bytes were captured of wire_len. It accepts only headers that
+ * keep every rule: version 1, a known type, extensions that BEP 29 or its implementations have, of the right length; a
+ * payload in DATA, none in STATE, RESET and SYN; no acknowledgment in a SYN. Packets of other protocols may look like
+ * it (a STUN response is similar), so a single packet proves uTP only if it is a SYN. false leaves *out undefined. */
 bool utp_header_get(utp_header *out, const uint8_t *data, uint32_t len, uint32_t wire_len);
 
 #endif

@@ -1,7 +1,7 @@
-/* values.c: the nodes and peers that a response hands out, and announced ports that come back in them.
+/* values.c: checks the nodes and peers in responses, and finds announced ports in them.
  *
- * rTorrent up to 0.16 stores the ports of announces in host order and hands them out byte-swapped. That is said only of a
- * port that was seen announced, by that address, for that torrent.
+ * rTorrent up to 0.16 stores the ports of announces in host order, and returns them byte-swapped. That is reported only
+ * for a port that this address announced for this torrent.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,13 +32,13 @@ void values_clear(tracker *t)
 
 /* ---- what was announced ---- */
 
-/* Only what was announced to the very responder counts: he hands out what he was told, or turns it round. */
+/* Only announces to this responder count: it returns the port that it was told, or swaps its bytes. */
 static uint64_t key_of(const tracker *t, const krpc_endpoint *peer, uint64_t told)
 {
     return hash_fold(hash_endpoint(&t->key, peer) ^ t->key.k[1], told ^ t->key.k[2]);
 }
 
-/* Who was told about which torrent. */
+/* A hash of the node that received an announce, and of the torrent. */
 static uint64_t told_of(const tracker *t, const krpc_endpoint *responder, const uint8_t info_hash[20])
 {
     uint64_t first;
@@ -47,7 +47,7 @@ static uint64_t told_of(const tracker *t, const krpc_endpoint *responder, const 
     return hash_fold(hash_addr(&t->key, responder) ^ t->key.k[3], first ^ t->key.k[0]);
 }
 
-/* The source port of an announce is remembered beside the announced one, and apart from it. */
+/* The source port of an announce is stored in addition to the announced one, with a different key. */
 static uint64_t source_of(uint64_t told)
 {
     return ~told;
@@ -58,7 +58,7 @@ static uint16_t swapped(uint16_t port)
     return (uint16_t)(port << 8 | port >> 8);
 }
 
-/* The same for a port and for its swapped form: one look at a filter settles nearly every peer that comes by. */
+/* The same hash for a port and for its swapped form: one lookup in a filter is enough for nearly every peer. */
 static uint64_t either_way(const tracker *t, const krpc_endpoint *peer)
 {
     krpc_endpoint either = *peer;
@@ -143,7 +143,7 @@ typedef struct checker {
     tracker *t;
     const tracker_packet *p;
     const krpc_sink *sink;
-    uint64_t told; /* who was asked for which torrent; 0: not known, or nobody has announced it to him */
+    uint64_t told; /* hash of responder and torrent; 0: unknown, or no announce to this responder was captured */
     bool said_bogus;
     bool said_zero;
 } checker;

@@ -1,4 +1,4 @@
-/* main.c: krpcscope, which says what is in a capture of the BitTorrent DHT and on which port its nodes can be reached.
+/* main.c: krpcscope, which checks captures of the BitTorrent DHT and shows on which port its nodes can be reached.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,8 +19,8 @@ int main(int argc, char **argv)
     int status;
 
     setlocale(LC_CTYPE, "");
-    signal(SIGPIPE, SIG_IGN); /* the output says it when its reader has gone, */
-    signal(SIGXFSZ, SIG_IGN); /* or when the file may not grow any more */
+    signal(SIGPIPE, SIG_IGN); /* the write error is reported when the reader has closed the pipe */
+    signal(SIGXFSZ, SIG_IGN); /* or when the file has reached its size limit */
     if (!options_parse(&with, &status, argc, argv)) {
         return status;
     }

@@ -1,10 +1,10 @@
-/* bench_codec: what decoding and encoding cost, as a table in Markdown.
+/* bench_codec.c: measures the time for decoding and encoding; prints tables in Markdown.
  *
  *     bench_codec [--rounds N] NAME=PAYLOADS...
  *
- * PAYLOADS is a file that `generate` made. Whatever is compared is measured in the same process, in turns: a round runs
- * each measure once over all messages, beginning with another one each time. What is printed is the median over the
- * rounds, and for a ratio the median of the rounds' ratios.
+ * PAYLOADS is a file from `generate`. All measures run in the same process, in turns: a round runs each measure once
+ * over all messages, and starts with a different one. The results are the medians over the rounds; ratios are the
+ * medians of the rounds' ratios.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +17,7 @@
 
 #define MAX_ROUNDS      1001
 #define MAX_MEASURES    8
-#define ENCODE_MESSAGES 64 /* as many as stay in the cache: a message is encoded when it has just been made */
+#define ENCODE_MESSAGES 64 /* few enough to stay in the cache, like a message that was just built */
 #define ENCODE_TIMES    16
 #define FILE_LIST_SIZE  (10u << 20)
 
@@ -28,7 +28,7 @@ int bench_libtorrent_bdecode(const char *data, size_t len, int depth, int tokens
 
 static unsigned rounds = 51;
 
-/* ---- what is measured ---- */
+/* ---- measures ---- */
 
 typedef struct set {
     const char *name;
@@ -44,9 +44,9 @@ typedef struct measure {
     double ns[MAX_ROUNDS];
 } measure;
 
-static volatile uint64_t sum; /* so that no work is left out */
+static volatile uint64_t sum; /* keeps the compiler from removing work */
 
-/* Of this thread's processor time: what else the machine does counts little. */
+/* Processor time of this thread, so other work on the machine matters little. */
 static double now_ns(void)
 {
     struct timespec t;
@@ -58,7 +58,7 @@ static double now_ns(void)
 static void run_rounds(measure *list, size_t num, void *ctx)
 {
     for (size_t i = 0; i < num; i++) {
-        sum += list[i].run(ctx); /* warm */
+        sum += list[i].run(ctx); /* fills the caches */
     }
     for (unsigned r = 0; r < rounds; r++) {
         for (size_t i = 0; i < num; i++) {
@@ -193,7 +193,7 @@ static void print_decoding(set *s)
         {"typed decode", run_decode, {0}},
         {"typed decode and all rules", run_rules, {0}},
 #ifdef BENCH_LIBTORRENT
-        {"lt::bdecode (structure alone)", run_libtorrent, {0}},
+        {"lt::bdecode (only the structure)", run_libtorrent, {0}},
 #endif
     };
     enum { NUM = sizeof list / sizeof list[0] };
@@ -216,7 +216,7 @@ static void print_decoding(set *s)
 
 /* ---- encoding ---- */
 
-/* A message again by memcpy: its pieces are known beforehand, one for each token. */
+/* Copies a message by memcpy: its tokens are known, one piece for each. */
 typedef struct pieces {
     const uint8_t *data;
     uint32_t num;
@@ -288,7 +288,7 @@ static bool cut_into_pieces(pieces *out, const uint8_t *data, uint32_t len)
 #define HASH         "mnopqrstuvwxyz123456"
 #define ANNOUNCE_LEN 138
 
-/* An announce as a program would build it, with an array at hand: the builder, and the same by hand. */
+/* An announce as a program would build it in an array: with the builder, and by hand. */
 static uint64_t run_builder(void *ctx)
 {
     encoding *e = (encoding *)ctx;
@@ -342,7 +342,7 @@ static uint64_t run_by_hand(void *ctx)
     return n;
 }
 
-/* Both write the same, or the comparison is worth nothing. */
+/* Checks that both write the same bytes. */
 static void check_by_hand(encoding *e)
 {
     uint8_t built[256];
@@ -351,7 +351,7 @@ static void check_by_hand(encoding *e)
     memcpy(built, e->out, sizeof built);
     memset(e->out, 0, sizeof built);
     if (run_by_hand(e) != by_builder || memcmp(built, e->out, ANNOUNCE_LEN) != 0) {
-        fprintf(stderr, "bench_codec: the builder writes something else than is written by hand\n");
+        fprintf(stderr, "bench_codec: the builder and the code by hand write different bytes\n");
         exit(2);
     }
 }

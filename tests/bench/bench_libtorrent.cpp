@@ -10,7 +10,7 @@ const char *bench_libtorrent_version = LIBTORRENT_VERSION;
 
 int bench_libtorrent_bdecode(const char *data, size_t len, int depth, int tokens)
 {
-    static lt::bdecode_node node; // kept from message to message, as in dht_tracker.cpp
+    static lt::bdecode_node node; // used again for each message, as in dht_tracker.cpp
     lt::error_code ec;
     int pos = 0;
 

@@ -1,10 +1,10 @@
-/* bench_memory.c: bench_memory CAPTURE COPIES... prints what the tracker holds, in two tables in Markdown.
+/* bench_memory.c: bench_memory CAPTURE COPIES... prints the memory of the tracker, as two tables in Markdown.
  *
- * The first: it was given the capture (pcap as bench/generate makes it) so many times, one behind another in time as well.
- * "held" is what tracker_stats counts. "allocated" is what malloc gave out since before tracker_new: it counts GLib's
- * tables and the allocator's own part as well. Both count pages that were never touched. The second: as many endpoints sent
- * one ping each, so that nothing but what belongs to endpoints grows; how large the tables are that lead to their records
- * shows in what a tracker with room for the fewest holds less.
+ * The first table: the tracker receives the capture (pcap from tests/bench/generate) COPIES times, with increasing
+ * times. "held" is the count of tracker_stats. "allocated" is the memory from malloc since before tracker_new, with
+ * GLib's tables and the allocator's own memory. Both count pages that were never touched. The second table: as many
+ * endpoints send one ping each, so that only memory that belongs to endpoints grows. The size of the index tables is
+ * the difference to a tracker with the smallest bounds.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,7 +20,7 @@
 #define RECORD_HEADER 16
 #define ETHERNET      14
 #define UDP           8
-#define GAP_NS        100000 /* between two copies */
+#define GAP_NS        100000 /* time between two copies */
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -121,7 +121,7 @@ static uint64_t held_at_first(uint32_t max_nodes)
     return stats.memory;
 }
 
-/* A ping, whose id and endpoint are made of a number. */
+/* A ping whose id and endpoint are computed from a number. */
 static void ping(tracker *t, tracker_packet *p, uint32_t number)
 {
     char message[] = "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe";

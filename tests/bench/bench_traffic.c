@@ -1,11 +1,11 @@
-/* bench_traffic.c: bench_traffic CAPTURE COPIES KIND writes a capture to standard output: CAPTURE (pcap as bench/generate
- * makes it: little-endian, nanoseconds, Ethernet) so many times, one behind another in time as well.
+/* bench_traffic.c: bench_traffic CAPTURE COPIES KIND writes a capture to standard output: CAPTURE (pcap from
+ * tests/bench/generate: little-endian, nanoseconds, Ethernet) COPIES times, with increasing times.
  *
- * KIND same leaves the packets as they are. The others are what somebody would send to make the reader slow or large:
- *   new-nodes   every packet comes from, or goes to, a remote address that was not there before
+ * KIND same does not change the packets. The others are attacks that try to make the reader slow or large:
+ *   new-nodes   every packet comes from, or goes to, a new remote address
  *   one-host    all remote endpoints are ports of one address
- *   one-pair    there is one remote endpoint, and one of ours
- *   one-t       all transaction ids are alike
+ *   one-pair    one remote endpoint, and one local endpoint
+ *   one-t       all transaction ids are equal
  *   streams     every packet joins another uTP connection in its middle
  *
  * SPDX-License-Identifier: MIT
@@ -21,7 +21,7 @@
 #define ETHERNET      14
 #define UDP           8
 #define NS_PER_S      UINT64_C(1000000000)
-#define GAP_NS        100000 /* between two copies */
+#define GAP_NS        100000 /* time between two copies */
 
 typedef enum kind { SAME, NEW_NODES, ONE_HOST, ONE_PAIR, ONE_T, STREAMS, NUM_KINDS } kind;
 
@@ -92,7 +92,7 @@ static void change_t(uint8_t *payload, size_t len)
     }
 }
 
-/* A uTP data packet with one byte: of another connection each time. */
+/* A uTP data packet with one byte, of another connection each time. */
 static void make_utp(uint8_t *payload, size_t len, uint64_t number)
 {
     uint64_t random = mixed(number);

@@ -85,7 +85,7 @@ class Details(unittest.TestCase):
         found = self.details(message)
         first, last = ID.hex(), ID[::-1].hex()
         self.assertEqual(found["r.id"], first)
-        self.assertEqual(found["r.nodes"], f"{first} 192.0.2.1:6881\n{last} 192.0.2.2:1 (and 2 bytes that are no node)")
+        self.assertEqual(found["r.nodes"], f"{first} 192.0.2.1:6881\n{last} 192.0.2.2:1 (and 2 bytes left over)")
         self.assertEqual(found["r.samples"], f"{first}\n{last}")
         self.assertEqual(found["r.token"], "ff006162")
         self.assertEqual(found["r.values"], "192.0.2.3:7  [::1]:8")

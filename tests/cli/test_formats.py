@@ -80,8 +80,8 @@ def table(text):
 
 
 def stories(text):
-    """What is told of each node that is not where it seems."""
-    told = text.partition("Nodes that are not where they seem:\n")[2]
+    """The paragraphs about nodes."""
+    told = text.partition("Nodes behind a NAT, or advertising another port:\n")[2]
     begins = r"^  (?=(?:\S+:\d+|Node [0-9a-f]{8} at \S+) (?:\((?!frame)|is |sends )|\.\.\. and)"
     return [one_line(t) for t in re.split(begins, told, flags=re.M)[1:]]
 
@@ -144,7 +144,7 @@ class Check(Formats):
         yield f"packets {p['total']:,}" + (f" in {s['duration_s']:.1f} s" if s["duration_s"] else "") + ": " + (parts(
             (p["udp"], "UDP"), (p["tcp"], "TCP"), (p["icmp"], "ICMP"), (p["fragments"], "fragments"), (p["other"], "other")))
         yield "DHT no messages" if m["total"] == 0 else f"DHT {plural(m['total'], 'messages')}: " + (parts(
-            (m["queries"], "queries"), (m["responses"], "responses"), (m["errors"], "errors"), (m["others"], "of no type"),
+            (m["queries"], "queries"), (m["responses"], "responses"), (m["errors"], "errors"), (m["others"], "without a type"),
             (m["unanswered"], "queries unanswered")))
         if m["queries"]:
             yield "queries " + parts(*((count, q if q != "none" else "without a name") for q, count in s["queries"].items()))
@@ -155,19 +155,18 @@ class Check(Formats):
             shown = [f"{client} ({count:,})" for client, count in list(s["clients"].items())[:6]]
             more = len(s["clients"]) - len(shown)
             yield "clients messages from " + ", ".join(shown) + (f" and {more} more" if more else "")
-        natted = "" if not n["natted"] else f", of which {n['natted']} " + (
-            "is not where it seems" if n["natted"] == 1 else "are not where they seem")
+        natted = "" if not n["natted"] else f", {n['natted']} behind a NAT or advertising another port"
         known = n["port"]["unknown"] < n["total"]
         yield f"nodes {n['total'] or 'none':{',' if n['total'] else ''}}{natted}" + ("; source port " + parts(
             *((n["port"][kind], kind) for kind in ("preserved", "rewritten", "mixed", "unknown"))) if known else "")
         for number, (channel, verdicts) in enumerate(s["adverts"].items()):
-            yield ("ports said " if number == 0 else "") + f"{channel} {sum(verdicts.values()):,} " + parts(
+            yield ("advertised " if number == 0 else "") + f"{channel} {sum(verdicts.values()):,} " + parts(
                 *((count, verdict) for verdict, count in verdicts.items()))
         later = s["honoured"]
         if s["adverts"]:
-            yield "and then " + parts((later["honoured"], "honoured"), (later["not-honoured"], "not honoured"),
-                                      (later["dead"], "led to a dead port"), (later["other-node"], "led to another node"),
-                                      (later["unknown"], "not seen in use"))
+            yield "outcome " + parts((later["honoured"], "honoured"), (later["not-honoured"], "not honoured"),
+                                      (later["dead"], "not answered"), (later["other-node"], "answered by another node"),
+                                      (later["unknown"], "not used"))
         yield "findings " + (parts((s["severities"]["error"], "errors"), (s["severities"]["warn"], "warnings"),
                                    (s["severities"]["note"], "notes")) or "none")
 
@@ -178,7 +177,7 @@ class Check(Formats):
             by_rule[f["rule"]].append(f)
         said = [self.rule(name, by_rule.pop(rule)) for rule in summary(name)["findings"]]
         self.assertEqual(by_rule, {})
-        text = out(name, "check").partition("\nNodes that are not where they seem:\n")[0]
+        text = out(name, "check").partition("\nNodes behind a NAT, or advertising another port:\n")[0]
         self.assertEqual(one_line(text), " ".join(said + list(self.head(name))))
 
     @every_sample
@@ -299,8 +298,8 @@ class Ports(Formats):
     @every_sample
     def test_a_row_a_host_and_port(self, name):
         expected = list(self.rows(name))
-        heading = ["node", "channel", "says", "seen at", "verdict", "then", "times", "frames"]
-        self.assertEqual(table(out(name, "ports")), [heading] + expected if expected else [["Nobody advertised a port."]])
+        heading = ["node", "channel", "port", "seen on", "verdict", "outcome", "times", "frames"]
+        self.assertEqual(table(out(name, "ports")), [heading] + expected if expected else [["No port was advertised."]])
 
 
     @every_sample
@@ -356,8 +355,8 @@ class Nodes(Formats):
     @every_sample
     def test_a_row_a_node(self, name):
         expected = [self.row(n) for n in records(name, "nodes")]
-        heading = ["node", "client", "id", "sent", "port", "outside", "seen by others at"]
-        self.assertEqual(table(out(name, "nodes")), [heading] + expected if expected else [["No DHT node."]])
+        heading = ["node", "client", "id", "sent", "port", "mappings", "seen by others at"]
+        self.assertEqual(table(out(name, "nodes")), [heading] + expected if expected else [["No DHT nodes found."]])
 
 
 @unittest.skipUnless(os.environ.get("PLUGIN_DIR"), "without the plugin")
@@ -399,32 +398,34 @@ class Packets(Formats):
 
     def advert(self, a):
         says, verdict = a.get("advertised_port"), a["verdict"]
-        implied = "implied" + (f" {a['effective_port']}" if "effective_port" in a else "")
+        implied = "implied port" + (f" {a['effective_port']}" if "effective_port" in a else "")
         if says is None:
-            return f"port {implied}"
+            return implied
         seen = a.get("observed_port", a.get("dht_port", says))
         more = {"mismatch": f", seen as {seen}" if seen != says else "", "implied": f", {implied}", "match": "", "unknown": ""}
         flag = "⚑ " if verdict in ("mismatch", "invalid", "byte-swapped", "contradicts") else ""
         return flag + f"port {says}" + more.get(verdict, f", {verdict}")
 
     def ports(self, m, adverts, found):
-        said = []
+        said, texts = [], []
         for a in adverts:
             same = [b for b in said if b["service"] == a["service"]]
             if not same or (a["channel"] != "implied_port" and all(b["advertised_port"] != a["advertised_port"] for b in same)):
                 said.append(a)
-                yield self.advert(a)
+                texts.append(self.advert(a))
+        if texts:
+            yield "; ".join(texts)
         if "nat.reply-from-other-port" in found:
-            yield "⚑ query went to " + found["nat.reply-from-other-port"].split("sent to ")[1]
+            yield "⚑ query was sent to " + found["nat.reply-from-other-port"].split("sent to ")[1]
         if "nat.reply-from-other-address" in found:
-            yield f"⚑ query went to another address, port {m['src_port']}"
+            yield f"⚑ query was sent to another address, port {m['src_port']}"
         ports = [p for p in (m.get("ip", {}).get("port"), m.get("r", {}).get("p")) if p not in (None, m["dest_port"])]
         if ports:
             yield f"⚑ sees port {m['dest_port']} as {ports[0]}"
 
     def info(self, m, adverts, found):
         ids = [m[body]["id"] for body in "ar" if len(m.get(body, {}).get("id", "")) == 40]
-        kind = "two bytes: punch" if "krpc.punch-probe" in found else self.kind(m)
+        kind = 'punch probe ("de")' if "krpc.punch-probe" in found else self.kind(m)
         text = kind + (f" from {ids[0][:8]}..." if ids else "") + (self.brings(m) if m.get("y") == "r" else "")
         text = " ".join([text, *self.ports(m, adverts, found)])
         if "bencode.cut" in found:

@@ -329,7 +329,7 @@ class Html(unittest.TestCase):
             with self.subTest(capture=capture.name):
                 page = self.page(capture)
                 self.assertEqual(page.rows, self.overview(capture) + self.adverts(capture, page.rows) + self.rules(capture))
-                told = out("check", capture).decode().partition("Nodes that are not where they seem:\n")
+                told = out("check", capture).decode().partition("Nodes behind a NAT, or advertising another port:\n")
                 self.assertEqual(page.pre, "\n" + "".join(told[1:]) if told[1] else "")
                 self.assertEqual([t for t in page.texts if t == str(capture)], [str(capture)])  # and in the title
                 self.assertIn(f"{capture} - krpcscope", page.texts)
@@ -338,8 +338,8 @@ class Html(unittest.TestCase):
         s = records("check", "--format", "ndjson", capture)[-1]
         m, n = s["messages"], s["nodes"]
         rows = [("packets", s["packets"]["total"]), ("DHT messages", m["total"]), ("queries", m["queries"]),
-                ("responses", m["responses"]), ("errors", m["errors"]), ("queries without an answer", m["unanswered"]),
-                ("nodes", n["total"]), ("nodes that are not where they seem", n["natted"]),
+                ("responses", m["responses"]), ("errors", m["errors"]), ("unanswered queries", m["unanswered"]),
+                ("nodes", n["total"]), ("nodes behind a NAT or advertising another port", n["natted"]),
                 ("PORT messages over TCP", m["port_messages_tcp"]), ("PORT messages over uTP", m["port_messages_utp"]),
                 ("dropped for lack of memory", sum(s["dropped"].values()) - s["dropped"]["fragmented"])]
         return [[label, f"{count:,}"] for label, count in rows if count]

@@ -146,7 +146,7 @@ class Text(unittest.TestCase):
     """The same selection where people read it."""
 
     def stories(self, *words):
-        told = out(*words, NAT).decode().partition("Nodes that are not where they seem:\n")[2]
+        told = out(*words, NAT).decode().partition("Nodes behind a NAT, or advertising another port:\n")[2]
         return set(re.findall(r"^  (\S+:\d+) (?:\((?!frame)|is )", told, flags=re.M))
 
     def test_stories(self):

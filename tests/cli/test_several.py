@@ -47,7 +47,7 @@ class Merged(unittest.TestCase):
             found = [(f["file"], f["frame"], f["rule"], f["message"], f["offset"]) for f in findings("--merge", names[1], names[2])]
             self.assertEqual(found, expected)
             self.assertTrue(any("frame" in f[3] for f in found))
-            self.assertIn(" of the captures, taken as one: ", out("check", "--merge", names[1], names[2]).decode())
+            self.assertIn(" of the merged captures: ", out("check", "--merge", names[1], names[2]).decode())
             lines = out("check", "--each", "--merge", names[1], names[2]).decode().splitlines()
             self.assertEqual([line.split(": ")[0] for line in lines], [f"{f[0]}:{f[1]}:{f[4]}" for f in expected])
 
@@ -71,10 +71,10 @@ class Merged(unittest.TestCase):
 class Compared(unittest.TestCase):
     def test_nothing_in_common(self):
         sides = "--inside", sample("bep5.pcapng"), "--outside", sample("natc-outside.pcapng")
-        self.assertIn("Nothing matches: are these the two sides of one NAT, taken at the same time?", out("compare", *sides).decode())
+        self.assertIn("No packet matches: check that the files are the two sides of one NAT, captured at the same time.", out("compare", *sides).decode())
         self.assertEqual([r for r in records("compare", "--format", "ndjson", *sides) if r["type"] in ("pair", "mapping")], [])
         sides = "--inside", sample("natc-inside.pcapng"), "--outside", sample("natc-outside.pcapng")
-        self.assertNotIn("Nothing matches", out("compare", *sides).decode())
+        self.assertNotIn("No packet matches", out("compare", *sides).decode())
 
     def test_counts(self):
         """Each packet is one of a pair or alone, and a mapping counts its pairs."""
@@ -105,8 +105,8 @@ class Compared(unittest.TestCase):
                 path.write_bytes(make.pcap(make.RAW, [make.message(host, "198.51.100.7", 1024 + n, 6881, query(n)) for n in range(num)]))
             for kind in ("text", "ndjson"):
                 result = run("compare", "--format", kind, "--inside", sides[0], "--outside", sides[1])
-                self.assertEqual(result.stderr.decode(), f"krpcscope: {num - limit} packets of more mappings than {limit}: "
-                                                         "these are not in the result\n")
+                self.assertEqual(result.stderr.decode(), f"krpcscope: more than {limit} mappings: {num - limit} packets "
+                                                         "of other mappings are not in the result\n")
                 self.assertEqual(result.returncode, 0)
             found = [record["type"] for record in map(json.loads, result.stdout.splitlines())]
             self.assertEqual((found.count("pair"), found.count("mapping")), (num, limit))
@@ -114,7 +114,7 @@ class Compared(unittest.TestCase):
 
 class Missing(unittest.TestCase):
     def test_page_says_so(self):
-        told = b"Not every capture could be read."
+        told = b"Some captures could not be read."
         some = sample("bep5.pcapng")
         for words, missing in (([some], False), ([some, some], False), (["--merge", some, some], False), ([some, "/nonexistent"], True)):
             result = run("check", "--format", "html", *words)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_stories.py: what is told of a node that is not where it seems, in scenes made by hand: one for each NAT.
+"""test_stories.py: the paragraphs about nodes behind NATs, in scenes made by hand: one for each kind of NAT.
 
 KRPCSCOPE is the command, SAMPLES the folder of captures.
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -42,7 +42,7 @@ class Scene:
                 data += make.struct.pack("<IIII", make.TIME + time, 0, len(packet), len(packet)) + packet
             (where / "x.pcap").write_bytes(data)
             text = out(command, where / "x.pcap").decode()
-        return " ".join(text.partition("Nodes that are not where they seem:")[2].split())
+        return " ".join(text.partition("Nodes behind a NAT, or advertising another port:")[2].split())
 
 
 def seen(*endpoints, **more):
@@ -71,7 +71,7 @@ class Stories(unittest.TestCase):
     def test_port_that_is_kept(self):
         self.check(seen(*[("203.0.113.9", 6881)] * 4),
                    "192.168.1.2:6881 (libtorrent 2.0.11) is seen by others at 203.0.113.9:6881 (frames 2, 4).",
-                   "Its NAT keeps the port: others must send to that one.", self.SILENT)
+                   "Its NAT keeps the port: others must send to that port.", self.SILENT)
 
     def test_too_few_to_say(self):
         self.check(seen(OUTSIDE, OUTSIDE), self.WHERE, self.SILENT)
@@ -87,13 +87,13 @@ class Stories(unittest.TestCase):
             self.assertIn(f"is seen by others at {places}.", scene.told())
 
     def test_what_it_advertises(self):
-        for port, judged in ((6881, "which is not where it is seen"), (40001, "which is right")):
+        for port, judged in ((6881, "but is seen on another port"), (40001, "which is right")):
             self.check(seen(*[OUTSIDE] * 4, top={"p": port}), self.WHERE, self.REWRITES,
                        f"In the key p it advertises port {port} (4 times, first in frame 1), {judged}.")
         scene = seen(OUTSIDE, OUTSIDE)
         scene.ask(INSIDE, OTHERS[2], OUTSIDE, top={"p": 6881}).ask(INSIDE, OTHERS[3], OUTSIDE)
         self.check(scene, self.WHERE, self.REWRITES,
-                   "In the key p it advertises port 6881 (1 time, first in frame 5), which is not where it is seen.")
+                   "In the key p it advertises port 6881 (1 time, first in frame 5), but is seen on another port.")
 
     def test_two_nats(self):
         """Within the carrier's network it is seen in between."""
@@ -102,10 +102,10 @@ class Stories(unittest.TestCase):
             scene.ask(INSIDE, (f"100.64.0.{50 + i}", 7000), ("100.64.0.5", 3000))
         for other in OTHERS[:4]:
             scene.ask(INSIDE, other, OUTSIDE)
-        self.check(scene, "192.168.1.2:6881 (libtorrent 2.0.11) leaves its own NAT as 100.64.0.5:3000 (frames 2, 4); behind a second "
+        self.check(scene, "192.168.1.2:6881 (libtorrent 2.0.11) leaves its own NAT as 100.64.0.5:3000 (frames 2, 4); after a second "
                    "NAT it is seen by others at 203.0.113.9:40001 (frames 6, 8).",
-                   "Its NAT rewrites the port, and uses the same one for every destination: but it is the second NAT's port that "
-                   "others must send to.", self.SILENT)
+                   "Its NAT rewrites the port, and uses the same one for every destination: others must send to the second "
+                   "NAT's port.", self.SILENT)
 
     def test_who_gets_in(self):
         """Strangers, and long after anybody could have been sent to."""
@@ -113,7 +113,7 @@ class Stories(unittest.TestCase):
         scene.now += 600
         for i in range(5):
             scene.ask((f"93.184.{i}.34", 1000), INSIDE)
-        self.check(scene, self.WHERE, self.REWRITES, "Others get in without having been sent to.", self.SILENT)
+        self.check(scene, self.WHERE, self.REWRITES, "Its NAT lets in any host.", self.SILENT)
 
     def test_nothing_to_tell(self):
         """A node that is seen where it is, and one that nobody sees."""

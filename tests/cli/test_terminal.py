@@ -192,7 +192,7 @@ class Pipe(Failing):
         line = process.stdout.readline()
         process.stdout.close()
         self.assertEqual(json.loads(line)["frame"], 1)
-        self.assertEqual(process.stderr.read(), b"krpcscope: standard output: closed by its reader before everything was written\n")
+        self.assertEqual(process.stderr.read(), b"krpcscope: standard output: closed by its reader before all output was written\n")
         process.stderr.close()
         self.assertEqual(process.wait(), 2)
 
@@ -256,7 +256,7 @@ class Disk(Failing):
             if b"mount" in result.stderr or b"unshare" in result.stderr:
                 self.skipTest("no file system of its own here")
             self.assertEqual(result.stdout, b"2\n")
-            self.assertRegex(result.stderr, rb"^krpcscope: .*/x: cannot write: No space left on device \(make room.*\n$")
+            self.assertRegex(result.stderr, rb"^krpcscope: .*/x: cannot write: No space left on device \(free some space.*\n$")
 
     def test_rights(self):
         """The file gets the rights of any new file, or keeps those that it has."""
@@ -294,7 +294,7 @@ class Signals(unittest.TestCase):
         return stdout
 
     def test_what_was_found_so_far(self):
-        marks = {"text": b"(of a part: interrupted)", "html": b"Of a part", "sarif": b'"executionSuccessful":false',
+        marks = {"text": b"(incomplete: interrupted)", "html": b"Incomplete: reading was interrupted", "sarif": b'"executionSuccessful":false',
                  "junit": b"<error", "ndjson": b'"partial":true'}
         for format_, mark in marks.items():
             self.assertIn(mark, self.interrupted("check", "--format", format_), format_)
@@ -307,12 +307,12 @@ class Signals(unittest.TestCase):
 
     def test_other_signals(self):
         for number in (signal.SIGTERM, signal.SIGHUP):
-            self.assertIn(b"of a part", self.interrupted("check", number=number))
+            self.assertIn(b"(incomplete: interrupted)", self.interrupted("check", number=number))
 
     def test_file(self):
         with folder() as where:
             self.interrupted("check", "-o", where / "x", "--write", where / "w")
-            self.assertIn("of a part", (where / "x").read_text())
+            self.assertIn("(incomplete: interrupted)", (where / "x").read_text())
             self.assertEqual(sorted(os.listdir(where)), ["w", "x"])
 
     def test_explain(self):

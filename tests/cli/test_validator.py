@@ -246,14 +246,14 @@ class Explain(unittest.TestCase):
                       ["explain", sample("bep5.pcapng"), "0"], ["explain", sample("bep5.pcapng"), "x"]):
             result = run(*words)
             self.assertEqual((result.returncode, result.stdout, result.stderr.count(b"\n")), (2, b"", 1), words)
-        self.assertIn(b"no such rule", run("explain", "no.such-rule").stderr)
+        self.assertIn(b"unknown rule", run("explain", "no.such-rule").stderr)
         self.assertIn(b"explain CAPTURE FRAME", run("explain", sample("bep5.pcapng")).stderr)
-        self.assertIn(b"no frame 13, the last one is 12", run("explain", sample("bep5.pcapng"), 13).stderr)
+        self.assertIn(b"no frame 13; the last frame is 12", run("explain", sample("bep5.pcapng"), 13).stderr)
         self.assertEqual(run("explain", sample("bep5.pcapng"), 12).returncode, 0)
         make = links()
         with folder() as where:
             (where / "x.pcap").write_bytes(make.pcap(make.ETHERNET, [make.ethernet(b"arp", 0x0806)]))
-            self.assertIn(b"frame 1 holds no UDP", run("explain", where / "x.pcap", 1).stderr)
+            self.assertIn(b"frame 1 has no UDP", run("explain", where / "x.pcap", 1).stderr)
 
 
 class Selection(unittest.TestCase):
@@ -451,7 +451,7 @@ class Failures(Failing):
             (where / "a.pcap").write_bytes(make.pcap(make.ETHERNET, []))
             lines = [line.split(None, 1) for line in out("check", where / "a.pcap").decode().splitlines()[1:]]
             self.assertEqual(lines, [["packets", "none"], ["DHT", "no messages"], ["nodes", "none"], ["findings", "none"]])
-            for command, text in (("ports", b"Nobody advertised a port.\n"), ("nodes", b"No DHT node.\n"), ("decode", b"")):
+            for command, text in (("ports", b"No port was advertised.\n"), ("nodes", b"No DHT nodes found.\n"), ("decode", b"")):
                 self.assertEqual(out(command, where / "a.pcap"), text)
                 self.assertEqual(out(command, "--format", "ndjson", where / "a.pcap"), b"")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """parity.py: tshark with the plugin and the validator report the same set of (frame, rule) on every sample.
 
-More captures: every one in the folder that KRPCSCOPE_CAPTURES names. Also holds one pass against two. Exit 1 on a difference.
+KRPCSCOPE_CAPTURES names a folder with more captures. Also compares one pass with two passes. Exit status 1: a difference.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import json

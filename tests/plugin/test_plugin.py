@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_plugin.py: the Wireshark plugin: what it takes and refuses, what it says, and that nothing on the wire hurts it.
+"""test_plugin.py: the Wireshark plugin: which packets it accepts, what it shows, and that no packet makes it fail.
 
 RUN_TSHARK runs tshark with the plugin of PLUGIN_DIR, SAMPLES has captures, SOURCE_DIR is the tree, BUILD_DIR has tests/redissect
 (redissect.c), KRPCSCOPE is the command. RANDOM_PAYLOADS says how many random payloads are tried (default 30000).
@@ -62,7 +62,7 @@ def aggregate(*packets):
 
 
 def capture(name, packets, snap=65535, link=101):
-    """A pcap file, of raw IP packets where link does not say otherwise."""
+    """A pcap file; link is its link type, raw IP by default."""
     path = pathlib.Path(folder.name) / name
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link))
@@ -81,7 +81,7 @@ def tshark(path, *options):
 
 
 def table(path, *fields, options=()):
-    """A row for each frame. 4.4 writes True where 4.0 writes 1."""
+    """A row for each frame. Wireshark 4.4 writes True, 4.0 writes 1."""
     wanted = [part for field in fields for part in ("-e", field)]
     text = re.sub(r"(?<![^\t\n,])True(?![^\t\n,])", "1", tshark(path, *options, "-T", "fields", *wanted))
     return [line.split("\t") for line in text.splitlines()]
@@ -189,7 +189,7 @@ class Saying(unittest.TestCase):
             self.assertEqual(table(path, *fields, options=options), [["", "", ""], ["1", "1", ""], ["", "", ""], ["1", "", "3"]])
 
     def test_several_in_a_frame(self):
-        """Each datagram of a frame has its own record, and each query of a frame its own response."""
+        """Each datagram in a frame has a record, and each query in a frame has its response."""
         hosts = [("192.0.2.1", 7000), ("192.0.2.2", 7000), ("192.0.2.3", 7000), ("192.0.2.1", 7001)]
         other = PING.replace(b"2:aa", b"2:bb"), PONG.replace(b"2:aa", b"2:bb")
         unknown = PONG.replace(b"2:aa", b"2:zz")
@@ -221,7 +221,7 @@ class Saying(unittest.TestCase):
         self.assertIn("\u2691 sees port 6881 as 40865", info[1])
 
     def test_flagged_verdicts(self):
-        """A port that somebody stores with its bytes swapped is a mismatch, and so is one that nobody can have."""
+        """A port that a responder stores with its bytes swapped is a mismatch, and so is a port beyond 65535."""
         path = SAMPLES / "swapped-values.pcapng"
         swapped = frames(path, 'krpc.advert.verdict == "byte-swapped"', "-2")
         self.assertNotEqual(swapped, [])
@@ -248,7 +248,7 @@ class Saying(unittest.TestCase):
         self.assertEqual(frames(path, "krpc.rule.nat.port-unreachable"), [2])
 
     def test_forgotten_adverts(self):
-        """What the tracker had no room for any more is still shown with its packet."""
+        """Advertisements that the tracker has dropped are still shown with their packets."""
         announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti%de5:token2:xxe1:q13:announce_peer1:t2:%02d1:y1:qe")
         path = capture("forgotten.pcap", [udp(A, B, PING)] + [udp(A, B, announce % (7000 + i, i)) for i in range(60)])
         rows = table(path, "krpc.advert.port", options=["-2", "-o", "krpc.max_adverts:16"])
@@ -257,23 +257,23 @@ class Saying(unittest.TestCase):
     def test_statistics(self):
         path = SAMPLES / "bep5.pcapng"
         for name, expected in [("krpc,tree", "find_node"), ("krpc,srt", "ping"), ("krpc,ports", "announce_peer"),
-                               ("krpc,nat", "nodes:"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
+                               ("krpc,nat", "all nodes, by source port:"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
                                ("conv,krpc", "KRPC Conversations"), ("endpoints,krpc", "KRPC Endpoints"),
                                ("krpc,ports,ip.src==203.0.113.5", "filter")]:
             with self.subTest(name):
                 self.assertIn(expected, tshark(path, "-q", "-z", name))
 
     def test_kept(self):
-        """What is kept with a packet comes back as it was: negative numbers, and another address that answers."""
+        """The stored result of a packet is read correctly: negative numbers, and a response from another address."""
         path = capture("negative.pcap", [udp(A, B, b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti-5e5:token2:xxe"
                                                b"1:q13:announce_peer1:t2:aa1:y1:qe")])
         self.assertIn("advertises port -5,", table(path, "_ws.expert.message", options=["-2"])[0][0])
         path = capture("elsewhere.pcap", [udp(A, B, PING), udp(("192.0.2.7", 7001), A, PONG)])
         self.assertEqual(frames(path, "krpc.response_to == 1", "-2"), [2])
-        self.assertIn("query went to another address, port 7000", tshark(path, "-2"))
+        self.assertIn("query was sent to another address, port 7000", tshark(path, "-2"))
 
     def test_ends(self):
-        """What was sent cut is told from what the capture cut, and what follows a message is shown."""
+        """A message that was sent cut is distinguished from one that the capture cut, and bytes after a message are shown."""
         packets = [udp(A, B, PING), udp(A, B, PING[:40]), udp(A, B, PING + b"xx")]
         path = capture("ends.pcap", packets)
         self.assertEqual(table(path, "krpc.trailing"), [[""], [""], ["7878"]])
@@ -286,12 +286,12 @@ class Saying(unittest.TestCase):
         self.assertEqual(groups["no client version v"], "Protocol")
 
     def test_response_times(self):
-        """The sample's responses come 30 milliseconds after the queries."""
+        """In the sample, responses come 30 milliseconds after the queries."""
         text = tshark(SAMPLES / "bep5.pcapng", "-q", "-z", "krpc,srt")
         self.assertRegex(text, r"ping +2 +0\.030000 +0\.030000 +0\.030000 +0\.060000")
 
     def test_places(self):
-        """Bits of a handshake select their byte, and a finding stands at the innermost value that it is about."""
+        """Bits of a handshake select their byte, and a finding is at the innermost value that it is about."""
         tree = xml.etree.ElementTree.fromstring(tshark(SAMPLES / "peer-wire.pcapng", "-T", "pdml", "-Y", "frame.number == 6"))
         prefix = "krpc.peerwire.reserved"
         pos = {field.get("name"): int(field.get("pos")) for field in tree.iter("field") if field.get("name").startswith(prefix)}
@@ -310,10 +310,10 @@ class Saying(unittest.TestCase):
                          [["10.0.0.1,10.0.0.2,10.0.0.3", "::1", "6881,6882,7,8"]])
 
     def test_expert_information(self):
-        """Its lines are grouped by protocol and by the rule's text, in which no place holder is left."""
+        """Its lines are grouped by protocol and by the rule's text, which contains no placeholder."""
         known = subprocess.run([TSHARK, "-G", "fields"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
         rules = [line.split("\t")[1] for line in known.splitlines() if "\tkrpc.rule." in line]
-        self.assertIn("advertises port N but is seen on port M (2007)", rules)
+        self.assertIn("advertises port N but is seen on port M (Drexler 2007)", rules)
         self.assertEqual([text for text in rules if "{" in text], [])
         lines = tshark(SAMPLES / "natc-inside.pcapng", "-q", "-z", "expert,note,krpc.peerwire && !krpc.y").splitlines()
         found = [line.split(None, 3) for line in lines if "advertises port" in line]
@@ -395,7 +395,7 @@ class Enduring(unittest.TestCase):
         self.check(capture("mutated.pcap", packets))
 
     def test_samples_once_and_twice(self):
-        """What is final when a packet is first seen is the same later on."""
+        """Values that are final in the first pass are the same in the second."""
         fields = ("frame.number", "krpc.y", "krpc.q", "krpc.id", "krpc.response_to", "krpc.time", "krpc.distance", "krpc.client",
                   "krpc.advert.port", "krpc.advert.channel", "krpc.quoted.query", "krpc.peerwire.port", "_ws.expert.message")
         paths = sorted(SAMPLES.glob("*.pcap*"))
@@ -407,7 +407,7 @@ class Enduring(unittest.TestCase):
 
 
 class Window(unittest.TestCase):
-    """What Wireshark's window does with a capture: see window.c."""
+    """What Wireshark's window does with a capture: see redissect.c."""
 
     def parts(self, path):
         program = pathlib.Path(os.environ["BUILD_DIR"]) / "tests" / "redissect"
@@ -416,7 +416,7 @@ class Window(unittest.TestCase):
         return dict(part.split("\n", 1) for part in re.split("^== ", run.stdout.decode("utf-8", "replace"), flags=re.M)[1:])
 
     def filters(self, path):
-        """The filters of a name, by frame."""
+        """The conversation filters: by name, by frame."""
         found = collections.defaultdict(dict)
         for line in self.parts(path)["filters"].splitlines():
             frame, name, text = line.split("\t")
@@ -424,7 +424,7 @@ class Window(unittest.TestCase):
         return found
 
     def test_same_items(self):
-        """Read, redissected, or redissected while packets still came in: the packets look the same, and as in tshark."""
+        """After reading, redissecting, and redissecting during a live capture: packets look the same, and like in tshark."""
         for name in ("natc-inside", "quoted-in-icmp", "peer-wire", "token-broken"):
             path = pathlib.Path(folder.name) / f"{name}.pcap"
             subprocess.run(["editcap", "-F", "nsecpcap", str(SAMPLES / f"{name}.pcapng"), str(path)], check=True)
@@ -435,7 +435,7 @@ class Window(unittest.TestCase):
             self.assertNotIn("Unanswered", parts["capturing"])
 
     def test_streams(self):
-        """The KRPC conversations have the numbers that the UDP ones have."""
+        """KRPC conversations have the stream numbers of the UDP conversations."""
         dns = bytes.fromhex("1234010000010000000000000377777707657861") + b"mple\x03com\0\0\1\0\1"
         packets = [udp((A[0], 5000), ("192.0.2.9", 53), dns), udp(A, B, PING), udp(B, A, PONG), udp(A, ("192.0.2.2", 7001), PING)]
         rows = [line.split("\t") for line in self.parts(capture("streams.pcap", packets))["streams"].splitlines()]
@@ -489,7 +489,7 @@ class Documented(unittest.TestCase):
                 self.assertTrue(any(found), "finds nothing")
 
     def test_profile(self):
-        """Filters, colours and columns of the profile are known to Wireshark."""
+        """Wireshark accepts the filters, colours and columns of the profile."""
         profile = SOURCE / "plugin" / "profile" / "krpcscope"
         used = re.findall(r"@[^@]*@([^@]*)@\[", (profile / "colorfilters").read_text())
         used += [line.split('","')[2] for line in (profile / "dfilter_buttons").read_text().splitlines()]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_plugin_messages.py: what the Wireshark plugin shows of each kind of value, of odd ones, and of more than a tree can hold.
+"""test_plugin_messages.py: how the Wireshark plugin shows each kind of value, unusual values, and more items than a tree holds.
 
 The environment is that of test_plugin.py.
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -53,7 +53,7 @@ class Fields(unittest.TestCase):
         self.assertEqual(self.line(response(b"6:valuesl6:" + endpoint(7) + b"i5e6:" + endpoint(8) + b"e"), "Peers"), ["Peers: 2"])
 
     def test_endpoints(self):
-        """An address with a port, without one, and what is neither."""
+        """An address with a port, an address without a port, and other lengths."""
         names = ("ip.addr", "ip.addr6", "ip.port", "remainder")
         self.assertEqual(self.shown(response(b"", b"2:ip6:" + endpoint(7)), *names), ["192.0.2.1", "", "7", ""])
         self.assertEqual(self.shown(response(b"", b"2:ip18:" + bytes(15) + b"\1\0\x08"), *names), ["", "::1", "8", ""])
@@ -66,24 +66,24 @@ class Fields(unittest.TestCase):
                          [f"{ID.hex()},{OTHER.hex()}", "78797a"])
 
     def test_distance(self):
-        """How many bits an id has in common with the target."""
+        """The number of leading bits that an id has in common with the target."""
         for differs, bits in ((0x80, 0), (1, 7)):
             target = bytes([OTHER[0] ^ differs]) + OTHER[1:]
             packets = [udp(A, B, query(b"find_node", b"6:target20:" + target)), udp(B, A, response(b"5:nodes26:" + target + endpoint(1)))]
-            for options in ([], ["-2"], ["-Y", "krpc.distance"]): # whoever asks for it
+            for options in ([], ["-2"], ["-Y", "krpc.distance"]):  # for a table, in two passes, and for a filter
                 rows = table(capture("distance.pcap", packets), "krpc.distance", options=options)
                 self.assertEqual(rows[-1], [f"{bits},160"], options)
 
     def test_bloom(self):
-        """A filter of the right length has an estimate: of nobody, and of very many."""
+        """A bloom filter of the right length has an estimate: of an empty one, and of a full one."""
         full = b"\xff" * 255 + b"\xfe"
-        nobody, many = map(float, self.shown(response(b"4:BFpe256:" + bytes(256) + b"4:BFsd256:" + full), "bloom.estimate")[0].split(","))
-        self.assertLess(nobody, 1)
+        few, many = map(float, self.shown(response(b"4:BFpe256:" + bytes(256) + b"4:BFsd256:" + full), "bloom.estimate")[0].split(","))
+        self.assertLess(few, 1)
         self.assertGreater(many, 5000)
         self.assertEqual(self.shown(response(b"4:BFpe255:" + bytes(255)), "bloom.estimate"), [""])
 
     def test_items(self):
-        """The text of a BEP 44 item, and its target where the message has all that it is made of."""
+        """The text of a BEP 44 item, and its target where the message has all values that it is computed from."""
         names = ("item.text", "item.target")
         for value, text in ((b"5:hello", '"hello"'), (b"i-7e", "-7"), (b"3:\xff\xfea", "0xfffe61"),
                             (b"d1:ali1e1:xe1:bi0ee", '{"a": [1, "x"], "b": 0}')):
@@ -117,8 +117,8 @@ class Fields(unittest.TestCase):
             row = self.shown(response(b"".join(b"3:%s1:a" % key for key in keys)), "unknown.key", "more")
             self.assertEqual(row, [",".join(key.decode() for key in keys[:64]), more])
 
-    def test_where_findings_stand(self):
-        """At the innermost value that they are about: a number, or a whole dictionary."""
+    def test_positions_of_findings(self):
+        """Findings are at the innermost value that they are about: a number, or a whole dictionary."""
         rows = [(b"d1:ad2:id20:" + ID + b"e1:q4:ping1:rd2:id20:" + ID + b"e" + END + b"qe", {"krpc.extra-body": "krpc.r"}),
                 (b"d1:rd2:id20:" + ID + b"2:id20:" + ID + b"e" + END + b"re", {"bencode.duplicate-key": "krpc.r"}),
                 (b"d1:el4:oopsi201ee" + END + b"ee", {"krpc.error-form": "krpc.e"}),
@@ -126,14 +126,14 @@ class Fields(unittest.TestCase):
                 (b"d1:ad3:fooi01e2:id20:" + ID + b"e1:q4:ping" + END + b"qe",
                  {"krpc.unknown-key": "krpc.unknown.key", "bencode.leading-zero": "krpc.unknown.key"})]
         for message, expected in rows:
-            tree = xml.etree.ElementTree.fromstring(tshark(capture("stand.pcap", [udp(A, B, message)]), "-T", "pdml"))
+            tree = xml.etree.ElementTree.fromstring(tshark(capture("positions.pcap", [udp(A, B, message)]), "-T", "pdml"))
             parent = {child: node for node in tree.iter() for child in node}
             expert = [field for field in tree.iter("field") if (field.get("name") or "").startswith("krpc.rule.")]
             found = {field.get("name")[len("krpc.rule."):]: parent[parent[field]].get("name") for field in expert}
             self.assertEqual(found, expected)
 
     def test_more_than_a_tree_holds(self):
-        """What is not shown is counted, in a list as in a string of nodes."""
+        """Entries that are not shown are counted, in lists and in strings of nodes."""
         for body, field, num in ((b"6:valuesl" + b"6:abcdef" * 7000 + b"e", "values.port", 7000),
                                  (b"5:nodes%d:" % (26 * 2200) + (ID + b"abcdef") * 2200, "nodes.port", 2200),
                                  (b"7:samples60000:" + ID * 3000, "samples.info_hash", 3000),
@@ -145,7 +145,7 @@ class Fields(unittest.TestCase):
 
 
 class Kept(unittest.TestCase):
-    """What was found out about a packet when it was first seen is there when it is shown again."""
+    """The results of the first pass over a packet are shown in later passes."""
 
     def test_thousands_of_packets(self):
         packets = []
@@ -157,7 +157,7 @@ class Kept(unittest.TestCase):
         self.assertEqual(rows, [row for n in range(1, 7001, 2) for row in ([str(n + 1), "", "3", ""], ["", str(n), "3", "160"])])
 
     def test_thousands_of_findings(self):
-        """In one packet, between two that have a few."""
+        """One packet has thousands of findings, between two packets with a few."""
         many = response(b"6:valuesl" + b"3:abc" * 9000 + b"e")
         few = response(b"6:valuesl3:abce")
         path = capture("findings.pcap", [udp(B, A, few), udp(B, A, many), udp(B, A, few)])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_plugin_stats.py: what Wireshark's statistics count is what the command counts in the same capture.
+"""test_plugin_stats.py: Wireshark's statistics and the command count the same in the same capture.
 
 The environment is that of test_plugin.py.
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -58,7 +58,7 @@ def tree(path, name, *options):
 
 
 def under(found, *above):
-    """What is counted one level below."""
+    """The counts one level below."""
     return counted({key[-1]: count for key, count in found.items() if key[:-1] == above})
 
 
@@ -68,11 +68,11 @@ class Trees(unittest.TestCase):
             with self.subTest(path.name):
                 found, said, heard = tree(path, "krpc,tree"), summary(path), messages(path)
                 asked = {m["frame"]: m["q"] for m in heard if "q" in m}
-                answered = [asked.get(m.get("request_frame"), "nothing that was captured") for m in heard if m.get("y") == "r"]
+                answered = [asked.get(m.get("request_frame"), "a query that was not captured") for m in heard if m.get("y") == "r"]
                 kinds = {"q": "query", "r": "response", "e": "error"}
                 self.assertEqual(under(found, "Messages"), collections.Counter(kinds.get(m.get("y"), "unknown") for m in heard))
                 self.assertEqual(found[("Messages",)], said["messages"]["total"])
-                named = {"without a name" if name == "none" else name: n for name, n in said["queries"].items()}
+                named = {"no method name" if name == "none" else name: n for name, n in said["queries"].items()}
                 self.assertEqual(under(found, "Queries"), named)
                 self.assertEqual(under(found, "Responses to"), collections.Counter(answered))
                 self.assertEqual(under(found, "Clients"), said["clients"])
@@ -103,7 +103,7 @@ class Trees(unittest.TestCase):
                 self.assertEqual(found[("Advertisements",)], sum(channels.values()))
                 for name, verdicts in said["adverts"].items():
                     self.assertEqual(under(found, "Advertisements", name), verdicts)
-                self.assertEqual(under(found, "What became of them"), counted(said["honoured"]))
+                self.assertEqual(under(found, "Outcomes"), counted(said["honoured"]))
 
     def test_senders(self):
         for path in PATHS:
@@ -122,7 +122,7 @@ class Trees(unittest.TestCase):
 
 class Texts(unittest.TestCase):
     def test_expert_items(self):
-        """Each says what the command says of the same frame. Their order is Wireshark's, and another in each version."""
+        """Their texts are those of the command for the same frame. Their order depends on the version of Wireshark."""
         for path in [p for p in sorted(SAMPLES.glob("*.pcapng")) if p.stat().st_size < 20000]:
             with self.subTest(path.name):
                 said, shown = collections.defaultdict(collections.Counter), {}
@@ -152,18 +152,18 @@ class Tables(unittest.TestCase):
                 self.assertEqual(became, {name: n for name, n in counted(said["honoured"]).items() if name != "unknown"})
 
     def test_nats(self):
-        """All that are behind a NAT, with where they are seen and the frames that prove it; and how many of each kind."""
+        """All nodes with evidence of a NAT, with their outside endpoints and frames; and the number of nodes of each kind."""
         for path in PATHS:
             with self.subTest(path.name):
                 said, shown, seen = nodes(path), [], []
                 for line in statistics(path, "krpc,nat"):
                     if line.startswith("    seen as"):
-                        row = re.match(r"    seen as (\S+) by (\d+), frames? (\d+(?:, \d+)*)$", line)
+                        row = re.match(r"    seen as (\S+) by (\d+) observers?, frames? (\d+(?:, \d+)*)$", line)
                         seen.append((shown[-1][0], row[1], int(row[2]), [int(n) for n in row[3].split(", ")]))
                     elif re.match(r"\S+:\d+ ", line):
                         words = re.split(r" {2,}| (?=rewritten|preserved|unknown |mixed)", line.strip())
                         shown.append((words[0], words[1], *" ".join(words[2:]).split()))
-                    elif line.startswith("nodes:"):
+                    elif line.startswith("all nodes, by source port:"):
                         counts = {name: int(n) for name, n in re.findall(r"(\w+) (\d+)", line)}
                 by_name = {endpoint(n): n for n in said}
                 for name, client, port, mapping, filtering in shown:
@@ -194,7 +194,7 @@ class Tables(unittest.TestCase):
                     self.assertAlmostEqual(most, max(times[name]), places=5)
 
     def test_conversations(self):
-        """Who talked with whom: frames and bytes of both directions, as text shows them without the ports."""
+        """Frames and bytes in both directions, between addresses: tshark shows no ports."""
         path = SAMPLES / "bep5.pcapng"
         size = {int(n): int(length) for n, length in table(path, "frame.number", "frame.len")}
         talks, ends = collections.defaultdict(lambda: [0, 0, 0, 0]), collections.defaultdict(lambda: [0] * 6)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_plugin_tree.py: what the Wireshark plugin shows of packets that are made by hand: tunnels, the peer wire, NATs.
+"""test_plugin_tree.py: what the Wireshark plugin shows of hand-made packets: tunnels, the peer wire, NATs.
 
 The environment is that of test_plugin.py.
 SPDX-License-Identifier: GPL-2.0-or-later
@@ -24,7 +24,7 @@ def extended(number, body):
 
 
 def both_speak(segments):
-    """A connection on which both take ut_pex as number 1 and ut_holepunch as 2, and the first then sends these segments."""
+    """A connection: both sides use id 1 for ut_pex and 2 for ut_holepunch; then the first side sends these segments."""
     hello = HANDSHAKE + extended(0, b"d1:md12:ut_holepunchi2e6:ut_pexi1eee")
     packets = [tcp(A, B, 99, SYN), tcp(B, A, 99, SYN | ACK), tcp(B, A, 100, ACK, hello), tcp(A, B, 100, ACK, hello)]
     seq = 100 + len(hello)
@@ -40,14 +40,14 @@ def pong_that_sees(endpoint, t=b"aa"):
 
 
 def fields(path, *options):
-    """Name, position in the frame and value of all fields, as they stand in the tree."""
+    """Name, position in the frame and value of all fields, in the order of the tree."""
     tree = xml.etree.ElementTree.fromstring(tshark(path, "-T", "pdml", *options))
     return [(f.get("name"), int(f.get("pos")), f.get("show")) for f in tree.iter("field") if f.get("pos") is not None]
 
 
 class Tunnels(unittest.TestCase):
-    def test_the_tunnel_is_no_part_of_the_story(self):
-        """VXLAN, with bytes that would be an announcement to a tracker if no packet were found inside of it."""
+    def test_tunnels_are_not_tracked(self):
+        """VXLAN, with bytes that would be an announce to a tracker if no packet were found inside of it."""
         query = struct.pack("!HHHH", A[1], B[1], 8 + len(PING), 0) + PING
         options = bytes([17, 4]) + bytes(32) + b"\1\2" + b"\1\2" + bytes(2)
         inner = struct.pack("!IHBB", 6 << 28, len(options + query), 0, 64) + bytes(15) + b"\1" + bytes(15) + b"\2" + options + query
@@ -59,14 +59,14 @@ class Tunnels(unittest.TestCase):
 
 class PeerWire(unittest.TestCase):
     def test_the_same_message_twice(self):
-        """Each of two that are alike selects bytes of its own."""
+        """Each of two equal messages selects its own bytes."""
         path = capture("twice.pcap", [tcp(A, B, 99, SYN), tcp(A, B, 100, ACK, HANDSHAKE + PORT + PORT)])
         found = [(pos - 40, value) for name, pos, value in fields(path) if name == "krpc.peerwire.port"]
         self.assertEqual(found, [(len(HANDSHAKE) + 5, "6881"), (len(HANDSHAKE) + 12, "6881")])
 
 
     def shown(self, message, *names):
-        """What these fields hold in the packet with that message."""
+        """The values of these fields in the packet with that message."""
         return table(capture("one.pcap", both_speak([message])), *(f"krpc.peerwire.{name}" for name in names))[-1]
 
     def test_holepunch(self):
@@ -100,7 +100,7 @@ class PeerWire(unittest.TestCase):
             self.assertEqual(table(path, "krpc.peerwire.info_hash", "krpc.peerwire.peer_id")[-1], [ID.hex(), HANDSHAKE[48:].hex()])
 
     def test_entries_of_a_long_list(self):
-        """Two hundred peers are shown, and how many more there are."""
+        """Two hundred peers are shown, and the number of the others."""
         for num, more in ((200, ""), (201, "1"), (333, "133")):
             path = capture("pex.pcap", both_speak([extended(1, b"d5:added%d:" % (6 * num) + b"".join(
                 b"\x0b\0" + struct.pack("!HH", i, 1000 + i) for i in range(num)) + b"e")]))
@@ -108,13 +108,13 @@ class PeerWire(unittest.TestCase):
             self.assertEqual(row, [",".join(str(1000 + i) for i in range(200)), more])
 
     def test_messages_of_one_packet(self):
-        """Sixty-four are shown, in their order."""
+        """Sixty-four messages are shown, in their order."""
         ports = [struct.pack("!IBH", 3, 9, 1000 + i) for i in range(70)]
         path = capture("many.pcap", both_speak([b"".join(ports)]))
         self.assertEqual(table(path, "krpc.peerwire.port")[-1], [",".join(str(1000 + i) for i in range(64))])
 
     def test_where_a_message_lies(self):
-        """In the packet that completes it, as far as it is there in one piece; else in a source of its own."""
+        """It selects bytes of the packet that completes it, if that has them all; else of a separate data source."""
         other = struct.pack("!IBH", 3, 9, 6882)
         path = capture("pieces.pcap", both_speak([PORT + PORT[:3], PORT[3:] + other]))
         tree = xml.etree.ElementTree.fromstring(tshark(path, "-T", "pdml"))
@@ -126,7 +126,7 @@ class PeerWire(unittest.TestCase):
 
 class Nats(unittest.TestCase):
     def shown(self, *seen):
-        """What is shown with the first query of a node that others, one after the other, see at these endpoints."""
+        """The NAT in the first query of a node that other nodes, one after the other, see at these endpoints."""
         packets = []
         for i, endpoint in enumerate(seen):
             other, t = (("192.0.2.1", "198.51.100.2", "203.0.113.3")[i], 7000), b"a%d" % i
@@ -135,7 +135,7 @@ class Nats(unittest.TestCase):
         return table(capture("outside.pcap", packets), *(f"krpc.nat.{name}" for name in wanted), options=["-2"])[0]
 
     def test_outside_endpoints(self):
-        """Each with how many say so; and who is seen on two is behind a NAT, whatever is known of its ports."""
+        """Each outside endpoint has its number of observers. A node with two is inside a NAT, even if its port is unknown."""
         x, y = ("203.0.113.9", 40001), ("203.0.113.10", 40002)
         self.assertEqual(self.shown(x, x, y), ["2", f"{x[0]},{y[0]}", "40001,40002", "2,1"])
         self.assertEqual(self.shown(x, y), ["0", f"{x[0]},{y[0]}", "40001,40002", "1,1"])

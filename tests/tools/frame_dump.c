@@ -1,6 +1,6 @@
-/* frame_dump.c: prints what the frame reader sees in a capture, for frame_differential.py.
+/* frame_dump.c: prints the datagrams that the frame reader finds in a capture, for frame_differential.py.
  *
- * frame_dump CAPTURE: a line a frame, separated by tabs: frame number, status, protocol, source, source port,
+ * frame_dump CAPTURE: a line for each frame, separated by tabs: frame number, status, protocol, source, source port,
  * destination, destination port, payload length on the wire, captured payload in hex, quote of an ICMP error.
  * frame_dump --count CAPTURE: reads the same and prints only the number of datagrams.
  *

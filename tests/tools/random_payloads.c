@@ -1,8 +1,8 @@
-/* random_payloads.c: how many of COUNT random payloads are taken as KRPC, for false_positives.py.
+/* random_payloads.c: counts how many of COUNT random payloads are accepted as KRPC, for false_positives.py.
  *
- * A tenth begins with d and a digit, and a tenth is made of the bytes that bencode is made of. They come from eight
- * endpoints, none of which ever sent a message, so that the tracker's answer is the one that users get. Prints "N taken of
- * COUNT" and, of the first that are taken, the bytes. The same for the same COUNT on any machine.
+ * A tenth starts with d and a digit, and a tenth consists of the bytes that bencode uses. They come from eight
+ * endpoints that never sent a message, so that the tracker decides as for users. Prints "N taken of COUNT", and the
+ * bytes of the first ones that are accepted. The payloads depend only on COUNT.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

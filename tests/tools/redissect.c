@@ -1,12 +1,12 @@
-/* redissect.c: does with a capture what Wireshark's window does, without a window: it reads the file, looks at its packets in
- * any order, dissects all of them anew as after a change of preferences, and asks for conversation filters.
+/* redissect.c: does what Wireshark's window does with a capture, without a window: it reads the file, shows its packets
+ * in any order, dissects all of them again as after a change of preferences, and builds conversation filters.
  *
- * window CAPTURE (a little-endian pcap file of raw IP or Ethernet) prints six parts, each after a line "== NAME":
+ * redissect CAPTURE (a little-endian pcap file of raw IP or Ethernet) prints six parts, each after a line "== NAME":
  *
  *     read      the packets after the file was read, as tshark -V prints them
  *     again     the same after a redissection; Wireshark calls no postseq cleanup routine after one
- *     capturing the first half of them, while a live capture goes on; again after a redissection
- *     live      the same as the first, where the redissection came in the middle of a live capture
+ *     capturing the first half of them, during a live capture, after a redissection
+ *     live      all of them, after a live capture with a redissection in the middle
  *     filters   a line "frame TAB name TAB filter" for each of KRPC's conversation filters
  *     streams   a line "port TAB port TAB stream TAB packets" for each line of Statistics > Conversations > KRPC
  *
@@ -35,7 +35,7 @@
 
 typedef struct window {
     char *bytes;
-    capture_file file; /* what the plugin can ask for */
+    capture_file file; /* the plugin can read it */
     frame_data frames[MAX_FRAMES];
     wtap_rec records[MAX_FRAMES];
     const uint8_t *data[MAX_FRAMES];
@@ -136,7 +136,7 @@ static void read_frames(uint32_t from, uint32_t to)
     }
 }
 
-/* From the last packet to the first, as somebody who scrolls back; printed in order. */
+/* From the last packet to the first, as a user who scrolls back; printed in order. */
 static void print_frames(const char *name, bool print)
 {
     print_stream_t *stream = print_stream_text_stdio_new(stdout);

@@ -1,4 +1,4 @@
-"""torture_captures.py: damaged captures for torture, each made from a random generator's state alone.
+"""torture_captures.py: damaged captures for torture. Each depends only on the state of a random generator.
 
 A capture is a link type and a list of (time in ns, bytes, original length), as in a pcap file of nanoseconds.
 
@@ -14,7 +14,7 @@ LINK_RAW = 101
 IP_AT = {1: 14, 101: 0, 113: 16, 276: 20}
 UDP, TCP, ICMP = 17, 6, 1
 START_NS = 1_700_000_000 * 10**9
-# Ports of our own, and some that Wireshark gives to other protocols.
+# Ports of BitTorrent clients, and some that Wireshark assigns to other protocols.
 PORTS = [6881, 6881, 6881, 51413, 49001, 1337, 53, 5060, 123, 443, 6771, 1, 65535]
 HOSTS = ["10.0.0.2", "10.0.0.3", "192.0.2.7", "198.51.100.9", "203.0.113.5", "2001:db8::5", "2001:db8::6"]
 
@@ -40,7 +40,7 @@ def write(path, link, packets):
 
 
 def convert(path, out):
-    """Any capture as one that read takes; False where its packets have several link types."""
+    """Converts any capture to the format of read(); False where its packets have several link types."""
     run = subprocess.run(["editcap", "-F", "nsecpcap", str(path), str(out)], stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL)
     return run.returncode == 0 and struct.unpack_from("<I", pathlib.Path(out).read_bytes()[20:24])[0] in IP_AT
@@ -78,7 +78,7 @@ def utp(kind, connection, seq, ack, payload):
 
 
 def payload_at(link, data):
-    """Where a packet's UDP or TCP payload begins; None where there is none."""
+    """The offset of a packet's UDP or TCP payload; None where there is none."""
     at = IP_AT[link]
     if len(data) < at + 28:
         return None
@@ -108,7 +108,7 @@ INTERESTING = [b"d", b"l", b"i", b"e", b":", b"0:", b"-", b"0", b"9", b"1:", b"2
 
 
 def spoil(rng, data, others):
-    """The bytes, changed in one to eight places; others are what they may be spliced with."""
+    """The bytes, changed in one to eight places; they may be spliced with others."""
     out = bytearray(data)
     for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
         at = rng.randrange(len(out) + 1)
@@ -141,7 +141,7 @@ def run(*words):
 
 
 def from_editcap(rng, sample, out):
-    """editcap's random errors, everywhere or behind the headers."""
+    """editcap's random errors, everywhere or after the headers."""
     words = ["-E", rng.choice(["0.0005", "0.002", "0.01", "0.05", "0.2"]), "--seed", str(rng.randrange(1, 2**31))]
     if rng.random() < 0.6:
         words += ["-o", str(rng.choice([14, 28, 34, 42, 54, 62]))]
@@ -155,7 +155,7 @@ def from_truncation(rng, sample, out):
 
 
 def disorder(rng, packets):
-    """Packets that are missing, that come twice, late, or at another time."""
+    """Removes packets, repeats them, and changes their order and time."""
     packets = list(packets)
     for _ in range(max(1, len(packets) // rng.choice([3, 10, 30]))):
         at = rng.randrange(len(packets))
@@ -173,7 +173,7 @@ def disorder(rng, packets):
 
 
 def spoil_payloads(rng, link, packets, others):
-    """Spoilt payloads behind headers that fit them."""
+    """Damaged payloads with headers that fit them."""
     packets = list(packets)
     for index, (time, data, _) in enumerate(packets):
         at = payload_at(link, data)
@@ -213,7 +213,7 @@ def quoted(rng, packet):
 
 
 def from_corpus(rng, corpus):
-    """The fuzzing corpus as datagrams, as TCP streams and as uTP; some as they are, some spoilt."""
+    """The fuzzing corpus as datagrams, as TCP streams and as uTP; some unchanged, some damaged."""
     messages, wire = corpus["message"], corpus["peerwire"]
     time, packets = START_NS, []
     pairs = [pair(rng) for _ in range(rng.randrange(1, 12))]
@@ -284,7 +284,7 @@ class Maker:
                 self.read.setdefault(link, []).append(packets[:500])
 
     def merged(self, rng, number, out, change):
-        """Several samples, each changed on its own, in the order of time."""
+        """Several samples, each changed separately, in the order of time."""
         parts = []
         for index, sample in enumerate(rng.sample(self.samples, min(self.BATCH, len(self.samples)))):
             parts.append(self.work / f"part-{number}-{index}")
@@ -300,7 +300,7 @@ class Maker:
         return link, sorted((packet for sample in samples for packet in sample), key=lambda packet: packet[0])
 
     def make(self, number, out):
-        """Writes a capture; says what it is."""
+        """Writes a capture; returns a description."""
         rng = random.Random(f"{self.seed} {number}")
         kind = number % 6
         if kind == 0:

@@ -73,7 +73,7 @@ static void check_findings(void *ctx, const run_packet *packet, const krpc_messa
     }
 }
 
-/* With --quiet only the worst severity is wanted. */
+/* --quiet needs only the worst severity. */
 static void quiet_findings(void *ctx, const run_packet *packet, const krpc_message *message,
                            const krpc_finding *findings, size_t num_findings)
 {
@@ -120,7 +120,7 @@ static bool has_failed(const totals *sum, krpc_severity fail_on)
     return false;
 }
 
-/* A report for programs must be whole even where no file could be opened: an empty list is a list. */
+/* A report for programs is complete even if no file could be opened: it then has an empty list. */
 static void finish_report(checking *s)
 {
     if (s->report.run == NULL && s->format == &report_text) {
@@ -161,7 +161,7 @@ int command_check(const options *with)
     bool complete = run_captures(with, &visitor, s.report.output);
     s.report.partial = run_interrupted();
     if (s.report.partial) {
-        say("interrupted: the result is that of a part");
+        say("interrupted: the result covers only the packets read so far");
     }
     finish_report(&s);
     bool found = has_failed(&s.report.sum, with->fail_on);

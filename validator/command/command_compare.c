@@ -1,4 +1,4 @@
-/* command_compare.c: the two sides of one NAT: which packet became which, and what was rewritten.
+/* command_compare.c: the two sides of one NAT: which packets are the same, and what the NAT rewrote.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,14 +22,14 @@
 #define INSIDE       0
 #define OUTSIDE      1
 
-/* mapping is one endpoint inside and what it is outside. */
+/* mapping is an inside endpoint and its outside endpoint. */
 typedef struct mapping {
     krpc_endpoint inside;
     krpc_endpoint outside;
     uint8_t protocol;
     uint64_t num_out;
     uint64_t num_in;
-    uint32_t inside_frame; /* the first pair */
+    uint32_t inside_frame; /* of the first pair */
     uint32_t outside_frame;
     int64_t first_ns;
     int64_t last_ns;
@@ -43,10 +43,10 @@ typedef struct compare {
     output *output;
     packet_matcher *pairs;
     advert_groups *groups;
-    GHashTable *mappings; /* mapping -> itself */
+    GHashTable *mappings; /* each mapping maps to itself */
     uint64_t num_pairs;
     uint64_t num_dropped;
-    uint64_t num_alone[2]; /* by side */
+    uint64_t num_alone[2]; /* packets without a pair, by side */
 } compare;
 
 static guint mapping_hash(gconstpointer key)
@@ -142,7 +142,7 @@ static bool is_known(void *ctx, const packet_pair *candidate)
     return g_hash_table_contains(c->mappings, &key);
 }
 
-/* All mappings are kept: what is known of the others tells which packets belong together. */
+/* Mappings that the user did not select are kept too: known mappings decide which packets belong together. */
 static void pair_found(void *ctx, const packet_pair *found)
 {
     compare *c = ctx;
@@ -219,7 +219,7 @@ static gint mapping_compare(gconstpointer a, gconstpointer b)
     return order != 0 ? order : krpc_endpoint_compare(&x->outside, &y->outside);
 }
 
-/* A node is known by its client and id, and a torrent by who announced it, only at the end. */
+/* Clients, ids and torrents of a node are complete only at the end. */
 static bool is_of_selected_node(const compare *c, const mapping *m)
 {
     const selection *which = &c->with->selection;
@@ -298,7 +298,8 @@ static bool is_translated(const mapping *m)
     return !krpc_endpoint_equal(&m->inside, &m->outside);
 }
 
-/* TCP takes another port for each connection: what it shows is one line. What passes unchanged is no mapping. */
+/* TCP uses a new port for each connection, so one line of text summarizes all of them. An unchanged endpoint has no
+ * mapping. */
 static bool is_shown(const compare *c, const mapping *m)
 {
     return (m->protocol == FRAME_UDP && is_translated(m)) || c->with->verbose;
@@ -336,20 +337,22 @@ static void put_text(compare *c, const GPtrArray *all)
             strbuf_printf(out, "%s%u UDP endpoint%s passed unchanged", and, num_unchanged,
                           num_unchanged == 1 ? "" : "s");
         }
-        strbuf_printf(out, "%s.\n  ", c->with->verbose ? "" : " (-v shows them)");
+        strbuf_printf(out, "%s.\n  ", c->with->verbose ? "" : " (-v lists them)");
     }
     strbuf_count(out, c->num_alone[INSIDE]);
-    strbuf_puts(out, " seen inside alone (stayed in the network, or did not get out), ");
+    strbuf_puts(out, " only inside (stayed in the network, or did not get out), ");
     strbuf_count(out, c->num_alone[OUTSIDE]);
-    strbuf_puts(out, " outside alone\n  (for others, or did not get in); ");
+    strbuf_puts(out, " only outside (for other hosts,\n  or did not get in); ");
     strbuf_count(out, packet_matcher_too_short(c->pairs));
-    strbuf_printf(out, " of fewer than %d bytes not looked at.\n", PACKET_MATCHER_MIN_LEN);
+    strbuf_printf(out, " shorter than %d bytes were not compared.\n", PACKET_MATCHER_MIN_LEN);
     if (c->num_pairs == 0) {
-        strbuf_puts(out, "  Nothing matches: are these the two sides of one NAT, taken at the same time?\n");
+        strbuf_puts(
+            out,
+            "  No packet matches: check that the files are the two sides of one NAT, captured at the same time.\n");
     }
 }
 
-/* Seen from outside every one of them is there once more. */
+/* The outside capture has each of these nodes a second time. */
 static bool is_inside(void *ctx, const tracker_node *node)
 {
     const GPtrArray *all = ctx;
@@ -402,11 +405,11 @@ int command_compare(const options *with)
     c.mappings = g_hash_table_new_full(mapping_hash, mapping_equal, g_free, NULL);
     bool complete = run_captures(&both, &visitor, c.output);
     if (run_interrupted()) {
-        say("interrupted: the result is that of a part");
+        say("interrupted: the result covers only the packets read so far");
     }
     if (c.num_dropped > 0) {
-        say("%" PRIu64 " packet%s of more mappings than %u: these are not in the result", c.num_dropped,
-            c.num_dropped == 1 ? "" : "s", MAX_MAPPINGS);
+        say("more than %u mappings: %" PRIu64 " packet%s of other mappings are not in the result", MAX_MAPPINGS,
+            c.num_dropped, c.num_dropped == 1 ? "" : "s");
     }
     g_hash_table_destroy(c.mappings);
     advert_groups_free(c.groups);

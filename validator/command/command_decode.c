@@ -1,4 +1,4 @@
-/* command_decode.c: every message, typed: as lines to read, or as records.
+/* command_decode.c: prints every message, as text or as records.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +16,7 @@ typedef struct decode {
     const options *with;
     const run *run;
     output *output;
-    bool shown; /* --verbose: the message that findings belong to was shown */
+    bool shown; /* --verbose: the message of the findings that follow was shown */
     bool headed;
 } decode;
 
@@ -65,7 +65,7 @@ static void decode_findings(void *ctx, const run_packet *packet, const krpc_mess
     }
 }
 
-/* Hex digits, with whatever people put between them. */
+/* Hex digits, which blanks, colons and the like may separate. */
 static uint8_t *bytes_of_hex(size_t *len_out, const char *hex)
 {
     GByteArray *bytes = g_byte_array_new();
@@ -81,7 +81,7 @@ static uint8_t *bytes_of_hex(size_t *len_out, const char *hex)
         }
         int digit = g_ascii_xdigit_value(*hex);
         if (digit < 0) {
-            say("--hex: '%c' is no hex digit", *hex);
+            say("--hex: '%c' is not a hex digit", *hex);
             g_byte_array_unref(bytes);
             return NULL;
         }
@@ -94,7 +94,7 @@ static uint8_t *bytes_of_hex(size_t *len_out, const char *hex)
         }
     }
     if (high >= 0 || bytes->len == 0) {
-        say(high >= 0 ? "--hex: an odd number of digits" : "--hex: no digits");
+        say(high >= 0 ? "--hex: an odd number of hex digits" : "--hex: no hex digits");
         g_byte_array_unref(bytes);
         return NULL;
     }
@@ -168,7 +168,7 @@ int command_decode(const options *with)
     }
     bool complete = run_captures(with, &visitor, d.output);
     if (run_interrupted()) {
-        say("interrupted: what was printed is not all");
+        say("interrupted: the output is incomplete");
     }
     bool written = output_close(d.output);
     return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;

@@ -1,4 +1,4 @@
-/* command_explain.c: one rule at length, or one packet with every finding marked in its bytes.
+/* command_explain.c: explains one rule, or shows one packet with its findings marked in its bytes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,10 +16,10 @@
 #include "report/message_text.h"
 
 #define BYTES_A_LINE 16
-#define MAX_MARKS    9 /* the digits that mark them */
+#define MAX_MARKS    9 /* one decimal digit each */
 #define WIDTH        96
 
-/* A message that breaks a rule, as the bytes of a string. */
+/* A message that breaks a rule, as a string. */
 typedef struct example {
     krpc_rule rule;
     const char *bytes;
@@ -31,7 +31,7 @@ static const example examples[] = {
 #include "command/examples.def"
 };
 
-/* A message in which a rule shows that takes more than one to break. */
+/* The messages of a rule that needs more than one. */
 typedef struct scene {
     krpc_rule rule;
     const char *what;
@@ -66,7 +66,7 @@ static void keep_mark(void *ctx, const krpc_finding *finding)
     m->findings[m->num_findings++] = *finding;
 }
 
-/* Which finding marks a byte: its number from 1; 0 for none. */
+/* The number, from 1, of the finding that marks a byte; 0 for none. */
 static unsigned mark_of(const marks *m, uint32_t pos)
 {
     for (size_t i = 0; i < m->num_findings && i < MAX_MARKS; i++) {
@@ -138,7 +138,7 @@ static void put_findings(strbuf *out, const run *from, const marks *m, const uin
     }
 }
 
-/* --- a rule --- */
+/* ---- a rule ---- */
 
 static void put_wrapped(strbuf *out, const char *string)
 {
@@ -158,9 +158,9 @@ static uint32_t find_marked(const scene *shown)
     return at;
 }
 
-/* What shows a rule: a payload, and the findings in it. */
+/* A sample of a rule: a payload and its findings. */
 typedef struct shown {
-    const char *what; /* NULL where the bytes say it all */
+    const char *what; /* NULL if the payload explains itself */
     const uint8_t *data;
     uint32_t len;
     marks marks;
@@ -202,7 +202,7 @@ static bool show_example(shown *out, krpc_rule rule)
     krpc_message message;
     krpc_message_decode(&message, out->data, out->len, out->len, &sink);
     krpc_message_check(&message, out->data, &sink);
-    /* Only what the rule is about. */
+    /* Keeps only the findings of the rule. */
     size_t n = 0;
     for (size_t j = 0; j < all->num_findings; j++) {
         if (all->findings[j].rule == rule) {
@@ -272,9 +272,9 @@ static int explain_rule(const options *with)
 
     if (rule == KRPC_NUM_RULES) {
         if (g_file_test(slug, G_FILE_TEST_EXISTS)) {
-            say("%s: no rule, but a file: krpcscope explain CAPTURE FRAME explains one of its frames", slug);
+            say("%s is a file, not a rule; to explain one of its frames: krpcscope explain CAPTURE FRAME", slug);
         } else {
-            say("%s: no such rule; krpcscope rules lists them all", slug);
+            say("%s: unknown rule; krpcscope rules lists all rules", slug);
         }
         return EXIT_TROUBLE;
     }
@@ -292,7 +292,7 @@ static int explain_rule(const options *with)
     return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
 }
 
-/* --- a packet --- */
+/* ---- a packet ---- */
 
 typedef struct explain {
     const options *with;
@@ -407,7 +407,7 @@ static int explain_frame(const options *with)
     guint64 frame;
 
     if (!g_ascii_string_to_unsigned(with->args[1], 10, 1, G_MAXUINT32, &frame, NULL)) {
-        say("%s: a frame number is wanted, from 1", with->args[1]);
+        say("'%s' is not a frame number: expected 1 or greater", with->args[1]);
         return EXIT_TROUBLE;
     }
     e.frame = (uint32_t)frame;
@@ -423,9 +423,9 @@ static int explain_frame(const options *with)
     if (!e.found && run_interrupted()) {
         say("interrupted before frame %u", e.frame);
     } else if (complete && !e.found && e.frame > e.num_packets) {
-        say("%s: there is no frame %u, the last one is %" G_GUINT64_FORMAT, with->args[0], e.frame, e.num_packets);
+        say("%s: no frame %u; the last frame is %" G_GUINT64_FORMAT, with->args[0], e.frame, e.num_packets);
     } else if (complete && !e.found) {
-        say("%s: frame %u holds no UDP or TCP data and no ICMP error about them, or is one of several fragments",
+        say("%s: frame %u has no UDP or TCP payload and is not an ICMP error about one, or it is a fragment",
             with->args[0], e.frame);
     }
     g_free(e.marks.findings);

@@ -1,4 +1,4 @@
-/* command_nodes.c: every node: ids, client, and what a NAT does to its port.
+/* command_nodes.c: a table of all nodes: ids, client, and what a NAT does to their port.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,7 +21,7 @@ typedef struct nodes {
     const options *with;
     output *output;
     advert_groups *groups;
-    participants *about; /* of --info-hash */
+    participants *about; /* for --info-hash */
     const char *name;
     bool headed;
 } nodes;
@@ -51,7 +51,7 @@ static void nodes_advert(void *ctx, const tracker_advert *advert)
     advert_groups_add(n->groups, advert);
 }
 
-/* What the NAT does, in one word for the outside port and one for how many of them there are. */
+/* The number of mappings: one for all destinations, or many. */
 static const char *mapping_text(tracker_mapping mapping)
 {
     switch (mapping) {
@@ -78,7 +78,7 @@ static void put_external(strbuf *out, const tracker_node *node)
     }
 }
 
-/* Whole words: a cut version is the name of another one. */
+/* Cuts between words only: a cut version would read as another version. */
 static size_t short_len(const char *client)
 {
     size_t len = strlen(client);
@@ -127,9 +127,9 @@ static bool is_wanted(const nodes *n, const tracker_node *node)
 
 static void put_text(nodes *n, const run *from)
 {
-    static const char *const headings[] = {"node", "client", "id", ">sent", "port", "outside", "seen by others at"};
-    static const char *const long_headings[] = {"node",      "client",     "id",   ">sent",   ">asked",
-                                                ">answered", ">was asked", "port", "outside", "seen by others at"};
+    static const char *const headings[] = {"node", "client", "id", ">sent", "port", "mappings", "seen by others at"};
+    static const char *const long_headings[] = {"node",      "client",     "id",   ">sent",    ">asked",
+                                                ">answered", ">was asked", "port", "mappings", "seen by others at"};
     bool verbose = n->with->verbose;
     strbuf *out = output_text(n->output);
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
@@ -150,7 +150,7 @@ static void put_text(nodes *n, const run *from)
     bool none = columns_num_rows(rows) == 0;
     columns_put(out, rows, n->with->color);
     if (none) {
-        strbuf_puts(out, num_nodes == 0 ? "No DHT node.\n" : "No such node.\n");
+        strbuf_puts(out, num_nodes == 0 ? "No DHT nodes found.\n" : "No node matches.\n");
     }
     const node_text_filter only = {participants_has, n->about};
     node_text_put_all(out, from, n->groups, &n->with->selection, &only, UINT32_MAX);
@@ -191,7 +191,7 @@ int command_nodes(const options *with)
     }
     bool complete = run_captures(with, &visitor, n.output);
     if (run_interrupted()) {
-        say("interrupted: the result is that of a part");
+        say("interrupted: the result covers only the packets read so far");
     }
     bool written = output_close(n.output);
     return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;

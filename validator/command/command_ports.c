@@ -1,4 +1,4 @@
-/* command_ports.c: every port that somebody advertised, with its verdict.
+/* command_ports.c: a table of all advertised ports, with their verdicts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@ typedef struct ports {
     const run *run;
     output *output;
     advert_groups *groups;
-    participants *about; /* of --info-hash */
+    participants *about; /* for --info-hash */
     const char *name;
     bool headed;
 } ports;
@@ -78,7 +78,7 @@ static const char *later_style(const advert_group *entry)
     return entry->later == TRACKER_LATER_DEAD || entry->later == TRACKER_LATER_OTHER_NODE ? COLOR_RED : NULL;
 }
 
-/* The DHT port is what a host is known by; of some only the address is known. */
+/* A host is identified by its DHT port; for some hosts only the address is known. */
 static void put_host(strbuf *out, const krpc_endpoint *host)
 {
     if (host->port != 0) {
@@ -130,7 +130,7 @@ static void put_row(const ports *p, columns *rows, const advert_group *entry)
     }
 }
 
-/* The verdict stands beside who announced the port, and the fault is another's. */
+/* The verdict is about the host that announced the port, but the one that swapped its bytes is another. */
 static void put_swaps(const ports *p)
 {
     strbuf *out = output_text(p->output);
@@ -141,11 +141,13 @@ static void put_swaps(const ports *p)
         if (entry->verdict != TRACKER_VERDICT_SWAPPED) {
             continue;
         }
-        strbuf_puts(out, headed ? "" : "\nByte-swapped by who was told, not by who said it:\n");
+        strbuf_puts(
+            out,
+            headed ? "" : "\nByte-swapped by the node that passed the port on, not by the one that advertised it:\n");
         headed = true;
         strbuf_puts(out, "  ");
         strbuf_endpoint(out, &entry->receiver);
-        strbuf_printf(out, " hands on port %d of ", entry->advertised_port);
+        strbuf_printf(out, " passes on port %d of ", entry->advertised_port);
         put_host(out, &entry->host);
         strbuf_puts(out, " (frame ");
         run_put_frame(out, p->run, entry->proof_frame);
@@ -155,10 +157,10 @@ static void put_swaps(const ports *p)
 
 static void ports_end(void *ctx, run *from)
 {
-    static const char *const headings[] = {"node",    "channel", ">says",  ">seen at",
-                                           "verdict", "then",    ">times", "frames"};
-    static const char *const long_headings[] = {"node",    "client", "channel", ">says", "seen at",
-                                                "verdict", "then",   ">times",  "frames"};
+    static const char *const headings[] = {"node",    "channel", ">port",  ">seen on",
+                                           "verdict", "outcome", ">times", "frames"};
+    static const char *const long_headings[] = {"node",    "client",  "channel", ">port", "seen on",
+                                                "verdict", "outcome", ">times",  "frames"};
     ports *p = ctx;
     strbuf *out = output_text(p->output);
 
@@ -175,13 +177,14 @@ static void ports_end(void *ctx, run *from)
             put_row(p, rows, advert_groups_get(p->groups, i));
         }
         if (num_entries == 0) {
-            strbuf_puts(out, "Nobody advertised a port.\n");
+            strbuf_puts(out, selection_all(&p->with->selection) ? "No port was advertised.\n"
+                                                                : "No advertised port matches.\n");
         }
         columns_put(out, rows, p->with->color);
         if (advert_groups_dropped(p->groups) > 0) {
-            strbuf_printf(
-                out, "... and %" G_GUINT64_FORMAT " advertisements that found no room here; ndjson has them all.\n",
-                advert_groups_dropped(p->groups));
+            strbuf_printf(out,
+                          "... and %" G_GUINT64_FORMAT " more advertisements; --format ndjson prints all of them.\n",
+                          advert_groups_dropped(p->groups));
         }
         put_swaps(p);
         const node_text_filter only = {participants_has, p->about};
@@ -206,7 +209,7 @@ int command_ports(const options *with)
     }
     bool complete = run_captures(with, &visitor, p.output);
     if (run_interrupted()) {
-        say("interrupted: the result is that of a part");
+        say("interrupted: the result covers only the packets read so far");
     }
     bool written = output_close(p.output);
     return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;

@@ -1,4 +1,4 @@
-/* command_rules.c: the list of all rules.
+/* command_rules.c: lists all rules.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 
 int command_rules(const options *with)
 {
-    static const char *const headings[] = {"rule", "severity", "from", "what"};
+    static const char *const headings[] = {"rule", "severity", "source", "finding"};
     output *to = output_new(with->output);
     char line[200];
 

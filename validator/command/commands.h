@@ -1,4 +1,4 @@
-/* commands.h: one function a command. Each returns the exit status.
+/* commands.h: one function for each command. Each returns the exit status.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,4 +1,5 @@
-/* packet_matcher.c: see packet_matcher.h. What waits is a ring in the order of time, found through a table of chains.
+/* packet_matcher.c: see packet_matcher.h. Waiting packets are in a ring in order of time, and in the chains of a hash
+ * table.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,14 +12,14 @@
 
 typedef struct waiting {
     packet_matcher_packet packet;
-    uint32_t next; /* of the same chain, older */
+    uint32_t next; /* next older packet of the same chain */
 } waiting;
 
 struct packet_matcher {
     packet_matcher_visitor visitor;
     waiting *ring;
     uint32_t *chains;
-    uint32_t first; /* running numbers; the place in the ring is their low bits */
+    uint32_t first; /* number of the oldest packet; its low bits are the index in the ring */
     uint32_t end;
     uint64_t too_short;
 };
@@ -66,7 +67,7 @@ static uint32_t *chain_of(const packet_matcher *with, uint64_t hash)
     return &with->chains[(hash ^ hash >> 32) % RING_SIZE];
 }
 
-/* The oldest leaves: it is the last of its chain. */
+/* Removes the oldest packet, which is the last one of its chain. */
 static void drop_first(packet_matcher *with)
 {
     waiting *oldest = &with->ring[with->first % RING_SIZE];
@@ -111,7 +112,8 @@ void packet_matcher_add(packet_matcher *with, const run_packet *packet, bool is_
            own.where.time_ns - with->ring[with->first % RING_SIZE].packet.where.time_ns > PACKET_MATCHER_WINDOW_NS) {
         drop_first(with);
     }
-    /* The same bytes sent to two hosts, or sent again: endpoints that belong together, then the oldest. */
+    /* The same payload may have been sent to two hosts, or twice: prefer endpoints that are known to be one, then the
+     * oldest. */
     for (uint32_t i = *chain_of(with, own.hash); i != NONE; i = with->ring[i % RING_SIZE].next) {
         waiting *candidate = &with->ring[i % RING_SIZE];
         if (!fits(&found, &own, &candidate->packet)) {

@@ -1,8 +1,8 @@
-/* packet_matcher.h: the same packet on the two sides of a NAT.
+/* packet_matcher.h: finds the same packet on the two sides of a NAT.
  *
- * Two packets are one when their payload is the same, the endpoint that is not translated is the same (the destination of
- * what goes out, the source of what comes in), and they are at most two seconds apart. Payloads below 40 bytes are too
- * alike to be told apart and are left out.
+ * Two packets are one if they have the same payload, the same untranslated endpoint (the destination of outgoing
+ * packets, the source of incoming ones), and are at most two seconds apart. Payloads below 40 bytes are not distinctive
+ * enough and are skipped.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 #define PACKET_MATCHER_MIN_LEN   40
 #define PACKET_MATCHER_WINDOW_NS INT64_C(2000000000)
 
-/* packet_matcher_packet is what is kept of a packet until its other half comes. */
+/* packet_matcher_packet is what the matcher stores of a packet until the other side's packet comes. */
 typedef struct packet_matcher_packet {
     tracker_packet where;
     uint64_t hash;
@@ -32,8 +32,8 @@ typedef struct packet_pair {
 
 typedef struct packet_matcher packet_matcher;
 
-/* packet_matcher_visitor is told of each pair, and of each packet whose other half did not come. is_likely decides where the same
- * bytes came more than once: is it known that these two endpoints are one? */
+/* packet_matcher_visitor is called for each pair, and for each packet that found no pair. is_likely resolves the case
+ * that the same bytes came more than once: are these two endpoints known to be one? */
 typedef struct packet_matcher_visitor {
     void (*found)(void *ctx, const packet_pair *found);
     void (*alone)(void *ctx, const packet_matcher_packet *packet);
@@ -43,7 +43,7 @@ typedef struct packet_matcher_visitor {
 
 packet_matcher *packet_matcher_new(const packet_matcher_visitor *visitor);
 void packet_matcher_add(packet_matcher *with, const run_packet *packet, bool is_outside);
-/* packet_matcher_finish gives up what still waits. */
+/* packet_matcher_finish reports the packets that still wait as unpaired. */
 void packet_matcher_finish(packet_matcher *with);
 void packet_matcher_free(packet_matcher *with);
 uint64_t packet_matcher_too_short(const packet_matcher *with);

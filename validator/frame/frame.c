@@ -18,7 +18,7 @@ static const uint8_t first_layer[] = {
     [FRAME_LINK_RADIOTAP] = LAYER_RADIOTAP,
 };
 
-/* No byte of a krpc_endpoint that its family does not use may differ from zero. */
+/* All bytes of a krpc_endpoint that its family does not use are zero. */
 static void addresses_set(frame_datagram *out, const uint8_t *src, const uint8_t *dst, uint8_t addr_len)
 {
     out->src = (krpc_endpoint){.addr_len = addr_len};
@@ -44,7 +44,7 @@ static frame_layer step_ipv4(frame_cursor *c)
     if (p[0] >> 4 != 4 || header_len < IPV4_HEADER_LEN) {
         return cursor_done(c, FRAME_MALFORMED);
     }
-    /* Segmentation offload leaves the total length at 0: then everything belongs to the datagram. */
+    /* Segmentation offload leaves the total length at 0: then the datagram reaches to the end of the frame. */
     if (total_len != 0) {
         if (total_len < header_len) {
             return cursor_done(c, FRAME_MALFORMED);
@@ -91,7 +91,7 @@ static frame_layer step_ipv6(frame_cursor *c)
     c->out->num_outer++;
     c->off += IPV6_HEADER_LEN;
     c->type = p[6];
-    /* 0 is a jumbogram, or segmentation offload: either way up to the end of the frame. */
+    /* 0 is a jumbogram or segmentation offload: the packet reaches to the end of the frame. */
     uint32_t payload_len = frame_get16(p + 4);
     if (payload_len != 0) {
         cursor_limit(c, payload_len);
@@ -114,7 +114,7 @@ static frame_layer step_ip(frame_cursor *c)
     }
 }
 
-/* Nearly every frame is IP right behind an Ethernet header: that one costs no detour through the link layers. */
+/* Fast path: nearly every frame is IP directly after an Ethernet header. */
 static frame_layer ethernet_shortcut(frame_cursor *c)
 {
     if (!cursor_has(c, 14)) {
@@ -166,7 +166,7 @@ frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *da
             break;
         }
     }
-    /* Counted one a header so far; the innermost one is not around itself. */
+    /* num_outer counted the innermost header as well. */
     if (out->num_outer > 0) {
         out->num_outer--;
     }

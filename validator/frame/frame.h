@@ -1,9 +1,9 @@
-/* frame.h: from a captured frame to the datagram in it: who sent it to whom, and where its payload lies.
+/* frame.h: finds the datagram in a captured frame: source, destination, and the offset of its payload.
  *
- * A small reader of link, network and transport headers; tests/cli/frame_differential.py holds it against tshark.
+ * A small reader of link, network and transport headers; tests/cli/frame_differential.py compares it with tshark.
  * Links:    Ethernet (802.1Q, Q-in-Q, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
  *           Cisco HDLC, 802.11 data frames with and without radiotap.
- * Networks: IPv4, IPv6 with extension headers; GRE, IP in IP, VXLAN and Teredo are opened, and what counts is the
+ * Networks: IPv4, IPv6 with extension headers; GRE, IP in IP, VXLAN and Teredo are opened, and the result is the
  *           innermost datagram.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -16,34 +16,34 @@
 
 #include <krpc/endpoint.h>
 
-/* frame_link is how a frame begins. */
+/* frame_link is the first header of a frame. */
 typedef enum frame_link {
     FRAME_LINK_UNKNOWN,
     FRAME_LINK_ETHERNET,
-    FRAME_LINK_IP,      /* IPv4 or IPv6, told apart by the first four bits */
+    FRAME_LINK_IP,      /* IPv4 or IPv6, by the first four bits */
     FRAME_LINK_NULL,    /* BSD null and loopback: an address family of 4 bytes, in either byte order */
     FRAME_LINK_SLL,     /* Linux cooked, version 1 */
     FRAME_LINK_SLL2,    /* Linux cooked, version 2 */
     FRAME_LINK_PPP,     /* with or without HDLC framing; Cisco HDLC */
     FRAME_LINK_PPPOE,   /* PPPoE without the Ethernet header */
     FRAME_LINK_80211,   /* IEEE 802.11 */
-    FRAME_LINK_RADIOTAP /* IEEE 802.11 behind a radiotap header */
+    FRAME_LINK_RADIOTAP /* IEEE 802.11 after a radiotap header */
 } frame_link;
 
-/* frame_protocol is what an IP datagram carries. */
+/* frame_protocol is the payload of an IP datagram. */
 typedef enum frame_protocol {
     FRAME_PROTOCOL_OTHER,
     FRAME_UDP,
     FRAME_TCP,
-    FRAME_ICMP /* ICMP or ICMPv6: the addresses tell which */
+    FRAME_ICMP /* ICMP or ICMPv6, by the address family */
 } frame_protocol;
 
-/* frame_status is what frame_parse found. */
+/* frame_status is the result of frame_parse. */
 typedef enum frame_status {
     FRAME_DATAGRAM,    /* UDP, TCP or ICMP: *out is filled in */
-    FRAME_FRAGMENT,    /* a piece of an IP datagram: out->fragment is filled in, for frame_fragment.h */
-    FRAME_OTHER,       /* nothing of that kind inside: ARP, ESP, 802.11 management, ... */
-    FRAME_UNSUPPORTED, /* it cannot be told: unknown link type, encrypted 802.11, A-MSDU, nested too deeply */
+    FRAME_FRAGMENT,    /* a fragment of an IP datagram: out->fragment is filled in, for frame_fragment.h */
+    FRAME_OTHER,       /* no such datagram: ARP, ESP, 802.11 management, ... */
+    FRAME_UNSUPPORTED, /* not readable: unknown link type, encrypted 802.11, A-MSDU, nested too deeply */
     FRAME_CUT,         /* the captured bytes end before the transport header does */
     FRAME_MALFORMED    /* a header contradicts the length of the frame */
 } frame_status;
@@ -57,18 +57,19 @@ typedef enum frame_status {
 /* FRAME_MAX_LAYERS bounds the headers of one frame, tags, labels and extension headers included. */
 #define FRAME_MAX_LAYERS 32
 
-/* frame_quote is the datagram that an ICMP error quotes, in the direction in which it was sent: src is who hears of
- * the error. Quotes are usually cut: payload_len is what is there, payload_wire_len what the quoted header claims. */
+/* frame_quote is the datagram that an ICMP error quotes, in the direction in which it was sent: src is the host that
+ * receives the error. Quotes are usually cut: payload_len is what was captured, payload_wire_len is what the quoted
+ * header claims. */
 typedef struct frame_quote {
     krpc_endpoint src;
     krpc_endpoint dst;
     uint32_t payload_off;
     uint32_t payload_len;
     uint32_t payload_wire_len;
-    frame_protocol protocol; /* FRAME_UDP or FRAME_TCP; without ports nothing is quoted */
+    frame_protocol protocol; /* FRAME_UDP or FRAME_TCP; other protocols are not quoted */
 } frame_quote;
 
-/* frame_fragment is a piece of an IP datagram, as its header describes it. */
+/* frame_fragment is one fragment of an IP datagram. */
 typedef struct frame_fragment {
     krpc_endpoint src; /* port 0 */
     krpc_endpoint dst;
@@ -78,20 +79,20 @@ typedef struct frame_fragment {
     uint32_t data_wire_len; /* as sent */
     uint32_t offset;        /* of the data in the datagram, in bytes */
     uint8_t protocol;       /* IP protocol number of the datagram */
-    bool more;              /* others follow */
+    bool more;              /* more fragments follow */
 } frame_fragment;
 
-/* frame_datagram is the result. Offsets count from data, which is the frame that was given, or the datagram that was
- * put together from fragments. The part that status and protocol do not name is undefined. */
+/* frame_datagram is the result. Offsets count from data, which is the given frame, or the reassembled datagram. Members
+ * that status and protocol do not name are undefined. */
 typedef struct frame_datagram {
     const uint8_t *data;
     krpc_endpoint src; /* of the innermost IP header; port 0 for ICMP */
     krpc_endpoint dst;
     uint32_t payload_off;
     uint32_t payload_len;      /* captured */
-    uint32_t payload_wire_len; /* as sent, by the headers: more than payload_len where the capture cut it */
+    uint32_t payload_wire_len; /* as sent, from the headers: more than payload_len if the capture cut it */
     frame_protocol protocol;
-    uint8_t num_outer; /* IP headers around the innermost */
+    uint8_t num_outer; /* number of IP headers around the innermost */
 
     uint8_t tcp_flags;
     uint32_t tcp_seq;
@@ -102,14 +103,14 @@ typedef struct frame_datagram {
     bool has_quote; /* an ICMP error that quotes a UDP datagram or TCP segment */
     frame_quote quote;
 
-    frame_fragment fragment; /* with FRAME_FRAGMENT alone */
+    frame_fragment fragment; /* only with FRAME_FRAGMENT */
 } frame_datagram;
 
-/* frame_parse reads caplen bytes at data, wirelen bytes before the snap length cut them (at least caplen). It reads
- * nothing outside of them, keeps no state, and takes about 15 ns for UDP over IPv4 over Ethernet. */
+/* frame_parse reads caplen bytes at data; the frame had wirelen bytes (at least caplen) before the snap length cut it.
+ * It reads no other bytes, keeps no state, and takes about 15 ns for UDP over IPv4 over Ethernet. */
 frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *data, uint32_t caplen, uint32_t wirelen);
 
-/* frame_is_port_unreachable tells whether an ICMP datagram says that nobody listens on the port it quotes. */
+/* frame_is_port_unreachable is true for an ICMP error "port unreachable" about the quoted port. */
 bool frame_is_port_unreachable(const frame_datagram *datagram);
 
 #endif

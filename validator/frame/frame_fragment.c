@@ -14,7 +14,7 @@
 #define IPV4_HEADER_LEN 20
 #define IPV6_HEADER_LEN 40
 
-/* Fragments belong together where all of this is the same. No padding: hashed and compared as bytes. */
+/* The fields that fragments of one datagram share. No padding: it is hashed and compared as bytes. */
 typedef struct fragment_key {
     uint8_t src[16];
     uint8_t dst[16];
@@ -32,13 +32,13 @@ typedef struct pending {
     fragment_key key;
     GList link; /* in frame_fragments.by_age */
     int64_t first_ns;
-    uint8_t *bytes; /* room for a header, then the data */
+    uint8_t *bytes; /* room for an IP header, then the data */
     uint32_t capacity;
-    uint32_t total_len; /* of the data; 0 until the last fragment tells */
+    uint32_t total_len; /* of the data; 0 until the last fragment came */
     uint32_t have_len;
     uint32_t num_pieces;
-    piece pieces[MAX_PIECES]; /* by start, none touching another's bytes */
-    bool refused;             /* kept so that what is left of it is not taken for a new datagram */
+    piece pieces[MAX_PIECES]; /* sorted by start, without overlaps */
+    bool refused;             /* kept so that its later fragments do not start a new datagram */
 } pending;
 
 struct frame_fragments {
@@ -47,7 +47,7 @@ struct frame_fragments {
     uint32_t max_datagrams;
     uint32_t max_bytes;
     uint32_t num_bytes;
-    uint8_t *whole; /* the datagram returned last */
+    uint8_t *whole; /* the datagram that was returned last */
     frame_fragment_stats stats;
 };
 
@@ -83,7 +83,7 @@ static void pending_remove(frame_fragments *fragments, pending *datagram)
     g_free(datagram);
 }
 
-/* What was refused was counted then. */
+/* A refused datagram was counted when it was refused. */
 static void give_up(frame_fragments *fragments, pending *datagram, uint64_t *counter)
 {
     if (!datagram->refused) {
@@ -140,7 +140,7 @@ const frame_fragment_stats *frame_fragments_stats(const frame_fragments *fragmen
     return &fragments->stats;
 }
 
-/* A capture may hold times that jump back: then what came "later" is as old as can be told, and stays. */
+/* Times in a capture may jump back: then age is negative, and the datagram stays. */
 static void expire(frame_fragments *fragments, int64_t time_ns)
 {
     for (pending *datagram; (datagram = oldest(fragments)) != NULL;) {
@@ -177,7 +177,7 @@ static pending *pending_get(frame_fragments *fragments, const frame_fragment *fr
     return datagram;
 }
 
-/* Makes room for data up to end. Older datagrams go first; the one at hand never goes for its own sake. */
+/* Makes room for data up to end by evicting older datagrams, but never this one. */
 static bool pending_reserve(frame_fragments *fragments, pending *datagram, uint32_t end)
 {
     uint32_t needed = end + IPV6_HEADER_LEN;
@@ -205,7 +205,7 @@ static bool pending_reserve(frame_fragments *fragments, pending *datagram, uint3
 
 typedef enum piece_status { PIECE_NEW, PIECE_REPEATED, PIECE_OVERLAPS, PIECE_TOO_MANY } piece_status;
 
-/* Enters [start, end) in the sorted list of pieces. */
+/* Inserts [start, end) into the sorted list of pieces. */
 static piece_status piece_insert(pending *datagram, uint32_t start, uint32_t end)
 {
     uint32_t at = datagram->num_pieces;
@@ -232,7 +232,7 @@ static piece_status piece_insert(pending *datagram, uint32_t start, uint32_t end
     return PIECE_NEW;
 }
 
-/* The end of the last piece is where the datagram ends, and nothing may lie behind it. */
+/* The datagram ends where its last fragment ends; no other fragment may reach beyond. */
 static bool total_fits(const pending *datagram, const frame_fragment *fragment, uint32_t end)
 {
     const piece *last = datagram->num_pieces > 0 ? &datagram->pieces[datagram->num_pieces - 1] : NULL;
@@ -243,11 +243,11 @@ static bool total_fits(const pending *datagram, const frame_fragment *fragment, 
     return (datagram->total_len == 0 || datagram->total_len == end) && (last == NULL || last->end <= end);
 }
 
-/* Takes one fragment in; true where its datagram is complete now. */
+/* Adds one fragment; true if its datagram is now complete. */
 static bool fragment_take(frame_fragments *fragments, pending *datagram, const frame_fragment *fragment,
                           const uint8_t *data)
 {
-    uint32_t header_len = fragment->src.addr_len == 4 ? IPV4_HEADER_LEN : 0; /* IPv6 does not count its own */
+    uint32_t header_len = fragment->src.addr_len == 4 ? IPV4_HEADER_LEN : 0; /* IPv6 does not count it */
     uint32_t start = fragment->offset;
     uint32_t len = fragment->data_wire_len;
 
@@ -271,7 +271,7 @@ static bool fragment_take(frame_fragments *fragments, pending *datagram, const f
     switch (piece_insert(datagram, start, start + len)) {
     case PIECE_NEW:
         break;
-    case PIECE_REPEATED: /* the same frame captured twice is no overlap */
+    case PIECE_REPEATED: /* the same frame captured twice is not an overlap */
         if (memcmp(place, data + fragment->data_off, len) == 0) {
             return false;
         }
@@ -291,7 +291,7 @@ static bool fragment_take(frame_fragments *fragments, pending *datagram, const f
     return datagram->total_len != 0 && datagram->have_len == datagram->total_len;
 }
 
-/* Writes the header of an unfragmented datagram in front of the data, and returns where it starts. */
+/* Writes the header of the unfragmented datagram before the data, and returns its offset. */
 static uint32_t header_write(uint8_t *bytes, const pending *datagram)
 {
     const fragment_key *key = &datagram->key;
@@ -322,7 +322,7 @@ frame_status frame_fragments_parse(frame_fragments *fragments, frame_datagram *o
 {
     frame_status status = frame_parse(out, link, data, caplen, wirelen);
 
-    /* A whole datagram may hold a tunnel whose own datagrams are fragments; each turn takes a header off. */
+    /* A reassembled datagram may contain a tunnel whose datagrams are fragments; each turn removes one layer. */
     for (unsigned depth = 0; status == FRAME_FRAGMENT && depth < 4; depth++) {
         expire(fragments, time_ns);
         pending *datagram = pending_get(fragments, &out->fragment, time_ns);

@@ -1,5 +1,5 @@
-/* frame_layer.h: what the files of the frame reader share. Each header is read by one step, which moves the cursor
- * behind it and names the layer that follows.
+/* frame_layer.h: what the files of the frame reader share. Each step reads one header, moves the cursor past it and
+ * returns the layer that follows.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,7 +27,7 @@ typedef enum frame_layer {
     LAYER_PROTOCOL /* cursor.type is an IP protocol number */
 } frame_layer;
 
-/* The layer under the cursor lies in data[off, end); on the wire it reached to wire_end. off <= end <= wire_end. */
+/* The layer at the cursor is data[off, end); on the wire it ended at wire_end. off <= end <= wire_end. */
 typedef struct frame_cursor {
     const uint8_t *data;
     uint32_t off;
@@ -64,13 +64,13 @@ static inline frame_layer cursor_done(frame_cursor *c, frame_status status)
     return LAYER_DONE;
 }
 
-/* A header of len bytes is not there: the capture cut it, or the frame never had it. */
+/* A header of len bytes does not fit: the capture cut it, or the frame never had it. */
 static inline frame_layer cursor_short(frame_cursor *c, uint32_t len)
 {
     return cursor_done(c, len <= c->wire_end - c->off ? FRAME_CUT : FRAME_MALFORMED);
 }
 
-/* What follows the cursor is len bytes long: the rest is padding or a checksum. */
+/* The layer at the cursor has len bytes: the rest is padding or a checksum. */
 static inline void cursor_limit(frame_cursor *c, uint32_t len)
 {
     if (len < c->wire_end - c->off) {
@@ -81,7 +81,7 @@ static inline void cursor_limit(frame_cursor *c, uint32_t len)
     }
 }
 
-/* frame_link_step reads one header of a link layer (frame_link.c); frame_protocol_step what an IP header announced:
+/* frame_link_step reads one header of a link layer (frame_link.c). frame_protocol_step reads what follows an IP header:
  * transport, tunnel or IPv6 extension header (frame_transport.c). */
 frame_layer frame_link_step(frame_layer layer, frame_cursor *c);
 frame_layer frame_protocol_step(frame_cursor *c);

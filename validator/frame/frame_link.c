@@ -5,9 +5,9 @@
 #include "frame/frame_layer.h"
 
 enum {
-    ETHERTYPE_MIN = 0x0600, /* below it is a length (IEEE 802.3) */
+    ETHERTYPE_MIN = 0x0600, /* smaller values are a length (IEEE 802.3) */
     ETHERTYPE_IPV4 = 0x0800,
-    ETHERTYPE_TEB = 0x6558, /* Ethernet inside of something else */
+    ETHERTYPE_TEB = 0x6558, /* Ethernet in a tunnel */
     ETHERTYPE_8021Q = 0x8100,
     ETHERTYPE_IPV6 = 0x86dd,
     ETHERTYPE_PPP = 0x880b,
@@ -67,7 +67,7 @@ static frame_layer step_ethertype(frame_cursor *c)
     }
 }
 
-/* LLC with a SNAP header; the two OUIs are those whose types are Ethertypes (RFC 1042, bridge tunnel). */
+/* LLC with a SNAP header; for these two OUIs the type is an Ethertype (RFC 1042, bridge tunnel). */
 static frame_layer step_llc(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
@@ -104,8 +104,8 @@ static frame_layer step_mpls(frame_cursor *c)
     return bottom ? LAYER_IP : LAYER_MPLS;
 }
 
-/* The address family has the byte order of the machine that captured, or network order (OpenBSD). AF_INET is 2
- * everywhere; AF_INET6 differs from system to system. */
+/* The address family is in the byte order of the capturing host, or in network order (OpenBSD). AF_INET is 2
+ * everywhere; AF_INET6 depends on the system. */
 static frame_layer step_null(frame_cursor *c)
 {
     if (!cursor_has(c, 4)) {
@@ -131,7 +131,7 @@ static frame_layer step_null(frame_cursor *c)
     }
 }
 
-/* After the addresses the two versions of Linux's cooked header hold the same: an Ethertype, or a number of Linux's. */
+/* After the addresses both versions of Linux's cooked header have an Ethertype, or a protocol number of Linux's own. */
 static frame_layer step_cooked(frame_cursor *c, uint32_t header_len, uint32_t type_off, uint32_t arphrd_off)
 {
     const uint8_t *p = cursor_at(c);
@@ -165,8 +165,8 @@ static frame_layer step_pppoe(frame_cursor *c)
     return LAYER_PPP;
 }
 
-/* PPP (RFC 1661) with or without address and control bytes, its protocol in one byte or two; or Cisco HDLC, which has
- * other address bytes and then an Ethertype. */
+/* PPP (RFC 1661) with or without address and control bytes, with a protocol of one byte or two; or Cisco HDLC, which
+ * has other address bytes and then an Ethertype. */
 static frame_layer step_ppp(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
@@ -198,7 +198,7 @@ static frame_layer step_ppp(frame_cursor *c)
     }
 }
 
-/* Data frames alone; the pieces of a fragmented one are left aside, as is what is encrypted. */
+/* Only data frames; fragmented and encrypted ones are not read. */
 static frame_layer step_80211(frame_cursor *c, bool padded)
 {
     const uint8_t *p = cursor_at(c);
@@ -235,7 +235,7 @@ static frame_layer step_80211(frame_cursor *c, bool padded)
     return LAYER_LLC;
 }
 
-/* Radiotap: little-endian; the flags, which tell about padding and a checksum at the end, follow the time stamp. */
+/* Radiotap is little-endian. The flags, which announce padding and a checksum at the end, follow the time stamp. */
 static frame_layer step_radiotap(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);

@@ -1,4 +1,4 @@
-/* frame_transport.c: what an IP header announces: UDP, TCP, ICMP with its quotes, tunnels, IPv6 extension headers.
+/* frame_transport.c: what follows an IP header: UDP, TCP, ICMP with its quotes, tunnels, IPv6 extension headers.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -40,7 +40,8 @@ static void payload_set(frame_cursor *c, frame_protocol protocol)
     c->out->payload_wire_len = c->wire_end - c->off;
 }
 
-/* A VXLAN header (RFC 7348) has the flag for "the id is valid" and ends in a zero byte; KRPC's 'd' lacks that bit. */
+/* A VXLAN header (RFC 7348) has the flag for "the id is valid" and a zero byte at its end; the 'd' of KRPC does not
+ * have that bit. */
 static bool is_vxlan(const frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
@@ -49,7 +50,7 @@ static bool is_vxlan(const frame_cursor *c)
 }
 
 /* Teredo (RFC 4380): an optional authentication header, an optional origin, an IPv6 packet. The first four bits of
- * KRPC's 'd' look like IPv6 as well, so the lengths have to agree. On success the cursor is at the IPv6 packet. */
+ * KRPC's 'd' look like IPv6 as well, so the lengths must agree. On success the cursor is at the IPv6 packet. */
 static bool teredo_open(frame_cursor *c)
 {
     frame_cursor inner = *c;
@@ -83,7 +84,7 @@ static frame_layer step_udp(frame_cursor *c)
         return cursor_short(c, UDP_HEADER_LEN);
     }
     uint32_t len = frame_get16(p + 4);
-    /* 0 is a jumbogram of IPv6 (RFC 2675); Wireshark takes it for nothing else either. */
+    /* 0 is a jumbogram of IPv6 (RFC 2675), in Wireshark as well. */
     if (len != 0 || out->src.addr_len != 16) {
         if (len < UDP_HEADER_LEN || len > c->wire_end - c->off) {
             return cursor_done(c, FRAME_MALFORMED);
@@ -104,7 +105,7 @@ static frame_layer step_udp(frame_cursor *c)
     return cursor_done(c, FRAME_DATAGRAM);
 }
 
-/* Where the snap length cut the options, the sequence numbers are still good: the payload counts as cut to nothing. */
+/* If the snap length cut the options, the sequence numbers are still valid: the captured payload is empty. */
 static frame_layer step_tcp(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
@@ -130,7 +131,7 @@ static frame_layer step_tcp(frame_cursor *c)
     return cursor_done(c, FRAME_DATAGRAM);
 }
 
-/* The quoted IPv4 header: *off and *wire_end become those of the transport header. -1 where there is none. */
+/* Reads the quoted IPv4 header; *off and *wire_end become those of the transport header. -1 if there is none. */
 static int quote_ipv4(frame_quote *quote, const uint8_t *data, uint32_t *off, uint32_t *wire_end, uint32_t end)
 {
     const uint8_t *p = data + *off;
@@ -186,7 +187,7 @@ static int quote_ipv6(frame_quote *quote, const uint8_t *data, uint32_t *off, ui
     return -1;
 }
 
-/* An error quotes the start of a datagram, at data[off, end). Eight bytes of its transport header are sure to be there
+/* An error quotes the start of a datagram, at data[off, end). At least eight bytes of its transport header are present
  * (RFC 792): all of UDP's, and the ports of TCP's. */
 static bool quote_parse(frame_quote *quote, const uint8_t *data, uint32_t off, uint32_t end)
 {
@@ -222,7 +223,7 @@ static bool quote_parse(frame_quote *quote, const uint8_t *data, uint32_t off, u
     return true;
 }
 
-/* RFC 4884: some errors give the length of the quote, since other things follow it. 0 is "up to the end". */
+/* RFC 4884: some errors give the length of the quote, because extensions follow it. 0 is "up to the end". */
 static uint32_t quote_limit(const uint8_t *icmp, bool is_v6)
 {
     if (!is_v6) {
@@ -263,7 +264,7 @@ static frame_layer step_icmp(frame_cursor *c, bool is_v6)
     return cursor_done(c, FRAME_DATAGRAM);
 }
 
-/* GRE version 0 (RFC 2784, RFC 2890) and the version 1 of PPTP (RFC 2637). */
+/* GRE version 0 (RFC 2784, RFC 2890) and version 1 of PPTP (RFC 2637). */
 static frame_layer step_gre(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
@@ -277,7 +278,7 @@ static frame_layer step_gre(frame_cursor *c)
     if (version > 1 || (flags & 0x4000) != 0 || (is_pptp && (flags & 0x2000) == 0)) {
         return cursor_done(c, FRAME_OTHER);
     }
-    uint32_t num_words = 1; /* checksum, key, sequence number, acknowledgment: each only where its flag says so */
+    uint32_t num_words = 1; /* checksum, key, sequence number, acknowledgment: each only if its flag is set */
     for (uint16_t rest = flags & (is_pptp ? 0xb080 : 0xb000); rest != 0; rest &= (uint16_t)(rest - 1)) {
         num_words++;
     }
@@ -287,14 +288,14 @@ static frame_layer step_gre(frame_cursor *c)
     }
     c->type = frame_get16(p + 2);
     c->off += header_len;
-    if (is_pptp) { /* the upper half of the key is the length of the payload */
+    if (is_pptp) { /* the upper half of the key is the payload length */
         cursor_limit(c, frame_get16(p + 4));
     }
     return c->type < 0x0600 || c->off == c->wire_end ? cursor_done(c, FRAME_OTHER) : LAYER_ETHERTYPE;
 }
 
-/* Hop-by-hop, routing, destination options, mobility: next header, length in units of 8 less one. AH counts in units
- * of 4 less two. */
+/* Hop-by-hop, routing, destination options, mobility: next header, and the length in units of 8 bytes minus one. AH
+ * counts in units of 4 bytes minus two. */
 static frame_layer step_extension(frame_cursor *c)
 {
     const uint8_t *p = cursor_at(c);
@@ -322,7 +323,7 @@ static frame_layer step_fragment(frame_cursor *c)
     c->type = p[0];
     c->off += 8;
     if ((fragment & 0xfff9) == 0) {
-        return LAYER_PROTOCOL; /* an atomic fragment (RFC 6946): whole */
+        return LAYER_PROTOCOL; /* an atomic fragment (RFC 6946) is a whole datagram */
     }
     c->out->fragment = (frame_fragment){
         .src = c->out->src,

@@ -1,9 +1,9 @@
 /* anonymize.c: see anonymize.h.
  *
- * Addresses and ids go through the mapping of Xu, Fan, Ammar and Moon (Crypto-PAn): each bit is turned or not by a keyed
- * function of the bits in front of it, which keeps common prefixes and nothing else. One HMAC-SHA-256 gives the bits for
- * the 255 places that a byte has behind the bytes before it. Prefixes of special addresses (10/8, fe80::/10, ...) are not
- * turned, so that a private address stays private and no other becomes one.
+ * Addresses and ids go through the prefix-preserving mapping of Xu, Fan, Ammar and Moon (Crypto-PAn): a keyed function
+ * of the preceding bits decides whether each bit is flipped. One HMAC-SHA-256 yields the bits for all 255 prefixes
+ * within a byte. Prefixes of special addresses (10/8, fe80::/10, ...) are not flipped, so that a private address stays
+ * private and a global one never becomes private.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,13 +17,13 @@
 #define ID_LEN          20
 #define MAX_CACHED      65536
 #define MAX_KEPT_DIGITS 20
-#define MAX_KEPT_KEY    32 /* longer keys of unknown dictionaries may be anything */
+#define MAX_KEPT_KEY    32 /* a longer key of an unknown dictionary may hold any data */
 
 struct anonymizer {
     GHmac *hmac;
-    GHashTable *ids; /* what was asked for lately; ids come in every message */
+    GHashTable *ids; /* cache of recent results: every message has ids */
     GHashTable *addrs;
-    GByteArray *keep; /* a byte for each of a message: it stays */
+    GByteArray *keep; /* for each byte of a message, whether it stays */
 };
 
 typedef struct special {
@@ -78,7 +78,7 @@ static void digest(const anonymizer *by, uint8_t out[DIGEST_LEN], char tag, cons
     g_hmac_unref(hmac);
 }
 
-/* Whether the first num_bits of addr lead to a special prefix: then the next bit tells which, and must stay. */
+/* True if the first num_bits of addr are the start of a special prefix: then the next bit must stay. */
 static bool leads_to_special(const special *specials, unsigned num_specials, const uint8_t *addr, unsigned num_bits)
 {
     for (unsigned i = 0; i < num_specials; i++) {
@@ -138,7 +138,7 @@ static void map_id(anonymizer *by, uint8_t id[ID_LEN])
 {
     static const uint8_t zero[ID_LEN];
 
-    /* That an id is zero is what there is to see. */
+    /* An id that is zero stays zero, because that is a finding (id.zero). */
     if (memcmp(id, zero, ID_LEN) != 0) {
         map_cached(by, by->ids, id, ID_LEN, 'i', NULL, 0);
     }
@@ -146,7 +146,7 @@ static void map_id(anonymizer *by, uint8_t id[ID_LEN])
 
 static void map_addr4(anonymizer *by, uint8_t addr[4])
 {
-    /* Nobody's: "this network", loopback, multicast, broadcast. */
+    /* "This network", loopback, multicast and broadcast belong to no host and stay. */
     if (addr[0] != 0 && addr[0] != 127 && addr[0] < 224) {
         map_cached(by, by->addrs, addr, 4, '4', specials4, G_N_ELEMENTS(specials4));
     }
@@ -216,7 +216,7 @@ void anonymize_result(anonymizer *by, tracker_result *result)
     }
 }
 
-/* --- messages --- */
+/* ---- messages ---- */
 
 static void keep(anonymizer *by, uint32_t off, uint32_t len)
 {
@@ -235,7 +235,7 @@ static bool is_plain(const uint8_t *bytes, uint32_t len)
     return true;
 }
 
-/* The structure stays: containers, integers, keys, and the lengths of strings. */
+/* Keeps the structure: containers, integers, keys, and string lengths. */
 static void keep_structure(anonymizer *by, const uint8_t *data, uint32_t len)
 {
     bencode_reader reader;
@@ -252,7 +252,7 @@ static void keep_structure(anonymizer *by, const uint8_t *data, uint32_t len)
             keep(by, token.off, token.end - token.off);
         }
     }
-    /* The length of the string that was cut off, or what stands where one has to be. */
+    /* Keeps the length of the string that was cut, or the bytes where a length was expected. */
     if (status == BENCODE_CUT || status == BENCODE_BAD_LENGTH) {
         uint32_t pos = reader.pos;
         while (pos < len && pos - reader.pos < MAX_KEPT_DIGITS && g_ascii_isdigit(data[pos])) {
@@ -300,7 +300,7 @@ static void map_list(anonymizer *by, const krpc_message *message, uint8_t *data,
     }
 }
 
-/* The text of an error tells what is wrong, but may name somebody. */
+/* The text of an error usually describes the problem, but it may contain a name or an address. */
 static bool is_harmless(const uint8_t *bytes, uint32_t len)
 {
     for (uint32_t i = 0; i < len; i++) {
@@ -374,7 +374,7 @@ static bool is_blank(const uint8_t *bytes, uint32_t len)
     return true;
 }
 
-/* Other bytes, always the same for the same ones; letters for text. */
+/* Replaces the bytes, always in the same way; text becomes letters. */
 static void scramble(const anonymizer *by, uint8_t *bytes, uint32_t len)
 {
     bool plain = is_plain(bytes, len);
@@ -416,7 +416,7 @@ void anonymize_message(anonymizer *by, const krpc_message *message, uint8_t *dat
     }
 }
 
-/* uTP's header, the fixed part of a handshake and PORT messages say nothing about anybody. */
+/* The header of uTP, the fixed part of a handshake and PORT messages identify no one. */
 void anonymize_other(anonymizer *by, uint8_t *data, uint32_t len)
 {
     static const uint8_t port_head[5] = {0, 0, 0, 3, 9};

@@ -1,9 +1,9 @@
-/* anonymize.h: other addresses and other ids, the same way for the same key.
+/* anonymize.h: replaces addresses and ids, in the same way for the same key.
  *
- * Addresses are replaced one to one and keep common prefixes (two hosts of one network stay in one network), and private
- * addresses stay private; node ids, targets and info-hashes too, so that distances stay what they were. Ports,
- * transaction ids, versions and the structure of messages stay; all other strings become other bytes of the same length.
- * What the tracker found out it found out about the originals.
+ * Addresses are replaced one to one and keep common prefixes (two hosts of one network stay in one network); private
+ * addresses stay private. Node ids, targets and info-hashes are replaced like this too, so distances stay the same.
+ * Ports, transaction ids, versions and the structure of messages stay; all other strings become other bytes of the same
+ * length. The tracker works on the originals.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,11 +22,12 @@ void anonymize_advert(anonymizer *by, tracker_advert *advert);
 void anonymize_node(anonymizer *by, tracker_node *node);
 void anonymize_result(anonymizer *by, tracker_result *result);
 
-/* anonymize_message changes a message's bytes in place; the structure, and so every position, stays. message is what
- * they were decoded as. */
+/* anonymize_message changes a message's bytes in place; its structure, and so every position, stays. message is the
+ * decoded form of data. */
 void anonymize_message(anonymizer *by, const krpc_message *message, uint8_t *data, uint32_t len);
 
-/* anonymize_other makes the payload of any other packet unreadable: only its length and a PORT message stay. */
+/* anonymize_other zeroes the payload of any other packet, except uTP headers, the start of handshakes and PORT
+ * messages. */
 void anonymize_other(anonymizer *by, uint8_t *data, uint32_t len);
 
 #endif

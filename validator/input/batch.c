@@ -9,10 +9,10 @@
 
 #include <glib.h>
 
-/* Large segments fill the memory of a batch before its number of packets does. */
+/* Large segments can fill a batch's memory before its number of packets does. */
 #define ENOUGH_BYTES ((size_t)256 << 10)
 
-#define FETCH_VALUES 8 /* what an item leads to is fetched so many items later */
+#define FETCH_VALUES 8 /* an item's values are prefetched this many items ahead */
 #define MAX_FETCHED  512
 
 batch *batch_new(uint32_t cap)

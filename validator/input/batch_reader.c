@@ -10,7 +10,7 @@
 #include "input/capture_filter.h"
 #include "input/capture_list.h"
 
-#define LIVE_US            100 /* a packet in so long or longer: to ask each time whether there is more costs nothing then */
+#define LIVE_US            100 /* packets this far apart leave time to poll after each one */
 #define MAX_FRAGMENTED     256
 #define MAX_FRAGMENT_BYTES (4u << 20)
 
@@ -23,7 +23,7 @@ struct batch_reader {
     bool keep_frames;
     bool wants_progress;
     bool between_files; /* the next batch begins a file */
-    bool live;          /* packets come slowly: they are not kept waiting for a whole batch */
+    bool live;          /* packets arrive slowly: a batch does not wait until it is full */
     gint stop;
 };
 
@@ -106,7 +106,7 @@ static void fill_item(const batch_reader *r, batch_item *item, const capture_pac
 {
     run_packet *out = &item->packet;
 
-    /* Several files in one tracker: a number that holds both, and needs no memory to be taken apart (run_frame). */
+    /* Several files in one tracker: the number holds frame and file, and run_frame separates them without a table. */
     out->where.frame = r->merged ? packet->frame * r->num_files + file : packet->frame;
     out->where.time_ns = packet->time_ns;
     out->where.src = datagram->src;
@@ -128,7 +128,7 @@ static void fill_item(const batch_reader *r, batch_item *item, const capture_pac
     }
 }
 
-/* Where the interesting bytes of a datagram are. False: the tracker can do nothing with it. */
+/* Finds the payload that the tracker reads. False: the tracker does not use this datagram. */
 static bool interesting(const frame_datagram *datagram, uint32_t *off, uint32_t *len)
 {
     *off = datagram->payload_off;
@@ -193,7 +193,7 @@ bool batch_reader_fill(batch_reader *r, batch *b)
     }
     b->file = capture_list_current(r->captures);
     int64_t began_us = g_get_monotonic_time();
-    /* Noise that is not kept must not keep the reader here for ever. */
+    /* Stops after a while even if no packet is kept. */
     while (!batch_is_full(b) && b->counts.packets < 4 * b->cap && !b->is_live) {
         if (run_interrupted() || g_atomic_int_get(&r->stop) || !capture_list_next(r->captures, &packet, &file)) {
             b->ends_file = true;

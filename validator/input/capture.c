@@ -1,4 +1,4 @@
-/* capture.c: libwiretap behind a few plain calls. Every difference between its versions 4.0, 4.4 and 4.6 is here.
+/* capture.c: wraps libwiretap in a small interface and hides every difference between the versions 4.0, 4.4 and 4.6.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,12 +18,12 @@
 #define WS_AT_LEAST(major, minor)                                                                                      \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
 
-/* Enough for an ordinary packet; libwiretap makes it larger when it has to. */
+/* Enough for an ordinary packet; libwiretap enlarges it if needed. */
 #define FIRST_BUFFER_SIZE           2048
 
 #define NS_PER_S                    INT64_C(1000000000)
 
-/* What stands in front of a packet's bytes in the two formats that everybody writes. */
+/* The headers before a packet's bytes in the two most common formats. */
 #define PCAP_RECORD_HEADER          16
 #define PCAPNG_PACKET_HEADER        28
 #define PCAPNG_SIMPLE_PACKET_HEADER 12
@@ -34,7 +34,7 @@ struct capture {
     wtap *file;
     wtap_rec record;
 #if !WS_AT_LEAST(4, 6)
-    Buffer data; /* from 4.6 on the record has its own */
+    Buffer data; /* since 4.6 the record has its own */
 #endif
     char *name;
     char *error;
@@ -63,7 +63,7 @@ static void record_cleanup(capture *file)
 #endif
 }
 
-/* The record read before keeps a reference to its block of options, so it has to be reset before the next. */
+/* The previous record holds a reference to its block of options, so it is reset before the next one is read. */
 static bool record_read(capture *file, int *err, char **err_info, int64_t *offset)
 {
     gint64 where = -1;
@@ -141,7 +141,7 @@ static frame_link packet_link(const wtap_packet_header *header)
     }
 }
 
-/* Some link types have a header in the file that libwiretap takes for itself; these have none. */
+/* For some link types libwiretap consumes a header of the record; for these it does not. */
 static bool data_is_as_in_file(int encap)
 {
     switch (encap) {
@@ -168,7 +168,7 @@ static file_layout layout_of(wtap *file)
 {
     const char *type = wtap_file_type_subtype_name(wtap_file_type_subtype(file));
 
-    /* The type and the names of its values differ from version to version; "not at all" is always the first. */
+    /* The type and the names of its values differ between versions; "not compressed" is always the first value. */
     if (type == NULL || (int)wtap_get_compression_type(file) != 0) {
         return LAYOUT_OTHER;
     }
@@ -178,7 +178,7 @@ static file_layout layout_of(wtap *file)
     return strcmp(type, "pcapng") == 0 ? LAYOUT_PCAPNG : LAYOUT_OTHER;
 }
 
-/* Behind its header. A pcapng block that has no time is a Simple Packet Block. */
+/* The data follow the record's header. A pcapng block without a time is a Simple Packet Block. */
 static int64_t data_offset(const capture *file, int64_t offset)
 {
     bool is_simple = (file->record.presence_flags & WTAP_HAS_TS) == 0;
@@ -201,7 +201,7 @@ static void wiretap_init_once(void)
     static gsize done;
 
     if (g_once_init_enter(&done)) {
-        /* Until it is told otherwise, libwsutil logs every step to standard error. */
+        /* By default libwsutil logs every step to standard error. */
 #if WS_AT_LEAST(4, 6)
         ws_log_init(NULL);
 #else
@@ -213,7 +213,7 @@ static void wiretap_init_once(void)
     }
 }
 
-/* What is wrong with the file, in the few words that follow its name. The caller frees it. */
+/* The problem as the few words that follow the file's name. The caller frees it. */
 static char *wiretap_error_text(int err, const char *err_info)
 {
     if (err > 0) {
@@ -223,19 +223,19 @@ static char *wiretap_error_text(int err, const char *err_info)
     case WTAP_ERR_NOT_REGULAR_FILE:
         return g_strdup("neither a file nor a pipe");
     case WTAP_ERR_FILE_UNKNOWN_FORMAT:
-        return g_strdup("not a capture file of any format that Wireshark knows");
+        return g_strdup("not a capture file in a format that Wireshark reads");
     case WTAP_ERR_UNSUPPORTED:
-        return g_strdup_printf("holds something that libwiretap cannot read: %s", err_info ? err_info : "no details");
+        return g_strdup_printf("contains data that libwiretap cannot read: %s", err_info ? err_info : "no details");
     case WTAP_ERR_BAD_FILE:
         return g_strdup_printf("damaged: %s", err_info ? err_info : "no details");
     case WTAP_ERR_DECOMPRESS:
-        return g_strdup_printf("the compressed data is damaged: %s", err_info ? err_info : "no details");
+        return g_strdup_printf("damaged compressed data: %s", err_info ? err_info : "no details");
     default:
         return err_info ? g_strdup_printf("%s (%s)", wtap_strerror(err), err_info) : g_strdup(wtap_strerror(err));
     }
 }
 
-/* One line: whatever libwiretap says stays on it. */
+/* Puts libwiretap's text, which may contain line ends, on one line. */
 static char *error_line(const char *name, const char *text)
 {
     char *line = g_strdup_printf("%s: %s", name, text);
@@ -255,8 +255,8 @@ static char *open_error(const char *name, int err, const char *err_info)
     return line;
 }
 
-/* libwiretap opens pictures, films and texts too, as one packet of a kind of their own; and takes a capture that ends
- * within its first bytes for such a thing. */
+/* libwiretap also opens pictures, films and text, as one packet of a special kind, and treats a capture that ends
+ * within its first bytes as such a document. */
 static bool is_document(int encap)
 {
     switch (encap) {
@@ -317,8 +317,8 @@ capture *capture_open(const char *path, char **error_out)
     return file;
 }
 
-/* An ERF file has no header, so that is what libwiretap takes no bytes at all for: an empty pipe, or a compressed file
- * of which nothing can be unpacked. */
+/* An ERF file has no header, so libwiretap opens input without any bytes as ERF: an empty pipe, or a compressed file
+ * that cannot be decompressed. */
 static bool nothing_was_there(const capture *file)
 {
     const char *type = wtap_file_type_subtype_name(wtap_file_type_subtype(file->file));
@@ -326,11 +326,11 @@ static bool nothing_was_there(const capture *file)
     return file->num_records == 0 && type != NULL && strcmp(type, "erf") == 0;
 }
 
-/* Where reading stopped: the status that every later call of capture_next repeats. */
+/* Records where reading stopped; every later call of capture_next returns this status. */
 static capture_status reading_stopped(capture *file, int err, gchar *err_info)
 {
     if (err == 0 && nothing_was_there(file)) {
-        file->error = error_line(file->name, "no packets in it: empty, or cut short before any could be unpacked");
+        file->error = error_line(file->name, "no packets: the file is empty, or cut short before its first packet");
         file->status = CAPTURE_ERROR;
     } else if (err == 0) {
         file->status = CAPTURE_END;
@@ -350,7 +350,7 @@ static capture_status reading_stopped(capture *file, int err, gchar *err_info)
     return file->status;
 }
 
-/* A pcapng file can carry any 64-bit time: one that does not fit counts as no time. */
+/* A pcapng file can have any 64-bit time: one that does not fit counts as no time. */
 static void packet_time(capture_packet *out, const wtap_rec *record)
 {
     int64_t seconds = (int64_t)record->ts.secs;
@@ -409,7 +409,7 @@ double capture_progress(const capture *file)
     if (file->size <= 0) {
         return -1.0;
     }
-    /* What has been read so far is counted in bytes of the file itself, compressed or not. */
+    /* wtap_read_so_far counts bytes of the file itself, compressed or not. */
     double part = (double)wtap_read_so_far(file->file) / (double)file->size;
     return part < 1.0 ? part : 1.0;
 }

@@ -58,7 +58,7 @@ capture_filter *capture_filter_new(const char *expression, char **error_out)
     capture_filter *f = g_new0(struct capture_filter, 1);
 
     f->expression = g_strdup(expression);
-    /* Raw IP knows neither hosts' MAC addresses nor VLANs, Ethernet knows all of it. */
+    /* Ethernet has all that an expression can name; raw IP has no MAC addresses or VLANs. */
     if (!compile(f, FRAME_LINK_ETHERNET, error_out)) {
         capture_filter_free(f);
         return NULL;
@@ -80,9 +80,9 @@ bool capture_filter_check(const char *expression)
     return good;
 }
 
-/* A null header has the byte order of who captured, and PPP comes with and without its address bytes, or as Cisco HDLC:
- * libpcap has a link type for each, and the capture does not always say which. What is behind them is IP. Returns where;
- * 0 where it is not. */
+/* The null header has the byte order of the capturing host, and PPP comes with and without its address bytes, or as
+ * Cisco HDLC. libpcap has a link type for each, and the capture does not always say which one it is, so the filter sees
+ * only the IP packet after that header. Returns its offset, 0 if it is not IP. */
 static uint32_t ip_behind(const capture_packet *packet)
 {
     const uint8_t *p = packet->data;
@@ -93,7 +93,7 @@ static uint32_t ip_behind(const capture_packet *packet)
     }
     if (packet->link == FRAME_LINK_PPP && p[0] != 0x0f && p[0] != 0x8f) {
         at = p[0] == 0xff && p[1] == 0x03 ? 2 : 0;
-        at += (p[at] & 1) != 0 ? 1 : 2; /* the protocol, in one byte or two */
+        at += (p[at] & 1) != 0 ? 1 : 2; /* the protocol field has one byte or two */
     }
     return p[at] >> 4 == 4 || p[at] >> 4 == 6 ? at : 0;
 }

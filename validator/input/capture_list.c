@@ -15,7 +15,7 @@
 typedef struct source_file {
     const char *name;
     capture *capture;
-    capture_packet packet; /* merge: the next one */
+    capture_packet packet; /* merge: its next packet */
     bool has_packet;
 } source_file;
 
@@ -23,11 +23,11 @@ struct capture_list {
     source_file *files;
     char *const *paths;
     unsigned num_files;
-    unsigned current; /* without merge: the file that is read */
+    unsigned current; /* without merge: the file that is being read */
     unsigned next;    /* the file to open next */
     unsigned num_failed;
     bool merge;
-    int last; /* merge: whose packet was given out; it must be read on before the next */
+    int last; /* merge: the file whose packet was returned last; that file is read on before the next choice */
 };
 
 static bool open_file(capture_list *from, unsigned index)
@@ -50,7 +50,7 @@ static bool read_file(capture_list *from, source_file *file, capture_packet *out
     case CAPTURE_PACKET:
         return true;
     case CAPTURE_ERROR:
-        /* A signal that interrupts reading from a pipe looks like an error of it. */
+        /* A signal that interrupts reading from a pipe looks like a read error. */
         if (!run_interrupted()) {
             say("%s", capture_error_text(file->capture));
             from->num_failed++;
@@ -82,7 +82,7 @@ capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merg
     return from;
 }
 
-/* Opens what follows: one file, or all of them. */
+/* Opens the next file, or all of them with merge. */
 bool capture_list_advance(capture_list *from)
 {
     if (!from->merge) {
@@ -116,7 +116,7 @@ static bool next_merged(capture_list *from, capture_packet *out, unsigned *file_
 {
     source_file *best = NULL;
 
-    /* The packet given out last was the capture's own until now. */
+    /* The packet returned last used the capture's buffer until now. */
     if (from->last >= 0) {
         source_file *file = &from->files[from->last];
         file->has_packet = read_file(from, file, &file->packet);

@@ -1,4 +1,4 @@
-/* client_name.c: names of clients, remembered: nearly all messages of a capture come from a few of them.
+/* client_name.c: client names with a cache, because few clients send nearly all messages of a capture.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -6,14 +6,14 @@
 
 #include <glib.h>
 
-#define BATCH      256 /* each step keeps its code in the cache for so long */
-#define CRATE      2   /* batches that change hands at once: to wake a thread costs as much as a hundred packets */
+#define BATCH      256 /* packets; large enough that each step keeps its code in the cache */
+#define CRATE      2   /* batches handed over at once: waking a thread costs as much as a hundred packets */
 #define NUM_CRATES 4
-#define TRIES      500 /* of a microsecond or less */
+#define TRIES      500 /* each takes a microsecond or less */
 
 typedef struct pipeline_slot {
     batch *batches[CRATE];
-    unsigned num; /* of them that are full */
+    unsigned num; /* number of filled batches */
     bool is_last;
 } pipeline_slot;
 
@@ -51,7 +51,7 @@ static void crate_free(pipeline_slot *c)
     g_free(c);
 }
 
-/* Nobody is kept waiting for a packet that has come. */
+/* A live capture hands over each packet when it arrives. */
 static void fill_crate(const pipeline_stages *ends, pipeline_slot *c)
 {
     bool is_live = false;
@@ -66,7 +66,7 @@ static void fill_crate(const pipeline_stages *ends, pipeline_slot *c)
     }
 }
 
-/* To look a few hundred times costs this thread's time alone; to be woken up costs the other one's. */
+/* Polling a few hundred times costs only this thread's time; waking it up costs the other thread's time. */
 static pipeline_slot *wait_for(GAsyncQueue *queue)
 {
     pipeline_slot *c = g_async_queue_try_pop(queue);

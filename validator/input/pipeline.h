@@ -1,4 +1,4 @@
-/* pipeline.h: batches from one who fills them to one who judges them, who are one thread or two.
+/* pipeline.h: passes batches from the stage that fills them to the stage that judges them, in one thread or two.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,16 +7,17 @@
 
 #include "input/batch.h"
 
-/* pipeline_stages are called with ctx. fill is called in the other thread where there are two, and the rest in the caller's. */
+/* pipeline_stages are called with ctx. With two threads, fill runs in the second thread and the others in the caller's.
+ * */
 typedef struct pipeline_stages {
-    bool (*fill)(void *ctx, batch *b);          /* false: there are no more */
-    bool (*judge)(void *ctx, batch *b);         /* false: no more are wanted */
-    void (*stop)(void *ctx);                    /* fill is to return false soon */
-    void (*discard)(void *ctx, const batch *b); /* was filled when judge wanted no more */
+    bool (*fill)(void *ctx, batch *b);          /* false: there are no more batches */
+    bool (*judge)(void *ctx, batch *b);         /* false: stop */
+    void (*stop)(void *ctx);                    /* makes fill return false soon; any thread */
+    void (*discard)(void *ctx, const batch *b); /* for a batch that was filled after judge returned false */
     void *ctx;
 } pipeline_stages;
 
-/* pipeline_run returns when fill has said that there are no more, or judge that it wants no more. */
+/* pipeline_run returns when fill or judge has returned false. */
 void pipeline_run(const pipeline_stages *ends, bool two_threads);
 
 #endif

@@ -1,7 +1,7 @@
 /* run.c: see run.h.
  *
- * Reading, frames and decoding belong to the reader; the tracker and the visitor to the judge. pipeline.c lets them take
- * turns, or work in two threads.
+ * The fill stage reads, parses frames and decodes; the judge stage runs the tracker and the visitor. pipeline.c
+ * alternates them, or runs them in two threads.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,9 +20,9 @@
 #include "input/pipeline.h"
 #include "output/progress.h"
 
-#define FETCH        64 /* so many packets ahead their records are fetched, in two steps of FETCH_AFTER packets */
+#define FETCH        64 /* records are prefetched this many packets ahead, in two steps FETCH_AFTER packets apart */
 #define FETCH_AFTER  6
-#define MAX_FINDINGS 64 /* kept for one packet before they grow */
+#define MAX_FINDINGS 64 /* room for the findings of one packet; it grows */
 
 struct run {
     const options *options;
@@ -32,10 +32,10 @@ struct run {
     anonymizer *anonymizer;
     tracker *tracker;
     unsigned num_files;
-    unsigned file;         /* the one that is judged */
+    unsigned file;         /* the file that is judged */
     tracker *next_tracker; /* of the file that is read */
     bool merged;
-    bool stopped; /* by the visitor */
+    bool stopped; /* the visitor stopped the run */
     run_counts counts;
     /* the packet that is judged */
     krpc_finding *findings;
@@ -65,7 +65,7 @@ void run_stop(run *from)
     from->stopped = true;
 }
 
-/* A second one ends the program at once. */
+/* The first interrupt ends the run; the second one ends the program at once. */
 static void watch_interrupt(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
@@ -112,7 +112,7 @@ void run_put_frame(strbuf *out, const run *from, uint32_t frame)
     uint32_t own = run_frame(from, frame, &file);
 
     if (from->merged) {
-        /* compare knows its two files by their sides. */
+        /* compare names its two files by their sides. */
         const char *name = run_file_name(from, file);
         const char *slash = strrchr(name, '/');
         if (from->options->inside != NULL) {
@@ -126,7 +126,7 @@ void run_put_frame(strbuf *out, const run *from, uint32_t frame)
     strbuf_uint(out, own);
 }
 
-/* A rule's line names at most one frame; of several captures that is NAME:FRAME. */
+/* A rule's line has at most one frame number; with several captures it becomes NAME:FRAME. */
 #define FRAME "frame "
 size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding, const uint8_t *data,
                         uint32_t len)
@@ -164,7 +164,7 @@ bool run_node_get(const run *from, uint32_t index, tracker_node *out)
     return true;
 }
 
-/* --- judging --- */
+/* ---- the judge stage ---- */
 
 static void keep_finding(void *ctx, const krpc_finding *finding)
 {
@@ -197,7 +197,7 @@ static tracker *make_tracker(run *r)
         .max_nodes = with->max_nodes, .ctx = r, .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
 
     if (r->visitor->advert != NULL) {
-        bounds.advert_done = give_advert; /* nobody else wants the verdicts worked out */
+        bounds.advert_done = give_advert; /* verdicts are worked out only for this visitor */
     }
     return tracker_new(&bounds);
 }
@@ -260,7 +260,7 @@ static bool admit(const run *r, const batch_item *item, const krpc_message *mess
            has_port(r->options->udp_ports, r->options->num_udp_ports, &packet->where);
 }
 
-/* What a visitor sees of a packet under --anonymize: addresses and payload are others, everything else is as it was. */
+/* The packet for a visitor under --anonymize: other addresses and payload, everything else unchanged. */
 static void visit_anonymous(run *r, const run_packet *packet, const krpc_message *message, const tracker_result *result)
 {
     const run_visitor *visitor = r->visitor;
@@ -360,7 +360,7 @@ static void judge_item(run *r, batch *b, uint32_t index)
     }
 }
 
-/* Some packets ahead of the judge: what the other thread wrote, what leads to the tracker's records, and these. index goes
+/* Prefetches for a packet that is judged soon: what the other thread wrote, then the tracker's records. index goes
  * FETCH_AFTER beyond the end. */
 static void fetch(run *r, batch *b, uint32_t index)
 {
@@ -381,7 +381,7 @@ static void fetch(run *r, batch *b, uint32_t index)
     }
 }
 
-/* False: the output cannot take any more. */
+/* False: the output failed or the user interrupted. */
 static bool judge_batch(void *ctx, batch *b)
 {
     run *r = ctx;
@@ -416,7 +416,7 @@ static bool judge_batch(void *ctx, batch *b)
     return output_ok(r->output) && !r->stopped;
 }
 
-/* --- the way there, in a thread of its own where there are two --- */
+/* ---- the fill stage ---- */
 
 static bool fill_batch(void *ctx, batch *b)
 {
@@ -446,7 +446,7 @@ static void stop_filling(void *ctx)
     batch_reader_stop(r->reader);
 }
 
-/* Its tracker goes with the last of its batches. */
+/* The tracker of a file is freed with its last batch. */
 static void discard_batch(void *ctx, const batch *b)
 {
     const run *r = ctx;

@@ -1,4 +1,4 @@
-/* selection.c: see select.h. All that is asked for must be there.
+/* selection.c: see selection.h. A node must match every option that was given.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -157,7 +157,7 @@ bool selection_node(const selection *which, const tracker_node *node)
     return which->client == NULL || is_client(which, node->version, node->version_len);
 }
 
-/* ---- who takes part in a torrent ---- */
+/* ---- participants in a torrent ---- */
 
 #define MAX_PARTICIPANTS 131072
 

@@ -1,4 +1,4 @@
-/* selection.h: what --node, --info-hash, --port and --client let through.
+/* selection.h: the filters --node, --info-hash, --port and --client.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,20 +10,20 @@
 bool selection_message(const selection *which, const run_packet *packet, const krpc_message *message,
                        const tracker_result *result);
 bool selection_advert(const selection *which, const tracker_advert *advert);
-/* selection_node looks at a node's endpoint, its ids and the endpoints on which others see it; --info-hash lets all through:
- * for that there are participants. */
+/* selection_node checks a node's endpoint, its ids and the endpoints on which others see it. It ignores --info-hash:
+ * see participants. */
 bool selection_node(const selection *which, const tracker_node *node);
 
-/* participants are those who send messages about the torrent of --info-hash. participants_new gives NULL where it was not
- * asked for, and of NULL everybody is one. At most 131072 are kept. */
+/* participants are the nodes that send messages about the torrent of --info-hash, at most 131072. participants_new
+ * returns NULL without that option; then participants_has is true for every node. */
 typedef struct participants participants;
 participants *participants_new(const selection *which);
 void participants_free(participants *all);
 void participants_note(participants *all, const run_packet *packet, const krpc_message *message,
                        const tracker_result *result);
-/* For node_text_filter, too. */
+/* Also usable in node_text_filter. */
 bool participants_has(void *all, const tracker_node *node);
-/* selection_all is true where nothing was asked for. */
+/* selection_all is true if no filter was given. */
 bool selection_all(const selection *which);
 
 #endif

@@ -1,4 +1,4 @@
-/* color.h: colour where a person looks.
+/* color.h: colours for terminals.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +16,7 @@
 #define COLOR_CYAN   "36"
 #define COLOR_GREEN  "32"
 
-/* color_begin and color_end put an ANSI sequence where color is true, and nothing where it is not. */
+/* color_begin and color_end add an ANSI sequence if color is true. */
 static inline void color_begin(strbuf *out, bool color, const char *style)
 {
     if (color) {

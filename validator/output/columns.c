@@ -1,4 +1,4 @@
-/* columns.c: see grid.h.
+/* columns.c: see columns.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,4 +1,4 @@
-/* columns.h: columns as wide as what is in them.
+/* columns.h: a table whose columns are as wide as their cells.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,14 +11,14 @@
 
 typedef struct columns columns;
 
-/* columns_new takes the headings; a heading that begins with '>' is for a column of numbers, on the right. */
+/* columns_new takes the headings; a heading that begins with '>' right-aligns its column, for numbers. */
 columns *columns_new(const char *const *headings, unsigned num_columns);
-/* columns_cell begins the next cell: what is put into the text that it returns is the cell's. */
+/* columns_cell begins the next cell; append the cell's text to the result. */
 strbuf *columns_cell(columns *of);
-/* columns_color gives the cell begun last an ANSI style. */
+/* columns_color sets the ANSI style of the last cell. */
 void columns_color(columns *of, const char *style);
 unsigned columns_num_rows(const columns *of);
-/* columns_put writes it all, nothing where there is no row, and frees the table; columns_free only does the second. */
+/* columns_put writes the table, nothing if it has no row, and frees it; columns_free only frees it. */
 void columns_free(columns *of);
 void columns_put(strbuf *out, columns *of, bool color);
 

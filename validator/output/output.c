@@ -21,9 +21,9 @@
 
 struct output {
     strbuf text;
-    char *name;   /* as the user calls it */
-    char *path;   /* under which it is to appear; NULL: fd is the thing itself */
-    char *beside; /* under which it is written */
+    char *name;   /* as in messages to the user */
+    char *path;   /* the final name; NULL: fd is the file itself */
+    char *beside; /* the temporary name */
     int fd;
     bool failed;
 };
@@ -49,17 +49,17 @@ static void failed(output *to, int err)
 {
     if (!to->failed) {
         if (err == EPIPE) {
-            say("%s: closed by its reader before everything was written", to->name);
+            say("%s: closed by its reader before all output was written", to->name);
         } else {
             say("%s: cannot write: %s%s", to->name, g_strerror(err),
-                err == ENOSPC ? " (make room, or give another place with -o)" : "");
+                err == ENOSPC ? " (free some space, or choose another place with -o)" : "");
         }
     }
     to->failed = true;
 }
 
-/* A name beside path: the rename must not cross file systems. What a link points to is replaced, not the link; and who may
- * read what was there may read what comes. */
+/* A temporary name in the folder of path: a rename must not cross file systems. If path is a link, its target is
+ * replaced. The new file gets the permissions of the old one. */
 static bool open_beside(output *to, const char *path, const struct stat *old)
 {
     char *target = old != NULL ? realpath(path, NULL) : NULL;

@@ -1,6 +1,6 @@
-/* output.h: where the result goes: standard output, or a file that is written beside and renamed.
+/* output.h: writes the result to standard output, or to a file under a temporary name that is renamed at the end.
  *
- * Errors are said once, on standard error, and remembered; the caller looks at output_ok between two records.
+ * An error is printed once, on standard error, and remembered; the caller checks output_ok between two records.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,28 +13,28 @@
 
 typedef struct output output;
 
-/* output_new opens path; NULL or "-" is standard output. A regular file appears under its name at output_close, whole,
- * or not at all. NULL when it cannot be opened, which has then been said on standard error. */
+/* output_new opens path; NULL or "-" is standard output. A regular file appears under its name at output_close,
+ * complete, or not at all. If it cannot be opened, a message is printed and the result is NULL. */
 output *output_new(const char *path);
 
-/* output_text is where to put what is to be written. */
+/* output_text is the buffer to append to. */
 strbuf *output_text(output *to);
 
-/* output_record ends a record: it writes when enough has come together. output_flush writes in any case. */
+/* output_record ends a record: it writes if the buffer is large enough. output_flush always writes. */
 void output_record(output *to);
 void output_flush(output *to);
 
-/* output_ok is false after an error: nothing more will be written. */
+/* output_ok is false after an error; nothing more is written then. */
 bool output_ok(const output *to);
 
-/* output_is_terminal: a person looks at it. */
+/* output_is_terminal is true if the output is a terminal. */
 bool output_is_terminal(const output *to);
 
-/* output_close writes the rest, gives the file its name, and frees output; false when something went wrong, now or
- * before. NULL is fine, and false. */
+/* output_close writes the rest, gives the file its name, and frees output; false if there was an error, now or before.
+ * NULL is allowed and gives false. */
 bool output_close(output *to);
 
-/* say prints one line about something that is wrong on standard error: "krpcscope: ...". Threads may call it. */
+/* say prints one line about a problem on standard error: "krpcscope: ...". Any thread may call it. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -20,7 +20,7 @@
 
 static int64_t began_us;
 static int64_t shown_us;
-static gint is_shown; /* another thread may have something to say */
+static gint is_shown; /* another thread may print a message */
 
 /* "950", "1.2 k", "210 k", "1.2 M" */
 static void put_short(strbuf *out, double number)

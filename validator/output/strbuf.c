@@ -1,4 +1,4 @@
-/* strbuf.c: see text.h.
+/* strbuf.c: see strbuf.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -36,7 +36,7 @@ void strbuf_grow(strbuf *out, size_t len)
     out->cap = cap;
 }
 
-/* Writes number in front of end and returns where it begins. */
+/* Writes the digits of number so that they end at end, and returns their start. */
 static char *digits_before(char *end, uint64_t number)
 {
     while (number >= 100) {
@@ -96,7 +96,7 @@ void strbuf_count(strbuf *out, uint64_t number)
     }
 }
 
-/* Four bytes become eight digits at once: each half byte goes into a byte of its own, and those above 9 get the distance
+/* Four bytes become eight digits at once: each half byte moves into its own byte, and digits above 9 get the distance
  * from '9' to 'a' added. */
 static uint64_t eight_digits(const uint8_t bytes[4])
 {
@@ -129,7 +129,7 @@ void strbuf_hex(strbuf *out, const uint8_t *bytes, size_t len)
     out->len += len * 2;
 }
 
-/* The digits of each octet and, as the fourth character, how many they are: made when they are first needed. */
+/* The digits of each octet and, as the fourth character, their number; filled on first use. */
 static char octets[256][4];
 
 static void need_octets(void)
@@ -146,14 +146,14 @@ static void need_octets(void)
     g_once_init_leave(&done, 1);
 }
 
-/* Writes four characters, of which the octet's digits count. */
+/* Writes four characters and returns the end of the octet's digits. */
 static inline char *put_octet(char *at, unsigned octet)
 {
     memcpy(at, octets[octet], 4);
     return at + octets[octet][3];
 }
 
-/* The longest run of at least two zero groups: *first is 8 where there is none (RFC 5952). */
+/* The longest run of at least two zero groups (RFC 5952); *first is 8 if there is none. */
 static void longest_zeros(unsigned *first, unsigned *count, const unsigned groups[8])
 {
     *first = 8;
@@ -215,7 +215,7 @@ char *strbuf_addr_at(char *at, const uint8_t *addr, size_t addr_len)
             }
         }
     } else if (addr_len == 16) {
-        /* Addresses that embed an IPv4 address have a form of their own. */
+        /* Addresses that embed an IPv4 address are written in dotted form. */
         static const uint8_t mapped[10];
         if (memcmp(addr, mapped, sizeof mapped) == 0) {
             krpc_endpoint endpoint;
@@ -249,7 +249,7 @@ void strbuf_endpoint(strbuf *out, const krpc_endpoint *endpoint)
     strbuf_uint(out, endpoint->port);
 }
 
-/* Days since 1970-01-01 as a date of the proleptic Gregorian calendar, by eras of 400 years from a 1st of March. */
+/* Days since 1970-01-01 as a date of the proleptic Gregorian calendar, in eras of 400 years that begin on 1 March. */
 static void date_of_days(int64_t days, int64_t *year, unsigned *month, unsigned *day)
 {
     days += 719468;
@@ -275,7 +275,7 @@ static void split_time(int64_t time_ns, int64_t *second, uint32_t *micros)
     *micros = (uint32_t)(rest / 1000);
 }
 
-/* "2007-06-29T15:17:41." of the second asked for last is kept: packets come many a second. */
+/* Caches "2007-06-29T15:17:41." of the last second: there are many packets in a second. */
 static void need_second(strbuf *out, int64_t second)
 {
     if (out->second == second && out->second_text[0] != 0) {
@@ -354,7 +354,7 @@ void strbuf_printf(strbuf *out, const char *format, ...)
     va_end(again);
 }
 
-/* The length of the UTF-8 character at bytes[0], 0 where there is none. */
+/* The length of the UTF-8 character at bytes[0], 0 if it is not one. */
 static size_t utf8_len(const uint8_t *bytes, size_t len)
 {
     uint8_t first = bytes[0];
@@ -381,7 +381,8 @@ static size_t utf8_len(const uint8_t *bytes, size_t len)
     return need;
 }
 
-/* C1 controls (U+0080 to U+009F) move a terminal's cursor as C0 do; so can what reverses the direction of writing. */
+/* C1 controls (U+0080 to U+009F) can control a terminal like C0; so can characters that reverse the writing direction.
+ * */
 static bool is_shown(const uint8_t *bytes, size_t len)
 {
     if (len == 0 || bytes[0] < 0x20 || bytes[0] == 0x7f) {
@@ -475,7 +476,7 @@ void strbuf_json_name(strbuf *out, const char *name)
     g_free(valid);
 }
 
-/* Unicode's last two of a plane are no characters, and XML knows them not. */
+/* The last two code points of each plane are noncharacters, and XML does not allow them. */
 static bool is_xml(const uint8_t *bytes, size_t len)
 {
     if (len == 1) {

@@ -1,4 +1,4 @@
-/* wrap.h: sentences into lines.
+/* wrap.h: breaks sentences into lines.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,7 +7,7 @@
 
 #include "output/strbuf.h"
 
-/* wrap breaks what was written since start into lines of at most width columns, indent included, and ends the last one. */
+/* wrap breaks the text since start into lines of at most width columns, including the indent, and ends the last one. */
 void wrap(strbuf *out, size_t start, const char *indent, size_t width);
 
 #endif

@@ -11,7 +11,7 @@
 #define MAX_ENTRIES 16384
 
 struct advert_groups {
-    GHashTable *index; /* entry -> itself */
+    GHashTable *index; /* each entry maps to itself */
     GPtrArray *entries;
     uint64_t dropped;
 };
@@ -58,7 +58,7 @@ void advert_groups_free(advert_groups *groups)
     g_free(groups);
 }
 
-/* The host of a TCP or uTP stream is known by its DHT port: the stream's own says nothing of it. */
+/* The host of a TCP or uTP stream is identified by its DHT port: the port of the stream says nothing about the DHT. */
 static krpc_endpoint host_of(const tracker_advert *advert)
 {
     krpc_endpoint host = advert->sender;

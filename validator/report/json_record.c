@@ -1,4 +1,5 @@
-/* json_record.c: the records of packets, findings, advertisements and nodes. The inside of messages is in json_record_body.c.
+/* json_record.c: the records of packets, findings, advertisements and nodes. json_record_body.c writes the keys of
+ * messages.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -61,7 +62,7 @@ static const char *protocol_name(uint8_t protocol)
     return protocol == FRAME_UDP ? "UDP" : protocol == FRAME_TCP ? "TCP" : "ICMP";
 }
 
-/* Milliseconds with three decimals: enough to be lossless for captures in microseconds. */
+/* Milliseconds with three decimals: lossless for captures with microseconds. */
 static void put_ms(strbuf *out, int64_t ns)
 {
     if (ns < 0) {

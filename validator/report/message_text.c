@@ -10,7 +10,7 @@
 #include "report/json_record.h"
 
 #define SHORT_ID        4  /* bytes of an id that are shown */
-#define SHORT_TEXT      60 /* bytes of a strbuf */
+#define SHORT_TEXT      60 /* bytes of a string that are shown */
 #define NUM_SHOWN_ITEMS 40 /* of a list, in the details */
 
 void message_text_id(strbuf *out, const uint8_t *id)
@@ -99,7 +99,8 @@ static void put_error(strbuf *out, const krpc_message *message, const uint8_t *d
     }
 }
 
-/* What the sender says of the receiver's endpoint. dst: the one that the packet goes to, "none" when unknown. */
+/* The receiver's endpoint as the sender reports it. dst is the destination of the packet, with address length 0 if
+ * unknown. */
 static void put_observed(strbuf *out, const krpc_message *message, const uint8_t *data, const krpc_endpoint *dst,
                          bool color)
 {
@@ -216,7 +217,7 @@ void message_text_summary(strbuf *out, const krpc_message *message, const uint8_
     put_summary(out, NULL, message, data, &none, &none, NULL, color);
 }
 
-/* --- details --- */
+/* ---- details ---- */
 
 static void put_compact(strbuf *out, const uint8_t *bytes, uint32_t len)
 {
@@ -253,7 +254,7 @@ static void put_compact_nodes(strbuf *out, const uint8_t *bytes, uint32_t len, u
         put_node(out, bytes + i, size);
     }
     if (len % size != 0) {
-        strbuf_printf(out, " (and %u bytes that are no node)", len % size);
+        strbuf_printf(out, " (and %u bytes left over)", len % size);
     }
 }
 

@@ -1,4 +1,4 @@
-/* node_text.c: see story.h.
+/* node_text.c: see node_text.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 #define SHOWN_EXTERNAL 3
 #define SHOWN_PORTS    4
 
-/* The ports that a host names for its DHT. */
+/* The ports that a host advertises for its DHT. */
 typedef struct dht_claims {
     struct {
         int32_t port;
@@ -75,7 +75,7 @@ static void collect_from(dht_claims *out, const advert_groups *groups, const krp
     }
 }
 
-/* What a node says on the ports that it is seen on, as far as these were kept. */
+/* The advertisements from the endpoints of a node that the tracker keeps. */
 static void collect(dht_claims *out, const advert_groups *groups, const tracker_node *node)
 {
     *out = (dht_claims){0};
@@ -98,7 +98,7 @@ static bool is_collected(const tracker_node *node, const krpc_endpoint *host)
     return found;
 }
 
-/* Seen from outside, one node behind a NAT is many endpoints of one address with one id. */
+/* From outside, one node behind a NAT is many endpoints with one address and one id. */
 static GBytes *identity(const krpc_endpoint *endpoint, const uint8_t id[20])
 {
     uint8_t key[36];
@@ -108,7 +108,7 @@ static GBytes *identity(const krpc_endpoint *endpoint, const uint8_t id[20])
     return g_bytes_new(key, sizeof key);
 }
 
-/* And what it says on those that were not kept: the entries of the groups, by identity. */
+/* The entries by identity, for advertisements from endpoints that the tracker does not keep. */
 static GHashTable *by_identity(const advert_groups *groups)
 {
     GHashTable *said = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
@@ -147,7 +147,8 @@ static void collect_elsewhere(dht_claims *out, GHashTable *said, const tracker_n
     }
 }
 
-/* Between two NATs in a row the node has addresses that nobody else sees: the first ones, where there are others. */
+/* The number of endpoints before the first global one: between two NATs in a row, only the outer NAT sees them. 0 if no
+ * endpoint is global. */
 static uint32_t num_between(const tracker_node *node)
 {
     uint32_t num = 0;
@@ -212,7 +213,7 @@ static const char *claim_text(uint8_t channel)
     }
 }
 
-/* From outside, a node on many ports is known by its id and address. */
+/* From outside, a node on many ports is identified by its id and address. */
 static void put_who(strbuf *out, const tracker_node *node)
 {
     bool is_many = node->nat.num_external > 1 && node->num_ids > 0 &&
@@ -268,7 +269,7 @@ static void put_seen(strbuf *out, const run *from, const tracker_node *node)
     if (between > 0) {
         strbuf_puts(out, " leaves its own NAT as ");
         put_externals(out, from, node, 0, between);
-        strbuf_puts(out, "; behind a second NAT it");
+        strbuf_puts(out, "; after a second NAT it");
     }
     strbuf_puts(out, krpc_endpoint_same_addr(&nat->external[between].endpoint, &node->endpoint)
                          ? " is seen on port "
@@ -289,7 +290,7 @@ static void put_behaviour(strbuf *out, const tracker_node *node)
     if (nat->mapping == TRACKER_MAPPING_DEPENDENT) {
         strbuf_puts(out, nat->port == TRACKER_PORT_MIXED
                              ? " Its NAT keeps the port for some destinations and changes it for others:"
-                             : " Its NAT uses another outside port for another destination:");
+                             : " Its NAT uses different outside ports for different destinations:");
     } else if (nat->port == TRACKER_PORT_REWRITTEN && nat->mapping == TRACKER_MAPPING_INDEPENDENT) {
         strbuf_puts(out, " Its NAT rewrites the port, and uses the same one for every destination:");
     } else if (nat->port == TRACKER_PORT_REWRITTEN) {
@@ -302,11 +303,11 @@ static void put_behaviour(strbuf *out, const tracker_node *node)
         return;
     }
     if (nat->mapping == TRACKER_MAPPING_DEPENDENT) {
-        strbuf_puts(out, " no port that it could name is right for everybody.");
+        strbuf_puts(out, " no port that it could advertise is right for all nodes.");
     } else if (num_between(node) > 0) {
-        strbuf_puts(out, " but it is the second NAT's port that others must send to.");
+        strbuf_puts(out, " others must send to the second NAT's port.");
     } else if (nat->port == TRACKER_PORT_PRESERVED) {
-        strbuf_puts(out, " others must send to that one.");
+        strbuf_puts(out, " others must send to that port.");
     } else if (nat->num_kept == 1) {
         strbuf_printf(out, " %u is the port to send to, %u is not.", nat->external[0].endpoint.port,
                       node->endpoint.port);
@@ -331,10 +332,10 @@ static bool is_outside_port(const tracker_node *node, int32_t port)
 static void put_later(strbuf *out, const run *from, tracker_later later, uint32_t count, uint32_t frame, uint32_t all)
 {
     static const char *const written[TRACKER_NUM_LATER] = {
-        [TRACKER_LATER_HONOURED] = "the receiver did send a query there",
-        [TRACKER_LATER_NOT_HONOURED] = "the receiver went on sending to the source port",
-        [TRACKER_LATER_DEAD] = "a query that went there found nobody",
-        [TRACKER_LATER_OTHER_NODE] = "another node lives there",
+        [TRACKER_LATER_HONOURED] = "the receiver sent a query to the advertised port",
+        [TRACKER_LATER_NOT_HONOURED] = "the receiver kept sending to the source port",
+        [TRACKER_LATER_DEAD] = "a query to the advertised port got no answer",
+        [TRACKER_LATER_OTHER_NODE] = "another node answers on the advertised port",
     };
 
     if (written[later] == NULL || count == 0) {
@@ -349,7 +350,7 @@ static void put_later(strbuf *out, const run *from, tracker_later later, uint32_
     }
 }
 
-/* Seen from outside, the node answers on a port that its own queries do not come from. */
+/* From outside: the node answers on a port that its own queries do not come from. */
 static bool is_forwarded(const run *from, const tracker_node *node, int32_t port)
 {
     krpc_endpoint named = node->endpoint;
@@ -380,15 +381,16 @@ static void put_claims(strbuf *out, const run *from, const dht_claims *claims, c
                       claims->claims[i].count == 1 ? "" : "s");
         run_put_frame(out, from, claims->claims[i].frame);
         strbuf_char(out, ')');
-        strbuf_puts(out, is_right ? node->nat.mapping == TRACKER_MAPPING_DEPENDENT ? ", which is right for some only"
-                                                                                   : ", which is right"
-                                  : ", which is not where it is seen");
+        strbuf_puts(out, is_right ? node->nat.mapping == TRACKER_MAPPING_DEPENDENT
+                                        ? ", which is right for some nodes only"
+                                        : ", which is right"
+                                  : ", but is seen on another port");
         for (unsigned later = 0; later < TRACKER_NUM_LATER; later++) {
             put_later(out, from, (tracker_later)later, claims->claims[i].later[later].count,
                       claims->claims[i].later[later].frame, claims->claims[i].count);
         }
         if (!is_right && is_forwarded(from, node, claims->claims[i].port)) {
-            strbuf_puts(out, "; it answers there, so the port is forwarded");
+            strbuf_puts(out, "; it answers on the advertised port, so that port is forwarded");
         }
         strbuf_char(out, '.');
     }
@@ -400,9 +402,9 @@ static void put_claims(strbuf *out, const run *from, const dht_claims *claims, c
 static void put_filtering(strbuf *out, const tracker_node *node)
 {
     if (node->nat.filtering == TRACKER_FILTERING_DEPENDENT) {
-        strbuf_puts(out, " Only those get in that it has sent something to.");
+        strbuf_puts(out, " Its NAT lets in only hosts that it has sent to.");
     } else if (node->nat.filtering == TRACKER_FILTERING_INDEPENDENT) {
-        strbuf_puts(out, " Others get in without having been sent to.");
+        strbuf_puts(out, " Its NAT lets in any host.");
     }
 }
 
@@ -442,7 +444,7 @@ uint64_t node_text_put_all(strbuf *out, const run *from, const advert_groups *gr
             continue;
         }
         if (num_written == 0 && max_nodes > 0) {
-            strbuf_puts(out, "\nNodes that are not where they seem:\n");
+            strbuf_puts(out, "\nNodes behind a NAT, or advertising another port:\n");
         }
         if (num_written++ < max_nodes) {
             put_node(out, from, groups, said, &node);

@@ -1,4 +1,4 @@
-/* pcapng_writer.c: see capture_write.h. The format: draft-ietf-opsawg-pcapng.
+/* pcapng_writer.c: see pcapng_writer.h. The format: draft-ietf-opsawg-pcapng.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,11 +17,11 @@
 
 #define NUM_LINKS        (FRAME_LINK_RADIOTAP + 1)
 #define NO_INTERFACE     UINT32_MAX
-#define MAX_COMMENT      60000u /* an option has 16 bits of length, and one finding more fits as well */
+#define MAX_COMMENT      60000u /* an option has a 16-bit length; this leaves room for one more finding */
 
 #define LINKTYPE_RAW     101
 
-/* LINKTYPE_ values of the registry; an unknown link has none and is not written. */
+/* LINKTYPE_ values of the registry; frames of an unknown link type are not written. */
 static const uint16_t link_types[NUM_LINKS] = {
     [FRAME_LINK_ETHERNET] = 1, [FRAME_LINK_IP] = LINKTYPE_RAW, [FRAME_LINK_NULL] = 0,
     [FRAME_LINK_SLL] = 113,    [FRAME_LINK_SLL2] = 276,        [FRAME_LINK_PPP] = 9,
@@ -30,7 +30,7 @@ static const uint16_t link_types[NUM_LINKS] = {
 
 struct pcapng_writer {
     output *output;
-    uint32_t interfaces[NUM_LINKS]; /* which interface of the file a link type has */
+    uint32_t interfaces[NUM_LINKS]; /* the file's interface for each link type */
     uint32_t num_interfaces;
     bool fresh_headers;
     strbuf comment;
@@ -53,7 +53,7 @@ static void put_padded(strbuf *out, const void *bytes, uint32_t len)
     strbuf_put(out, "\0\0\0", -len & 3u);
 }
 
-/* A block's length stands at both of its ends. */
+/* A block has its length at its start and at its end. */
 static size_t begin_block(strbuf *out, uint32_t type)
 {
     size_t start = out->len;
@@ -89,7 +89,7 @@ pcapng_writer *pcapng_writer_new(const char *path, bool fresh_headers)
     put32(out, BYTE_ORDER_MAGIC);
     put16(out, 1);
     put16(out, 0);
-    put32(out, UINT32_MAX); /* the section's length is not known: twice 32 bits of ones */
+    put32(out, UINT32_MAX); /* unknown section length: 64 bits of ones */
     put32(out, UINT32_MAX);
     end_block(out, start);
     return writer;
@@ -178,7 +178,7 @@ static void put_ip_header(strbuf *out, const tracker_packet *where, uint8_t prot
     }
 }
 
-/* What the packet says about itself, and nothing of the frame that it came in. */
+/* A frame with new headers: only the packet's addresses, ports and payload come from the original. */
 static void make_frame(pcapng_writer *writer, const run_packet *packet)
 {
     strbuf *out = &writer->frame;
@@ -214,7 +214,7 @@ void pcapng_writer_put(pcapng_writer *writer, const run *from, const run_packet 
     unsigned link = packet->link;
 
     if (writer->fresh_headers) {
-        /* An ICMP error would have to be taken apart for that. */
+        /* An ICMP error quotes another packet's headers, which would have to be rewritten as well. */
         if (packet->protocol != FRAME_UDP && packet->protocol != FRAME_TCP) {
             return;
         }

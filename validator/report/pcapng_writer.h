@@ -1,7 +1,7 @@
-/* pcapng_writer.h: packets with findings as a pcapng file, the findings as comments.
+/* pcapng_writer.h: packets with findings as a pcapng file, with the findings as comments.
  *
- * Three kinds of block are all it takes, so this is written here and not by libwiretap, whose way of writing differs in
- * each of its versions.
+ * Three kinds of block are enough, so this code writes them: the writing functions of libwiretap differ in each of its
+ * versions.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,8 +12,9 @@
 
 typedef struct pcapng_writer pcapng_writer;
 
-/* pcapng_writer_new opens path (written beside and renamed). With fresh_headers frames are not copied: each packet gets
- * an IP and transport header of its own, which hold what the packet says and nothing else. NULL after saying why. */
+/* pcapng_writer_new opens path (written under a temporary name and renamed). With fresh_headers frames are not copied:
+ * each packet gets new IP and transport headers with only its addresses and ports. After an error it has printed a
+ * message and returns NULL. */
 pcapng_writer *pcapng_writer_new(const char *path, bool fresh_headers);
 void pcapng_writer_put(pcapng_writer *writer, const run *from, const run_packet *packet, const krpc_finding *findings,
                        size_t num_findings);

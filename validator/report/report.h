@@ -1,6 +1,6 @@
 /* report.h: what the reports of check share.
  *
- * A report is told of things as they come, and at the end with everything counted.
+ * A report is called for each finding and record, and at the end with the totals.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,11 +13,11 @@
 
 typedef struct report {
     const options *with;
-    const run *run; /* not any more when end is called */
+    const run *run; /* not valid in end */
     output *output;
     totals sum;
     bool partial; /* interrupted */
-    bool any;     /* a report that writes a list: something is in it */
+    bool any;     /* the report's list has an item already */
     unsigned num_unread;
 } report;
 
@@ -36,16 +36,16 @@ extern const report_format report_junit;
 extern const report_format report_html;
 extern const report_format report_eve;
 
-/* report_frames writes in which frames a rule was broken first: "12, 17, ...", or "FILE:12, 17, OTHER:3" where there are
+/* report_frames writes the first frames that break a rule: "12, 17, ...", or "FILE:12, 17, OTHER:3" if there are
  * several files. */
 void report_frames(strbuf *out, const report *r, const totals_rule *rule);
 
-/* report_knows_clients: segments and ICMP errors do not tell a client. */
+/* report_knows_clients is false if no sender is known: segments and ICMP errors have no client version. */
 bool report_knows_clients(const totals_rule *rule);
-/* report_clients writes who did it, the most frequent first: "libtorrent 2.0.8 (12), unknown (3)". */
+/* report_clients writes the senders, most frequent first: "libtorrent 2.0.8 (12), unknown (3)". */
 void report_clients(strbuf *out, const totals_rule *rule);
 
-/* report_node_texts tells the first ones of the nodes that are not where they seem, and how many more there are. */
+/* report_node_texts writes the paragraphs of the first nodes (node_text.h), and how many more there are. */
 void report_node_texts(strbuf *out, const report *r);
 
 #endif

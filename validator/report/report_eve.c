@@ -1,6 +1,7 @@
-/* report_eve.c: Suricata's bittorrent_dht events, so that dashboards made for them work.
+/* report_eve.c: Suricata's bittorrent_dht events, for dashboards made for them.
  *
- * The members and their types are Suricata's. It writes an IPv6 address in full; a short one is the same address.
+ * The members and their types are Suricata's. Suricata writes all digits of an IPv6 address; the short form here is the
+ * same address.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -133,7 +134,7 @@ static void put_response(strbuf *out, const krpc_message *message, const uint8_t
     strbuf_char(out, '}');
 }
 
-/* One number for both directions of a flow, so that events can be put together as Suricata's can. */
+/* One id for both directions of a flow, as in Suricata. */
 static uint64_t flow_id(const tracker_packet *where)
 {
     bool swap = krpc_endpoint_compare(&where->src, &where->dst) > 0;
@@ -146,7 +147,7 @@ static uint64_t flow_id(const tracker_packet *where)
         }
         hash = (hash ^ ends[i]->port) * UINT64_C(1099511628211);
     }
-    return hash >> 13; /* as there, a number that JavaScript can hold */
+    return hash >> 13; /* like Suricata's, at most the largest integer that JavaScript can represent */
 }
 
 static void put_head(strbuf *out, const report *r, const run_packet *packet)

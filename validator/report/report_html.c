@@ -1,6 +1,6 @@
-/* report_html.c: one page that needs nothing else, to be handed on.
+/* report_html.c: one self-contained page.
  *
- * It is the text report, in tables; each rule can be opened for its explanation.
+ * It is the text report in tables; each rule opens to show its explanation.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -57,9 +57,9 @@ static void put_overview(report *r)
     put_count_row(out, "queries", queries);
     put_count_row(out, "responses", sum->stats.responses);
     put_count_row(out, "errors", sum->stats.errors);
-    put_count_row(out, "queries without an answer", sum->stats.unanswered);
+    put_count_row(out, "unanswered queries", sum->stats.unanswered);
     put_count_row(out, "nodes", sum->num_nodes);
-    put_count_row(out, "nodes that are not where they seem", sum->num_natted);
+    put_count_row(out, "nodes behind a NAT or advertising another port", sum->num_natted);
     put_count_row(out, "PORT messages over TCP", sum->stats.port_messages_tcp);
     put_count_row(out, "PORT messages over uTP", sum->stats.port_messages_utp);
     put_count_row(out, "dropped for lack of memory",
@@ -124,7 +124,7 @@ static void put_adverts(report *r)
 {
     strbuf *out = output_text(r->output);
 
-    strbuf_puts(out, "<h2>Ports that were advertised</h2>\n<table>\n<tr><th>Channel</th>");
+    strbuf_puts(out, "<h2>Advertised ports</h2>\n<table>\n<tr><th>Channel</th>");
     for (unsigned i = 0; i < TRACKER_NUM_VERDICTS; i++) {
         strbuf_printf(out, "<th class=\"number\" title=\"%s\">%s</th>", tracker_verdict_meaning((tracker_verdict)i),
                       tracker_verdict_name((tracker_verdict)i));
@@ -177,10 +177,10 @@ static void html_end(report *r)
     put_xml(out, name);
     strbuf_puts(out, "</h1>\n");
     if (r->partial) {
-        strbuf_puts(out, "<p class=\"warn\">Of a part: reading was interrupted.</p>\n");
+        strbuf_puts(out, "<p class=\"warn\">Incomplete: reading was interrupted.</p>\n");
     }
     if (r->sum.num_files < (r->with->merge ? 1 : r->with->num_args)) {
-        strbuf_puts(out, "<p class=\"error\">Not every capture could be read.</p>\n");
+        strbuf_puts(out, "<p class=\"error\">Some captures could not be read.</p>\n");
     }
     put_overview(r);
     put_node_totals(r);

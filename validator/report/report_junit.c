@@ -1,4 +1,4 @@
-/* report_junit.c: JUnit's XML: a test case is a rule, and it fails where it was broken at or above --fail-on.
+/* report_junit.c: JUnit XML. Each rule is a test case; it fails if a finding at or above --fail-on breaks it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@ static void put_xml(strbuf *out, const char *before, const char *string)
     strbuf_xml(out, string, strlen(string));
 }
 
-/* An area is the part of a slug before the dot: a class of test cases. */
+/* The area of a slug, the part before the dot, is a class of test cases. */
 static void put_area(strbuf *out, const char *slug)
 {
     strbuf_puts(out, "krpcscope.");
@@ -61,7 +61,7 @@ static void junit_end(report *r)
 {
     strbuf *out = output_text(r->output);
     unsigned num_failures = 0;
-    /* A capture that could not be read is a case that could not be run. */
+    /* A capture that could not be read is a test case with an error. */
     unsigned expected = r->with->merge ? 1 : r->with->num_args;
     unsigned num_errors = r->partial || r->sum.num_files < expected ? 1 : 0;
 
@@ -75,9 +75,9 @@ static void junit_end(report *r)
     strbuf_printf(out, "\" tests=\"%d\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n",
                   KRPC_NUM_RULES + (int)num_errors, num_failures, num_errors, (double)r->sum.duration_ns / 1e9);
     if (num_errors > 0) {
-        strbuf_puts(
-            out, "    <testcase classname=\"krpcscope\" name=\"read\">\n      <error message=\"not everything could be "
-                 "read\"/>\n    </testcase>\n");
+        strbuf_puts(out,
+                    "    <testcase classname=\"krpcscope\" name=\"read\">\n      <error message=\"a capture could not "
+                    "be read to its end\"/>\n    </testcase>\n");
     }
     for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
         put_case(r, (krpc_rule)i);

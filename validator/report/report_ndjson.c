@@ -1,4 +1,4 @@
-/* report_ndjson.c: a record a finding, and a summary at the end.
+/* report_ndjson.c: one record for each finding, and a summary at the end.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,7 +11,7 @@ static void ndjson_finding(report *r, const run_packet *packet, const krpc_findi
     json_record_finding(output_text(r->output), r->run, packet, finding, packet->data, packet->len);
 }
 
-/* A member of an object, with a comma where it is not the first. */
+/* A member of an object, after a comma unless it is the first. */
 static void put_count(strbuf *out, bool *first, const char *key, uint64_t count)
 {
     if (!*first) {

@@ -1,8 +1,8 @@
-/* report_sarif.c: SARIF 2.1.0, for what takes the results of checkers.
+/* report_sarif.c: SARIF 2.1.0, for tools that collect the results of checkers.
  *
- * A region is the bytes of the capture file that a finding is about. Where they are not in it as they were sent, because
- * the file is compressed or the datagram was put together from fragments, there is none; the frame and the place in its
- * payload are among the properties in any case.
+ * A region is the byte range of a finding in the capture file. There is none if the file does not contain those bytes
+ * as they were sent: it is compressed, or the datagram was reassembled. The properties always have the frame and the
+ * offset in its payload.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -58,7 +58,7 @@ static void put_uri(strbuf *out, const char *name)
     g_free(uri);
 }
 
-/* What is about no bytes in particular is about the whole payload. */
+/* A finding without a byte range is about the whole payload. */
 static void put_region(strbuf *out, const run_packet *packet, const krpc_finding *finding)
 {
     bool whole = finding->off == 0 && finding->len == 0;

@@ -1,4 +1,4 @@
-/* report_text.c: findings by rule and a summary, for people; and a line a finding, for editors.
+/* report_text.c: findings by rule and a summary, as text; and one line for each finding, for editors.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,10 +12,10 @@
 
 #define SHOWN_CLIENTS 6
 #define LABEL_WIDTH   12
-#define INDENT        6 /* of what is said about a rule */
+#define INDENT        6 /* of the lines below a rule */
 #define WIDTH         100
 
-/* The run is over when reports are written. */
+/* Reports are written after the run has ended, so its file names are gone. */
 static void put_name(strbuf *out, const report *r, unsigned file)
 {
     const char *name = r->with->args[file];
@@ -44,7 +44,7 @@ void report_frames(strbuf *out, const report *r, const totals_rule *rule)
     }
 }
 
-/* As a terminal counts them: colours take no room. */
+/* The width on a terminal: colour sequences have none. */
 static size_t num_columns(const char *at, size_t len)
 {
     size_t num = 0;
@@ -58,7 +58,7 @@ static size_t num_columns(const char *at, size_t len)
     return num;
 }
 
-/* Up to the next place where a line may be broken: behind the blank that follows a comma or a semicolon. */
+/* The length up to the next allowed line break: after the blank that follows a comma or a semicolon. */
 static size_t part_len(const char *at, size_t len)
 {
     for (size_t i = 1; i < len; i++) {
@@ -69,7 +69,7 @@ static size_t part_len(const char *at, size_t len)
     return len;
 }
 
-/* Ends a line. Where it is too long, the rest goes to lines of its own, behind indent blanks. */
+/* Ends a line; breaks it if it is too long, and indents the rest. */
 static void end_line(strbuf *out, size_t indent)
 {
     size_t start = out->len;
@@ -180,7 +180,7 @@ static void put_part(strbuf *out, bool *first, uint64_t count, const char *what)
     *first = false;
     strbuf_count(out, count);
     strbuf_char(out, ' ');
-    /* "queries", "errors": one of them is less. The names of queries, get_peers, stay what they are. */
+    /* The singular of "queries" or "errors" for a count of 1. Method names such as get_peers stay unchanged. */
     size_t len = strcspn(what, " ");
     bool is_name = memchr(what, '_', len) != NULL;
     if (count == 1 && len > 3 && !is_name && memcmp(what + len - 3, "ies", 3) == 0) {
@@ -210,7 +210,7 @@ static void put_packets(report *r)
         strbuf_printf(out, " in %.1f s", (double)r->sum.duration_ns / 1e9);
     }
     if (r->with->merge && r->with->num_args > 1) {
-        strbuf_puts(out, " of the captures, taken as one");
+        strbuf_puts(out, " of the merged captures");
     } else if (r->with->num_args > 1) {
         strbuf_printf(out, " of %u capture%s", r->sum.num_files, r->sum.num_files == 1 ? "" : "s");
     }
@@ -221,7 +221,7 @@ static void put_packets(report *r)
     put_part(out, &first, counts->fragments, "fragments");
     put_part(out, &first, counts->other, "other");
     put_part(out, &first, counts->filtered, "filtered out");
-    put_part(out, &first, counts->unsupported, "of a link type that is not supported");
+    put_part(out, &first, counts->unsupported, "with an unsupported link type");
     put_part(out, &first, counts->cut, "cut too short");
     put_part(out, &first, counts->malformed, "malformed");
     end_line(out, 2 + LABEL_WIDTH);
@@ -246,7 +246,7 @@ static void put_messages(report *r)
     put_part(out, &first, queries, "queries");
     put_part(out, &first, stats->responses, "responses");
     put_part(out, &first, stats->errors, "errors");
-    put_part(out, &first, stats->others, "of no type");
+    put_part(out, &first, stats->others, "without a type");
     put_part(out, &first, stats->unanswered, "queries unanswered");
     end_line(out, 2 + LABEL_WIDTH);
     if (queries == 0) {
@@ -313,9 +313,9 @@ static void put_node_totals(report *r)
         strbuf_count(out, sum->num_nodes);
     }
     if (sum->num_natted > 0) {
-        strbuf_puts(out, ", of which ");
+        strbuf_puts(out, ", ");
         strbuf_count(out, sum->num_natted);
-        strbuf_puts(out, sum->num_natted == 1 ? " is not where it seems" : " are not where they seem");
+        strbuf_puts(out, " behind a NAT or advertising another port");
     }
     if (sum->nat_port[TRACKER_PORT_UNKNOWN] < sum->num_nodes) {
         strbuf_puts(out, "; source port ");
@@ -342,7 +342,7 @@ static void put_adverts(report *r)
         if (sum == 0) {
             continue;
         }
-        strbuf *out = put_label(r, labelled ? "" : "ports said");
+        strbuf *out = put_label(r, labelled ? "" : "advertised");
         size_t start = out->len;
         labelled = true;
         strbuf_puts(out, krpc_channel_get((krpc_channel)channel)->name);
@@ -360,13 +360,13 @@ static void put_adverts(report *r)
     if (!labelled) {
         return;
     }
-    strbuf *out = put_label(r, "and then");
+    strbuf *out = put_label(r, "outcome");
     bool first = true;
     put_part(out, &first, r->sum.later[TRACKER_LATER_HONOURED], "honoured");
     put_part(out, &first, r->sum.later[TRACKER_LATER_NOT_HONOURED], "not honoured");
-    put_part(out, &first, r->sum.later[TRACKER_LATER_DEAD], "led to a dead port");
-    put_part(out, &first, r->sum.later[TRACKER_LATER_OTHER_NODE], "led to another node");
-    put_part(out, &first, r->sum.later[TRACKER_LATER_UNKNOWN], "not seen in use");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_DEAD], "not answered");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_OTHER_NODE], "answered by another node");
+    put_part(out, &first, r->sum.later[TRACKER_LATER_UNKNOWN], "not used");
     end_line(out, 2 + LABEL_WIDTH);
 }
 
@@ -429,7 +429,7 @@ static void text_end(report *r)
         strbuf_puts(out, " of ");
         put_name(out, r, 0);
     }
-    strbuf_puts(out, r->partial ? " (of a part: interrupted)\n" : "\n");
+    strbuf_puts(out, r->partial ? " (incomplete: interrupted)\n" : "\n");
     put_packets(r);
     put_messages(r);
     put_peers(r);

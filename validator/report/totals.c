@@ -1,4 +1,4 @@
-/* totals.c: see tally.h.
+/* totals.c: see totals.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -85,7 +85,7 @@ static void add_frame(totals_rule *rule, const run *from, uint32_t number)
     totals_frame frame;
 
     frame.frame = run_frame(from, number, &frame.file);
-    for (unsigned i = 0; i < rule->num_frames; i++) { /* a packet can break a rule twice; once is enough here */
+    for (unsigned i = 0; i < rule->num_frames; i++) { /* one packet can break a rule twice; it is listed once */
         if (rule->frames[i].frame == frame.frame && rule->frames[i].file == frame.file) {
             return;
         }
@@ -197,7 +197,7 @@ void totals_end(totals *sum, const run *from)
     g_clear_pointer(&sum->groups, advert_groups_free);
 }
 
-static const totals *ordered; /* qsort has no place for it */
+static const totals *ordered; /* qsort passes no context */
 
 static int rule_compare(const void *a, const void *b)
 {
@@ -241,7 +241,7 @@ static int client_compare(const void *a, const void *b)
 unsigned totals_clients(const totals *sum, totals_client out[TOTALS_VERSIONS])
 {
     GHashTable *indices =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL); /* by name: some have two versions */
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL); /* by name: a client can have several versions */
     unsigned n = 0;
 
     for (unsigned i = 0; i < TOTALS_VERSIONS; i++) {

@@ -1,4 +1,4 @@
-/* totals.h: what check counts, over all files.
+/* totals.h: what check counts over all files.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,7 +20,7 @@ typedef struct totals_frame {
     uint32_t frame;
 } totals_frame;
 
-/* totals_client is a program by its version; len 0 for one that does not say. */
+/* totals_client is a program and its version; len is 0 if its messages have no v. */
 typedef struct totals_client {
     uint8_t version[4];
     uint8_t len;
@@ -32,7 +32,7 @@ typedef struct totals_rule {
     uint64_t count;
     unsigned num_frames;
     totals_frame frames[TOTALS_FRAMES];
-    bool more_frames;               /* than these */
+    bool more_frames;               /* there are more frames than these */
     char example[RUN_FINDING_TEXT]; /* the text of the first one */
     unsigned num_clients;
     totals_client clients[TOTALS_CLIENTS];
@@ -40,7 +40,7 @@ typedef struct totals_rule {
 } totals_rule;
 
 typedef struct totals {
-    totals_rule *rules[KRPC_NUM_RULES]; /* NULL where there was no finding */
+    totals_rule *rules[KRPC_NUM_RULES]; /* NULL: no finding */
     uint64_t findings[KRPC_SEVERITY_ERROR + 1];
     run_counts counts;
     tracker_stats stats;
@@ -52,9 +52,9 @@ typedef struct totals {
     uint64_t nat_mapping[TRACKER_NUM_MAPPING];
     int64_t duration_ns; /* of all files */
     unsigned num_files;
-    totals_client messages[TOTALS_VERSIONS]; /* by the version of their sender; an open hash table */
+    totals_client messages[TOTALS_VERSIONS]; /* by the sender's v; an open hash table */
     uint64_t other_messages;
-    strbuf node_texts; /* of the first nodes behind a NAT */
+    strbuf node_texts; /* paragraphs about the first nodes, see node_text.h */
     uint64_t advert_groups_dropped;
     advert_groups *groups;
 } totals;
@@ -68,11 +68,12 @@ void totals_finding(totals *sum, const run *from, const run_packet *packet, cons
 void totals_advert(totals *sum, const tracker_advert *advert);
 void totals_end(totals *sum, const run *from);
 
-/* totals_order fills out with the rules that were found, the worst and most frequent first, and returns how many. */
+/* totals_order fills out with the rules that have findings, most severe and most frequent first, and returns their
+ * number. */
 unsigned totals_order(const totals *sum, krpc_rule out[KRPC_NUM_RULES]);
 
-/* totals_clients fills out with the clients, those with most messages first, and returns how many there are: one a name,
- * whatever its versions. */
+/* totals_clients fills out with the clients, those with most messages first, and returns their number. All versions
+ * with one name are one client. */
 unsigned totals_clients(const totals *sum, totals_client out[TOTALS_VERSIONS]);
 
 #endif

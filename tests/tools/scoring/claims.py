@@ -1,5 +1,5 @@
 """claims.py: which port a receiver really sees, and what became of a port that was advertised."""
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: MIT
 import bisect
 import datetime
 import re

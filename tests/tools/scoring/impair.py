@@ -1,5 +1,5 @@
 """impair.py: the same run as it would look through worse captures. Every choice comes from a seed, so it is the same each time."""
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: MIT
 import glob
 import os
 import random

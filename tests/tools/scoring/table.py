@@ -1,5 +1,5 @@
 """table.py: scores as a table of Markdown, and in tests/bench/README.md."""
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: MIT
 import collections
 import datetime
 import re

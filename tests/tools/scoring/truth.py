@@ -1,5 +1,5 @@
 """truth.py: what is true in a run of the lab, by the kernel's connection tracking, the forward rules and the probes."""
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: MIT
 import collections
 import csv
 import functools

@@ -1,5 +1,5 @@
 """verdicts.py: every verdict that krpcscope prints about NATs, counted as right, false or unknown."""
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: MIT
 import collections
 import json
 import os

@@ -2,7 +2,7 @@
 
 Plain pcap of Ethernet with microseconds, as tcpdump writes it there.
 """
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: MIT
 import collections
 import functools
 import socket

@@ -185,19 +185,19 @@ static void keys_are_named(void)
               "unknown key \"abcdefghijklmnopqrstuvwxyz012345...\": it is in no specification"),
         NAMED(KRPC_UNKNOWN_METHOD, "d1:ad" ID "e1:q4:pong1:t2:aa1:y1:qe",
               "unknown query \"pong\": it is in no specification"),
-        NAMED(BENCODE_UNSORTED, "d1:rd" ID "e1:ad" ID "ee", "key \"a\" sorts before the one in front of it"),
+        NAMED(BENCODE_UNSORTED, "d1:rd" ID "e1:ad" ID "ee", "key \"a\" sorts before the key that precedes it"),
         NAMED(BENCODE_DUPLICATE, "d1:rd" ID "5:token1:x5:token1:yee",
-              "key \"token\" comes twice; the first one counts"),
+              "key \"token\" occurs twice; the first one counts"),
         NAMED(KRPC_WRONG_TYPE, "d1:ad" ID "4:port0:e1:q13:announce_peer1:t2:aa1:v4:abcd1:yi7ee",
-              "the value of \"port\" is not of the type that this key wants\n"
-              "the value of \"y\" is not of the type that this key wants"),
+              "the value of \"port\" does not have the type that this key requires\n"
+              "the value of \"y\" does not have the type that this key requires"),
         NAMED(KRPC_WRONG_TYPE, "d1:ad" ID "e1:qd1:xi1ee1:t2:aa1:y1:qe",
-              "the value of \"q\" is not of the type that this key wants"),
+              "the value of \"q\" does not have the type that this key requires"),
         NAMED(KRPC_WRONG_LENGTH, "d1:ad2:id0:6:target19:abcdefghij012345678e1:q9:find_node1:t2:aa1:y1:qe",
-              "\"id\" holds 0 bytes, a length that this key does not allow\n"
-              "\"target\" holds 19 bytes, a length that this key does not allow"),
+              "\"id\" has 0 bytes, a length that this key does not allow\n"
+              "\"target\" has 19 bytes, a length that this key does not allow"),
         NAMED(KRPC_OUT_OF_RANGE, "d1:ad" ID "e1:q4:ping2:roi-2e1:t2:aa1:y1:qe",
-              "\"ro\" is -2, which is outside of what this key allows"),
+              "\"ro\" is -2, which is outside the range that this key allows"),
         NAMED(KRPC_MISSING_ARGUMENT, "d1:ad" ID "e1:q13:announce_peer1:t2:aa1:y1:qe",
               "missing among the arguments of the query: info_hash, port, token"),
         NAMED(KRPC_MISSING_ARGUMENT, "d1:ad" ID "12:implied_porti1e5:token1:xe1:q13:announce_peer1:t2:aa1:y1:qe",
@@ -249,7 +249,7 @@ static void rules_speak_for_all(void)
     krpc_rule_text(out, sizeof out, KRPC_RULE_KRPC_UNKNOWN_KEY);
     CU_ASSERT_STRING_EQUAL(out, "unknown key NAME: it is in no specification");
     krpc_rule_text(out, sizeof out, KRPC_RULE_KRPC_OUT_OF_RANGE);
-    CU_ASSERT_STRING_EQUAL(out, "KEY is N, which is outside of what this key allows");
+    CU_ASSERT_STRING_EQUAL(out, "KEY is N, which is outside the range that this key allows");
     krpc_rule_text(out, sizeof out, KRPC_RULE_KRPC_MISSING_ARGUMENT);
     CU_ASSERT_STRING_EQUAL(out, "missing among the arguments of the query: KEYS");
     CU_ASSERT_EQUAL(krpc_rule_text(out, 4, KRPC_RULE_KRPC_UNKNOWN_KEY), 43);

@@ -1,7 +1,7 @@
-/* test_tracker_scene.h: hand-made sequences of packets for the tests of the tracker.
+/* scene.h: hand-made sequences of packets for the tests of the tracker.
  *
- * A scene is a tracker with a clock: each packet is one frame, and comes a step after the one before. Endpoints are
- * written "10.0.0.1:6881"; a node's id is one letter.
+ * A scene is a tracker with a clock. Each packet is one frame, one step of time after the previous one. Endpoints are
+ * written "10.0.0.1:6881"; the id of a node is one letter, repeated.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,13 +32,13 @@ typedef struct scene {
     krpc_sink sink;
     uint8_t packet[2048]; /* the last message */
     size_t len;
-    uint32_t num_done; /* adverts that advert_done gave */
+    uint32_t num_done; /* calls of advert_done */
     uint32_t done_frame;
     bool done_in_order;
 } scene;
 
-/* A finding without a text of its own has no place and no numbers beside those that its rule tells; no text begins where
- * the message begins. */
+/* Checks a finding: if the rule has no text for it, it has no position and no numbers beside those of the rule; no text
+ * starts where the message starts. */
 static inline void scene_emit(void *ctx, const krpc_finding *finding)
 {
     scene *s = ctx;
@@ -87,7 +87,7 @@ static inline void scene_end(scene *s)
     tracker_free(s->t);
 }
 
-/* "10.0.0.1:6881", "2001:db8::7.6881" is not needed: IPv6 is written as "6:N:6881", 2001:db8::N. */
+/* "10.0.0.1:6881", or "6:N:6881" for [2001:db8::N]:6881. */
 static inline krpc_endpoint ep(const char *text)
 {
     krpc_endpoint e;
@@ -120,7 +120,7 @@ static inline tracker_packet scene_packet(scene *s, const char *src, const char 
     return p;
 }
 
-/* What a message holds besides t, id and v. 0 and NULL: not there. */
+/* The content of a message besides t, id and v. 0 and NULL: the key is absent. */
 typedef struct content {
     krpc_method method; /* a query of that kind; NONE: a response */
     const char *t;      /* default "aa" */
@@ -131,7 +131,7 @@ typedef struct content {
     const char *target; /* one letter, twenty times */
     const char *token;
     const char *values; /* bencoded */
-    size_t values_len;  /* default: as far as the first zero byte */
+    size_t values_len;  /* default: up to the first zero byte */
     const char *nodes;  /* one endpoint */
     int error;
     int port;
@@ -192,7 +192,7 @@ static inline void fill_response(krpc_builder *b, const content *c, const char *
     }
 }
 
-/* Gives one message in; returns its frame. */
+/* Hands one message to the tracker; returns its frame. */
 static inline uint32_t say(scene *s, const char *src, const char *dst, content c)
 {
     static const char default_t[] = "aa";
@@ -244,7 +244,7 @@ static inline uint32_t say(scene *s, const char *src, const char *dst, content c
     return p.frame;
 }
 
-/* The same bytes again, from and to somebody else. */
+/* The same bytes again, with other endpoints. */
 static inline uint32_t say_again(scene *s, const char *src, const char *dst)
 {
     tracker_packet p = scene_packet(s, src, dst);
@@ -262,7 +262,7 @@ static inline uint32_t say_again(scene *s, const char *src, const char *dst)
 #define FIND_NODE                 .method = KRPC_METHOD_FIND_NODE
 #define ANNOUNCE                  .method = KRPC_METHOD_ANNOUNCE_PEER
 
-/* A ping and its answer, in which the responder says where it sees the querier. */
+/* A ping and its response, in which the responder reports where it sees the querier. */
 static inline void ping_seen(scene *s, const char *querier, const char *responder, const char *seen)
 {
     static uint32_t number;
@@ -275,7 +275,7 @@ static inline void ping_seen(scene *s, const char *querier, const char *responde
     SAY(s, responder, querier, .t = t, .id = 'r', .ip = seen);
 }
 
-/* A handshake and what follows it, over TCP, all in one segment. */
+/* A handshake and further messages, over TCP, all in one segment. */
 static inline void speak(scene *s, const char *src, const char *dst, const char *peer_id, int dht_port, int p,
                          uint32_t seq)
 {

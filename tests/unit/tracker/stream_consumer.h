@@ -1,4 +1,4 @@
-/* stream_consumer.h: a consumer for the tests of stream.h: it writes down what it gets.
+/* stream_consumer.h: a consumer for the tests of stream.h, which records what it receives.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,8 +14,8 @@
 #define S          (1000 * MS)
 #define MAX_PACKET 2048
 
-/* What the consumer got from one direction: the bytes, and where they did not connect: '<' before the first bytes of a
- * connection, '(' where it was joined, '#' where bytes are missing. */
+/* What the consumer received from one direction: the bytes, and marks where they do not connect: '<' before the first
+ * bytes of a connection, '(' where it was joined, '#' where bytes are missing. */
 typedef struct side_state {
     char text[4096];
     size_t len;
@@ -106,7 +106,7 @@ static inline krpc_endpoint endpoint(unsigned port)
     return (krpc_endpoint){.addr = {192, 0, 2, (uint8_t)port}, .addr_len = 4, .port = (uint16_t)port};
 }
 
-/* The payload lies flush against an unreadable page. */
+/* The payload ends directly before an unreadable page. */
 static inline bool add(unsigned from, unsigned to, stream_datagram datagram, const void *payload, size_t len,
                        size_t wire_len)
 {

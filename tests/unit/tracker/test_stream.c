@@ -24,7 +24,7 @@ static void send(uint8_t flags, uint32_t seq, const char *payload)
     tcp_with(1, 2, flags, seq, 0, payload, strlen(payload), strlen(payload));
 }
 
-/* An answer from port 2 to port 1. */
+/* From port 2 to port 1. */
 static void answer(uint8_t flags, uint32_t seq, uint32_t ack, const char *payload)
 {
     tcp_with(2, 1, flags, seq, ack, payload, strlen(payload), strlen(payload));
@@ -63,9 +63,9 @@ static void test_out_of_order(void)
     CU_ASSERT(got.num_calls == 0);
     send(0, 100, "aaaaa");
     expect(1, "<aaaaacccccddddd");
-    CU_ASSERT(got.last_frame == 2); /* the frame that carried them, not the one that made them fit */
+    CU_ASSERT(got.last_frame == 2); /* the frame that contained them, not the frame that completed the order */
     send(0, 100, "aaaaa");
-    send(0, 103, "xxcccccyyyyyzz"); /* what is known is known; the new part counts */
+    send(0, 103, "xxcccccyyyyyzz"); /* known bytes are skipped; the new part counts */
     expect(1, "<aaaaacccccdddddzz");
     CU_ASSERT(got.last_offset == 12);
     finish();
@@ -85,7 +85,7 @@ static void test_overlaps_while_waiting(void)
     finish();
 }
 
-/* Of two that stand at the same place, the first one counts. */
+/* Of two segments at the same position, the first one counts. */
 static void test_twice_while_waiting(void)
 {
     start();
@@ -110,7 +110,7 @@ static void test_joined(void)
     finish();
 }
 
-/* A hole that the receiver knows nothing of: what is missing was lost by the capture. */
+/* A hole that the receiver has acknowledged: these bytes are missing only from the capture. */
 static void test_hole_acknowledged(void)
 {
     start();
@@ -119,7 +119,7 @@ static void test_hole_acknowledged(void)
     send(ACK, 100, "abc");
     send(ACK, 110, "klm");
     answer(ACK, 500, 113, "");
-    expect(1, "<abc"); /* the frame may yet come: captures are not always in order */
+    expect(1, "<abc"); /* the frame may still come: captures are not always in order */
     now += 30 * MS;
     answer(ACK, 500, 113, "");
     expect(1, "<abc#klm");
@@ -131,7 +131,7 @@ static void test_hole_acknowledged(void)
     finish();
 }
 
-/* Any packet of the direction shows that the time for the missing bytes is over. */
+/* Any later packet of the direction shows that the time to wait for the missing bytes is over. */
 static void test_hole_skipped_by_what_follows(void)
 {
     for (int ahead = 0; ahead < 2; ahead++) {
@@ -180,7 +180,7 @@ static void test_snap_length(void)
     tcp_with(1, 2, 0, 113, 0, "", 0, 10);
     send(0, 123, "xyz");
     CU_ASSERT(got.last_missing == 10);
-    tcp_with(1, 2, 0, 120, 0, "uvwx", 4, 10); /* overlaps, and is cut inside of what is known */
+    tcp_with(1, 2, 0, 120, 0, "uvwx", 4, 10); /* overlaps, and is cut inside the known bytes */
     send(0, 130, "!");
     CU_ASSERT(got.last_missing == 4);
     finish();
@@ -203,14 +203,14 @@ static void test_far_away(void)
     send(SYN, 99, "");
     send(0, 100, "abc");
     send(0, 100 + (UINT32_C(1) << 28), "def");
-    CU_ASSERT(got.last_missing == 0); /* nobody knows */
+    CU_ASSERT(got.last_missing == 0); /* unknown */
     send(0, 103 + (UINT32_C(1) << 28), "ghi");
     expect(1, "<abc#defghi");
     send(0, 113 + (UINT32_C(1) << 28), "qrs");
     finish();
     expect(1, "<abc#defghi#qrs");
-    CU_ASSERT(got.last_missing == 7); /* which is known again */
-    start();                          /* what waits comes first */
+    CU_ASSERT(got.last_missing == 7); /* known again */
+    start();                          /* waiting bytes are delivered first */
     send(SYN, 99, "");
     send(0, 100, "abc");
     send(0, 110, "klm");
@@ -242,7 +242,7 @@ static void test_reset(void)
     send(SYN, 99, "");
     send(0, 100, "abc");
     send(0, 106, "ghi");
-    send(RST, 900000000, ""); /* out of the window: not obeyed */
+    send(RST, 900000000, ""); /* outside the window: ignored */
     CU_ASSERT(got.num_ended == 0);
     send(RST, 103, "");
     expect(1, "<abc#ghi");
@@ -255,7 +255,7 @@ static void test_reset(void)
     finish();
 }
 
-/* The window is from one byte before what is expected to 16 MiB from there. */
+/* The window starts one byte before the expected position and ends 16 MiB after it. */
 static void test_reset_at_the_edge(void)
 {
     static const struct {
@@ -275,7 +275,7 @@ static void test_reset_at_the_edge(void)
     }
 }
 
-/* A connection is over after a silence of more than so many seconds. */
+/* A connection ends after a silence of more than idle_s seconds. */
 static void test_idle_at_the_edge(void)
 {
     for (unsigned late = 0; late < 2; late++) {
@@ -289,7 +289,7 @@ static void test_idle_at_the_edge(void)
     }
 }
 
-/* What is acknowledged beyond a hole is waited for during 20 ms. */
+/* A hole before acknowledged bytes is waited for during 20 ms. */
 static void test_hole_at_the_edge(void)
 {
     for (unsigned early = 0; early < 2; early++) {
@@ -303,7 +303,7 @@ static void test_hole_at_the_edge(void)
         expect(1, early ? "<abc" : "<abc#klm");
         finish();
     }
-    start(); /* up to the hole's end it must be */
+    start(); /* the acknowledgment must reach the end of the hole */
     send(SYN, 99, "");
     send(ACK, 110, "klm");
     now += 30 * MS;
@@ -312,7 +312,7 @@ static void test_hole_at_the_edge(void)
     answer(ACK, 500, 110, "");
     expect(1, "#klm");
     finish();
-    start(); /* and an acknowledgment, which a number without its flag is not */
+    start(); /* a number without the flag ACK is no acknowledgment */
     send(SYN, UINT32_C(0x8fffffff), "");
     answer(0, 500, 0, "x");
     send(0, UINT32_C(0x9000000a), "klm");
@@ -323,7 +323,7 @@ static void test_hole_at_the_edge(void)
     finish();
 }
 
-/* 64 MiB and not a byte more are a hole, before and behind. */
+/* A distance of exactly 64 MiB is a hole, forwards and backwards; one byte more is not. */
 static void test_far_away_at_the_edge(void)
 {
     const uint32_t far = UINT32_C(64) << 20;
@@ -347,7 +347,7 @@ static void test_far_away_at_the_edge(void)
     }
 }
 
-/* The end is where the last byte was delivered, not where FIN was seen. */
+/* The end is where the last byte was delivered, not the packet with FIN. */
 static void test_end_in_disorder(void)
 {
     start();
@@ -365,7 +365,7 @@ static void test_end_in_disorder(void)
     finish();
 }
 
-/* A table that goes with bytes still waiting ends its connections all the same. */
+/* A table that is freed while bytes still wait ends its connections, too. */
 static void test_freed_early(void)
 {
     start();
@@ -390,13 +390,13 @@ static void test_given_up(void)
     answer(ACK, 500, 109, "not wanted");
     CU_ASSERT(got.num_calls == 1);
     got.verdict = STREAM_MORE;
-    send(SYN, 5000, ""); /* but the next one between them may be */
+    send(SYN, 5000, ""); /* but the next connection between them may be delivered */
     send(0, 5001, "new");
     CU_ASSERT(got.num_calls == 2 && stream_table_stats(table)->given_up == 1);
     finish();
 }
 
-/* Who has had enough misses nothing, and what he leaves is free for others. */
+/* After a consumer wants no more, it gets nothing more, and the memory is free for others. */
 static void test_given_up_leaves_nothing(void)
 {
     start_with((stream_limits){.max_bytes = 100}); /* one small segment */
@@ -448,7 +448,7 @@ static void test_idle(void)
     tcp_with(1, 3, 0, 1, 0, "x", 1, 1);
     CU_ASSERT(got.num_ended == 1);
     expect(1, "<abcdefghi#mno(x");
-    send(0, 115, "pqr"); /* it was not over after all: joined in the middle */
+    send(0, 115, "pqr"); /* it has not ended: joined in the middle */
     expect(1, "<abcdefghi#mno(x(pqr");
     CU_ASSERT(got.last_id == 3);
     finish();
@@ -483,13 +483,13 @@ static void test_overflow(void)
     finish();
     expect(1, "#b#c#d#ef");
 
-    /* What was waiting and has been given out leaves its place to others. */
+    /* Segments that waited and were delivered free their memory. */
     start_with((stream_limits){.max_waiting = 180});
     send(SYN, 99, "");
     for (uint32_t seq = 100; seq < 100 + 4 * 1100; seq += 4) {
         send(0, seq + 3, "d");
         send(0, seq + 2, "c");
-        send(0, seq, "a"); /* one byte is missing, and what waits behind it goes on waiting */
+        send(0, seq, "a"); /* one byte is missing, and the bytes after it still wait */
         send(0, seq + 1, "b");
         CU_ASSERT(strcmp(got.sides[1].text, seq == 100 ? "<abcd" : "abcd") == 0);
         got.sides[1] = (side_state){.len = 0};
@@ -497,7 +497,7 @@ static void test_overflow(void)
     CU_ASSERT(stream_table_stats(table)->overflows == 0);
     finish();
 
-    /* What overflows may be what comes next then, or a byte later, or long known. */
+    /* The segment that overflows may then be the next one, or one byte later, or known already. */
     for (uint32_t i = 0; i < 3; i++) {
         static const uint32_t seqs[] = {131, 132, 101};
         static const char *const texts[] = {"#b#c#de", "#b#c#d#e", "#b#c#d"};
@@ -513,7 +513,7 @@ static void test_overflow(void)
         finish();
     }
 
-    /* As much may wait as the limits say, of one connection and of all, and no byte more. */
+    /* Exactly as many bytes may wait as the limits allow, of one connection and of all. */
     for (uint32_t i = 0; i < 4; i++) {
         uint32_t limit = 3 * ((uint32_t)sizeof(stream_segment) + 1) - i % 2;
 
@@ -526,7 +526,7 @@ static void test_overflow(void)
         finish();
     }
 
-    /* What overflows is not for a consumer who has had enough of what was waiting. */
+    /* A consumer that wants no more after the waiting bytes does not get the segment that overflowed. */
     start_with((stream_limits){.max_waiting = 180});
     send(SYN, 99, "");
     got.verdict = STREAM_SIDE_DONE;
@@ -545,7 +545,7 @@ static void test_overflow(void)
     finish();
     expect(1, "#x");
 
-    /* Small segments are bounded by their number. */
+    /* The number of small segments is bounded. */
     start();
     send(SYN, 99, "");
     for (uint32_t i = 0; i < 1024; i++) {
@@ -568,7 +568,7 @@ static void test_overflow(void)
     finish();
 }
 
-/* Pieces of a text in any order, repeated and overlapping: the text comes out, once. */
+/* Pieces of a text in random order, repeated and overlapping: the text is delivered once. */
 static void test_random_order(void)
 {
     uint32_t random = 88172645U;

@@ -1,4 +1,4 @@
-/* test_stream_utp.c: uTP connections and headers, and anything at all thrown at the table.
+/* test_stream_utp.c: uTP connections and headers, and random datagrams.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,7 +11,7 @@ static void put16(uint8_t *out, uint32_t value)
     out[1] = (uint8_t)value;
 }
 
-/* A packet without extensions; the clock of the sender runs with that of the capture. */
+/* A packet without extensions; the clock of the sender runs like the clock of the capture. */
 static size_t utp_packet(uint8_t *out, utp_type type, uint16_t id, uint16_t seq, uint16_t ack, const char *payload)
 {
     uint32_t time_us = (uint32_t)(now / 1000) + 7;
@@ -36,7 +36,7 @@ static bool utp(unsigned from, unsigned to, utp_type type, uint16_t id, uint16_t
     return add(from, to, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len);
 }
 
-/* Port 1 opens a connection with the id 1000 and the numbers 1 and up; port 2 answers with those from 50. */
+/* Port 1 opens a connection with id 1000 and sequence numbers from 1; port 2 responds with numbers from 50. */
 static void utp_open(void)
 {
     CU_ASSERT(utp(1, 2, UTP_SYN, 1000, 1, 0, ""));
@@ -98,7 +98,7 @@ static void test_utp_reset(void)
     CU_ASSERT(utp(2, 1, UTP_RESET, 1000, 50, 4, ""));
     expect(1, "<abc#ghi");
     CU_ASSERT(got.num_ended == 1);
-    CU_ASSERT(utp(1, 2, UTP_DATA, 1001, 3, 49, "def")); /* known, and over */
+    CU_ASSERT(utp(1, 2, UTP_DATA, 1001, 3, 49, "def")); /* known, and after the end */
     CU_ASSERT(got.num_calls == 2);
     finish();
 }
@@ -122,7 +122,7 @@ static void test_utp_opened_by_higher(void)
     finish();
 }
 
-/* Without its SYN: the second packet that fits makes a connection of the first. */
+/* Without its SYN: the second packet that fits makes a connection. */
 static void test_utp_joined(void)
 {
     start();
@@ -138,7 +138,7 @@ static void test_utp_joined(void)
     finish();
     CU_ASSERT(got.num_ended == 1);
 
-    /* A long silence in between, through which both clocks went on alike. */
+    /* A long silence in between, during which both clocks advanced equally. */
     start();
     CU_ASSERT(!utp(1, 2, UTP_DATA, 1001, 700, 300, "abc"));
     now += 30 * S;
@@ -146,7 +146,8 @@ static void test_utp_joined(void)
     expect(1, "(abcdef");
     finish();
 
-    /* The other side's packet comes second; the first one opened the connection, or it did not. */
+    /* The second packet is from the other side; the first one is from the side that opened the connection, or from the
+     * other. */
     for (uint16_t other = 1000; other <= 1002; other = (uint16_t)(other + 2)) {
         start();
         CU_ASSERT(!utp(1, 2, UTP_DATA, 1001, 700, 300, "abc"));
@@ -159,7 +160,7 @@ static void test_utp_joined(void)
     }
 }
 
-/* Datagrams that look like uTP one by one, but not together. */
+/* Datagrams that look like uTP separately, but do not fit together. */
 static void test_utp_strangers(void)
 {
     start();
@@ -167,13 +168,13 @@ static void test_utp_strangers(void)
     CU_ASSERT(!utp(1, 2, UTP_DATA, 1001, 9000, 300, "far away"));
     CU_ASSERT(!utp(2, 1, UTP_DATA, 1000, 301, 700, "acknowledges what was replaced"));
     CU_ASSERT(!utp(2, 1, UTP_DATA, 4000, 301, 700, "another id"));
-    now += 60 * S; /* the sender's clock stands still */
+    now += 60 * S; /* the sender's clock stops */
     uint8_t bytes[64];
     size_t len = utp_packet(bytes, UTP_DATA, 77, 10, 10, "abc");
     CU_ASSERT(!add(1, 3, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len));
     now += 60 * S;
     CU_ASSERT(!add(1, 3, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len));
-    len = utp_packet(bytes, UTP_DATA, 78, 10, 10, "abc"); /* or goes too slowly */
+    len = utp_packet(bytes, UTP_DATA, 78, 10, 10, "abc"); /* or is too slow */
     CU_ASSERT(!add(1, 3, (stream_datagram){.transport = STREAM_UTP}, bytes, len, len));
     len = utp_packet(bytes, UTP_DATA, 78, 11, 10, "abc");
     now += 60 * S;
@@ -204,7 +205,7 @@ static void test_utp_given_up(void)
     finish();
 }
 
-/* Eight connections of two endpoints that nobody wanted are remembered, the newest ones. */
+/* The newest eight unwanted connections between two endpoints are remembered. */
 static void test_utp_many_given_up(void)
 {
     start();
@@ -224,7 +225,7 @@ static void test_utp_many_given_up(void)
         CU_ASSERT_EQUAL(utp(1, 2, UTP_DATA, (uint16_t)(id + 1), 3, 49, "def"), i > 1);
     }
     CU_ASSERT_EQUAL(got.num_calls, 9);
-    CU_ASSERT(utp(1, 2, UTP_SYN, 1050, 1, 0, "")); /* opened once more, it is another one */
+    CU_ASSERT(utp(1, 2, UTP_SYN, 1050, 1, 0, "")); /* opened again: another connection */
     CU_ASSERT(utp(1, 2, UTP_DATA, 1051, 2, 49, "abc"));
     CU_ASSERT_EQUAL(got.num_calls, 10);
     finish();
@@ -306,7 +307,7 @@ static void test_utp_headers(void)
     }
 }
 
-/* Packets of a few connections with anything in them: it ends, and everything is counted. */
+/* Packets of a few connections with random content: the test ends, and all are counted. */
 static void test_hostile(void)
 {
     uint32_t random = 521288629U;

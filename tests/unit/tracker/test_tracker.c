@@ -1,4 +1,4 @@
-/* test_tracker.c: queries and their replies.
+/* test_tracker.c: queries and their responses.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -42,7 +42,7 @@ static void reply_from_another_port(void)
     scene_end(&s);
 }
 
-/* rTorrent's one byte says too little: one reply in 256 would fit by chance. */
+/* A transaction id of one byte, as rTorrent has, is too short: one response in 256 would fit by chance. */
 static void one_byte_proves_no_other_port(void)
 {
     scene s;
@@ -55,7 +55,8 @@ static void one_byte_proves_no_other_port(void)
     scene_end(&s);
 }
 
-/* Two nodes behind one address were asked with one id: each reply is to its own port's query. */
+/* Two nodes at one address got queries with the same transaction id: each response is matched with the query to its
+ * port. */
 static void each_port_answers_its_own_query(void)
 {
     scene s;
@@ -72,7 +73,7 @@ static void each_port_answers_its_own_query(void)
     scene_end(&s);
 }
 
-/* Of two with one id and one address, the one that is answered is out of the question. */
+/* Of two queries with the same id to the same address, one is answered already: the response is to the other one. */
 static void another_port_answers_the_open_query(void)
 {
     scene s;
@@ -82,7 +83,7 @@ static void another_port_answers_the_open_query(void)
     SAY(&s, A, "198.51.100.2:7000", PING);
     second = SAY(&s, A, "198.51.100.2:7001", PING);
     SAY(&s, "198.51.100.2:7009", A, .id = 'd');
-    CU_ASSERT_EQUAL(s.result.request_frame, 0); /* either could be meant */
+    CU_ASSERT_EQUAL(s.result.request_frame, 0); /* it may answer either one */
     SAY(&s, "198.51.100.2:7000", A, .id = 'b');
     SAY(&s, "198.51.100.2:7009", A, .id = 'd');
     CU_ASSERT_EQUAL(s.result.request_frame, second);
@@ -105,7 +106,7 @@ static void reply_from_another_address(void)
     scene_end(&s);
 }
 
-/* Near miss: with two queries of that id nobody can say which one is answered. */
+/* Near miss: with two queries of that id, it is unknown which one is answered. */
 static void another_address_must_be_unique(void)
 {
     scene s;
@@ -134,7 +135,7 @@ static void repetitions(void)
     SAY(&s, B, A, .id = 'b');
     CU_ASSERT_EQUAL(s.result.repeats, reply);
     CU_ASSERT_EQUAL(FOUND(&s, KRPC_DUPLICATE_RESPONSE), 1);
-    /* the same id after the answer, or with another question, is a new query */
+    /* the same id after the response, or with another method, is a new query */
     query = SAY(&s, A, B, PING);
     CU_ASSERT_EQUAL(s.result.repeats, 0);
     SAY(&s, A, B, FIND_NODE, .target = "x");
@@ -148,7 +149,7 @@ static void repetitions(void)
     scene_end(&s);
 }
 
-/* The same id again, once it was answered: nothing of the first query is left in the second one's answer. */
+/* The same id again after the response: nothing of the first query is in the second response's result. */
 static void one_id_for_one_query_after_the_other(void)
 {
     scene s;
@@ -172,7 +173,7 @@ static void one_id_for_one_query_after_the_other(void)
     scene_end(&s);
 }
 
-/* An answer settles it: what another address sends afterwards is nobody's. */
+/* After the response, another response from another address answers no query. */
 static void another_address_after_the_answer(void)
 {
     scene s;
@@ -183,7 +184,7 @@ static void another_address_after_the_answer(void)
     SAY(&s, "203.0.113.9:7000", A, .id = 'b');
     CU_ASSERT_EQUAL(s.result.request_frame, 0);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_ADDR), 0);
-    SAY(&s, A, B, PING, .t = "x"); /* one byte says too little */
+    SAY(&s, A, B, PING, .t = "x"); /* one byte is too short */
     SAY(&s, "203.0.113.9:7000", A, .t = "x", .id = 'b');
     CU_ASSERT_EQUAL(s.result.request_frame, 0);
     SAY(&s, A, B, PING, .t = "xy");
@@ -194,7 +195,7 @@ static void another_address_after_the_answer(void)
     scene_end(&s);
 }
 
-/* Ids of any length are told apart, and by their length too. */
+/* Ids of any length are distinguished, also by their length. */
 static void ids_of_any_length(void)
 {
     static const char *const ids[] = {"a",
@@ -244,7 +245,8 @@ static void late_and_unanswered(void)
     scene_end(&s);
 }
 
-/* Who asks something else with the same id gives up the first answer: nothing was lost for lack of memory. */
+/* A node that sends another query with the same id no longer waits for the first response: nothing was dropped for lack
+ * of memory. */
 static void given_up_is_not_dropped(void)
 {
     scene s;
@@ -270,10 +272,10 @@ static void unsolicited_only_where_the_query_would_be_here(void)
     scene s;
 
     scene_begin(&s);
-    SAY(&s, B, A, .t = "zz", .id = 'b'); /* the query may have come before the capture */
+    SAY(&s, B, A, .t = "zz", .id = 'b'); /* the query may be older than the capture */
     SAY(&s, A, B, PING);
     s.now += 20 * SECONDS;
-    SAY(&s, B, "192.0.2.77:1", .t = "zz", .id = 'b'); /* nothing of what that one sends is here */
+    SAY(&s, B, "192.0.2.77:1", .t = "zz", .id = 'b'); /* the capture has no packets that this node sends */
     CU_ASSERT_EQUAL(FOUND(&s, KRPC_UNSOLICITED), 0);
     SAY(&s, B, A, .t = "zz", .id = 'b');
     CU_ASSERT_EQUAL(FOUND(&s, KRPC_UNSOLICITED), 1);
@@ -287,7 +289,7 @@ static void unsolicited_only_where_the_query_would_be_here(void)
     scene_end(&s);
 }
 
-/* That a NAT is in front of the receiver changes nothing of it. */
+/* A NAT on the receiver's path changes nothing. */
 static void a_wrong_length_behind_a_nat(void)
 {
     scene s;
@@ -302,7 +304,7 @@ static void a_wrong_length_behind_a_nat(void)
     scene_end(&s);
 }
 
-/* Where there is room for few, the one that waits longest is forgotten: of a set of eight the last eight are known. */
+/* With little memory, the query that has waited longest is dropped: of a set of eight, the last eight are known. */
 static void the_last_queries_are_known(void)
 {
     tracker_options options;
@@ -328,7 +330,7 @@ static void the_last_queries_are_known(void)
     scene_end(&s);
 }
 
-/* Bloom filters come to who asked for them. */
+/* Bloom filters are only for queries that ask for them. */
 static void filters_that_were_not_asked_for(void)
 {
     for (int asked = 0; asked < 2; asked++) {
@@ -467,7 +469,7 @@ static void fetching_changes_nothing(void)
     scene_end(&s);
 }
 
-/* Whatever the hashes are, and also where nothing is kept yet. */
+/* For any hashes, and when nothing is stored yet. */
 static void fetching_what_is_not_there(void)
 {
     scene s;
@@ -502,7 +504,7 @@ static tracker_keys keys_of(scene *s, const tracker_packet *p, krpc_message *m)
     return keys;
 }
 
-/* What was found ahead of time may be something else by now: then it is looked for again. */
+/* A record that was found in advance may be another one by now: then it is searched for again. */
 static void keys_may_be_stale(void)
 {
     scene s;
@@ -518,7 +520,7 @@ static void keys_may_be_stale(void)
     keys = keys_of(&s, &p, &m);
     CU_ASSERT_NOT_EQUAL(keys.src_node, UINT32_MAX);
     CU_ASSERT_NOT_EQUAL(keys.query, UINT32_MAX);
-    keys.src_node++; /* nobody's; the querier's; another query's */
+    keys.src_node++; /* no record; the querier's; another query's */
     keys.dst_node = keys.src_node - 1;
     keys.query++;
     tracker_message(s.t, &p, &m, s.packet, &keys, &s.result, &s.sink);

@@ -1,4 +1,4 @@
-/* test_tracker_adverts.c: what an advertised port is worth, and what became of it.
+/* test_tracker_adverts.c: verdicts on advertised ports, and their outcomes.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -54,7 +54,7 @@ static void inside_it_takes_a_witness(void)
     CU_ASSERT_EQUAL(advert_of(&s, first).observed.port, 40001);
     CU_ASSERT_EQUAL(advert_of(&s, first).observed_frame, 2);
     CU_ASSERT_EQUAL(advert_of(&s, first).verdict_frame, 2);
-    /* another receiver, who says nothing, once three agree about the mapping */
+    /* another receiver, which reports nothing, when three others agree about the mapping */
     SAY(&s, L, "198.51.100.77:1", ANNOUNCE, .target = "h", .token = "t", .port = 6881, .id = 'q', .t = "zz");
     first = s.result.first_advert;
     ping_seen(&s, L, R2, X);
@@ -91,7 +91,7 @@ static void implied_port_defers(void)
     scene_end(&s);
 }
 
-/* Inside a NAT the receiver stores the outside port, as soon as anybody has told it. */
+/* Captured inside a NAT: the receiver stores the outside port, once any node has reported it. */
 static void implied_port_inside(void)
 {
     scene s;
@@ -141,7 +141,7 @@ static void contact_is_pinged(void)
     serial = s.result.first_advert;
     expect_verdict(&s, serial, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     CU_ASSERT_EQUAL(FOUND(&s, PORT_MISMATCH), 1);
-    SAY(&s, R2, "203.0.113.9:6881", PING, .t = "zz"); /* somebody else */
+    SAY(&s, R2, "203.0.113.9:6881", PING, .t = "zz"); /* another node */
     expect_verdict(&s, serial, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     SAY(&s, R1, "203.0.113.9:6881", PING, .t = "bb");
     expect_verdict(&s, serial, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED);
@@ -162,18 +162,18 @@ static void p_is_passed_over(void)
     scene_begin(&s);
     SAY(&s, X, R1, PING, .p = 6881);
     serial = s.result.first_advert;
-    SAY(&s, R1, X, .id = 'r'); /* an answer goes to the source port in any case */
+    SAY(&s, R1, X, .id = 'r'); /* a response goes to the source port in any case */
     expect_verdict(&s, serial, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     SAY(&s, R1, X, FIND_NODE, .target = "x", .t = "bb", .id = 'r');
     expect_verdict(&s, serial, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_NOT_HONOURED);
     CU_ASSERT_EQUAL(FOUND(&s, PORT_NOT_HONOURED), 1);
     s.now += 1000 * SECONDS;
-    SAY(&s, R1, "203.0.113.9:6881", PING, .t = "bc", .id = 'r'); /* too late to have to do with it */
+    SAY(&s, R1, "203.0.113.9:6881", PING, .t = "bc", .id = 'r'); /* too late to be a consequence */
     expect_verdict(&s, serial, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_NOT_HONOURED);
     scene_end(&s);
 }
 
-/* Where both ports are the same there is nothing to test. */
+/* If both ports are the same, there is nothing to test. */
 static void p_that_is_the_source_port(void)
 {
     scene s;
@@ -216,7 +216,7 @@ static void dead_by_silence(void)
     SAY(&s, R2, "203.0.113.9:6881", PING, .t = "bb");
     s.now += 10 * SECONDS;
     SAY(&s, R1, R2, PING, .t = "cc");
-    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN); /* it may still answer */
+    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN); /* a response may still come */
     s.now += 10 * SECONDS;
     SAY(&s, R1, R2, PING, .t = "cd");
     expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_DEAD);
@@ -225,7 +225,7 @@ static void dead_by_silence(void)
     scene_end(&s);
 }
 
-/* Near miss: it does not answer DHT queries, but somebody lives there. */
+/* Near miss: the port does not answer DHT queries, but it is in use. */
 static void silence_of_the_living(void)
 {
     static const uint8_t bytes[] = "something else";
@@ -258,12 +258,12 @@ static void another_node_lives_there(void)
     scene_end(&s);
 }
 
-/* Near miss: it is the same node, on another of its ports. */
+/* Near miss: the other port belongs to the same node. */
 static void the_same_node_lives_there(void)
 {
     scene s;
 
-    for (int old = 0; old < 3; old++) { /* and has another id by now, on both ports or not yet on one of them */
+    for (int old = 0; old < 3; old++) { /* and has another id now, on both ports or only on one of them */
         scene_begin(&s);
         SAY(&s, X, R1, PING, .p = 6881, .id = 'q', .v = "LT");
         SAY(&s, X, R1, PING, .id = 'n', .v = "LT", .t = "nn");
@@ -304,7 +304,7 @@ static void byte_swapped_values(void)
     scene_end(&s);
 }
 
-/* Near miss: both forms were announced; and the answer is about another torrent. */
+/* Near miss: both forms were announced; and the response is about another torrent. */
 static void not_swapped(void)
 {
     scene s;
@@ -344,7 +344,7 @@ static void port_message_of_the_same_host(void)
     scene_end(&s);
 }
 
-/* The lab's NAT a: libtorrent says 6881, and 6881 lives, but it is aria2's. */
+/* NAT a of the lab: libtorrent advertises 6881; 6881 is in use, but by aria2. */
 static void port_message_naming_another_client(void)
 {
     scene s;
@@ -359,7 +359,7 @@ static void port_message_naming_another_client(void)
     scene_end(&s);
 }
 
-/* Two nodes that it could be: the port is neither's, or it is one's. */
+/* Two nodes may be the sender: the port is that of neither, or that of one. */
 static void port_message_of_one_of_two(void)
 {
     scene s;
@@ -368,9 +368,9 @@ static void port_message_of_one_of_two(void)
     SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
     SAY(&s, "203.0.113.9:8999", R1, PING, .id = 'p', .v = "LT", .t = "ab");
     speak(&s, X_TCP, R1_TCP, "-qB4520-abcdefghijkl", 8999, 0, 1000);
-    expect_verdict(&s, 0, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN); /* the other may be behind the same port */
+    expect_verdict(&s, 0, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN); /* the other may have the same port inside */
     speak(&s, "203.0.113.9:55557", R1_TCP, "-LT20B0-abcdefghijkl", 40001, 0, 1000);
-    expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN); /* it has a port of its own */
+    expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN); /* the other one has another port */
     expect_verdict(&s, 1, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
     speak(&s, "203.0.113.9:55556", R1_TCP, "-LT20B0-abcdefghijkl", 6881, 0, 1000);
     expect_verdict(&s, 2, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
@@ -378,7 +378,8 @@ static void port_message_of_one_of_two(void)
     scene_end(&s);
 }
 
-/* Two hosts with the same client, and the same port, of which the NAT kept one: what both of them say is right for one. */
+/* Two hosts run the same client on the same port, and the NAT preserves only one: the advertisement is right for one of
+ * them. */
 static void port_message_of_two_that_chose_alike(void)
 {
     static const char *const clients[] = {"LT", "UT"};
@@ -418,7 +419,7 @@ static void channels_that_contradict(void)
     speak(&s, X_TCP, R1_TCP, "-LT20B0-abcdefghijkl", 0, 6881, 1000);
     CU_ASSERT_EQUAL(FOUND(&s, PORT_CONTRADICTS), 0);
     speak(&s, X_TCP, "198.51.100.7:6890", "-LT20B0-abcdefghijkl", 0, 6999, 1000);
-    CU_ASSERT_EQUAL(FOUND(&s, PORT_CONTRADICTS), 0); /* the same channel as last time: it may have changed */
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_CONTRADICTS), 0); /* the same channel as before: the port may have changed */
     SAY(&s, X, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .id = 'q', .v = "LT", .t = "ab");
     CU_ASSERT_EQUAL(FOUND(&s, PORT_CONTRADICTS), 1);
     CU_ASSERT_EQUAL(LAST(&s, PORT_CONTRADICTS).a, 6881);
@@ -469,7 +470,7 @@ static void oldest_go_first_and_in_order(void)
     scene_end(&s);
 }
 
-/* Asking changes nothing: the same packets give the same end, asked after each of them or never. */
+/* Reading verdicts changes nothing: the final result is the same whether they are read after each packet or never. */
 static void asking_changes_nothing(void)
 {
     tracker_advert ends[2];

@@ -1,7 +1,7 @@
-/* test_tracker_bounds.c: memory is bounded, what is dropped is counted, and nobody can make it slow.
+/* test_tracker_bounds.c: memory is bounded, dropped records are counted, and no attacker can make the tracker slow.
  *
- * The attacker here is stronger than a real one: the key of the hash is fixed, and endpoints are picked by what they do
- * to the table, through the tracker itself.
+ * The attacker here is stronger than a real one: the key of the hash is fixed, and the test chooses endpoints by their
+ * effect on the tables.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -73,7 +73,7 @@ static krpc_endpoint numbered(uint32_t n)
     return e;
 }
 
-/* A few thousand nodes that talk as usual: what the attacks are held against. */
+/* The usual traffic of a few thousand nodes: attacks are compared with this. */
 static double usual(uint32_t num)
 {
     tracker_options o = small();
@@ -96,7 +96,7 @@ static double usual(uint32_t num)
 
 #define NUM 30000
 
-/* What an attack costs against the usual is printed, for a person to read: time is no test's business. */
+/* Prints the time of an attack compared with usual traffic, for a person to read. The test does not depend on it. */
 static void compare(const char *name, double (*attack)(uint32_t num))
 {
     double a = usual(NUM);
@@ -140,7 +140,8 @@ static double new_nodes_run(uint32_t num)
     return begin;
 }
 
-/* All nodes on one address, as behind a huge NAT, or by an attacker with one host; with an id each, or one for all. */
+/* All nodes at one address, as inside a huge NAT, or made by an attacker with one host; each with another id, or all
+ * with the same. */
 static double one_address(uint32_t num, bool one_id)
 {
     tracker_options o = small();
@@ -186,8 +187,7 @@ static void one_id_everywhere(void)
     compare("one id on all ports", one_id_run);
 }
 
-/* With room for so few, all of them fall into one or two sets, as if they had been picked for it: sets of transactions
- * and of ids too. */
+/* With very small tables, all records fall into one or two sets, as if an attacker had chosen them. */
 static double crowded(bool one_querier, uint32_t num)
 {
     tracker_options o = small();
@@ -204,7 +204,7 @@ static double crowded(bool one_querier, uint32_t num)
         krpc_endpoint to = numbered(i * UINT32_C(2654435761) % 3000);
         krpc_endpoint from = one_querier ? numbered(7) : numbered(i % 3000);
 
-        feed_one(&f, &from, &to, one_querier ? 5 : i, i % 3000); /* one transaction id to all, or one bucket */
+        feed_one(&f, &from, &to, one_querier ? 5 : i, i % 3000); /* one transaction id for all, or one bucket */
     }
     begin = cpu_seconds() - begin;
     CU_ASSERT(tracker_num_nodes(t) <= 16);
@@ -232,7 +232,7 @@ static void one_transaction_id(void)
     compare("one transaction id", one_transaction_id_run);
 }
 
-/* The promise: with everything that belongs to an endpoint, at most 200 bytes. */
+/* An endpoint needs at most 200 bytes, with all records that belong to it. */
 static void memory_for_each_endpoint(void)
 {
     tracker_options o = small();
@@ -292,7 +292,7 @@ static void transactions_are_dropped_and_counted(void)
     tracker_free(t);
 }
 
-/* ---- who gives way ---- */
+/* ---- replacing records ---- */
 
 #define ROOM 20 /* nodes: four sets of sixteen places */
 
@@ -323,7 +323,7 @@ static bool is_there(const feed *f, uint32_t n)
     return tracker_node_find(f->t, &e, &found);
 }
 
-/* Do two endpoints share a set? Then the second pushes the first out, which is the one longest silent. */
+/* Do two endpoints share a set? Then the second one replaces the first, which is the least recently heard. */
 static bool share_a_set(uint32_t a, uint32_t b)
 {
     feed f;
@@ -351,7 +351,8 @@ static void expect_all_found(feed *f)
     }
 }
 
-/* All records are in use, none of them in the set of a new node: some other gives way, and leaves its set for good. */
+/* All records are in use, and none is in the set of a new node: a node of another set is dropped, and its place in that
+ * set stays free. */
 static void another_set_gives_way(void)
 {
     uint32_t others[ROOM + 1];
@@ -377,7 +378,8 @@ static void another_set_gives_way(void)
     speak_as(&f, 1);
     CU_ASSERT(is_there(&f, 1) && !is_there(&f, others[0]));
     expect_all_found(&f);
-    for (uint32_t i = 1; i <= ROOM; i++) { /* now that one is the longest silent of all, but in none of their sets */
+    for (uint32_t i = 1; i <= ROOM;
+         i++) { /* now this one is the least recently heard of all, but in none of their sets */
         speak_as(&f, others[i]);
     }
     speak_as(&f, others[0]);
@@ -391,7 +393,7 @@ static void another_set_gives_way(void)
     tracker_free(t);
 }
 
-/* Whoever gives way, the others of its address are still found. */
+/* When any node is dropped, the others of its address are still found. */
 static void the_rest_of_an_address_stays(void)
 {
     static const char *const nodes[] = {"198.51.100.1:1001", "198.51.100.1:1002", "198.51.100.1:1003",
@@ -403,7 +405,7 @@ static void the_rest_of_an_address_stays(void)
         tracker_node found;
         bool pushed = false;
 
-        for (int n = 1; n < 100 && !pushed; n++) { /* until somebody comes who pushes out that one */
+        for (int n = 1; n < 100 && !pushed; n++) { /* until a node comes that replaces this one */
             tracker_options o = small();
             char other[32];
             scene s;
@@ -426,7 +428,7 @@ static void the_rest_of_an_address_stays(void)
             SAY(&s, other, to, PING, .id = 'Z');
             CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 0);
             pushed = !tracker_node_find(s.t, &e, &found);
-            if (pushed) { /* three are left, of two clients */
+            if (pushed) { /* three are left, with two clients */
                 SAY(&s, nodes[gone == 3 ? 0 : 3], to, PING, .id = 'Y', .v = "UT", .t = "ac");
                 CU_ASSERT_EQUAL(FOUND(&s, ID_MANY_AT_ADDRESS), 1);
                 CU_ASSERT_EQUAL(LAST(&s, ID_MANY_AT_ADDRESS).a, 3);

@@ -1,6 +1,7 @@
-/* test_tracker_chance.c: who shares a place in a table with whom is chance, and decides nothing.
+/* test_tracker_chance.c: results do not depend on which records share a place in a table.
  *
- * Each scene is played with many keys of the hash: with some of them the strangers share the place that is looked at.
+ * Each scene runs with many keys of the hash: with some of them, records of strangers share the place that the test
+ * needs.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,7 +17,7 @@ static void begin(scene *s, tracker_options *o, int key)
     scene_begin_with(s, o);
 }
 
-/* Where the clock was set back, strangers' advertisements of long ago lie in front of one of just now. */
+/* After the clock was set back, old advertisements of strangers come before a new one in the chain. */
 static void old_advertisements_of_others(void)
 {
     int honoured = 0;
@@ -43,7 +44,7 @@ static void old_advertisements_of_others(void)
     CU_ASSERT_EQUAL(honoured, 10);
 }
 
-/* Nodes of another address lie in front of those of this one. */
+/* Nodes of another address come before those of this address in the chain. */
 static void nodes_of_another_address(void)
 {
     int many = 0;
@@ -70,7 +71,7 @@ static void nodes_of_another_address(void)
     CU_ASSERT_EQUAL(many, 100);
 }
 
-/* An id that is on ever more ports, as through a NAT that depends on the destination. */
+/* An id on more and more ports, as through a NAT with endpoint-dependent mapping. */
 static void an_id_on_many_ports(void)
 {
     int shared = 0;
@@ -98,7 +99,7 @@ static void an_id_on_many_ports(void)
     CU_ASSERT_EQUAL(shared, 50);
 }
 
-/* Half of its set is for the ids of others, whatever comes first. */
+/* Half of its set is for other ids, in any order. */
 static void ids_beside_one_on_many_ports(void)
 {
     int shared = 0;
@@ -131,13 +132,13 @@ static void ids_beside_one_on_many_ports(void)
     CU_ASSERT_EQUAL(shared, 4 * 200);
 }
 
-/* Of those that answer a node, and of those that see it where it is, three are told from one another, in any order. */
+/* Three addresses that answer a node, and three that see it at its own endpoint, are distinguished, in any order. */
 static void who_answers_and_who_sees(void)
 {
     uint32_t state = 1;
 
     for (int round = 0; round < 300; round++) {
-        unsigned answered = 0; /* a bit each */
+        unsigned answered = 0; /* one bit for each */
         unsigned saw = 0;
         tracker_node n;
         scene s;

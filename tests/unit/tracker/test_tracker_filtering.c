@@ -1,4 +1,4 @@
-/* test_tracker_filtering.c: who gets in through a NAT, and NATs of carriers.
+/* test_tracker_filtering.c: filtering behaviour of NATs, and signs of carriers' NATs.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,7 @@ static void expect_filtering(scene *s, const char *node, tracker_filtering filte
     UNIT_TEXT(tracker_filtering_name(node_of(s, node).nat.filtering), tracker_filtering_name(filtering));
 }
 
-/* A query that leaves through the mapping, seen on both sides. */
+/* A query sent through the mapping, captured on both sides. */
 static void leave(scene *s, const char *remote)
 {
     static uint32_t number;
@@ -24,7 +24,7 @@ static void leave(scene *s, const char *remote)
     say_again(s, OUT1, remote);
 }
 
-/* Three answers come in: the capture shows this direction, too. */
+/* Three responses arrive: the capture shows this direction, too. */
 static void hear(scene *s)
 {
     for (int i = 0; i < 3; i++) {
@@ -65,15 +65,15 @@ static void strangers_are_kept_out(void)
         expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN);
         snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
         knock(&s, remote, false);
-        knock(&s, remote, false); /* once more is no more */
+        knock(&s, remote, false); /* a repetition does not count */
     }
-    expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN); /* as long as the inside may have ended */
+    expect_filtering(&s, L, TRACKER_FILTERING_UNKNOWN); /* the capture of the inside may have ended */
     leave(&s, R1);
     expect_filtering(&s, L, TRACKER_FILTERING_DEPENDENT);
     scene_end(&s);
 }
 
-/* Where nothing that comes in is shown inside, strangers are not either. */
+/* If the capture of the inside shows no incoming packets, it does not show strangers either. */
 static void one_direction_shows_no_filter(void)
 {
     for (int heard = 0; heard < 2; heard++) {
@@ -95,7 +95,7 @@ static void one_direction_shows_no_filter(void)
     }
 }
 
-/* Behind a carrier's NAT it is the first one that keeps them out. */
+/* With a carrier's NAT outside, the first NAT is the one that filters. */
 static void the_first_of_two_nats_keeps_out(void)
 {
     scene s;
@@ -121,7 +121,7 @@ static void the_first_of_two_nats_keeps_out(void)
     scene_end(&s);
 }
 
-/* Other ports of a host that was sent to. */
+/* Other ports of a host to which the node has sent. */
 static void other_ports_are_kept_out(void)
 {
     scene s;
@@ -188,7 +188,7 @@ static tracker_filtering after_contacts(int contacts, int64_t seconds, bool stra
     for (int i = 0; i < contacts; i++) {
         snprintf(remote, sizeof remote, "198.51.%d.%d:7000", 101 + i / 200, 1 + i % 200);
         ping_seen(&s, L, remote, OUT1);
-        SAY(&s, remote, L, PING, .t = "in", .id = 'r'); /* no stranger */
+        SAY(&s, remote, L, PING, .t = "in", .id = 'r'); /* not a stranger */
     }
     s.now += seconds * SECONDS;
     SAY(&s, L, R1, PING, .t = "zz", .id = 'q');
@@ -197,7 +197,7 @@ static tracker_filtering after_contacts(int contacts, int64_t seconds, bool stra
     return found;
 }
 
-/* Who is read-only is in nobody's table, and who hears no answer would not hear a question. */
+/* A read-only node is in no routing table, and a node that gets no responses would get no queries either. */
 static void nobody_would_ask(void)
 {
     for (int k = 0; k < 4; k++) {
@@ -227,10 +227,10 @@ static void never_asked_by_strangers(void)
     CU_ASSERT_EQUAL(after_contacts(100, 600, true), TRACKER_FILTERING_UNKNOWN);
 }
 
-/* Of a node that talks to more hosts than can be remembered, some that it has just sent to look like strangers. */
+/* A node contacts more hosts than the table holds: some hosts to which it has just sent look like strangers. */
 static void too_many_to_remember(void)
 {
-    for (int k = 0; k < 3; k++) { /* at once, when it is over, and of fewer */
+    for (int k = 0; k < 3; k++) { /* at once, after the time, and with fewer */
         scene s;
         char remote[32];
 
@@ -259,18 +259,18 @@ static void an_address_of_a_carrier(void)
 
     scene_begin(&s);
     ping_seen(&s, "100.64.7.2:6881", R1, OUT1);
-    CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 0); /* one alone can be wrong */
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 0); /* a single one can be wrong */
     ping_seen(&s, "100.64.7.2:6881", "198.51.100.2:7002", OUT1);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 1);
     CU_ASSERT_EQUAL(LAST(&s, NAT_CARRIER).a, 6881);
     CU_ASSERT_EQUAL(LAST(&s, NAT_CARRIER).b, 40001);
     ping_seen(&s, "100.64.7.2:6881", "198.51.100.3:7003", OUT1);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 1);
-    /* the NAT of a house before it */
+    /* the NAT of a home inside it */
     SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ho", .id = 'q');
     say_again(&s, "100.64.7.2:7777", R1);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_CARRIER), 2);
-    /* near misses: a NAT at home, and an address next to the carriers' */
+    /* near misses: a NAT at home, and an address next to the carriers' range */
     ping_seen(&s, "192.168.1.3:6881", R1, OUT1);
     ping_seen(&s, "192.168.1.3:6881", "198.51.100.2:7002", OUT1);
     ping_seen(&s, "100.128.0.1:6881", R1, OUT1);
@@ -279,7 +279,7 @@ static void an_address_of_a_carrier(void)
     scene_end(&s);
 }
 
-/* So many clients of one house, of which two remotes see each on a port of its own. */
+/* Findings for num clients of one address; two remotes report the port of each. */
 static uint32_t blocks_found(const int *ports, int num, int inside)
 {
     uint32_t found;
@@ -314,7 +314,7 @@ static void blocks_of_ports(void)
     CU_ASSERT_EQUAL(blocks_found(many, 5, 6881), 1);
     CU_ASSERT_EQUAL(blocks_found(block, 4, 6881), 0);
     CU_ASSERT_EQUAL(blocks_found(wide, 6, 6881), 0);
-    CU_ASSERT_EQUAL(blocks_found(block, 6, 0), 0); /* kept ports are the clients' own choice */
+    CU_ASSERT_EQUAL(blocks_found(block, 6, 0), 0); /* preserved ports are the clients' own choice */
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* test_tracker_identity.c: node ids, who shares them, and entries that lead nowhere.
+/* test_tracker_identity.c: node ids, shared ids, and bogus entries.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,13 +19,13 @@ static void an_id_changes_once(void)
     SAY(&s, A, B, PING, .id = 'b', .t = "t2");
     CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 1);
     CU_ASSERT_EQUAL(LAST(&s, ID_CHANGED).a, 1);
-    SAY(&s, A, B, PING, .id = 'a', .t = "t3"); /* back and forth is one event */
+    SAY(&s, A, B, PING, .id = 'a', .t = "t3"); /* changing back is not another event */
     SAY(&s, A, B, PING, .id = 'b', .t = "t4");
     CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 1);
     n = node_of(&s, A);
     CU_ASSERT_EQUAL(n.num_ids, 2);
     CU_ASSERT(n.ids[0][0] == 'b' && n.ids[1][0] == 'a');
-    s.now += 1000 * SECONDS; /* after such a silence it is another host */
+    s.now += 1000 * SECONDS; /* after this silence it is another host */
     SAY(&s, A, B, PING, .id = 'c', .t = "t5");
     CU_ASSERT_EQUAL(FOUND(&s, ID_CHANGED), 1);
     scene_end(&s);
@@ -48,7 +48,7 @@ static void the_newest_four_are_kept(void)
     scene_end(&s);
 }
 
-/* An id that comes back becomes the newest; the others keep their order. */
+/* An id that returns becomes the newest; the others keep their order. */
 static void an_id_that_comes_back(void)
 {
     static const char order[] = "abcdbaaebd";
@@ -73,7 +73,7 @@ static void an_id_that_comes_back(void)
     scene_end(&s);
 }
 
-/* There is room for the older ids of so many nodes; who comes then takes that of the first, and then of the second. */
+/* Only this many nodes have room for older ids; the next one takes the room of the first, then of the second. */
 static void older_ids_are_few(void)
 {
     tracker_options options;
@@ -117,7 +117,7 @@ static void renumbering_to_fit_the_address(void)
     scene_end(&s);
 }
 
-/* Inside a NAT it is the outside address that counts, once two remotes agree about it. */
+/* Inside a NAT, BEP 42 is about the outside address, once two remotes agree about it. */
 static void bep42_inside_a_nat_once_known(void)
 {
     scene s;
@@ -142,7 +142,7 @@ static void one_id_on_two_addresses(void)
     scene_begin(&s);
     SAY(&s, A, B, PING, .id = 'a', .t = "t1");
     other = SAY(&s, "198.51.100.9:6881", B, PING, .id = 'a', .t = "t1");
-    CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 0); /* it may have moved */
+    CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 0); /* the node may have moved */
     SAY(&s, A, B, PING, .id = 'a', .t = "t2");
     CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 1);
     CU_ASSERT_EQUAL(LAST(&s, ID_SHARED).a, other);
@@ -185,7 +185,7 @@ static void many_nodes_behind_one_address(void)
     scene_end(&s);
 }
 
-/* One after the other, they may be one host; who was heard within ten minutes is there. */
+/* One after the other may be one host; a node that sent within ten minutes still counts. */
 static void nodes_that_were_there_before(void)
 {
     for (int late = 0; late < 2; late++) {
@@ -237,7 +237,7 @@ static void what_is_no_crowd(void)
     scene_end(&s);
 }
 
-/* Ids that lie together were made; the same address is then no household. */
+/* Ids near to each other were made up; such an address is no household. */
 static void a_crowd_that_was_made_up(void)
 {
     uint8_t id[20] = "same beginning";
@@ -255,7 +255,7 @@ static void a_crowd_that_was_made_up(void)
     scene_end(&s);
 }
 
-/* ids ids that share so many bits, from so many networks; in each network several hosts have each of them. */
+/* Findings for ids that share bits, from several networks; in each network several hosts have each of them. */
 static uint32_t clusters_found(int ids, int bits, int networks)
 {
     uint32_t found;
@@ -314,7 +314,7 @@ static void one_id_after_the_other(void)
     CU_ASSERT_EQUAL(many_on_port_found(8, 100 * SECONDS), 1);
     CU_ASSERT_EQUAL(many_on_port_found(20, 100 * SECONDS), 1);
     CU_ASSERT_EQUAL(many_on_port_found(7, SECONDS), 0);
-    CU_ASSERT_EQUAL(many_on_port_found(20, 130 * SECONDS), 0); /* slowly: hosts that come and go */
+    CU_ASSERT_EQUAL(many_on_port_found(20, 130 * SECONDS), 0); /* slowly: hosts that change */
 }
 
 static void echoing_the_receivers_id(void)
@@ -328,12 +328,12 @@ static void echoing_the_receivers_id(void)
     CU_ASSERT_EQUAL(LAST(&s, ID_ECHO).a, 1);
     SAY(&s, B, A, PING, .id = 'a', .t = "t2");
     CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
-    SAY(&s, "198.51.100.1:9999", A, PING, .id = 'a', .t = "t3"); /* the same host, by another way */
+    SAY(&s, "198.51.100.1:9999", A, PING, .id = 'a', .t = "t3"); /* the same host, through another path */
     CU_ASSERT_EQUAL(FOUND(&s, ID_ECHO), 1);
     scene_end(&s);
 }
 
-/* A reflector may live in a crowd all the same. */
+/* A reflector may be one of several nodes at an address. */
 static void an_echo_in_a_crowd(void)
 {
     scene s;
@@ -364,7 +364,7 @@ static void ids_made_up_for_the_target(void)
     scene_end(&s);
 }
 
-/* A ping has no target to be near to, not even that of all zeros. */
+/* A ping has no target, not even the id of all zeros. */
 static void a_ping_has_no_target(void)
 {
     static const uint8_t near_zero[20] = {0, 0, 0, 0, 'b', 'b', 'b', 'b'};

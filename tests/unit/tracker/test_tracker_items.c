@@ -1,7 +1,8 @@
-/* test_tracker_items.c: what only shows against the query or the stream before it. BEP 44 items against their signature
- * and the target that was asked for, with the BEP's own vectors, each once with one thing changed (bep44.bad-signature,
- * bep44.wrong-target); bloom filters that nobody asked for (bep33.not-asked); a peer wire stream that falls out of step
- * (peerwire.lost).
+/* test_tracker_items.c: findings that need the query, or an earlier part of the stream.
+ *
+ * BEP 44 items: signature and target, with the vectors of the BEP, each once with one change (bep44.bad-signature,
+ * bep44.wrong-target). Bloom filters that the query did not ask for (bep33.not-asked). A peer wire stream with bytes
+ * missing (peerwire.lost).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,7 +37,7 @@ static void unhex(uint8_t *out, const char *hex)
 
 static const char id[] = "abcdefghij0123456789";
 
-/* Gives one message to the tracker, from node 1 to node 2 or back. */
+/* Hands one message to the tracker, from node 1 to node 2 or back. */
 static void give(tracker *t, uint32_t frame, bool back, const krpc_builder *b)
 {
     const krpc_sink sink = {take, NULL};

@@ -1,4 +1,4 @@
-/* test_tracker_judge.c: how much evidence it takes: one witness less, so many, one more.
+/* test_tracker_judge.c: the number of witnesses that each verdict needs, and one less.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +22,7 @@ static void expect_nat(scene *s, const char *node, tracker_port port, tracker_ma
     UNIT_TEXT(tracker_mapping_name(n.nat.mapping), tracker_mapping_name(mapping));
 }
 
-/* Remote number i, each in a network of its own. */
+/* Remote number i, each in another network. */
 static const char *remote_of(int i)
 {
     static char text[32];
@@ -36,9 +36,9 @@ static const char *remote_of(int i)
 static void witnesses_of_the_port(void)
 {
     static const struct {
-        int same;  /* that saw the inside port */
-        int other; /* that saw another */
-        int again; /* the last of the first said it so often in all */
+        int same;  /* remotes that saw the inside port */
+        int other; /* remotes that saw another port */
+        int again; /* reports in all of the last one of the first */
         tracker_port port;
         tracker_mapping mapping;
     } rows[] = {
@@ -76,7 +76,7 @@ static void witnesses_of_the_port(void)
     }
 }
 
-/* Two networks, for either verdict. */
+/* Witnesses in two networks are needed, for either verdict. */
 static void witnesses_of_one_network(void)
 {
     static const char *const seen[] = {SAME, OUT1};
@@ -97,7 +97,7 @@ static void witnesses_of_one_network(void)
 
 /* ---- does the port depend on the destination? ---- */
 
-/* One contradicts so many, between two sightings of one of these: is there a crowd that passes him over? */
+/* One remote contradicts many, between two reports of one of them: with enough others, it is ignored. */
 static void one_against_a_crowd(void)
 {
     for (int crowd = 19; crowd <= 20; crowd++) {
@@ -108,14 +108,15 @@ static void one_against_a_crowd(void)
             ping_seen(&s, L, remote_of(i), OUT1);
         }
         ping_seen(&s, L, R5, OUT2);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_INDEPENDENT); /* nobody was straddled yet */
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_INDEPENDENT); /* nothing straddled yet */
         ping_seen(&s, L, remote_of(0), OUT1);
         expect_nat(&s, L, TRACKER_PORT_REWRITTEN, crowd == 20 ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN);
         scene_end(&s);
     }
 }
 
-/* No two saw the same: with three, one of them may lie; with four the mapping would have changed for all the others. */
+/* No two remotes saw the same: with three, one of them may lie; with four, the mapping would have changed for all
+ * others. */
 static void each_sees_another(void)
 {
     for (int num = 3; num <= 4; num++) {
@@ -139,7 +140,7 @@ static void each_sees_another(void)
     }
 }
 
-/* One says twice that it is the inside port, between two who agree about another, or before one who is alone. */
+/* One remote reports the inside port twice, between two that agree about another port, or before a single other one. */
 static void the_inside_port_cannot_be_made_up(void)
 {
     for (int agree = 0; agree < 2; agree++) {
@@ -161,8 +162,8 @@ static void the_inside_port_cannot_be_made_up(void)
     }
 }
 
-/* Two see each of two ports twice: without any one of them both ports are still there. With one for the second port, it
- * may be his lie. */
+/* Two remotes see each of two ports twice: without any one of them both ports remain. With a single remote for the
+ * second port, that one may lie. */
 static void two_for_each_port(void)
 {
     for (int two = 0; two < 2; two++) {
@@ -189,7 +190,7 @@ static void both(scene *s, const char *remote, const char *outside, const char *
     say_again(s, outside, remote);
 }
 
-/* What was seen on both sides proves by itself; what one was told is only believed when others agree. */
+/* An observation on both sides is a proof; a report of a remote is believed only when others agree. */
 static void trusted_and_told(void)
 {
     for (int told = 0; told < 2; told++) {
@@ -213,7 +214,7 @@ static void trusted_and_told(void)
     }
 }
 
-/* Seen on both sides, two are enough: one may have been told. */
+/* Captured on both sides, two are enough: one may be a report. */
 static void two_are_enough_with_both_sides(void)
 {
     scene s;
@@ -227,7 +228,7 @@ static void two_are_enough_with_both_sides(void)
     scene_end(&s);
 }
 
-/* Kept for one, rewritten for another: on both sides one of each is enough. */
+/* Preserved for one, rewritten for another: on both sides, one of each is enough. */
 static void mixed_on_both_sides(void)
 {
     scene s;
@@ -240,7 +241,7 @@ static void mixed_on_both_sides(void)
     scene_end(&s);
 }
 
-/* The private side is the inside, also where the other one comes first: of a carrier's NAT, and of the world. */
+/* The private address is inside, also when the other side comes first: for a carrier's NAT, and for the Internet. */
 static void which_side_is_inside(void)
 {
     static const char *const inside[] = {L, L, "100.64.7.2:6881"};
@@ -251,7 +252,7 @@ static void which_side_is_inside(void)
             scene s;
 
             scene_begin(&s);
-            SAY(&s, "192.168.1.7:1", R1, PING, .t = "zz", .id = 'z'); /* there is an inside here */
+            SAY(&s, "192.168.1.7:1", R1, PING, .t = "zz", .id = 'z'); /* the capture has an inside */
             SAY(&s, first != 0 ? outside[i] : inside[i], R1, GET_PEERS, .target = "h", .id = 'q');
             say_again(&s, first != 0 ? inside[i] : outside[i], R1);
             expect_nat(&s, inside[i], TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
@@ -262,7 +263,8 @@ static void which_side_is_inside(void)
     }
 }
 
-/* Many queries wait for their other side at once: the oldest give way, and before them those that have found it. */
+/* Many queries wait to be seen on the other side: the oldest are replaced, and before them those that were seen on
+ * both. */
 static void many_wait_for_their_other_side(void)
 {
     for (int found = 0; found < 2; found++) {
@@ -274,11 +276,11 @@ static void many_wait_for_their_other_side(void)
         tracker_options o;
 
         memset(&o, 0, sizeof o);
-        memset(o.hash_key, 7, sizeof o.hash_key); /* no five of the hundred in one place */
+        memset(o.hash_key, 7, sizeof o.hash_key); /* no five of the hundred share a place */
         scene_begin_with(&s, &o);
         s.step = MS / 10;
         for (int i = 0; i < 4000; i++) {
-            int waits = found != 0 ? i : i - 3900; /* the first ones of all, or the last ones */
+            int waits = found != 0 ? i : i - 3900; /* the first ones, or the last ones */
 
             t[0] = (char)('a' + i % 64);
             t[1] = (char)('a' + i / 64);
@@ -306,7 +308,7 @@ static void many_wait_for_their_other_side(void)
     }
 }
 
-/* Payloads of less than 40 bytes could be equal by chance. */
+/* Payloads of less than 40 bytes may be equal by chance. */
 static void short_payloads(void)
 {
     for (int len = 39; len <= 40; len++) {
@@ -328,7 +330,7 @@ static void short_payloads(void)
     }
 }
 
-/* From outside a query counts when its node was known on two ports as it left. */
+/* Captured outside, a query counts if its node was known on two ports when it was sent. */
 static void asked_before_the_second_port(void)
 {
     for (int before = 0; before < 2; before++) {
@@ -351,7 +353,7 @@ static void asked_before_the_second_port(void)
     }
 }
 
-/* A reply that comes twice, or from another port than the one that was asked, is no further witness. */
+/* A repeated response, or one from another port than the query went to, is no further witness. */
 static void replies_that_do_not_count(void)
 {
     scene s;
@@ -368,7 +370,7 @@ static void replies_that_do_not_count(void)
     scene_end(&s);
 }
 
-/* Nobody has seen it in place: then it is only where it was seen. */
+/* No node has seen it at its own endpoint: then only the reported endpoint counts. */
 static void never_seen_in_place(void)
 {
     scene s;
@@ -381,7 +383,7 @@ static void never_seen_in_place(void)
     scene_end(&s);
 }
 
-/* r.p holds a port, or says nothing. */
+/* r.p contains a port, or is ignored. */
 static void a_port_in_r_p(void)
 {
     static const struct {
@@ -401,7 +403,7 @@ static void a_port_in_r_p(void)
     }
 }
 
-/* When there is no room for more mappings, the oldest ones are forgotten, in turn. */
+/* When there is no room for more mappings, the oldest ones are replaced in turn. */
 static void mappings_without_room(void)
 {
     tracker_options options;
@@ -423,13 +425,13 @@ static void mappings_without_room(void)
     scene_end(&s);
 }
 
-/* ---- whose outside endpoint is left out ---- */
+/* ---- ignored outside endpoints ---- */
 
-/* One claims another port: before all others, among them, after them; or two claim it. */
+/* One remote reports another port: before all others, among them, after them; or two report it. */
 static void who_is_alone(void)
 {
     static const struct {
-        int place; /* after so many others */
+        int place; /* after this many others */
         int claim;
         uint32_t listed;
     } rows[] = {{0, 1, 2}, {1, 1, 1}, {2, 1, 1}, {3, 1, 2}, {1, 2, 2}};
@@ -451,12 +453,12 @@ static void who_is_alone(void)
         CU_ASSERT_EQUAL(n.nat.mapping, TRACKER_MAPPING_INDEPENDENT);
         CU_ASSERT_EQUAL(n.nat.num_external, rows[i].listed);
         CU_ASSERT_EQUAL(n.nat.num_kept, rows[i].listed);
-        CU_ASSERT_EQUAL(n.nat.external[rows[i].place == 0].endpoint.port, 40001); /* in the order of appearance */
+        CU_ASSERT_EQUAL(n.nat.external[rows[i].place == 0].endpoint.port, 40001); /* in the order of the first report */
         scene_end(&s);
     }
 }
 
-/* Fewer than three others do not outvote him. */
+/* Fewer than three others do not outvote it. */
 static void two_others_are_not_enough(void)
 {
     scene s;
@@ -469,7 +471,7 @@ static void two_others_are_not_enough(void)
     scene_end(&s);
 }
 
-/* Of a global endpoint one alone has made up what he says; two have not. */
+/* For a global endpoint, another endpoint that a single remote reports is made up; one that two report is not. */
 static void made_up_by_one(void)
 {
     for (int num = 1; num <= 2; num++) {
@@ -492,7 +494,8 @@ static void made_up_by_one(void)
     }
 }
 
-/* Before anybody contradicts, those who see it in place are counted as far as three; they keep their votes. */
+/* Before the first contradiction, up to three remotes that see it at its own endpoint are counted; they stay
+ * counted. */
 static void seen_in_place_and_then_elsewhere(void)
 {
     for (int num = 1; num <= 4; num++) {
@@ -522,18 +525,18 @@ static void seen_in_place_and_then_elsewhere(void)
         CU_ASSERT_EQUAL(n.nat.external[1].observers, 2);
         CU_ASSERT_EQUAL(n.nat.mapping, num < 3 ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_INDEPENDENT);
         CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_INSIDE);
-        ping_seen(&s, SAME, remote_of(60), SAME); /* who sees it in place after that counts as well */
+        ping_seen(&s, SAME, remote_of(60), SAME); /* a remote that sees it at its own endpoint later counts, too */
         CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].observers, (uint32_t)(num < 3 ? num + 1 : 4));
         scene_end(&s);
     }
 }
 
-/* ---- the outside endpoint that holds ---- */
+/* ---- the current outside endpoint ---- */
 
-/* Eight are kept. A ninth takes the place of the one longest unseen, but not of the one that most have seen. */
+/* Eight are stored. A ninth replaces the least recently seen one, but not the one that most remotes have seen. */
 static void the_ninth_outside_endpoint(void)
 {
-    for (int top = 0; top < 2; top++) { /* the place of the one that most have seen */
+    for (int top = 0; top < 2; top++) { /* the position of the one that most have seen */
         scene s;
         tracker_node n;
         char seen[32];
@@ -559,7 +562,7 @@ static void the_ninth_outside_endpoint(void)
     }
 }
 
-/* The first four frames are the proof, and all are counted. */
+/* The first four frames are stored, and all are counted. */
 static void frames_that_prove_it(void)
 {
     scene s;
@@ -577,7 +580,8 @@ static void frames_that_prove_it(void)
     scene_end(&s);
 }
 
-/* The mapping has moved when two see the new endpoint, one of whom saw the old one, which nobody sees any more. */
+/* The mapping has changed when two remotes see the new endpoint, one of them saw the old one, and none sees the old one
+ * any more. */
 static void what_is_remapped(void)
 {
     typedef enum how { MOVED, ONE_ALONE, OTHERS, STILL_SEEN, NUM_HOWS } how;
@@ -605,10 +609,10 @@ static void what_is_remapped(void)
     }
 }
 
-/* An advertisement is held against the endpoint of its own time; between two, against the one that went before. */
+/* An advertisement is compared with the endpoint at its time; between two endpoints, with the earlier one. */
 static void the_endpoint_of_that_time(void)
 {
-    static const uint16_t seen[] = {40001, 40001, 0, 40002, 40002}; /* the third one, in the silence, nobody knows */
+    static const uint16_t seen[] = {40001, 40001, 0, 40002, 40002}; /* the third one, in the silence, is unknown */
     static const char *const ports[] = {OUT1, OUT2};
     scene s;
 

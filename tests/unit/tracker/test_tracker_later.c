@@ -1,5 +1,5 @@
-/* test_tracker_later.c: advertisements over uTP, of several ids, in one packet; dead ports, other nodes, and what
- * contradicts what.
+/* test_tracker_later.c: advertisements over uTP, with several ids, in one packet; dead ports, other nodes, and
+ * contradictions.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,7 @@
 #define X      "203.0.113.9:40001"
 #define X_TCP  "203.0.113.9:55555"
 #define LT_ID  "-LT20B0-abcdefghijkl"
-#define XX_ID  "-XX0000-abcdefghijkl" /* no client that is known */
+#define XX_ID  "-XX0000-abcdefghijkl" /* an unknown client */
 
 /* ---- dead ports ---- */
 
@@ -42,7 +42,7 @@ static void silence_is_said_once(void)
     unreachable(&s);
     CU_ASSERT_EQUAL(FOUND(&s, PORT_DEAD), 1);
     expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_DEAD);
-    CU_ASSERT_EQUAL(advert_of(&s, 0).later_frame, 5); /* told is more than silent */
+    CU_ASSERT_EQUAL(advert_of(&s, 0).later_frame, 5); /* an ICMP error is stronger evidence than silence */
     scene_end(&s);
 }
 
@@ -55,7 +55,7 @@ static void an_error_is_said_once(void)
     SAY(&s, X, R1, PING, .p = 6881, .t = "a2");
     SAY(&s, R2, NAMED, PING, .t = "b1");
     unreachable(&s);
-    CU_ASSERT_EQUAL(FOUND(&s, PORT_DEAD), 1); /* of the newest */
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_DEAD), 1); /* for the newest */
     CU_ASSERT_EQUAL(LAST(&s, PORT_DEAD).a, 2);
     for (uint64_t i = 0; i < 2; i++) {
         expect_verdict(&s, i, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_DEAD);
@@ -69,8 +69,8 @@ static void an_error_is_said_once(void)
     scene_end(&s);
 }
 
-/* Behind the receiver's address is another node, who was not told: what he does has other reasons. The receiver himself may
- * come by another port of his NAT. */
+/* Another node at the receiver's address did not receive the advertisement: its queries have other reasons. The
+ * receiver itself may use another port of its NAT. */
 static void another_node_of_the_receiver_was_not_told(void)
 {
     scene s;
@@ -101,7 +101,7 @@ static void who_was_told_without_an_id_may_be_any(void)
     scene_end(&s);
 }
 
-/* Who tries his own port in vain proves nothing. */
+/* A node that sends to its own port proves nothing. */
 static void his_own_port(void)
 {
     scene s;
@@ -153,7 +153,7 @@ static void two_in_one_packet(void)
     }
     CU_ASSERT_EQUAL(stats_of(&s).adverts[KRPC_CHANNEL_P], 1);
     CU_ASSERT_EQUAL(stats_of(&s).adverts[KRPC_CHANNEL_ANNOUNCE_PEER], 1);
-    /* an answer says something of its sender too */
+    /* a response also has an advertisement of its sender */
     SAY(&s, L, R1, PING, .t = "ab", .id = 'q');
     CU_ASSERT_EQUAL(s.result.num_adverts, 0);
     SAY(&s, R1, L, .t = "ab", .id = 'r', .p = 7001);
@@ -165,7 +165,7 @@ static void two_in_one_packet(void)
 
 /* ---- another node ---- */
 
-/* Of a node that never said its id nothing is known. */
+/* A node that never sent its id is unknown. */
 static void a_node_without_an_id(void)
 {
     scene s;
@@ -179,7 +179,7 @@ static void a_node_without_an_id(void)
     scene_end(&s);
 }
 
-/* Until the receiver goes there, what tells it is the last that was seen of the other node. */
+/* Until the receiver sends there, the evidence is the last frame of the other node. */
 static void the_frame_that_tells_of_another_node(void)
 {
     scene s;
@@ -197,7 +197,8 @@ static void the_frame_that_tells_of_another_node(void)
     scene_end(&s);
 }
 
-/* With implied_port it is where the receiver saw the sender then, whatever he sees later. */
+/* With implied_port it is the port on which the receiver saw the sender at that time, even if it sees another port
+ * later. */
 static void an_implied_port_that_changes(void)
 {
     scene s;
@@ -279,7 +280,7 @@ static void over_utp_the_port_is_the_same(void)
         scene s;
 
         scene_begin(&s);
-        SAY(&s, "203.0.113.9:40009", R1, PING, .id = 'q', .v = "LT"); /* another one that is there */
+        SAY(&s, "203.0.113.9:40009", R1, PING, .id = 'q', .v = "LT"); /* another node there */
         speak_utp(&s, X, R1, LT_ID, rows[i].port);
         CU_ASSERT_EQUAL(s.result.num_adverts, 1);
         expect_verdict(&s, 0, rows[i].verdict, TRACKER_LATER_UNKNOWN);
@@ -290,7 +291,7 @@ static void over_utp_the_port_is_the_same(void)
     }
 }
 
-/* Who lives on the named port does not say what he is: then his id is held against that of the source port. */
+/* The node on the advertised port does not send v: then its id is compared with the id at the source port. */
 static void over_utp_another_node(void)
 {
     for (int same = 0; same < 2; same++) {
@@ -308,7 +309,8 @@ static void over_utp_another_node(void)
 
 /* ---- several ids ---- */
 
-/* A node on two ports that has had two ids: queries tell more than answers, and the last one most. */
+/* A node on two ports that has had two ids: queries are stronger evidence than responses, and the last one counts
+ * most. */
 static void from_which_port_it_sends(void)
 {
     typedef enum how { LAST_FROM_X, LAST_FROM_NAMED, ANSWERED_LAST, NUM_HOWS } how;
@@ -338,7 +340,7 @@ static void from_which_port_it_sends(void)
     }
 }
 
-/* Who said once what client he is, is it still where he does not say it. */
+/* A node that sent v once is still that client in messages without v. */
 static void who_does_not_say_it_again(void)
 {
     scene s;
@@ -357,7 +359,7 @@ static void who_does_not_say_it_again(void)
 
 /* ---- the port of the stream itself ---- */
 
-/* It is not that of the DHT; and a peer who speaks from the port that he names is seen on it, whoever he is. */
+/* It is not the DHT's port; and a peer that sends from the port that it advertises is seen on it, with any client. */
 static void the_port_of_the_stream(void)
 {
     scene s;
@@ -366,7 +368,7 @@ static void the_port_of_the_stream(void)
     speak(&s, "203.0.113.9:6999", R1_TCP, XX_ID, 0, 6999, 1);
     expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
     SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
-    speak(&s, X_TCP, R1_TCP, XX_ID, 55555, 0, 1000); /* no client is known, and one node is there */
+    speak(&s, X_TCP, R1_TCP, XX_ID, 55555, 0, 1000); /* the client is unknown, and one node is there */
     expect_verdict(&s, 1, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     CU_ASSERT_EQUAL(advert_of(&s, 1).dht_port, 40001);
     SAY(&s, R1, X_TCP, PING, .t = "bb");
@@ -379,7 +381,7 @@ static void the_port_of_the_stream(void)
 static const char lsd[] = "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6999\r\n"
                           "Infohash: 0123456789abcdef0123456789abcdef01234567\r\n\r\n\r\n";
 
-/* What BEP 15 sends to a UDP tracker. */
+/* An announce to a UDP tracker (BEP 15). */
 static void announce_to_tracker(scene *s, const char *src, const char *dst, uint16_t port)
 {
     uint8_t bytes[98] = {1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1};
@@ -395,7 +397,7 @@ static void announce_to_tracker(scene *s, const char *src, const char *dst, uint
 
 typedef enum second { OTHER_PORT, SAME_PORT, LOCAL, IMPLIED, INVALID, OTHER_HOST, TWO_NODES, NUM_SECONDS } second;
 
-/* No client is known; the same service, over another channel. */
+/* The client is unknown; the same service, on another channel. */
 static void what_contradicts(void)
 {
     for (second how = OTHER_PORT; how < NUM_SECONDS; how++) {
@@ -427,8 +429,8 @@ static void what_contradicts(void)
     }
 }
 
-/* Where nothing shows on which port the sender is seen, the contradiction is the verdict, and the frame of what it
- * contradicts is the proof. */
+/* If nothing shows on which port the sender is seen, the verdict is the contradiction, and its proof is the frame of
+ * the other advertisement. */
 static void the_verdict_is_that_it_contradicts(void)
 {
     for (int same = 0; same < 2; same++) {
@@ -441,7 +443,7 @@ static void the_verdict_is_that_it_contradicts(void)
         expect_verdict(&s, 0, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN);
         expect_verdict(&s, 1, same != 0 ? TRACKER_VERDICT_UNKNOWN : TRACKER_VERDICT_CONTRADICTS, TRACKER_LATER_UNKNOWN);
         CU_ASSERT_EQUAL(advert_of(&s, 1).verdict_frame, same != 0 ? 0 : 2);
-        SAY(&s, X, R1, PING, .id = 'q', .t = "zz"); /* and now it is seen */
+        SAY(&s, X, R1, PING, .id = 'q', .t = "zz"); /* and now there is evidence */
         expect_verdict(&s, 1, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
         scene_end(&s);
     }

@@ -1,7 +1,7 @@
-/* test_tracker_nasty.c: captures that nobody planned: nothing that is said of them may be wrong.
+/* test_tracker_nasty.c: unusual captures, of which no report may be wrong.
  *
- * A NAT that rebinds in the middle, hosts that chose alike, ports that are used again, captures that begin in the middle or
- * hold one direction, mirrored packets, clocks that are set back, and nodes with several addresses.
+ * A NAT that rebinds in the middle, hosts with equal ports, ports that are used again, captures that start in the
+ * middle or have one direction only, mirrored packets, clocks that are set back, and nodes with several addresses.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,7 +39,7 @@ static void expect_no_finding_about_nat(scene *s)
 
 /* ---- the NAT rebinds in the middle ---- */
 
-/* What was right when it was said stays right: the receiver saw it so. */
+/* An advertisement that was right when it was sent stays right: the receiver saw it so. */
 static void what_was_said_before(void)
 {
     scene s;
@@ -72,12 +72,12 @@ static void seen_by_all(scene *s, const char *outside)
     }
 }
 
-/* A port that is told to somebody who does not say what he sees: before anybody saw the node, when it was on the first of
- * two outside ports, in the silence between them, and when it was on the second. */
+/* A port advertised to a node that reports nothing: before any report, at the first of two outside ports, in the
+ * silence between them, and at the second. */
 static void what_was_said_in_between(void)
 {
     static const struct {
-        int after; /* so many of the two */
+        int after; /* this many of the two */
         int64_t silence;
         int64_t rest;
         int port;
@@ -110,7 +110,7 @@ static void what_was_said_in_between(void)
     }
 }
 
-/* From outside, with questions still open: each port is there for some time, and the one does not come back. */
+/* Captured outside, with queries still open: each port is used for some time, and the first one does not return. */
 static void rebinding_seen_from_outside(void)
 {
     scene s;
@@ -122,7 +122,7 @@ static void rebinding_seen_from_outside(void)
         char t[3] = {'a', (char)('a' + i), 0};
 
         SAY(&s, from, remotes[i % 3], PING, .t = t, .id = 'q');
-        if (i == 6) { /* an answer that is still on its way to the old port */
+        if (i == 6) { /* a response that is still on the way to the old port */
             SAY(&s, remotes[2], OUT1, .t = "af", .id = 't');
         }
         if (i != 5) {
@@ -137,7 +137,7 @@ static void rebinding_seen_from_outside(void)
 
 /* ---- two hosts ---- */
 
-/* Behind one NAT with the same inside port: each keeps what is true for it, from inside and from both sides. */
+/* Inside one NAT with the same inside port: each keeps its own results, captured inside and on both sides. */
 static void two_with_the_same_inside_port(void)
 {
     scene s;
@@ -158,7 +158,7 @@ static void two_with_the_same_inside_port(void)
     scene_end(&s);
 }
 
-/* Both ask the same with the same bytes, as programs that count from one do: whose packet is whose cannot be seen. */
+/* Both send the same bytes, as programs that count from one do: the packets cannot be assigned to them. */
 static void two_with_the_same_bytes(void)
 {
     scene s;
@@ -177,7 +177,7 @@ static void two_with_the_same_bytes(void)
     scene_end(&s);
 }
 
-/* A port that expired is given to another host, which has another client and id. */
+/* A port that expired is used by another host, with another client and id. */
 static void a_port_that_is_used_again(void)
 {
     scene s;
@@ -200,28 +200,29 @@ static void a_port_that_is_used_again(void)
     scene_end(&s);
 }
 
-/* ---- what the capture does not hold ---- */
+/* ---- incomplete captures ---- */
 
 static void it_begins_in_the_middle(void)
 {
     scene s;
 
     scene_begin(&s);
-    for (int i = 0; i < 4; i++) { /* answers to what was asked before */
+    for (int i = 0; i < 4; i++) { /* responses to queries before the capture */
         SAY(&s, remotes[i], L, .t = (char[]){'o', (char)('a' + i), 0}, .id = 'r', .ip = OUT2);
     }
     CU_ASSERT_EQUAL(FOUND(&s, KRPC_UNSOLICITED), 0);
     for (int i = 0; i < 4; i++) {
         ping_seen(&s, L, remotes[i], OUT1);
     }
-    SAY(&s, R1, L, .error = 203, .t = "oe"); /* a token that was given before is not known to be another port's */
+    SAY(&s, R1, L, .error = 203,
+        .t = "oe"); /* a token from before the capture is not known to belong to another port */
     expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
     CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_TOKEN) + FOUND(&s, NAT_DEPENDENT) + FOUND(&s, NAT_REMAPPED), 0);
     scene_end(&s);
 }
 
-/* Only what comes to the node, or only what leaves it. */
+/* Only packets to the node, or only packets from it. */
 static void one_direction(void)
 {
     for (int out = 0; out < 2; out++) {
@@ -236,7 +237,7 @@ static void one_direction(void)
             snprintf(remote, sizeof remote, "198.%d.7.1:7000", 20 + i);
             if (out != 0) {
                 SAY(&s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q', .p = 6881);
-                SAY(&s, L, remote, .t = "zz", .id = 'q'); /* and answers */
+                SAY(&s, L, remote, .t = "zz", .id = 'q'); /* and responses */
             } else {
                 SAY(&s, remote, L, .t = t, .id = 'r', .ip = OUT1, .token = "t");
                 SAY(&s, remote, L, PING, .t = "in", .id = 'r');
@@ -257,7 +258,7 @@ static void one_direction(void)
     }
 }
 
-/* A port that does not answer is not dead where nothing of its address is ever shown. */
+/* A port that does not answer is not dead if the capture has no packets at all from its address. */
 static void answers_that_are_not_shown(void)
 {
     scene s;
@@ -268,7 +269,7 @@ static void answers_that_are_not_shown(void)
     s.now += 100 * SECONDS;
     SAY(&s, R2, "198.51.100.1:7881", PING, .t = "bc", .id = 's');
     tracker_finish(s.t);
-    CU_ASSERT_EQUAL(advert_of(&s, 0).later, TRACKER_LATER_DEAD); /* this one was shown, on its source port */
+    CU_ASSERT_EQUAL(advert_of(&s, 0).later, TRACKER_LATER_DEAD); /* this one was captured, on its source port */
     scene_end(&s);
     scene_begin(&s);
     SAY(&s, R1, "198.51.100.77:9", PING, .t = "aa", .id = 'r', .p = 7001);
@@ -291,7 +292,7 @@ static void twice(scene *s, const char *src, const char *dst, content c)
 
 #define TWICE(scene, src, dst, ...) twice(scene, src, dst, (content){__VA_ARGS__})
 
-/* By a mirror port: nobody counts double, and two packets are not two flows. */
+/* By a mirror port: no witness counts twice, and two packets are not two flows. */
 static void mirrored(void)
 {
     scene s;
@@ -341,7 +342,7 @@ static void mirrored_on_both_sides(void)
 
 /* ---- times ---- */
 
-/* A clock that is set back by an hour, and one packet of tomorrow. */
+/* A clock that is set back by an hour, and one packet from tomorrow. */
 static void a_clock_that_jumps(void)
 {
     static const int64_t jumps[] = {-3600, 86400};
@@ -366,7 +367,7 @@ static void a_clock_that_jumps(void)
 
 /* ---- several addresses ---- */
 
-/* One node, one id, IPv4 and IPv6: no id is shared, and each family has its own port. */
+/* One node with one id, IPv4 and IPv6: this is no shared id, and each family has its own port. */
 static void dual_stack(void)
 {
     scene s;
@@ -390,7 +391,7 @@ static void dual_stack(void)
     scene_end(&s);
 }
 
-/* It is asked on one address and answers from another; and sends from both. */
+/* It is queried at one address and responds from another; and sends from both. */
 static void multi_homed(void)
 {
     scene s;
@@ -405,13 +406,13 @@ static void multi_homed(void)
         SAY(&s, i % 2 == 0 ? "198.51.100.50:6881" : "198.51.100.60:6881", R2, PING, .t = t, .id = 'q');
     }
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REPLY_OTHER_ADDR), 6);
-    CU_ASSERT_EQUAL(node_of(&s, R1).nat.num_external, 0); /* who was not asked is no witness */
+    CU_ASSERT_EQUAL(node_of(&s, R1).nat.num_external, 0); /* a node that was not queried is no witness */
     CU_ASSERT_EQUAL(node_of(&s, "198.51.100.50:6881").nat.mapping, TRACKER_MAPPING_UNKNOWN);
     expect_no_finding_about_nat(&s);
     scene_end(&s);
 }
 
-/* Two hosts behind one NAT talk by its outside address, which rewrites both. */
+/* Two hosts inside one NAT communicate through its outside address; the NAT rewrites both. */
 static void hairpin(void)
 {
     scene s;

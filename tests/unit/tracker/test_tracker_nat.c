@@ -1,7 +1,8 @@
 /* test_tracker_nat.c: what observations prove about a NAT, and what they do not.
  *
- * The false positives are those of section 3.4 of the wire reference: liars, a responder in the same network, an address
- * without a port, stale replies, swapped bytes, expiry and reallocation, cloned ids, forwarded ports, tiny payloads.
+ * The false positives are those of section 3.4 of the wire reference: liars, a responder in the same network, an
+ * address without a port, stale replies, swapped bytes, expiry and reallocation, cloned ids, forwarded ports, tiny
+ * payloads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -74,7 +75,7 @@ static void three_agree_that_it_is_preserved(void)
     scene_end(&s);
 }
 
-/* One address is one witness, however often it speaks and on however many ports. */
+/* One address is one witness, however many messages it sends from however many ports. */
 static void one_address_is_one_witness(void)
 {
     scene s;
@@ -89,7 +90,7 @@ static void one_address_is_one_witness(void)
     scene_end(&s);
 }
 
-/* Nor is one network, however many addresses somebody has in it. */
+/* So is one network, however many addresses a remote has in it. */
 static void one_network_is_not_enough(void)
 {
     scene s;
@@ -106,7 +107,7 @@ static void one_network_is_not_enough(void)
     scene_end(&s);
 }
 
-/* r.p alone says as much as ip about the port. */
+/* r.p is as good as ip for the port. */
 static void observed_port_without_address(void)
 {
     scene s;
@@ -136,7 +137,7 @@ static void a_liar_decides_nothing(void)
     ping_seen(&s, L, R3, SAME);
     ping_seen(&s, L, R5, OUT4);
     ping_seen(&s, L, R1, SAME);
-    /* one against three: who is right cannot be told */
+    /* one against three: it is unknown which is right */
     expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
     for (int i = 10; i < 30; i++) { /* one against a crowd */
@@ -150,7 +151,7 @@ static void a_liar_decides_nothing(void)
     scene_end(&s);
 }
 
-/* Who was not asked does not count: anybody can send a reply. */
+/* A node that was not queried does not count: anyone can send a response. */
 static void strangers_are_no_witnesses(void)
 {
     scene s;
@@ -177,7 +178,7 @@ static void responder_in_the_same_network(void)
     scene_end(&s);
 }
 
-/* A reply that comes late says where the node was when it asked. */
+/* A late response reports where the node was when it sent the query. */
 static void stale_replies(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -215,7 +216,7 @@ static void swapped_bytes_are_no_nat(void)
     scene_end(&s);
 }
 
-/* Talking to oneself through the NAT's own address. */
+/* Sending to itself through the NAT's own address. */
 static void own_address(void)
 {
     scene s;
@@ -224,14 +225,14 @@ static void own_address(void)
     ping_seen(&s, L, R1, OUT1);
     ping_seen(&s, L, R2, OUT1);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_OWN_ADDRESS), 0);
-    ping_seen(&s, L, "203.0.113.9:50000", L); /* never translated: seen from inside, as it is */
+    ping_seen(&s, L, "203.0.113.9:50000", L); /* never translated: seen from inside at its own endpoint */
     CU_ASSERT_EQUAL(FOUND(&s, NAT_OWN_ADDRESS), 1);
     ping_seen(&s, L, "203.0.113.9:50000", SAME);
     CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
     scene_end(&s);
 }
 
-/* Who came in through a forwarded port sees that port, and no mapping. */
+/* A node that came in through a forwarded port sees that port, and no mapping. */
 static void forwarded_port(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -255,7 +256,7 @@ static void forwarded_port(void)
     scene_end(&s);
 }
 
-/* Who sits behind a forwarded port himself sees strangers on ports that his own NAT made up. */
+/* The NAT of a node with a forwarded port may make up the source ports of strangers. */
 static void ghosts_of_a_forwarded_port(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -283,7 +284,7 @@ static void ghosts_of_a_forwarded_port(void)
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 0);
     scene_end(&s);
     scene_begin(&s);
-    for (int i = 0; i < 60; i++) { /* one against many, within what they saw: it is left out */
+    for (int i = 0; i < 60; i++) { /* one against many, between their reports: ignored */
         char remote[32];
 
         snprintf(remote, sizeof remote, "198.%d.7.1:7000", 51 + i % 30);
@@ -320,7 +321,7 @@ static void both_sides_prove_it_at_once(void)
     both(&s, R2, OUT1, "ab");
     expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
     CU_ASSERT_EQUAL(FOUND(&s, ID_SHARED), 0);
-    /* what the receiver sees of an announcement is known before he says anything */
+    /* the port that the receiver sees is known before it reports anything */
     SAY(&s, L, R3, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .t = "an", .id = 'q');
     say_again(&s, OUT1, R3);
     CU_ASSERT_EQUAL(advert_of(&s, 0).observed_frame, s.frame);
@@ -340,7 +341,8 @@ static void outside_may_come_first(void)
     scene_end(&s);
 }
 
-/* Two NATs in a row: what the one does beside which the capture was taken, and where others see the node. */
+/* Two NATs in a row: the verdicts are about the one at the capture point, and the outside endpoint is where others see
+ * the node. */
 static void the_first_of_two_nats(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -364,7 +366,7 @@ static void the_first_of_two_nats(void)
     CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
     CU_ASSERT_EQUAL(n.nat.external[1].endpoint.port, 40001);
     CU_ASSERT_EQUAL(n.nat.remapped, 0);
-    /* what the receiver sees is the far end */
+    /* the receiver sees the outermost endpoint */
     SAY(&s, L, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .t = "an", .id = 'q');
     say_again(&s, "100.64.7.2:6881", R1);
     CU_ASSERT_EQUAL(advert_of(&s, 0).verdict, TRACKER_VERDICT_MISMATCH);
@@ -372,7 +374,7 @@ static void the_first_of_two_nats(void)
     scene_end(&s);
 }
 
-/* What both NATs and a neighbour between them see is told once. */
+/* An endpoint that both NATs and a neighbour between them show is listed once. */
 static void one_endpoint_is_told_once(void)
 {
     static const char *const remotes[] = {R1, R2, "100.64.9.9:7000"};
@@ -391,7 +393,7 @@ static void one_endpoint_is_told_once(void)
     scene_end(&s);
 }
 
-/* There is room for eight, of both; all of them are counted. */
+/* There is room for eight, from both sources; all are counted. */
 static void more_endpoints_than_are_told(void)
 {
     scene s;
@@ -416,7 +418,8 @@ static void more_endpoints_than_are_told(void)
     scene_end(&s);
 }
 
-/* A NAT that forgets soon: where strangers get in, who speaks after some seconds may see the forwarded port. */
+/* A NAT with a short timeout: where strangers get through, a packet after some seconds may have come through the
+ * forwarded port. */
 static void forwarded_port_and_short_mappings(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -455,7 +458,7 @@ static void what_is_no_pair(void)
     scene_end(&s);
 }
 
-/* Identical repetitions: the first inside belongs to the first outside. */
+/* Identical repetitions: the first packet inside belongs to the first outside. */
 static void pairs_in_order(void)
 {
     scene s;
@@ -463,7 +466,7 @@ static void pairs_in_order(void)
     scene_begin(&s);
     both(&s, R1, OUT1, "aa");
     say_again(&s, OUT1, R1);
-    say_again(&s, OUT2, R1); /* somebody copies the bytes, but no inside packet is left for it */
+    say_again(&s, OUT2, R1); /* another node copies the bytes, but no inside packet is left for it */
     CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
     scene_end(&s);
 }
@@ -488,13 +491,13 @@ static void interleaving_proves_dependence(void)
     CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1);
     CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 3);
     ping_seen(&s, L, R1, OUT1);
-    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1); /* each is said once */
+    CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1); /* each is reported once */
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REWRITTEN), 1);
     CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), 0);
     scene_end(&s);
 }
 
-/* No mapping lives as short as this. */
+/* No mapping has such a short lifetime. */
 static void three_ports_at_once(void)
 {
     scene s;
@@ -508,7 +511,7 @@ static void three_ports_at_once(void)
     scene_end(&s);
 }
 
-/* Where the clock stands or runs backwards, nothing is at once and nothing lies between. */
+/* If the clock stops or runs backwards, nothing is simultaneous and nothing is in between. */
 static void clocks_that_prove_nothing(void)
 {
     static const int64_t steps[] = {0, -10 * MS, -5 * SECONDS};
@@ -520,7 +523,7 @@ static void clocks_that_prove_nothing(void)
 
         scene_begin(&s);
         s.step = steps[i];
-        for (int round = 0; round < 3; round++) { /* a NAT that restarts now and then */
+        for (int round = 0; round < 3; round++) { /* a NAT that restarts sometimes */
             for (int k = 0; k < 6; k++) {
                 ping_seen(&s, L, remotes[k % 3], seen[round]);
             }
@@ -557,7 +560,7 @@ static void preserved_for_some(void)
     scene_end(&s);
 }
 
-/* A, A, A, B, B, B: the mapping expired and came back elsewhere. */
+/* A, A, A, B, B, B: the mapping expired and was replaced. */
 static void expiry_is_no_dependence(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -580,7 +583,7 @@ static void expiry_is_no_dependence(void)
     scene_end(&s);
 }
 
-/* A, B, A: a NAT that prefers the inside port gets it back. */
+/* A, B, A: a NAT that prefers the inside port uses it again. */
 static void coming_back_is_no_dependence(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -641,7 +644,7 @@ static void one_id_on_two_ports(void)
     scene_end(&s);
 }
 
-/* A program that was started again on another port. */
+/* A program that was restarted on another port. */
 static void a_restart_is_no_dependence(void)
 {
     scene s;
@@ -659,7 +662,7 @@ static void a_restart_is_no_dependence(void)
     scene_end(&s);
 }
 
-/* One of the two ports only shows itself when it answers: it is a forwarded one, and used for queries while a flow lives. */
+/* One of the two ports is seen only in responses: it is a forwarded port, and is used for queries during a flow. */
 static void a_forwarded_port_is_no_dependence(void)
 {
     scene s;
@@ -678,8 +681,8 @@ static void a_forwarded_port_is_no_dependence(void)
     scene_end(&s);
 }
 
-/* Inside, behind a forwarded port: the NAT makes up source ports for those who come in, whether those inside have been
- * heard before or not. */
+/* Captured inside, with a forwarded port: the NAT makes up source ports of incoming packets, whether their receivers
+ * were heard before or not. */
 static void made_up_ports_are_no_dependence(void)
 {
     static const char *const heard[] = {L, "192.168.1.9:6881"};
@@ -702,7 +705,7 @@ static void made_up_ports_are_no_dependence(void)
     }
 }
 
-/* An answer keeps a mapping alive as a query does: who asks soon after it has not come in by a forwarded port. */
+/* A response keeps a mapping open like a query: a query soon after it did not come through a forwarded port. */
 static void answers_keep_a_mapping(void)
 {
     for (int late = 0; late < 2; late++) {
@@ -720,7 +723,7 @@ static void answers_keep_a_mapping(void)
     }
 }
 
-/* Two hosts behind one NAT with a copied id: the same remote gets both ports. */
+/* Two hosts inside one NAT with a copied id: the same remote gets both ports. */
 static void a_cloned_id_is_no_dependence(void)
 {
     scene s;
@@ -748,7 +751,7 @@ static void one_port_for_all(void)
     ping_seen(&s, OUT1, R2, OUT1);
     expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
     ping_seen(&s, OUT1, R3, OUT1);
-    /* whether there is a NAT in front of it cannot be seen, but one port serves three destinations */
+    /* it is unknown whether there is a NAT, but one port serves three destinations */
     expect_nat(&s, OUT1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT);
     scene_end(&s);
 }
@@ -794,7 +797,7 @@ static void token_lost_with_the_mapping(void)
     scene_end(&s);
 }
 
-/* From inside the source port never changes: what the others see does. */
+/* Captured inside, the source port never changes, but the port that others see does. */
 static void token_lost_seen_from_inside(void)
 {
     scene s;

@@ -1,4 +1,4 @@
-/* test_tracker_nodes.c: what is counted of a node and of the whole, and the order in which nodes are given.
+/* test_tracker_nodes.c: the counters of a node and of the tracker, and the order of the nodes.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,7 +39,7 @@ static void each_message_counts_for_its_sender(void)
     CU_ASSERT_EQUAL(n.queries, 1);
     CU_ASSERT_EQUAL(n.responses, 2);
     CU_ASSERT_EQUAL(n.errors, 1);
-    CU_ASSERT_EQUAL(n.queries_received, 3); /* at the first it had not said anything yet */
+    CU_ASSERT_EQUAL(n.queries_received, 3); /* at the first query it had not sent anything yet */
     CU_ASSERT_EQUAL(n.first_frame, 2);
     CU_ASSERT_EQUAL(n.last_frame, 7);
     CU_ASSERT_EQUAL(n.last_ns, last);
@@ -57,7 +57,7 @@ static void each_message_counts_for_its_sender(void)
     scene_end(&s);
 }
 
-/* What came before it said anything is counted too, for each endpoint apart. */
+/* Queries before its first message are counted too, separately for each endpoint. */
 static void asked_before_it_speaks(void)
 {
     scene s;
@@ -78,7 +78,7 @@ static void asked_before_it_speaks(void)
     scene_end(&s);
 }
 
-/* Of more than can be kept some are forgotten, but none gets what another one was asked. */
+/* Of more than the table holds some are dropped, but no node gets the count of another one. */
 static void asked_are_very_many(void)
 {
     const uint32_t num = 50000;
@@ -113,7 +113,7 @@ static void asked_are_very_many(void)
     scene_end(&s);
 }
 
-/* A node that was pushed out and comes back begins anew. */
+/* A node that was dropped and returns starts again. */
 static void who_comes_back_begins_anew(void)
 {
     tracker_options o;
@@ -135,7 +135,7 @@ static void who_comes_back_begins_anew(void)
     scene_end(&s);
 }
 
-/* Sorted by address and port, also those that came after somebody had asked. */
+/* Sorted by address and port, including those that came after nodes were read. */
 static void nodes_are_given_in_order(void)
 {
     static const char *const arrivals[] = {"10.0.0.2:6881", "10.0.0.1:7000", "192.0.2.1:5", "6:1:6881",
@@ -153,7 +153,7 @@ static void nodes_are_given_in_order(void)
         for (uint32_t j = 0; j <= i; j++) {
             krpc_endpoint before = n.endpoint;
 
-            memset(&n, 0x5a, sizeof n); /* nothing of what was there before is left */
+            memset(&n, 0x5a, sizeof n); /* no member keeps its old value */
             CU_ASSERT_TRUE(tracker_node_get(s.t, j, &n));
             CU_ASSERT(j == 0 || krpc_endpoint_compare(&before, &n.endpoint) < 0);
             CU_ASSERT_EQUAL(n.queries, 1);
@@ -173,7 +173,8 @@ static void nodes_are_given_in_order(void)
     scene_end(&s);
 }
 
-/* With room for sixteen: who speaks is there, whoever gave way is not, and each is found under his own name. */
+/* With room for sixteen: a node that has sent is there, a node that was replaced is not, and each is found by its own
+ * endpoint. */
 static void whoever_is_longest_silent_gives_way(void)
 {
     tracker_options options;
@@ -186,7 +187,7 @@ static void whoever_is_longest_silent_gives_way(void)
     options.max_nodes = 16;
     scene_begin_with(&s, &options);
     for (int i = 0; i < 200; i++) {
-        SAY(&s, "198.51.100.1:6881", "203.0.113.1:6881", PING, .t = "k1"); /* it speaks all the time */
+        SAY(&s, "198.51.100.1:6881", "203.0.113.1:6881", PING, .t = "k1"); /* it sends all the time */
         snprintf(one, sizeof one, "198.51.100.%d:%d", 2 + i % 50, 1000 + i);
         SAY(&s, one, "203.0.113.1:6881", PING, .id = (char)('b' + i % 20));
         CU_ASSERT_EQUAL(node_of(&s, one).first_frame, s.frame);
@@ -203,7 +204,7 @@ static void whoever_is_longest_silent_gives_way(void)
     scene_end(&s);
 }
 
-/* The newest version counts, as far as four bytes; what else is known of the node is not touched by it. */
+/* The newest version counts, up to four bytes; other members of the node do not change. */
 static void a_version_that_changes(void)
 {
     scene s;
@@ -226,7 +227,7 @@ static void a_version_that_changes(void)
     scene_end(&s);
 }
 
-/* Who called itself read-only and answers is told of once. */
+/* A node that sent ro=1 and responds is reported once. */
 static void a_read_only_node_that_answers_is_told_once(void)
 {
     scene s;
@@ -244,7 +245,7 @@ static void a_read_only_node_that_answers_is_told_once(void)
     scene_end(&s);
 }
 
-/* ---- who gives way ---- */
+/* ---- replacing nodes ---- */
 
 #define ROOM 20 /* nodes: four sets of sixteen places */
 #define TO   "203.0.113.1:6881"
@@ -275,7 +276,7 @@ static bool is_there(const scene *s, const char *endpoint)
     return tracker_node_find(s->t, &e, &found);
 }
 
-/* Do two share a set? Then the second pushes out the first, which is the one longest silent. */
+/* Do two share a set? Then the second one replaces the first, which is the least recently heard. */
 static bool share_a_set(int a, int b)
 {
     scene s;
@@ -292,8 +293,8 @@ static bool share_a_set(int a, int b)
     return gone;
 }
 
-/* Whose set is empty takes the place of some node of another one. When that was the only one of its set and comes back,
- * its set is empty again: nobody of it could give way, least of all the one who came instead. */
+/* A node with an empty set replaces a node of another set. If that was the only one of its set and returns, its set is
+ * empty again: no node of that set can be replaced, and not the node that came instead. */
 static void a_set_whose_only_node_gave_way(void)
 {
     enum { FIRST = 1 };
@@ -336,7 +337,7 @@ static const char *at_home(int home, int neighbour)
     return text;
 }
 
-/* Of one home: those that are still there are all found as neighbours. Returns how many these are. */
+/* Those of one home that are still there are all found as neighbours. Returns their number. */
 static unsigned expect_neighbours(scene *s, int home)
 {
     unsigned found = FOUND(s, ID_MANY_AT_ADDRESS);
@@ -349,7 +350,7 @@ static unsigned expect_neighbours(scene *s, int home)
             left++;
         }
     }
-    if (left >= 3) { /* of two clients, once this one is another */
+    if (left >= 3) { /* with two clients, once this one is another */
         SAY(s, at_home(home, last), TO, PING, .id = 'Y', .v = "UT", .t = "ab");
         CU_ASSERT_EQUAL(FOUND(s, ID_MANY_AT_ADDRESS), found + 1);
         CU_ASSERT_EQUAL(LAST(s, ID_MANY_AT_ADDRESS).a, left);
@@ -357,7 +358,7 @@ static unsigned expect_neighbours(scene *s, int home)
     return left;
 }
 
-/* However many strangers come, and whoever has to give way to them: of the same set, or of another one. */
+/* Any number of strangers, and any nodes that they replace: of the same set, or of another one. */
 static void neighbours_are_found_whoever_gave_way(void)
 {
     unsigned seen[NEIGHBOURS + 1] = {0};

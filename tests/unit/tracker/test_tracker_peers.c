@@ -1,5 +1,5 @@
-/* test_tracker_peers.c: peers, trackers and the local network: who speaks about which port, where in the packet it
- * stands, and who connects to it.
+/* test_tracker_peers.c: ports in peer wire messages, in announces to trackers and in local service discovery: their
+ * positions in the packet, and connections to them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +14,7 @@
 #define X_TCP     "203.0.113.9:55555"
 #define PEER_PORT "203.0.113.9:6999"
 #define LT_ID     "-LT20B0-abcdefghijkl"
-#define XX_ID     "-XX0000-abcdefghijkl" /* no client that is known */
+#define XX_ID     "-XX0000-abcdefghijkl" /* an unknown client */
 #define SYN       TRACKER_TCP_SYN
 #define ACK       TRACKER_TCP_ACK
 
@@ -49,9 +49,9 @@ static void the_receiver_connects(void)
     scene s;
 
     announce(&s);
-    segment(&s, R2_TCP, PEER_PORT, 1, SYN, NULL, 0);          /* another one */
+    segment(&s, R2_TCP, PEER_PORT, 1, SYN, NULL, 0);          /* another receiver */
     segment(&s, R1_TCP, "203.0.113.9:6998", 1, SYN, NULL, 0); /* to another port */
-    segment(&s, R1_TCP, PEER_PORT, 1, SYN | ACK, NULL, 0);    /* an answer */
+    segment(&s, R1_TCP, PEER_PORT, 1, SYN | ACK, NULL, 0);    /* not the start of a connection */
     segment(&s, R1_TCP, PEER_PORT, 2, ACK, NULL, 0);
     expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     segment(&s, R1_TCP, PEER_PORT, 1, SYN, NULL, 0);
@@ -83,7 +83,7 @@ static void the_receiver_connects_over_utp(void)
     }
 }
 
-/* An announcement names no port of the DHT: queries to it show nothing. */
+/* An announced peer port is no DHT port: queries to it show nothing. */
 static void queries_to_a_peer_port(void)
 {
     scene s;
@@ -96,9 +96,10 @@ static void queries_to_a_peer_port(void)
     scene_end(&s);
 }
 
-/* ---- where it stands ---- */
+/* ---- positions ---- */
 
-/* In the packet where the message begins: after what came before it, and nowhere when it began in an earlier packet. */
+/* A position is in the packet where the message starts, after the bytes before it; there is none if it started in an
+ * earlier packet. */
 static void places_in_the_packet(void)
 {
     uint8_t bytes[256];
@@ -136,7 +137,7 @@ static void places_in_the_packet(void)
     SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
     segment(&s, X_TCP, R1_TCP, 99, SYN, NULL, 0);
     segment(&s, X_TCP, R1_TCP, 100, ACK, bytes, 71);
-    segment(&s, X_TCP, R1_TCP, 171, ACK, bytes + 71, 4); /* it began in the packet before */
+    segment(&s, X_TCP, R1_TCP, 171, ACK, bytes + 71, 4); /* it started in the packet before */
     CU_ASSERT_EQUAL(FOUND(&s, PORT_MISMATCH), 1);
     CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).off, 0);
     CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).len, 0);
@@ -144,7 +145,7 @@ static void places_in_the_packet(void)
     scene_end(&s);
 }
 
-/* What the capture misses inside of a piece is passed over, and the next message is read where it begins. */
+/* Bytes of a piece message that are missing from the capture are skipped, and the next message is read. */
 static void bytes_that_are_missing(void)
 {
     static const uint8_t piece[] = {0, 0, 0x40, 9, 7}; /* 16,392 bytes more */
@@ -172,7 +173,7 @@ static void bytes_that_are_missing(void)
     scene_end(&s);
 }
 
-/* What a PORT message's advertisement holds. */
+/* The members of a PORT message's advertisement. */
 static void what_port_says(void)
 {
     static const struct {
@@ -223,7 +224,7 @@ static void offer(scene *s, const char *peer_id, const peerwire_offer *o, uint32
     segment(s, X_TCP, R1_TCP, seq, ACK, bytes, len);
 }
 
-/* Two nodes of two clients live there: the peer id tells which one speaks, else the name; else it may be either. */
+/* Two nodes with two clients are there: the peer id shows which one sends, else the name; else it may be either. */
 static void the_client_that_speaks(void)
 {
     static const struct {
@@ -236,7 +237,7 @@ static void the_client_that_speaks(void)
         {"-lt0D70-abcdefghijkl", NULL, 0}, /* no node of that client is there */
         {"-UT355S-abcdefghijkl", NULL, 40002},
         {"-UW1234-abcdefghijkl", NULL, 40002},
-        {LT_ID, "\xc2\xb5Torrent 3.5", 40001}, /* the peer id goes before the name */
+        {LT_ID, "\xc2\xb5Torrent 3.5", 40001}, /* the peer id counts more than the name */
         {XX_ID, "libtorrent/2.0.8", 40001},
         {XX_ID, "qBittorrent/4.5.2", 40001},
         {XX_ID, "\xc2\xb5Torrent 3.5", 40002},
@@ -271,8 +272,8 @@ static void the_client_that_speaks(void)
     }
 }
 
-/* A node that does not say what it is may be Transmission, and none of those that always say it. Who says one letter and a
- * zero says something. */
+/* A node without v may be Transmission, and none of the clients that always send v. A v of one letter and a zero is a
+ * v. */
 static void a_client_that_does_not_say(void)
 {
     static const struct {
@@ -300,7 +301,7 @@ static void a_client_that_does_not_say(void)
     }
 }
 
-/* Of an address where very many live, only the newest are looked at: whoever opens ports makes nothing slow. */
+/* At an address with very many nodes, only the newest are checked: an attacker that opens ports makes nothing slow. */
 static void a_client_among_very_many(void)
 {
     for (int newer = 63; newer <= 64; newer++) {
@@ -322,7 +323,7 @@ static void a_client_among_very_many(void)
     }
 }
 
-/* yourip: where the receiver is seen. */
+/* yourip: the address at which the receiver is seen. */
 static void an_address_that_is_seen_elsewhere(void)
 {
     static const struct {
@@ -343,7 +344,7 @@ static void an_address_that_is_seen_elsewhere(void)
     }
 }
 
-/* ---- what is no peer wire, and what somebody says is ---- */
+/* ---- other protocols, and ports that the user names ---- */
 
 static void a_port_on_which_it_is_certain(void)
 {
@@ -354,7 +355,7 @@ static void a_port_on_which_it_is_certain(void)
             tracker_options options;
             scene s;
             uint8_t bytes[64];
-            size_t len = peerwire_port_put(bytes, sizeof bytes, 6881); /* in the midst of a connection */
+            size_t len = peerwire_port_put(bytes, sizeof bytes, 6881); /* in the middle of a connection */
 
             memset(&options, 0, sizeof options);
             options.peer_ports = ports;
@@ -389,7 +390,7 @@ static void what_a_tracker_is_told(void)
         tracker_verdict verdict;
     } rows[] = {{1, 0, TRACKER_VERDICT_INVALID},
                 {2, 2, TRACKER_VERDICT_MISMATCH},
-                {5000, 5000, TRACKER_VERDICT_MATCH}, /* he speaks from that very port */
+                {5000, 5000, TRACKER_VERDICT_MATCH}, /* it sends from this port */
                 {65535, 65535, TRACKER_VERDICT_MISMATCH}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -417,14 +418,14 @@ static void what_a_tracker_is_told(void)
         CU_ASSERT_EQUAL(a.advertised_port, rows[i].port);
         CU_ASSERT_EQUAL(a.effective_port, rows[i].effective);
         CU_ASSERT_EQUAL(a.verdict, rows[i].verdict);
-        CU_ASSERT_EQUAL(a.dht_port, rows[i].effective == 0 ? 0 : 40001); /* of the client that its peer id names */
+        CU_ASSERT_EQUAL(a.dht_port, rows[i].effective == 0 ? 0 : 40001); /* of the client in its peer id */
         CU_ASSERT(a.has_info_hash && memcmp(a.info_hash, "abcdefghij0123456789", 20) == 0);
         CU_ASSERT_EQUAL(FOUND(&s, PORT_INVALID), 0);
         scene_end(&s);
     }
 }
 
-/* The same text to another port is something else. */
+/* The same text to another port is not local service discovery. */
 static void what_the_local_network_is_told(void)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* test_tracker_receivers.c: on which port a receiver sees whom, and what he does with what he was told.
+/* test_tracker_receivers.c: the port on which a receiver sees a sender, and what it does after an advertisement.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,9 +15,9 @@
 #define X_TCP  "203.0.113.9:55555"
 #define LT_ID  "-LT20B0-abcdefghijkl"
 #define A2_ID  "A2-1-36-0-abcdefghij"
-#define XX_ID  "-XX0000-abcdefghijkl" /* no client that is known */
+#define XX_ID  "-XX0000-abcdefghijkl" /* an unknown client */
 
-/* The table of who sends to whom begins with the first stream. */
+/* The table of source ports starts with the first stream. */
 static void scene_with_streams(scene *s)
 {
     scene_begin(s);
@@ -39,7 +39,7 @@ static void answer(scene *s, const char *src, const char *dst, char id, const ch
     SAY(s, src, dst, .t = "an", .id = id, .v = v);
 }
 
-/* A node of which two ports have been seen: from now on it matters who is asked from where. */
+/* A node that was seen on two ports: from now on its source port towards each receiver matters. */
 static void scene_with_two_ports(scene *s)
 {
     scene_with_streams(s);
@@ -49,7 +49,7 @@ static void scene_with_two_ports(scene *s)
 
 /* ---- on which port this receiver sees that sender ---- */
 
-/* A NAT that keeps the port for some: what is right for one receiver is wrong for another. */
+/* A NAT that preserves the port for some: a port that is right for one receiver is wrong for another. */
 static void each_receiver_sees_his_own(void)
 {
     scene s;
@@ -65,7 +65,7 @@ static void each_receiver_sees_his_own(void)
     expect_verdict(&s, 1, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     CU_ASSERT_EQUAL(advert_of(&s, 1).dht_port, 40001);
     CU_ASSERT_EQUAL(advert_of(&s, 1).verdict_frame, 6);
-    /* to this one it sent nothing: both ports are possible, but no third one */
+    /* it sent nothing to this receiver: both ports are possible, but no third one */
     speak(&s, X_TCP, "198.51.100.3:6890", LT_ID, 6881, 0, 3000);
     expect_verdict(&s, 2, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN);
     speak(&s, X_TCP, "198.51.100.3:6890", LT_ID, 6999, 0, 3500);
@@ -75,7 +75,7 @@ static void each_receiver_sees_his_own(void)
     scene_end(&s);
 }
 
-/* What counts is what he saw then. */
+/* The port that the receiver saw at that time counts. */
 static void what_holds_at_that_moment(void)
 {
     scene s;
@@ -90,7 +90,7 @@ static void what_holds_at_that_moment(void)
     scene_end(&s);
 }
 
-/* A forwarded port answers whoever asks there; what the node's own queries come from is what it is seen on. */
+/* A forwarded port answers any query; the node is seen on the port of its own queries. */
 static void a_forwarded_port_is_where_it_answers(void)
 {
     scene s;
@@ -101,14 +101,14 @@ static void a_forwarded_port_is_where_it_answers(void)
     speak(&s, X_TCP, R1_TCP, LT_ID, 6881, 0, 1000);
     expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     CU_ASSERT_EQUAL(advert_of(&s, 0).dht_port, 40001);
-    /* him it never asked: he knows its answers alone */
+    /* it never sent a query to this receiver, which knows only its responses */
     answer(&s, KEPT, R2, 'q', "LT");
     speak(&s, X_TCP, R2_TCP, LT_ID, 6881, 0, 1000);
     expect_verdict(&s, 1, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
     scene_end(&s);
 }
 
-/* Two clients of one house had the same outside port, one after the other. */
+/* Two clients of one home had the same outside port, one after the other. */
 static void a_port_that_two_nodes_had(void)
 {
     scene s;
@@ -125,7 +125,7 @@ static void a_port_that_two_nodes_had(void)
     scene_end(&s);
 }
 
-/* A peer that speaks from the port that it names is seen on that port: from outside. */
+/* A peer that sends from the port that it advertises is seen on that port, captured outside. */
 static void a_listening_port(void)
 {
     scene s;
@@ -137,14 +137,15 @@ static void a_listening_port(void)
     ping_seen(&s, L, R1, X);
     ping_seen(&s, L, R2, X);
     ping_seen(&s, L, R3, X);
-    speak(&s, "192.168.1.2:6999", R1_TCP, XX_ID, 0, 6999, 1000); /* inside nobody knows by which port he came */
+    speak(&s, "192.168.1.2:6999", R1_TCP, XX_ID, 0, 6999,
+          1000); /* captured inside, the port through which it came is unknown */
     expect_verdict(&s, 1, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN);
     speak(&s, "192.168.1.2:5000", R1_TCP, XX_ID, 0, 6999, 1000);
     expect_verdict(&s, 2, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     scene_end(&s);
 }
 
-/* Inside: who came in by himself where strangers get in may have used a forwarded port. */
+/* Captured inside: a node that sent the first packet, where strangers get through, may have used a forwarded port. */
 static void who_came_in_by_an_unknown_port(void)
 {
     scene s;
@@ -163,7 +164,7 @@ static void who_came_in_by_an_unknown_port(void)
     scene_end(&s);
 }
 
-/* Near miss: nobody gets in who was not sent to, so who speaks after a silence comes by the mapping. */
+/* Near miss: strangers do not get through, so a packet after a silence came through the mapping. */
 static void who_comes_back_by_the_mapping(void)
 {
     scene s;
@@ -180,9 +181,9 @@ static void who_comes_back_by_the_mapping(void)
     scene_end(&s);
 }
 
-/* ---- what he does with it ---- */
+/* ---- what the receiver does after it ---- */
 
-/* After PORT that port is asked, and soon. */
+/* After PORT, the receiver queries that port soon. */
 static void following_port_is_soon(void)
 {
     static const struct {
@@ -215,7 +216,7 @@ static void following_port_is_soon(void)
     }
 }
 
-/* After contact it is pinged, and soon. */
+/* After contact, the receiver pings that port soon. */
 static void following_contact_is_a_ping_and_soon(void)
 {
     static const struct {
@@ -244,7 +245,8 @@ static void following_contact_is_a_ping_and_soon(void)
     }
 }
 
-/* Whoever had asked before he was told, and asks again, does not follow; that nobody answers there still shows. */
+/* A receiver that repeats a query from before the advertisement does not follow it; but the repetition still shows that
+ * no node answers. */
 static void repeated_queries(void)
 {
     scene s;
@@ -265,7 +267,7 @@ static void repeated_queries(void)
     scene_end(&s);
 }
 
-/* An ICMP error for a port that had answered in between: the node has left, and was right when it spoke. */
+/* An ICMP error for a port that had answered in between: the node has left, and its advertisement was right. */
 static void who_left_was_not_dead(void)
 {
     krpc_endpoint from = ep(R1);
@@ -291,7 +293,7 @@ static void who_left_was_not_dead(void)
     }
 }
 
-/* Nor was who spoke from the very port. */
+/* Neither was a node dead that sent the advertisement from this port. */
 static void who_left_his_source_port(void)
 {
     krpc_endpoint from = ep(R1);
@@ -309,7 +311,7 @@ static void who_left_his_source_port(void)
     scene_end(&s);
 }
 
-/* Of two names for one port nobody can say which was used. */
+/* If two advertisements name the same port, it is unknown which one was used. */
 static void one_port_is_no_test(void)
 {
     scene s;
@@ -360,7 +362,7 @@ static void implied_port_is_followed_or_not(void)
     scene_end(&s);
 }
 
-/* Near miss: the source port happens to be the announced one turned round. */
+/* Near miss: the source port happens to be the announced port with its bytes swapped. */
 static void a_source_port_that_looks_swapped(void)
 {
     scene s;

@@ -1,4 +1,4 @@
-/* test_tracker_table.c: the bounded tables that everything else lies in: what is found, what gives way, what it costs.
+/* test_tracker_table.c: the bounded tables of the tracker: finding, replacing, memory.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,7 +28,7 @@ static void rounding_up(void)
     }
 }
 
-/* What the processor finds at once is what a loop finds: every place, every pattern of equal ones, signs and all. */
+/* The SSE2 functions find the same as a loop: each place, each pattern of equal values, with any sign. */
 static void places_of_a_set(void)
 {
     static const uint32_t values[] = {0,       1,          0x7fff,     0x8000,     0xffff,
@@ -86,7 +86,7 @@ static void the_least_of_a_set(void)
     }
 }
 
-/* Zero, counted, and on a line of the cache. */
+/* All zero, counted, and aligned to a cache line. */
 static void tables_are_aligned(void)
 {
     static const size_t nums[] = {1, 63, 65, (1 << 20) - 1, 3 << 20};
@@ -116,19 +116,19 @@ static void pools_grow_by_chunks(void)
     pool_grow(&p, 3);
     CU_ASSERT_EQUAL(p.used, 4);
     CU_ASSERT_EQUAL(memory, (uint64_t)POOL_CHUNK * 8);
-    pool_grow(&p, 1); /* it is there already */
+    pool_grow(&p, 1); /* it exists already */
     CU_ASSERT_EQUAL(p.used, 4);
     pool_grow(&p, POOL_CHUNK - 1);
     CU_ASSERT_EQUAL(memory, (uint64_t)POOL_CHUNK * 8);
     CU_ASSERT(p.chunks[1] == NULL);
-    pool_grow(&p, POOL_CHUNK + 9); /* the last chunk has no more than is needed */
+    pool_grow(&p, POOL_CHUNK + 9); /* the last chunk is not larger than needed */
     CU_ASSERT_EQUAL(p.used, POOL_CHUNK + 10);
     CU_ASSERT_EQUAL(memory, (uint64_t)POOL_CHUNK * 8 + 10 * 8);
     CU_ASSERT(p.chunks[0] != NULL && p.chunks[1] != NULL);
     pool_clear(&p);
 }
 
-/* The upper half of a key is the set, the lower one what tells it from others there. */
+/* The upper half of a key is the set, the lower half distinguishes keys in the set. */
 static uint64_t key_of(uint32_t set, uint32_t number)
 {
     return (uint64_t)set << 32 | (2 * number + 1);
@@ -153,7 +153,7 @@ static void the_longest_unused_gives_way(void)
         CU_ASSERT_EQUAL(ways_find(&w, key_of(3, i)), NONE);
         CU_ASSERT_EQUAL(w.sets[2].time[i], 100 + i);
     }
-    CU_ASSERT_EQUAL(ways_take(&w, key_of(2, 0), 200, &made), 16); /* used once more */
+    CU_ASSERT_EQUAL(ways_take(&w, key_of(2, 0), 200, &made), 16); /* used again */
     CU_ASSERT_FALSE(made);
     CU_ASSERT_EQUAL(w.sets[2].time[0], 200);
     CU_ASSERT_EQUAL(ways_take(&w, key_of(2, 8), 201, &made), 17);
@@ -209,7 +209,7 @@ static void hashes_depend_on_everything(void)
         seen[num++] = hash_addr(&key, &e);
         seen[num++] = hash_endpoint(&key, &e);
         e.port = 1;
-        CU_ASSERT_EQUAL(hash_addr(&key, &e), seen[num - 2]); /* the port has no part in it */
+        CU_ASSERT_EQUAL(hash_addr(&key, &e), seen[num - 2]); /* it does not depend on the port */
         seen[num++] = hash_endpoint(&key, &e);
         krpc_endpoint_set(&e, bytes, 16, 0);
         seen[num++] = hash_addr(&key, &e);
@@ -222,7 +222,7 @@ static void hashes_depend_on_everything(void)
     }
 }
 
-/* Of every length every byte, and none behind it. */
+/* For each length: all bytes, and none after the end. */
 static void hashes_read_every_byte(void)
 {
     static const uint8_t secret[16] = {7};
@@ -246,7 +246,7 @@ static void hashes_read_every_byte(void)
     guard_free(&g);
 }
 
-/* The quick look at an address's first byte lets no special one pass. */
+/* The check of an address's first byte accepts all addresses that are not global. */
 static void a_quick_look_is_enough(void)
 {
     static const uint8_t lens[] = {4, 16};

@@ -1,4 +1,4 @@
-/* test_tracker_transactions.c: which query an answer finds where many wait and room is short.
+/* test_tracker_transactions.c: finding the query of a response when many wait and memory is short.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,8 +17,8 @@ static void begin_with_room(scene *s, int key, uint32_t max)
     scene_begin_with(s, &o);
 }
 
-/* A query goes to a second set where the first is full of waiting ones: of the two hundred
- * keys some would have a set hold nine of 28, and only one has both sets full. */
+/* A query goes to its second set if the first is full of waiting ones. With one set for each key, some of the two
+ * hundred keys would have a set of nine of 28; only one key has both sets full. */
 static void full_sets_spill(void)
 {
     unsigned dropped = 0;
@@ -42,8 +42,8 @@ static void full_sets_spill(void)
     CU_ASSERT_EQUAL(lost, 1);
 }
 
-/* Answered queries are kept for their duplicates alone: they give way before those that wait, also where one that waits
- * has taken the place of an answered one, and where an answer would be late. */
+/* Answered queries are stored only to recognise duplicates: they are replaced before those that wait, also where a
+ * waiting one has replaced an answered one, and where a response would be late. */
 static void waiting_ones_stay(void)
 {
     uint32_t frames[16];
@@ -75,8 +75,8 @@ static void waiting_ones_stay(void)
     scene_end(&s);
 }
 
-/* A hundred wait, and all of them are answered from another address: each answer finds its query, as one from the same
- * address does. */
+/* A hundred queries wait, and all are answered from another address: each response finds its query, like one from the
+ * same address. */
 static void many_are_answered_from_elsewhere(void)
 {
     scene s;
@@ -93,8 +93,7 @@ static void many_are_answered_from_elsewhere(void)
     scene_end(&s);
 }
 
-/* Of those that wait for an answer from elsewhere, too, the oldest give way: the newest is always found, however many came
- * and went before it. */
+/* Of those that wait for a response from another address, the oldest are replaced: the newest is always found. */
 static void the_newest_is_found_from_elsewhere(void)
 {
     scene s;
@@ -105,14 +104,14 @@ static void the_newest_is_found_from_elsewhere(void)
         char t[] = {'a', (char)('0' + i / 20), (char)('0' + i % 20), 0};
         uint32_t query = SAY(&s, Q, R, PING, .t = t, .id = 'q');
 
-        SAY(&s, Q, R, PING, .t = "bb", .id = 'q'); /* another one in between */
+        SAY(&s, Q, R, PING, .t = "bb", .id = 'q'); /* another query in between */
         SAY(&s, "198.51.100.2:7001", Q, .t = t, .id = 'r');
         CU_ASSERT_EQUAL(s.result.request_frame, query);
     }
     scene_end(&s);
 }
 
-/* Two queries in one frame, as in a packet of several: each answer says where the sender of its own query is seen. */
+/* Two queries in one frame: each response reports where the sender of its own query is seen. */
 static void two_queries_of_one_frame(void)
 {
     scene s;
@@ -130,7 +129,7 @@ static void two_queries_of_one_frame(void)
     scene_end(&s);
 }
 
-/* A clock that begins with nothing, as in captures without a date, is as good as any. */
+/* A clock that starts at zero, as in captures without a date, works like any other. */
 static void times_that_begin_with_zero(void)
 {
     scene s;

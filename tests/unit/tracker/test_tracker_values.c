@@ -1,4 +1,4 @@
-/* test_tracker_values.c: peers and tokens that a responder hands out, held against what he was told.
+/* test_tracker_values.c: peers and tokens in responses, compared with the announces that the responder received.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +14,7 @@
 #define OUT2 "203.0.113.9:40002"
 #define OUT3 "203.0.113.9:40003"
 
-/* ---- in what shape they come ---- */
+/* ---- the forms of values ---- */
 
 static uint32_t hand_out(scene *s, const char *responder, const char *target, const char *values)
 {
@@ -34,7 +34,7 @@ static uint32_t place_of(const scene *s, const char *text)
     return 0;
 }
 
-/* A bogus address is found in each shape, and with its place: 10.1.1.1, port "0B". */
+/* A bogus address is found in each form, with its position: 10.1.1.1, port "0B". */
 static void shapes_of_values(void)
 {
     static const struct {
@@ -59,7 +59,7 @@ static void shapes_of_values(void)
         {"l6:\n\1\1\1"
          "0B6:\n\2\2\2"
          "0Be",
-         1, "\n\1\1\1", 6}, /* the first one is told */
+         1, "\n\1\1\1", 6}, /* the first one is reported */
         {"l5:\n\1\1\1"
          "0e",
          0, NULL, 0}, /* no peer */
@@ -97,7 +97,7 @@ static void shapes_of_values(void)
     }
 }
 
-/* Of several peers on port 1, the first one is told. */
+/* Of several peers on port 1, the first one is reported. */
 static void several_on_port_1(void)
 {
     static const char values[] = "l6:\b\b\b\b\0\0016:\b\b\b\t\0\001e";
@@ -111,7 +111,7 @@ static void several_on_port_1(void)
     scene_end(&s);
 }
 
-/* Each kind is told once for a message, and a port of 2 is a port. */
+/* Each kind is reported once for a message, and port 2 is valid. */
 static void what_is_told_of_nodes(void)
 {
     static const struct {
@@ -144,7 +144,7 @@ static void what_is_told_of_nodes(void)
 
 /* ---- what was announced ---- */
 
-/* Byte-swapped, in each shape: told with its place, once for each. */
+/* Byte-swapped, in each form: reported with its position, once for each. */
 static void swapped_in_each_shape(void)
 {
     static const struct {
@@ -180,7 +180,7 @@ static void swapped_in_each_shape(void)
     }
 }
 
-/* Handed out by the one who was told, about that torrent, to one who asked for peers. */
+/* In a response of the node that received the announce, about that torrent, to get_peers. */
 static void whose_announcement_it_is(void)
 {
     typedef enum how { SO, ANOTHER_RESPONDER, ANOTHER_TORRENT, NOT_ASKED_FOR_PEERS, NUM_HOWS } how;
@@ -203,7 +203,7 @@ static void whose_announcement_it_is(void)
     }
 }
 
-/* Of several nodes behind one address, the one that was told, by whatever port it answers. */
+/* Of several nodes at one address, the one that received the announce, on any port that it responds from. */
 static void one_of_several_behind_an_address(void)
 {
     static const struct {
@@ -211,7 +211,7 @@ static void one_of_several_behind_an_address(void)
         const char *values;
         tracker_verdict verdict;
         tracker_later later;
-        bool silent; /* the one that was told has never said its id */
+        bool silent; /* that node has never sent its id */
     } rows[] = {{'r', "l6:abcdB1e", TRACKER_VERDICT_SWAPPED, TRACKER_LATER_UNKNOWN, false},
                 {'s', "l6:abcdB1e", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN, false},
                 {'r', "l6:abcd1Be", TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED, false},
@@ -235,7 +235,7 @@ static void one_of_several_behind_an_address(void)
     }
 }
 
-/* A DHT port beside it in the same packet was announced to nobody's torrent. */
+/* A DHT port in the same packet was not announced for any torrent. */
 static void a_dht_port_is_not_announced(void)
 {
     scene s;
@@ -254,7 +254,7 @@ static void a_dht_port_is_not_announced(void)
     scene_end(&s);
 }
 
-/* No port is made of a number that is none. */
+/* A number that is no port is not converted to one. */
 static void a_number_that_is_no_port(void)
 {
     scene s;
@@ -288,7 +288,7 @@ static void handed_out_again(void)
     scene_end(&s);
 }
 
-/* Inside a NAT: what is handed out is the outside address, as soon as two have told it. */
+/* Captured inside a NAT: the returned endpoint is the outside address, once two remotes have reported it. */
 static void announced_from_inside(void)
 {
     for (int told = 1; told <= 2; told++) {
@@ -306,13 +306,13 @@ static void announced_from_inside(void)
     }
 }
 
-/* Announcements are remembered until twice as many have come as are counted at once. */
+/* Announces are remembered until twice as many have come as one filter counts. */
 static void remembered_for_long(void)
 {
     static const struct {
         int others;
         uint32_t found;
-    } rows[] = {{8000, 1}, {12000, 1}, {17000, 0}}; /* each other one makes two notes */
+    } rows[] = {{8000, 1}, {12000, 1}, {17000, 0}}; /* every second one makes two entries */
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         tracker_options options;
@@ -350,7 +350,7 @@ static void refuse(scene *s, const char *node, const char *remote, const char *t
     SAY(s, remote, node, .error = 203, .t = t, .ip = seen);
 }
 
-/* A responder who gives two ports the same token does not look at the port. */
+/* A responder that gives the same token to two ports does not check the port. */
 static void a_token_for_two_ports(void)
 {
     for (int again = 0; again < 2; again++) {
@@ -372,7 +372,7 @@ static void a_token_for_two_ports(void)
     }
 }
 
-/* Given again, a token is as good as new. */
+/* A token that is given again is new again. */
 static void a_token_that_is_given_again(void)
 {
     for (int again = 0; again < 2; again++) {
@@ -407,7 +407,8 @@ static void whose_token_it_is(void)
     scene_end(&s);
 }
 
-/* Inside: on which port this responder sees the node is known of himself, or else of three others. */
+/* Captured inside: the port on which this responder sees the node is known from its own reports, or from three
+ * others. */
 static void on_which_port_it_was_given(void)
 {
     static const char *const others[] = {R2, R3, R4};
@@ -430,7 +431,7 @@ static void on_which_port_it_was_given(void)
     }
 }
 
-/* Within one network there is nothing in between: the port is the inside one. */
+/* Within one network there is no NAT: the port is the inside port. */
 static void given_within_one_network(void)
 {
     scene s;

@@ -1,4 +1,4 @@
-/* test_tracker_windows.c: every window of time at its edge: what still counts, and what comes a nanosecond too late.
+/* test_tracker_windows.c: each time limit at its edge: exactly at the limit, and a nanosecond later.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,7 +18,7 @@
 #define OUT2  "203.0.113.9:40002"
 #define OUT3  "203.0.113.9:40003"
 
-/* The clock stands unless it is set: packets come at given times since the beginning. */
+/* The clock stops unless it is set: packets come at given times since the start. */
 static void scene_at_zero(scene *s)
 {
     scene_begin(s);
@@ -30,7 +30,7 @@ static void at(scene *s, int64_t ns)
     s->now = INT64_C(1700000000) * SECONDS + ns;
 }
 
-/* Each test runs at the edge itself and just beyond it. */
+/* Each test runs at the limit, and directly after it. */
 #define FOR_EDGE(late) for (int late = 0; late < 2; late++)
 
 /* ---- queries and replies ---- */
@@ -54,7 +54,7 @@ static void an_answer_within_15_seconds_is_in_time(void)
         SAY(&s, A, B, PING);
         at(&s, 15 * SECONDS + late);
         SAY(&s, B, C, PING, .id = 'b');
-        CU_ASSERT_EQUAL(stats_of(&s).unanswered, late); /* until then it may still come */
+        CU_ASSERT_EQUAL(stats_of(&s).unanswered, late); /* until then a response may still come */
         scene_end(&s);
     }
 }
@@ -133,7 +133,7 @@ static void the_first_15_seconds_have_no_strays(void)
     }
 }
 
-/* Where queries were dropped for lack of memory, nobody can say for a minute what a reply answers. */
+/* For a minute after queries were dropped for lack of memory, it is unknown what a response answers. */
 static void a_minute_after_a_drop_there_are_strays_again(void)
 {
     FOR_EDGE(late)
@@ -239,7 +239,7 @@ static void what_follows_follows_within_15_minutes(void)
     }
 }
 
-/* What is pushed out after that is no loss. */
+/* An advertisement that is replaced after that time does not count as dropped. */
 static void an_old_advertisement_is_not_dropped(void)
 {
     FOR_EDGE(old)
@@ -304,7 +304,7 @@ static void a_token_may_be_refused_for_its_age(void)
     }
 }
 
-/* Where a remote saw the node a minute ago, it sees it now. */
+/* A remote sees the node where it saw it a minute ago. */
 static void what_was_seen_holds_for_a_minute(void)
 {
     FOR_EDGE(late)
@@ -372,7 +372,7 @@ static void exchange(scene *s, const char *node, const char *remote, const char 
     SAY(s, remote, node, .t = t, .id = 'r');
 }
 
-/* So soon no NAT gives one remote another port: then there are two hosts with one id. */
+/* No NAT gives one remote another port this soon: there are two hosts with one id. */
 static void a_clone_shows_within_20_seconds(void)
 {
     FOR_EDGE(late)
@@ -400,7 +400,7 @@ static void a_clone_shows_within_20_seconds(void)
 
 /* ---- flows ---- */
 
-/* What comes in after such a silence may have come by a forwarded port. */
+/* A packet that comes in after such a silence may have come through a forwarded port. */
 static void a_silence_of_25_seconds_is_quiet(void)
 {
     FOR_EDGE(late)
@@ -450,7 +450,7 @@ static void after_five_minutes_a_query_makes_a_mapping(void)
     }
 }
 
-/* ---- who gets in ---- */
+/* ---- filtering ---- */
 
 static void what_comes_in_counts_after_two_minutes(void)
 {
@@ -477,7 +477,7 @@ static void a_mapping_is_open_for_30_seconds(void)
         char remote[32];
 
         scene_at_zero(&s);
-        for (int i = 0; i < 3; i++) { /* what comes in is shown */
+        for (int i = 0; i < 3; i++) { /* incoming packets are captured */
             snprintf(remote, sizeof remote, "192.0.2.%d:7000", 1 + i);
             SAY(&s, L, remote, PING, .id = 'q');
             SAY(&s, remote, L, .id = 'r');
@@ -490,7 +490,7 @@ static void a_mapping_is_open_for_30_seconds(void)
             SAY(&s, remote, OUT1, PING, .id = 'r');
         }
         at(&s, 31 * SECONDS);
-        SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ab", .id = 'q'); /* the inside is still shown */
+        SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ab", .id = 'q'); /* the inside is still captured */
         CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering, late ? TRACKER_FILTERING_UNKNOWN : TRACKER_FILTERING_DEPENDENT);
         scene_end(&s);
     }
@@ -508,7 +508,7 @@ static tracker_filtering after_contacts(int contacts, int64_t ns)
     for (int i = 0; i < contacts; i++) {
         snprintf(remote, sizeof remote, "198.51.101.%d:7000", 1 + i);
         SAY(&s, L, remote, PING, .id = 'q');
-        SAY(&s, L, remote, PING, .id = 'q', .t = "ab"); /* once more is no more */
+        SAY(&s, L, remote, PING, .id = 'q', .t = "ab"); /* a repetition does not count */
         if (i < 2) {
             SAY(&s, remote, L, .id = 'r', .t = "ab");
         }

@@ -1,7 +1,8 @@
-/* tracker/tracker.h: what takes more than one packet.
+/* tracker/tracker.h: analysis that needs more than one packet: transactions, port advertisements, nodes and their NATs.
  *
- * Observations go in, packet by packet, in the order of the capture; verdicts come out, each with the frames that prove
- * it. Time comes in with the data. Memory is bounded by the options, and what was dropped for it is counted.
+ * The caller hands over packets in the order of the capture. The tracker reports findings, and gives verdicts with the
+ * frames that prove them. It reads no clock: time is that of the packets. The options bound its memory; records that
+ * are dropped because of a bound are counted.
  *
  *     tracker *t = tracker_new(NULL);
  *     for (every UDP payload) {
@@ -17,11 +18,10 @@
  *     for (i = 0; tracker_node_get(t, i, &node); i++) ...
  *     tracker_free(t);
  *
- * When verdicts may be asked for: at any time. What is known about a packet at the moment when it is given in (its
- * transaction looking back, its findings) is final and is the same whether it is asked for then or at the end. The
- * verdict and the later use of an advertisement, and a node's NAT behaviour, may turn from unknown to known, or be
- * corrected by later evidence (a preserved port that turns out mixed; an honoured port that goes on to die). What a
- * receiver saw at the moment of an advertisement is kept: what he sees later does not change that.
+ * Verdicts can be read at any time. The result of tracker_message and the findings of a packet are final. The verdict
+ * and the outcome of an advertisement, and a node's NAT behaviour, may change from unknown to known, or be corrected by
+ * later evidence: a preserved port turns out to be mixed, or a port that was honoured is dead later. The port on which
+ * a receiver saw the sender at the time of an advertisement stays the same when the receiver sees another port later.
  *
  * A finding of the tracker belongs to the packet that completes its evidence, and names the earlier frame.
  *
@@ -70,7 +70,7 @@ typedef enum tracker_filtering {
     TRACKER_NUM_FILTERING
 } tracker_filtering;
 
-/* The names and meanings of verdicts.def; NULL beyond the end. */
+/* These return the names and meanings in verdicts.def; NULL for other values. */
 const char *tracker_verdict_name(tracker_verdict verdict);
 const char *tracker_verdict_meaning(tracker_verdict verdict);
 const char *tracker_later_name(tracker_later later);
@@ -79,73 +79,73 @@ const char *tracker_port_name(tracker_port port);
 const char *tracker_mapping_name(tracker_mapping mapping);
 const char *tracker_filtering_name(tracker_filtering filtering);
 
-/* tracker_packet is where a datagram or a segment was seen. */
+/* tracker_packet is the frame, time and endpoints of a datagram or segment. */
 typedef struct tracker_packet {
-    uint32_t frame;  /* from 1; what findings and verdicts name */
-    int64_t time_ns; /* since 1970; may repeat or go back */
+    uint32_t frame;  /* from 1; findings and verdicts name frames by it */
+    int64_t time_ns; /* since 1970; may repeat or go backwards */
     krpc_endpoint src;
     krpc_endpoint dst;
 } tracker_packet;
 
-/* tracker_advert is one advertisement, by the sender of a packet about himself (channels whose whose is SENDER), with its
- * verdict. Frames are 0 where there is none. */
+/* tracker_advert is one port advertisement of a sender about itself (channels of krpc/channels.def with SENDER), with
+ * its verdict. A frame of 0 means none. */
 typedef struct tracker_advert {
     uint32_t frame;
     int64_t time_ns;
     krpc_endpoint sender;   /* the packet's source: its port is the source port at that moment */
     krpc_endpoint receiver; /* the packet's destination */
-    krpc_endpoint observed; /* where others say that they see the sender's DHT socket; port 0 when nobody said */
+    krpc_endpoint observed; /* endpoint at which others report to see the sender's DHT socket; port 0: no report */
     uint32_t observed_frame;
     int32_t advertised_port; /* as sent, clamped to 32 bits; -1 for a bare implied_port */
-    uint16_t dht_port;       /* the sender's DHT source port: sender.port for KRPC; over a stream that of the same host,
-                                towards this receiver where it has several; 0 when not known */
-    uint16_t effective_port; /* what a receiver that follows the rules stores; 0 when none, or unknown */
+    uint16_t dht_port;       /* the sender's DHT source port: sender.port for KRPC; over a stream the DHT source port of
+                                the same host, towards this receiver if it has several; 0: unknown */
+    uint16_t effective_port; /* the port that a receiver stores if it follows the specifications; 0: none, or unknown */
     uint8_t channel;         /* krpc_channel */
     uint8_t service;         /* krpc_service */
-    uint8_t implied_port;    /* the flag was set */
-    uint8_t over_tcp;        /* else in datagrams, uTP among them */
+    uint8_t implied_port;    /* the flag implied_port was set */
+    uint8_t over_tcp;        /* 0: over UDP, which includes uTP */
     uint8_t verdict;         /* tracker_verdict */
     uint8_t later;           /* tracker_later */
     uint8_t has_node_id;
     uint8_t has_info_hash;
-    uint8_t version_len;    /* of version: 0 when the client is unknown */
-    uint32_t verdict_frame; /* the frame that settled the verdict */
-    uint32_t later_frame;   /* the frame that settled what became of it */
-    int64_t later_ns;       /* how long after the advertisement that was */
+    uint8_t version_len;    /* of version; 0: the client is unknown */
+    uint32_t verdict_frame; /* the frame that decided the verdict */
+    uint32_t later_frame;   /* the frame that shows the outcome */
+    int64_t later_ns;       /* time from the advertisement to later_frame */
     uint8_t node_id[20];
     uint8_t info_hash[20];
     uint8_t version[4];
 } tracker_advert;
 
-#define TRACKER_MAX_EXTERNAL 8 /* outside endpoints kept for one node; more are counted */
-#define TRACKER_MAX_FRAMES   4 /* frames kept as proof for each */
-#define TRACKER_MAX_IDS      4 /* node ids kept for one endpoint; more are counted */
+#define TRACKER_MAX_EXTERNAL 8 /* outside endpoints stored for one node; more are counted */
+#define TRACKER_MAX_FRAMES   4 /* frames stored as evidence for each */
+#define TRACKER_MAX_IDS      4 /* node ids stored for one endpoint; more are counted */
 
-/* tracker_external is one endpoint on which others see a node. */
+/* tracker_external is one endpoint at which others see a node. */
 typedef struct tracker_external {
     krpc_endpoint endpoint;
-    uint32_t observers; /* different remote addresses that said so */
-    uint32_t num_frames;
-    uint32_t frames[TRACKER_MAX_FRAMES]; /* the first ones that prove it */
+    uint32_t observers;                  /* number of different remote addresses that reported it */
+    uint32_t num_frames;                 /* all of them, stored or not */
+    uint32_t frames[TRACKER_MAX_FRAMES]; /* the first frames that show it */
 } tracker_external;
 
-/* Where the evidence about a NAT comes from. */
+/* Kinds of evidence about a NAT, as bits. */
 enum tracker_evidence {
-    TRACKER_FROM_INSIDE = 1,  /* ip and r.p in what the node is told */
+    TRACKER_FROM_INSIDE = 1,  /* ip and r.p in messages to the node */
     TRACKER_FROM_OUTSIDE = 2, /* one node id on several ports of one address */
     TRACKER_FROM_BOTH = 4     /* the same payload before and after the NAT */
 };
 
-/* tracker_nat is what NATs do to a node. With evidence from both sides port and mapping are about the NAT in between, else
- * about all on the way. */
+/* tracker_nat is the behaviour of the NATs between a node and others. With TRACKER_FROM_BOTH, port and mapping are
+ * about the NAT between the two capture points; otherwise they are about all NATs on the path. */
 typedef struct tracker_nat {
     tracker_port port;
     tracker_mapping mapping;
     tracker_filtering filtering;
     unsigned evidence;     /* enum tracker_evidence */
-    uint32_t remapped;     /* how often the outside port changed over time without depending on the destination */
-    uint32_t num_external; /* all of them, kept or not */
-    uint32_t num_kept;     /* of external[] */
+    uint32_t remapped;     /* how often the outside port changed over time, for all destinations */
+    uint32_t num_external; /* all of them, stored or not */
+    uint32_t num_kept;     /* entries of external[] */
     tracker_external external[TRACKER_MAX_EXTERNAL];
 } tracker_nat;
 
@@ -169,120 +169,126 @@ typedef struct tracker_node {
     tracker_nat nat;
 } tracker_node;
 
-/* tracker_options: 0 takes the default. Bounds are numbers of records; tracker_memory says what they cost. */
+/* tracker_options: 0 is the default. Bounds are numbers of records. */
 typedef struct tracker_options {
-    uint32_t max_nodes;         /* endpoints: 131072 */
-    uint32_t max_transactions;  /* queries without an answer yet: 65536 */
-    uint32_t max_adverts;       /* advertisements whose verdict may still change: 32768 */
-    uint32_t max_items;         /* BEP 44 items whose signature is verified: 1000 */
-    uint32_t max_streams;       /* TCP and uTP streams: 4096 */
-    uint8_t hash_key[16];       /* all zero: a random one */
-    const uint16_t *peer_ports; /* TCP ports on which the peer wire is certain; they stay where they are */
+    uint32_t max_nodes;        /* endpoints: 131072 */
+    uint32_t max_transactions; /* queries without a response yet: 65536 */
+    uint32_t max_adverts;      /* advertisements whose verdict may still change: 32768 */
+    uint32_t max_items;        /* BEP 44 items whose signature is verified: 1000 */
+    uint32_t max_streams;      /* TCP and uTP streams: 4096 */
+    uint8_t hash_key[16];      /* key of all hashes; all zero: a random key */
+    const uint16_t
+        *peer_ports; /* TCP ports that carry the peer wire protocol; must stay valid, the tracker does not copy */
     uint32_t num_peer_ports;
-    /* advert_done gets each advertisement when its verdict will not change any more, in the order of the frames: when it
-     * is pushed out by newer ones, and all others at tracker_finish. NULL: nobody wants them. */
+    /* advert_done is called with each advertisement when its verdict is final, in the order of the frames: when newer
+     * ones replace it, and for the rest in tracker_finish. May be NULL. */
     void (*advert_done)(void *ctx, const tracker_advert *advert);
-    /* peerwire gets each message of the BitTorrent peer wire when the packet that completes it is given in. data are the
-     * message's bytes, valid during the call. */
+    /* peerwire is called with each BitTorrent peer wire message, during the call that hands over the packet that
+     * completes it. data is valid during the call. May be NULL. */
     void (*peerwire)(void *ctx, const tracker_packet *packet, const peerwire_message *message, const uint8_t *data);
     void *ctx;
 } tracker_options;
 
-/* tracker_new makes a tracker; NULL options are the defaults. Never fails: without memory the program ends, as with
- * GLib. tracker_free(NULL) is fine. */
+/* tracker_new returns a new tracker; NULL options are the defaults. It never fails: without memory the program ends, as
+ * with g_malloc. tracker_free frees it; NULL is allowed. */
 tracker *tracker_new(const tracker_options *options);
 void tracker_free(tracker *tracker);
 
-/* tracker_admit decides whether a datagram is taken as KRPC: what krpc_message_probe is sure of, and what it is not sure
- * of where one of the two endpoints has spoken KRPC before. */
+/* tracker_admit decides whether a datagram is accepted as KRPC: always when krpc_message_probe returns KRPC_PROBE_YES,
+ * and for KRPC_PROBE_MAYBE when one of the two endpoints has sent KRPC before. */
 bool tracker_admit(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                    const uint8_t *data);
 
-/* tracker_keys leads to the records that a message needs. What is in it is the tracker's own. */
+/* tracker_keys holds hashes and guesses that find the records of a message. Callers pass it on and do not use its
+ * members. */
 typedef struct tracker_keys {
-    uint64_t src; /* of the endpoints */
+    uint64_t src; /* hashes of the endpoints */
     uint64_t dst;
-    uint64_t transaction; /* of the transaction id, the querier and the responder's address; has_t: there is an id */
-    uint64_t alt;         /* of the first two */
+    uint64_t transaction; /* hash of transaction id, querier's endpoint and responder's address, if has_t */
+    uint64_t alt;         /* hash of transaction id and querier's endpoint */
     uint64_t token;       /* 0: the message has none */
-    uint64_t payload;     /* 0: not worked out */
-    uint32_t src_node;    /* where they will probably be found; UINT32_MAX: not known */
+    uint64_t payload;     /* 0: not computed */
+    uint32_t src_node;    /* probable index of the record; UINT32_MAX: unknown */
     uint32_t dst_node;
     uint32_t query;
-    bool has_t;
+    bool has_t; /* the message has a transaction id */
 } tracker_keys;
 
-/* tracker_keys_make works the keys of a message out. Another thread may call it while the tracker is used. */
+/* tracker_keys_make computes the keys of a message. Another thread may call it while the tracker is used. */
 void tracker_keys_make(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                        const uint8_t *data, tracker_keys *out);
 
-/* tracker_fetch_indexes and tracker_fetch_records may be called some packets ahead of tracker_message: they bring what will
- * be needed into the cache, and change nothing else. The second needs, some packets later, what the first has brought; it
- * is best called for a batch of some dozens. tracker_fetch_datagram is for what tracker_datagram will get. */
+/* tracker_fetch_indexes and tracker_fetch_records are optional and may be called some packets ahead of tracker_message:
+ * they bring the memory that it will read into the processor's cache, and change nothing else. tracker_fetch_records
+ * reads what tracker_fetch_indexes has brought, so call each for a batch of some dozens of packets, one after the
+ * other. tracker_fetch_datagram does the same for tracker_datagram. */
 void tracker_fetch_indexes(const tracker *tracker, const tracker_keys *keys);
 void tracker_fetch_records(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                            tracker_keys *keys);
 void tracker_fetch_datagram(const tracker *tracker, const tracker_packet *packet);
 
-/* tracker_result is what is known about a message when it is given in. */
+/* tracker_result is the result for one packet, from this packet and earlier ones. */
 typedef struct tracker_result {
-    uint32_t request_frame; /* the query that a response or an error answers; 0 when it was not captured */
-    int64_t rtt_ns;         /* time since then */
-    krpc_method method;     /* of the query, or of the query that is answered; NONE when unknown */
-    krpc_endpoint asked;    /* where that query was sent to; differs from src when another port answers */
-    uint32_t repeats;       /* a query: the frame that it repeats; a response: the one that answered already; 0: none */
-    uint64_t first_advert;  /* serial numbers of the advertisements in this packet */
-    uint32_t num_adverts;
-    bool has_target; /* target is the target or info_hash of the query that is answered */
+    uint32_t request_frame; /* the query that a response or error answers; 0: it was not captured */
+    int64_t rtt_ns;         /* time from that query to this message */
+    krpc_method method;     /* of this query, or of the query that this message answers; NONE: unknown */
+    krpc_endpoint asked;    /* destination of that query; differs from src when another port answers */
+    uint32_t repeats; /* the frame of the query that this query repeats, or of an earlier response to the same query;
+                               0: none */
+    uint64_t first_advert; /* serial number of the first advertisement in this packet */
+    uint32_t num_adverts;  /* the following ones have the following numbers */
+    bool has_target;       /* target is the target or info_hash of the query that this message answers */
     uint8_t target[20];
 } tracker_result;
 
-/* tracker_message takes one KRPC message. Findings go to sink: those that need more than this message. keys and out may be
- * NULL. */
+/* tracker_message takes one KRPC message. sink receives the findings that need more than this message (for those about
+ * the message by itself, call krpc_message_check). keys and out may be NULL. */
 void tracker_message(tracker *tracker, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
                      const tracker_keys *keys, tracker_result *out, const krpc_sink *sink);
 
-/* tracker_datagram takes a UDP payload that is not KRPC: uTP, a UDP tracker's announce, local service discovery, or
- * anything else, of which it only remembers that somebody lives on that port. out may be NULL. */
+/* tracker_datagram takes a UDP payload that is not KRPC: uTP, an announce to a UDP tracker, or local service discovery.
+ * For any other payload it only remembers that the source port is in use. out may be NULL. */
 void tracker_datagram(tracker *tracker, const tracker_packet *packet, const uint8_t *data, size_t len,
                       tracker_result *out, const krpc_sink *sink);
 
 /* TCP flags as in the header. */
 enum tracker_tcp_flags { TRACKER_TCP_FIN = 1, TRACKER_TCP_SYN = 2, TRACKER_TCP_RST = 4, TRACKER_TCP_ACK = 16 };
 
-/* tracker_segment takes a TCP segment with its payload (len bytes captured of wire_len); ack counts where flags say so. */
+/* tracker_segment takes a TCP segment with its payload: len bytes were captured of wire_len. ack is used only when
+ * flags has TRACKER_TCP_ACK. */
 void tracker_segment(tracker *tracker, const tracker_packet *packet, uint32_t seq, uint32_t ack, unsigned flags,
                      const uint8_t *data, size_t len, size_t wire_len, tracker_result *out, const krpc_sink *sink);
 
-/* tracker_unreachable takes an ICMP or ICMPv6 error: packet is the ICMP packet (ports 0), quoted_src and quoted_dst are
- * the datagram that it quotes, data as much of its UDP payload as it holds. port: the error is "port unreachable".
- * Returns the frame of the query that is quoted; 0 when it was not captured or is none. */
+/* tracker_unreachable takes an ICMP or ICMPv6 error. packet is the ICMP packet (ports 0); quoted_src and quoted_dst are
+ * the endpoints of the datagram that it quotes, and data is the quoted part of its UDP payload. port: the error is
+ * "port unreachable". Returns the frame of the quoted query; 0: it was not captured, or is no query. */
 uint32_t tracker_unreachable(tracker *tracker, const tracker_packet *packet, const krpc_endpoint *quoted_src,
                              const krpc_endpoint *quoted_dst, const uint8_t *data, size_t len, bool port,
                              const krpc_sink *sink);
 
-/* tracker_finish ends the capture: what is still open gets its last verdict and advert_done. Call it once. What is kept can
- * still be read. */
+/* tracker_finish ends the capture: advertisements that are still open get their last verdict, and advert_done is called
+ * with them. Call it once. Advertisements, nodes and statistics can still be read. */
 void tracker_finish(tracker *tracker);
 
-/* tracker_advert_get gives the advertisement of a serial number; false when it is not kept any more. */
+/* tracker_advert_get reads the advertisement with a serial number; false when newer ones have replaced it. */
 bool tracker_advert_get(const tracker *tracker, uint64_t serial, tracker_advert *out);
 
-/* tracker_num_nodes and tracker_node_get give every endpoint that sent KRPC, sorted by address and port; the order is
- * made at the first call after a packet. tracker_node_find looks one up. */
+/* tracker_node_get reads the nodes (endpoints that sent KRPC), sorted by address and port, for an index below
+ * tracker_num_nodes. The first call of tracker_num_nodes or tracker_node_get after a packet sorts them.
+ * tracker_node_find looks one up by its endpoint. */
 uint32_t tracker_num_nodes(tracker *tracker);
 bool tracker_node_get(tracker *tracker, uint32_t index, tracker_node *out);
 bool tracker_node_find(const tracker *tracker, const krpc_endpoint *endpoint, tracker_node *out);
 
-/* tracker_stats counts; everything is since tracker_new. */
+/* tracker_stats holds counters since tracker_new. */
 typedef struct tracker_stats {
-    uint64_t packets; /* given in, of any kind */
+    uint64_t packets; /* of any kind */
     uint64_t queries[KRPC_NUM_METHODS];
     uint64_t responses;
     uint64_t errors;
-    uint64_t others;     /* admitted without a valid y */
-    uint64_t matched;    /* responses and errors with their query */
-    uint64_t unanswered; /* queries that nothing answered within 15 s, or by the end */
+    uint64_t others;     /* messages without a valid y */
+    uint64_t matched;    /* responses and errors whose query was found */
+    uint64_t unanswered; /* queries without a response within 15 s, or by the end */
     uint64_t adverts[KRPC_NUM_CHANNELS];
     uint64_t peerwire_messages;
     uint64_t port_messages_tcp;
@@ -290,12 +296,12 @@ typedef struct tracker_stats {
     uint64_t quoted; /* KRPC inside ICMP */
     uint64_t dropped_nodes;
     uint64_t dropped_transactions;
-    uint64_t dropped_mappings; /* nodes whose NAT evidence was given up for that of others */
-    uint64_t dropped_adverts;  /* pushed out before 15 minutes of capture time were over */
+    uint64_t dropped_mappings; /* nodes whose NAT evidence was dropped for that of other nodes */
+    uint64_t dropped_adverts;  /* replaced by newer ones within 15 minutes of capture time */
     uint64_t dropped_streams;
-    uint64_t items_verified; /* BEP 44 items whose signature and target were looked at */
-    uint64_t dropped_items;  /* those that were not, because of max_items */
-    uint64_t memory;         /* bytes held by the tracker */
+    uint64_t items_verified; /* BEP 44 items whose signature and target were checked */
+    uint64_t dropped_items;  /* BEP 44 items that were not checked, because of max_items */
+    uint64_t memory;         /* bytes that the tracker has allocated */
 } tracker_stats;
 void tracker_stats_get(const tracker *tracker, tracker_stats *out);
 
