@@ -4,7 +4,7 @@
 # shellcheck shell=bash disable=SC2154 # the scenario's variables
 #
 # All public hosts and NATs hang on one bridge, br0 in the namespace `inet`.  Their IPv4 addresses are from the three
-# documentation networks and on-link for each other; so are their IPv6 addresses, each in a /64 of its own out of
+# documentation networks and on-link for each other; so are their IPv6 addresses, each in its own /64 out of
 # 2001:db8::/48, since DHT implementations allow few nodes of one /64 in their tables.  A NAT is a namespace with out0
 # (public, or the carrier's network) and the bridge in0 (its LAN); IPv6 goes through it by routing and past a firewall.
 
@@ -262,7 +262,7 @@ lan_host() { # name
   ip -n "$h" -6 route add default via "$(lan6 "$n")::1"
 }
 
-probe_host() { # an address in three networks of their own for each round of probes
+probe_host() { # for each round of probes an address in each of its three networks
   local i round pairs=()
   for ((round = 1; round <= 20; round++)); do
     for i in 0 1 2; do pairs+=("${probe_v4[i]}$round" "${probe_v6[i]}$round"); done

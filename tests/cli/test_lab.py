@@ -129,7 +129,7 @@ def nat_of_c(out):
 
 
 def seen(out):
-    """Whether the captures show it already: p and contact honoured, and a port that is not forwarded tried by everybody."""
+    """Whether the captures show it already: p and contact honoured, and a port that is not forwarded tried by all."""
     files = [out / name for name in ("natf-outside.pcap", "natd-outside.pcap", "natc-outside.pcap")]
     if not all(f.exists() and f.stat().st_size > 24 for f in files):
         return False

@@ -217,7 +217,7 @@ class Truth:
         open_ports, own = self.open_ports.get(socket, set()), {f.out for f in self.flows(socket, span)}
         if not open_ports:
             return None if 'open' in nat.kind else dependent
-        # with two outside ports each has a filtering of its own
+        # with two outside ports each has its own filtering
         return {'endpoint_independent'} if own <= open_ports else {'endpoint_independent'} | dependent
 
     def external(self, socket):
