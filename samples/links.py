@@ -171,6 +171,47 @@ def vxlan(datagram):
     return struct.pack(">II", 0x08000000, 42 << 8) + ethernet(datagram)
 
 
+def vxlan_gpe(datagram):
+    return struct.pack(">BBBBI", 0x0c, 0, 0, 1 if datagram[0] >> 4 == 4 else 2, 42 << 8) + datagram
+
+
+def geneve(datagram, options=b""):
+    return struct.pack(">BBHI", len(options) // 4, 0, 0x6558, 42 << 8) + options + ethernet(datagram)
+
+
+def gtp_u(datagram, flags=0, extension=b""):
+    more = struct.pack(">HBB", 1, 0, 0x85 if extension else 0) + extension if flags else b""
+    return struct.pack(">BBHI", 0x30 | flags, 0xff, len(more) + len(datagram), 7) + more + datagram
+
+
+def l2tp(datagram, flags=0):
+    inner = b"\xff\x03" + ppp(datagram)
+    rest = struct.pack(">HH", 1, 2)
+    rest += struct.pack(">HH", 3, 4) if flags & 0x0800 else b""
+    rest += struct.pack(">HH", 2, 0) if flags & 0x0200 else b""
+    length = struct.pack(">H", 4 + len(rest) + len(inner)) if flags & 0x4000 else b""
+    return struct.pack(">H", flags | 2) + length + rest + inner
+
+
+def tzsp(frame, encapsulation, tags=b"\x0a\x01\x2b\0\x01"):
+    return struct.pack(">BBH", 1, 0, encapsulation) + tags + frame
+
+
+def erspan(datagram, kind):
+    if kind == 1:
+        return struct.pack(">HH", 0, 0x88be) + ethernet(datagram)
+    if kind == 2:
+        return struct.pack(">HHIII", 0x1000, 0x88be, 1, 0x1000 << 16 | 5, 0) + ethernet(datagram)
+    subheader = b"\x11" * 8 if kind == 4 else b""
+    return struct.pack(">HHIIIHH", 0x1000, 0x22eb, 1, 0x2000 << 16 | 5, 1234, 0, 1 if subheader else 0) + subheader + \
+        ethernet(datagram)
+
+
+def nflog(datagram):
+    field = struct.pack("<HH", 4 + len(datagram), 9) + datagram
+    return struct.pack(">BBH", 2 if datagram[0] >> 4 == 4 else 10, 0, 5) + struct.pack("<HH4s", 8, 1, b"\x08\0\0\0") + field
+
+
 def teredo(datagram, auth=False, origin=False):
     head = struct.pack(">HBB", 1, 0, 0) + b"\0" * 9 if auth else b""
     head += b"\0\0" + b"\x11\x22" + b"\x33\x44\x55\x66" if origin else b""
@@ -262,6 +303,7 @@ def erf(frames):
 
 ETHERNET, NULL, PPP_LINK, PPP_HDLC, PPP_ETHER, RAW, CHDLC, WLAN, LOOP, SLL, RADIOTAP, SLL2 = (
     1, 0, 9, 50, 51, 101, 104, 105, 108, 113, 127, 276)
+ENC, PFLOG, PPI, NFLOG, NETANALYZER, PKTAP = 109, 117, 192, 239, 240, 258
 
 
 def captures():
@@ -296,6 +338,16 @@ def captures():
                            [radiotap(wlan(d, qos=True, pad=True), 0x20) for d in both] +
                            [radiotap(wlan(d), 0, time=True, two_words=True) for d in both])
 
+    yield "enc", pcap(ENC, [struct.pack("<III", 2 if d[0] >> 4 == 4 else 24, 0, 0) + d for d in both])
+    yield "pflog", pcap(PFLOG, [struct.pack(">BBBB", 61, 2 if d[0] >> 4 == 4 else 24, 0, 0) + b"\0" * 60 + d for d in both])
+    yield "nflog", pcap(NFLOG, map(nflog, v4))
+    yield "ppi", pcap(PPI, [struct.pack("<BBHI", 0, 0, 8, ETHERNET) + ethernet(d) for d in both] +
+                      [struct.pack("<BBHIHH", 0, 0, 16, WLAN, 3, 4) + b"\0" * 4 + wlan(d) for d in both])
+    yield "pktap", pcap(PKTAP, [struct.pack("<III24sII", 108, 1, ETHERNET, b"en0", 0, 2) + b"\0" * 64 + ethernet(d)
+                                for d in both])
+    yield "netanalyzer", pcap(NETANALYZER, [struct.pack("<HH", 0x0400, len(ethernet(d)) + 4) + ethernet(d) + b"\x01\x02\x03\x04" for d in both])
+    yield "pbb", pcap(ETHERNET, [ethernet(struct.pack(">I", 5) + ethernet(d), 0x88e7) for d in both])
+
     # networks
     yield "ipv4-options", pcap(ETHERNET, [ethernet(ipv4(A4, B4, UDP, udp(A4, B4, PORT_A, PORT_B, PING),
                                                         options=b"\x94\x04\0\0"))])
@@ -328,6 +380,18 @@ def captures():
     yield "4in6in4", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, IPV6, ipv6(OUTER_A6, OUTER_B6, IPIP, d)))
                                      for d in v4])
     yield "vxlan", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 40000, 4789, vxlan(d))) for d in both])
+    yield "vxlan-gpe", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 40000, 4790, vxlan_gpe(d))) for d in both])
+    yield "geneve", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 40000, 6081, geneve(d, options)))
+                                    for d in both for options in (b"", b"\0\1\x80\1\0\0\0\7")])
+    yield "gtp-u", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 2152, 2152, gtp_u(d, flags, extension)))
+                                   for d in both for flags, extension in
+                                   ((0, b""), (2, b""), (4, b"\x01\0\x09\0"))])
+    yield "l2tp", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 1701, 1701, l2tp(d, flags)))
+                                  for d in both for flags in (0, 0x4000, 0x4800, 0x4a00)])
+    yield "tzsp", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 40000, 37008, tzsp(frame, encapsulation)))
+                                  for d in both for frame, encapsulation in ((ethernet(d), 1), (wlan(d), 18))])
+    yield "erspan", pcap(ETHERNET, [ethernet(ipv4(OUTER_A4, OUTER_B4, GRE, erspan(d, kind)))
+                                    for d in both for kind in (1, 2, 3, 4)])
     yield "teredo", pcap(ETHERNET, [ethernet(message(OUTER_A4, OUTER_B4, 3544, 40000, teredo(d, auth, origin)))
                                     for d in v6 for auth in (False, True) for origin in (False, True)])
     yield "fragmented-tunnel", pcap(ETHERNET, map(ethernet, fragments4(

@@ -11,9 +11,8 @@
 int main(int argc, char **argv)
 {
     static int (*const mains[NUM_COMMANDS])(const options *) = {
-        [COMMAND_CHECK] = command_check,     [COMMAND_PORTS] = command_ports,     [COMMAND_NODES] = command_nodes,
-        [COMMAND_DECODE] = command_decode,   [COMMAND_COMPARE] = command_compare, [COMMAND_ENCODE] = command_encode,
-        [COMMAND_EXPLAIN] = command_explain, [COMMAND_RULES] = command_rules,
+#define COMMAND(SYMBOL, NAME, ...) [COMMAND_##SYMBOL] = command_##NAME,
+#include "options/commands.def"
     };
     options with;
     int status;

@@ -195,6 +195,7 @@ class Explain(unittest.TestCase):
                 self.assertNotIn("1^", example)
 
     def test_every_rule_as_a_record(self):
+        single = {}
         for rule in records("rules", "--format", "ndjson"):
             self.assertNotIn("{", rule["message"])
             text = out("explain", rule["rule"]).decode()
@@ -210,6 +211,22 @@ class Explain(unittest.TestCase):
                 first, last = finding["offset"], finding["offset"] + finding["length"] - 1
                 place = f" (byte {first})" if finding["length"] == 1 else f" (bytes {first} to {last})" if finding["length"] else ""
                 self.assertIn(f"\n  {number} {rule['severity']} {rule['rule']}: {finding['message']}{place} [{rule['spec']}]\n", text)
+            if "what" not in example:
+                single[rule["rule"]] = example
+        self.check_single(single)
+
+    def check_single(self, examples):
+        """An example without an explanation is a message that breaks the rule by itself, in a capture too."""
+        self.assertGreater(len(examples), 50)
+        make = links()
+        messages = [make.message(make.A4, make.B4, 6881, 2000 + n, bytes.fromhex(e["payload"])) for n, e in enumerate(examples.values())]
+        found = collections.defaultdict(list)
+        with folder() as where:
+            (where / "x.pcap").write_bytes(make.pcap(make.ETHERNET, [make.ethernet(m) for m in messages]))
+            for f in findings("--decode-as", "udp.port==6881", where / "x.pcap"):
+                found[f["frame"], f["rule"]].append({key: f[key] for key in ("message", "offset", "length")})
+        for frame, (rule, example) in enumerate(examples.items(), 1):
+            self.assertEqual(found[frame, rule], example["findings"], rule)
 
     def test_a_frame(self):
         capture = sample("malformed.pcapng")

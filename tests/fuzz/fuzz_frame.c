@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     frame_fragments *one = frame_fragments_new(MAX_DATAGRAMS, MAX_BYTES);
     frame_fragments *two = frame_fragments_new(MAX_DATAGRAMS, MAX_BYTES);
-    frame_link link = size > 0 ? (frame_link)(data[0] % (FRAME_LINK_RADIOTAP + 1)) : FRAME_LINK_UNKNOWN;
+    frame_link link = size > 0 ? (frame_link)(data[0] % FRAME_NUM_LINKS) : FRAME_LINK_UNKNOWN;
     uint64_t hash_one = 0, hash_two = 0, num_fragments = 0;
     size_t at = 1;
 

@@ -6,6 +6,7 @@
 
 #include <glib.h>
 
+#include "command/command_visit.h"
 #include "command/commands.h"
 #include "command/packet_matcher.h"
 #include "input/run.h"
@@ -395,18 +396,11 @@ int command_compare(const options *with)
     both.args = args;
     both.num_args = 2;
     both.merge = true;
-    c.output = output_new(with->output);
-    if (c.output == NULL) {
-        return EXIT_TROUBLE;
-    }
     const packet_matcher_visitor pairs = {pair_found, packet_alone, is_known, &c};
     c.pairs = packet_matcher_new(&pairs);
     c.groups = advert_groups_new();
     c.mappings = g_hash_table_new_full(mapping_hash, mapping_equal, g_free, NULL);
-    bool complete = run_captures(&both, &visitor, c.output);
-    if (run_interrupted()) {
-        say("interrupted: the result covers only the packets read so far");
-    }
+    int status = command_visit(&both, &visitor, &c.output);
     if (c.num_dropped > 0) {
         say("more than %u mappings: %" PRIu64 " packet%s of other mappings are not in the result", MAX_MAPPINGS,
             c.num_dropped, c.num_dropped == 1 ? "" : "s");
@@ -414,6 +408,5 @@ int command_compare(const options *with)
     g_hash_table_destroy(c.mappings);
     advert_groups_free(c.groups);
     packet_matcher_free(c.pairs);
-    bool written = output_close(c.output);
-    return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
+    return status;
 }

@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <krpc/client.h>
 
+#include "command/command_visit.h"
 #include "command/commands.h"
 #include "input/run.h"
 #include "input/selection.h"
@@ -159,17 +160,8 @@ int command_decode(const options *with)
     if (with->hex != NULL) {
         return decode_hex(with);
     }
-    d.output = output_new(with->output);
-    if (d.output == NULL) {
-        return EXIT_TROUBLE;
-    }
     if (with->format == FORMAT_NDJSON && selection_all(&with->selection)) {
         visitor.body = json_record_body;
     }
-    bool complete = run_captures(with, &visitor, d.output);
-    if (run_interrupted()) {
-        say("interrupted: the output is incomplete");
-    }
-    bool written = output_close(d.output);
-    return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
+    return command_visit(with, &visitor, &d.output);
 }

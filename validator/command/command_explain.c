@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <glib.h>
 #include <krpc/message.h>
@@ -19,35 +20,30 @@
 #define MAX_MARKS    9 /* one decimal digit each */
 #define WIDTH        96
 
-/* A message that breaks a rule, as a string. */
-typedef struct example {
-    krpc_rule rule;
-    const char *bytes;
-    size_t len;
-} example;
-
-static const example examples[] = {
-#define EXAMPLE(SYMBOL, BYTES) {KRPC_RULE_##SYMBOL, BYTES, sizeof(BYTES) - 1},
-#include "command/examples.def"
-};
-
-/* The messages of a rule that needs more than one. */
-typedef struct scene {
-    krpc_rule rule;
-    const char *what;
+/* A message that breaks a rule; see rule_samples.def. */
+typedef struct rule_sample {
+    const char *what; /* NULL: the decoder finds it in this message */
     const char *bytes;
     uint32_t len;
     const char *marked;
     uint32_t marked_len;
     int64_t a;
     int64_t b;
-} scene;
+} rule_sample;
 
-static const scene scenes[] = {
-#define SCENE(SYMBOL, WHAT, BYTES, MARKED, A, B)                                                                       \
-    {KRPC_RULE_##SYMBOL, WHAT, BYTES, sizeof(BYTES) - 1, MARKED, sizeof(MARKED) - 1, A, B},
-#include "command/scenes.def"
+static const rule_sample samples[KRPC_NUM_RULES] = {
+#define SAMPLE(SYMBOL, ...) [KRPC_RULE_##SYMBOL] = {__VA_ARGS__},
+#include "command/rule_samples.def"
 };
+
+enum {
+    NUM_SAMPLES = 0
+#define SAMPLE(...) +1
+#include "command/rule_samples.def"
+};
+
+/* The compiler warns of two samples of one rule (-Woverride-init). */
+_Static_assert(NUM_SAMPLES == (int)KRPC_NUM_RULES, "each rule has one sample");
 
 typedef struct marks {
     krpc_finding *findings;
@@ -148,74 +144,39 @@ static void put_wrapped(strbuf *out, const char *string)
     wrap(out, start, "", WIDTH);
 }
 
-static uint32_t find_marked(const scene *shown)
+/* The findings of a rule in its sample. */
+static void find_marks(marks *out, krpc_rule rule)
 {
-    uint32_t at = 0;
+    const rule_sample *sample = &samples[rule];
+    const uint8_t *data = (const uint8_t *)sample->bytes;
 
-    while (shown->len - at > shown->marked_len && memcmp(shown->bytes + at, shown->marked, shown->marked_len) != 0) {
-        at++;
+    if (sample->what != NULL) {
+        krpc_finding finding = {.rule = rule, .len = sample->marked_len, .a = sample->a, .b = sample->b};
+        while (sample->marked != NULL && memcmp(sample->bytes + finding.off, sample->marked, sample->marked_len) != 0) {
+            finding.off++;
+            g_assert(finding.off + finding.len <= sample->len);
+        }
+        keep_mark(out, &finding);
+        return;
     }
-    return at;
-}
-
-/* A sample of a rule: a payload and its findings. */
-typedef struct shown {
-    const char *what; /* NULL if the payload explains itself */
-    const uint8_t *data;
-    uint32_t len;
-    marks marks;
-} shown;
-
-static bool show_scene(shown *out, krpc_rule rule)
-{
-    size_t i = 0;
-
-    while (i < G_N_ELEMENTS(scenes) && scenes[i].rule != rule) {
-        i++;
-    }
-    if (i == G_N_ELEMENTS(scenes)) {
-        return false;
-    }
-    const scene *from = &scenes[i];
-    krpc_finding finding = {.rule = rule, .len = from->marked_len, .a = from->a, .b = from->b};
-    if (from->marked_len > 0) {
-        finding.off = find_marked(from);
-    }
-    *out = (shown){.what = from->what, .data = (const uint8_t *)from->bytes, .len = from->len};
-    keep_mark(&out->marks, &finding);
-    return true;
-}
-
-static bool show_example(shown *out, krpc_rule rule)
-{
-    size_t i = 0;
-
-    while (i < G_N_ELEMENTS(examples) && examples[i].rule != rule) {
-        i++;
-    }
-    if (i == G_N_ELEMENTS(examples)) {
-        return show_scene(out, rule);
-    }
-    *out = (shown){.data = (const uint8_t *)examples[i].bytes, .len = (uint32_t)examples[i].len};
-    marks *all = &out->marks;
-    const krpc_sink sink = {keep_mark, all};
+    const krpc_sink sink = {keep_mark, out};
     krpc_message message;
-    krpc_message_decode(&message, out->data, out->len, out->len, &sink);
-    krpc_message_check(&message, out->data, &sink);
-    /* Keeps only the findings of the rule. */
+    krpc_message_decode(&message, data, sample->len, sample->len, &sink);
+    krpc_message_check(&message, data, &sink);
     size_t n = 0;
-    for (size_t j = 0; j < all->num_findings; j++) {
-        if (all->findings[j].rule == rule) {
-            all->findings[n++] = all->findings[j];
+    for (size_t i = 0; i < out->num_findings; i++) {
+        if (out->findings[i].rule == rule) {
+            out->findings[n++] = out->findings[i];
         }
     }
-    all->num_findings = n;
-    return true;
+    out->num_findings = n;
 }
 
-static void put_rule_text(strbuf *out, krpc_rule rule, const shown *sample, bool color)
+static void put_rule_text(strbuf *out, krpc_rule rule, const marks *m, bool color)
 {
     const krpc_rule_info *info = krpc_rule_get(rule);
+    const rule_sample *sample = &samples[rule];
+    const uint8_t *data = (const uint8_t *)sample->bytes;
     char what[200];
 
     color_puts(out, color, COLOR_BOLD, info->slug);
@@ -226,49 +187,45 @@ static void put_rule_text(strbuf *out, krpc_rule rule, const shown *sample, bool
     put_wrapped(out, what);
     strbuf_char(out, '\n');
     put_wrapped(out, info->explanation);
-    if (sample->data == NULL) {
-        return;
-    }
     strbuf_char(out, '\n');
     size_t start = out->len;
     strbuf_printf(out, "Example: %s", sample->what != NULL ? sample->what : "");
     wrap(out, start, "", WIDTH);
-    put_bytes(out, sample->data, sample->len, &sample->marks, color);
-    put_findings(out, NULL, &sample->marks, sample->data, sample->len, color);
+    put_bytes(out, data, sample->len, m, color);
+    put_findings(out, NULL, m, data, sample->len, color);
 }
 
-static void put_rule_record(strbuf *out, krpc_rule rule, const shown *sample)
+static void put_rule_record(strbuf *out, krpc_rule rule, const marks *m)
 {
+    const rule_sample *sample = &samples[rule];
+    const uint8_t *data = (const uint8_t *)sample->bytes;
     char line[RUN_FINDING_TEXT];
 
     json_record_rule_members(out, rule);
-    if (sample->data != NULL) {
-        strbuf_puts(out, ",\"example\":{");
-        if (sample->what != NULL) {
-            strbuf_puts(out, "\"what\":");
-            strbuf_json(out, sample->what, strlen(sample->what));
-            strbuf_char(out, ',');
-        }
-        strbuf_puts(out, "\"payload\":\"");
-        strbuf_hex(out, sample->data, sample->len);
-        strbuf_puts(out, "\",\"findings\":[");
-        for (size_t i = 0; i < sample->marks.num_findings; i++) {
-            const krpc_finding *finding = &sample->marks.findings[i];
-            krpc_finding_text(line, sizeof line, finding, sample->data, sample->len);
-            strbuf_puts(out, i > 0 ? ",{\"message\":" : "{\"message\":");
-            strbuf_json(out, line, strlen(line));
-            strbuf_printf(out, ",\"offset\":%u,\"length\":%u}", finding->off, finding->len);
-        }
-        strbuf_puts(out, "]}");
+    strbuf_puts(out, ",\"example\":{");
+    if (sample->what != NULL) {
+        strbuf_puts(out, "\"what\":");
+        strbuf_json(out, sample->what, strlen(sample->what));
+        strbuf_char(out, ',');
     }
-    strbuf_puts(out, "}\n");
+    strbuf_puts(out, "\"payload\":\"");
+    strbuf_hex(out, data, sample->len);
+    strbuf_puts(out, "\",\"findings\":[");
+    for (size_t i = 0; i < m->num_findings; i++) {
+        const krpc_finding *finding = &m->findings[i];
+        krpc_finding_text(line, sizeof line, finding, data, sample->len);
+        strbuf_puts(out, i > 0 ? ",{\"message\":" : "{\"message\":");
+        strbuf_json(out, line, strlen(line));
+        strbuf_printf(out, ",\"offset\":%u,\"length\":%u}", finding->off, finding->len);
+    }
+    strbuf_puts(out, "]}}\n");
 }
 
 static int explain_rule(const options *with)
 {
     const char *slug = with->args[0];
     krpc_rule rule = krpc_rule_find(slug);
-    shown sample = {0};
+    marks m = {0};
 
     if (rule == KRPC_NUM_RULES) {
         if (g_file_test(slug, G_FILE_TEST_EXISTS)) {
@@ -282,13 +239,13 @@ static int explain_rule(const options *with)
     if (to == NULL) {
         return EXIT_TROUBLE;
     }
-    show_example(&sample, rule);
+    find_marks(&m, rule);
     if (with->format == FORMAT_NDJSON) {
-        put_rule_record(output_text(to), rule, &sample);
+        put_rule_record(output_text(to), rule, &m);
     } else {
-        put_rule_text(output_text(to), rule, &sample, with->color);
+        put_rule_text(output_text(to), rule, &m, with->color);
     }
-    g_free(sample.marks.findings);
+    g_free(m.findings);
     return output_close(to) ? EXIT_NOTHING : EXIT_TROUBLE;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <glib.h>
 
+#include "command/command_visit.h"
 #include "command/commands.h"
 #include "input/run.h"
 #include "input/selection.h"
@@ -185,14 +186,5 @@ int command_nodes(const options *with)
     if (with->selection.has_info_hash) {
         visitor.message = nodes_message;
     }
-    n.output = output_new(with->output);
-    if (n.output == NULL) {
-        return EXIT_TROUBLE;
-    }
-    bool complete = run_captures(with, &visitor, n.output);
-    if (run_interrupted()) {
-        say("interrupted: the result covers only the packets read so far");
-    }
-    bool written = output_close(n.output);
-    return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
+    return command_visit(with, &visitor, &n.output);
 }

@@ -4,6 +4,7 @@
  */
 #include <glib.h>
 
+#include "command/command_visit.h"
 #include "command/commands.h"
 #include "input/run.h"
 #include "input/selection.h"
@@ -203,14 +204,5 @@ int command_ports(const options *with)
     if (with->selection.has_info_hash) {
         visitor.message = ports_message;
     }
-    p.output = output_new(with->output);
-    if (p.output == NULL) {
-        return EXIT_TROUBLE;
-    }
-    bool complete = run_captures(with, &visitor, p.output);
-    if (run_interrupted()) {
-        say("interrupted: the result covers only the packets read so far");
-    }
-    bool written = output_close(p.output);
-    return complete && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
+    return command_visit(with, &visitor, &p.output);
 }

@@ -7,13 +7,7 @@
 
 #include "options/options.h"
 
-int command_check(const options *with);
-int command_ports(const options *with);
-int command_nodes(const options *with);
-int command_decode(const options *with);
-int command_compare(const options *with);
-int command_encode(const options *with);
-int command_explain(const options *with);
-int command_rules(const options *with);
+#define COMMAND(SYMBOL, NAME, ...) int command_##NAME(const options *with);
+#include "options/commands.def"
 
 #endif

@@ -12,13 +12,66 @@
 #define IPV6_HEADER_LEN 40
 
 static const uint8_t first_layer[] = {
-    [FRAME_LINK_UNKNOWN] = LAYER_DONE,      [FRAME_LINK_ETHERNET] = LAYER_ETHERNET, [FRAME_LINK_IP] = LAYER_IP,
-    [FRAME_LINK_NULL] = LAYER_NULL,         [FRAME_LINK_SLL] = LAYER_SLL,           [FRAME_LINK_SLL2] = LAYER_SLL2,
-    [FRAME_LINK_PPP] = LAYER_PPP,           [FRAME_LINK_PPPOE] = LAYER_PPPOE,       [FRAME_LINK_80211] = LAYER_80211,
-    [FRAME_LINK_RADIOTAP] = LAYER_RADIOTAP,
+    [FRAME_LINK_UNKNOWN] = LAYER_DONE, [FRAME_LINK_ETHERNET] = LAYER_ETHERNET,
+    [FRAME_LINK_IP] = LAYER_IP,        [FRAME_LINK_NULL] = LAYER_NULL,
+    [FRAME_LINK_SLL] = LAYER_SLL,      [FRAME_LINK_SLL2] = LAYER_SLL2,
+    [FRAME_LINK_PPP] = LAYER_PPP,      [FRAME_LINK_PPPOE] = LAYER_PPPOE,
+    [FRAME_LINK_80211] = LAYER_80211,  [FRAME_LINK_RADIOTAP] = LAYER_RADIOTAP,
+    [FRAME_LINK_NFLOG] = LAYER_NFLOG,  [FRAME_LINK_PFLOG] = LAYER_PFLOG,
+    [FRAME_LINK_ENC] = LAYER_ENC,      [FRAME_LINK_PKTAP] = LAYER_PKTAP,
+    [FRAME_LINK_PPI] = LAYER_PPI,      [FRAME_LINK_NETANALYZER] = LAYER_NETANALYZER,
 };
 
-/* All bytes of a krpc_endpoint that its family does not use are zero. */
+frame_layer frame_link_layer(frame_link link)
+{
+    return (frame_layer)first_layer[link];
+}
+
+frame_link frame_link_of(uint32_t linktype)
+{
+    switch (linktype) {
+    case 0:   /* NULL */
+    case 108: /* LOOP */
+        return FRAME_LINK_NULL;
+    case 1:
+        return FRAME_LINK_ETHERNET;
+    case 9:   /* PPP */
+    case 50:  /* PPP_HDLC */
+    case 104: /* C_HDLC */
+        return FRAME_LINK_PPP;
+    case 51:
+        return FRAME_LINK_PPPOE;
+    case 12:  /* DLT_RAW of most systems, of which some write it into files */
+    case 101: /* RAW */
+    case 228: /* IPV4 */
+    case 229: /* IPV6 */
+        return FRAME_LINK_IP;
+    case 105:
+        return FRAME_LINK_80211;
+    case 109:
+        return FRAME_LINK_ENC;
+    case 113:
+        return FRAME_LINK_SLL;
+    case 117:
+        return FRAME_LINK_PFLOG;
+    case 127:
+        return FRAME_LINK_RADIOTAP;
+    case 192:
+        return FRAME_LINK_PPI;
+    case 239:
+        return FRAME_LINK_NFLOG;
+    case 240:
+        return FRAME_LINK_NETANALYZER;
+    case 258:
+        return FRAME_LINK_PKTAP;
+    case 276:
+        return FRAME_LINK_SLL2;
+    default:
+        return FRAME_LINK_UNKNOWN;
+    }
+}
+
+/* No byte of a krpc_endpoint that its family does not use may differ from zero. */
 static void addresses_set(frame_datagram *out, const uint8_t *src, const uint8_t *dst, uint8_t addr_len)
 {
     out->src = (krpc_endpoint){.addr_len = addr_len};
@@ -137,15 +190,17 @@ frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *da
         .status = FRAME_UNSUPPORTED,
         .out = out,
     };
-    frame_layer layer = (frame_layer)first_layer[link];
+    frame_layer layer = frame_link_layer(link);
 
     out->data = data;
     out->num_outer = 0;
+    out->unread = FRAME_UNREAD_LINK;
     if (layer == LAYER_ETHERNET) {
         layer = ethernet_shortcut(&c);
     }
     for (unsigned num_layers = 0; layer != LAYER_DONE; num_layers++) {
         if (num_layers == FRAME_MAX_LAYERS) {
+            out->unread = FRAME_UNREAD_NESTED;
             return FRAME_UNSUPPORTED;
         }
         switch (layer) {
@@ -171,6 +226,26 @@ frame_status frame_parse(frame_datagram *out, frame_link link, const uint8_t *da
         out->num_outer--;
     }
     return c.status;
+}
+
+const char *frame_unread_name(frame_unread unread)
+{
+    static const char *const names[] = {
+#define UNREAD(SYMBOL, NAME, TEXT) NAME,
+#include "frame/frame_unread.def"
+    };
+
+    return names[unread];
+}
+
+const char *frame_unread_text(frame_unread unread)
+{
+    static const char *const texts[] = {
+#define UNREAD(SYMBOL, NAME, TEXT) TEXT,
+#include "frame/frame_unread.def"
+    };
+
+    return texts[unread];
 }
 
 bool frame_is_port_unreachable(const frame_datagram *datagram)

@@ -1,9 +1,10 @@
 /* frame.h: finds the datagram in a captured frame: source, destination, and the offset of its payload.
  *
- * A small reader of link, network and transport headers; tests/cli/frame_differential.py compares it with tshark.
- * Links:    Ethernet (802.1Q, Q-in-Q, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
- *           Cisco HDLC, 802.11 data frames with and without radiotap.
- * Networks: IPv4, IPv6 with extension headers; GRE, IP in IP, VXLAN and Teredo are opened, and the result is the
+ * A small reader of link, network and transport headers; tests/cli/frame_differential.py holds it against tshark.
+ * Links:    Ethernet (802.1Q, Q-in-Q, 802.1ah, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
+ *           Cisco HDLC, 802.11 data frames with and without radiotap, NFLOG, PFLOG, ENC, PKTAP, PPI, netANALYZER.
+ * Networks: IPv4, IPv6 with extension headers.
+ * Tunnels:  IP in IP, GRE, PPTP, ERSPAN I to III, VXLAN, VXLAN-GPE, Geneve, GTP-U, L2TP, Teredo, TZSP: what counts is the
  *           innermost datagram.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -20,14 +21,21 @@
 typedef enum frame_link {
     FRAME_LINK_UNKNOWN,
     FRAME_LINK_ETHERNET,
-    FRAME_LINK_IP,      /* IPv4 or IPv6, by the first four bits */
-    FRAME_LINK_NULL,    /* BSD null and loopback: an address family of 4 bytes, in either byte order */
-    FRAME_LINK_SLL,     /* Linux cooked, version 1 */
-    FRAME_LINK_SLL2,    /* Linux cooked, version 2 */
-    FRAME_LINK_PPP,     /* with or without HDLC framing; Cisco HDLC */
-    FRAME_LINK_PPPOE,   /* PPPoE without the Ethernet header */
-    FRAME_LINK_80211,   /* IEEE 802.11 */
-    FRAME_LINK_RADIOTAP /* IEEE 802.11 after a radiotap header */
+    FRAME_LINK_IP,          /* IPv4 or IPv6, told apart by the first four bits */
+    FRAME_LINK_NULL,        /* BSD null and loopback: an address family of 4 bytes, in either byte order */
+    FRAME_LINK_SLL,         /* Linux cooked, version 1 */
+    FRAME_LINK_SLL2,        /* Linux cooked, version 2 */
+    FRAME_LINK_PPP,         /* with or without HDLC framing; Cisco HDLC */
+    FRAME_LINK_PPPOE,       /* PPPoE without the Ethernet header */
+    FRAME_LINK_80211,       /* IEEE 802.11 */
+    FRAME_LINK_RADIOTAP,    /* IEEE 802.11 after a radiotap header */
+    FRAME_LINK_NFLOG,       /* Linux's netfilter log */
+    FRAME_LINK_PFLOG,       /* the packet filter log of the BSDs */
+    FRAME_LINK_ENC,         /* OpenBSD: decapsulated IPsec */
+    FRAME_LINK_PKTAP,       /* macOS */
+    FRAME_LINK_PPI,         /* per-packet information */
+    FRAME_LINK_NETANALYZER, /* Hilscher netANALYZER: Ethernet */
+    FRAME_NUM_LINKS
 } frame_link;
 
 /* frame_protocol is the payload of an IP datagram. */
@@ -41,18 +49,32 @@ typedef enum frame_protocol {
 /* frame_status is the result of frame_parse. */
 typedef enum frame_status {
     FRAME_DATAGRAM,    /* UDP, TCP or ICMP: *out is filled in */
-    FRAME_FRAGMENT,    /* a fragment of an IP datagram: out->fragment is filled in, for frame_fragment.h */
-    FRAME_OTHER,       /* no such datagram: ARP, ESP, 802.11 management, ... */
-    FRAME_UNSUPPORTED, /* not readable: unknown link type, encrypted 802.11, A-MSDU, nested too deeply */
+    FRAME_FRAGMENT,    /* a piece of an IP datagram: out->fragment is filled in, for frame_fragment.h */
+    FRAME_OTHER,       /* nothing of that kind inside: ARP, ESP, 802.11 management, ... */
+    FRAME_UNSUPPORTED, /* it cannot be told: out->unread says what is not read */
     FRAME_CUT,         /* the captured bytes end before the transport header does */
     FRAME_MALFORMED    /* a header contradicts the length of the frame */
 } frame_status;
 
+/* frame_unread is an encapsulation that is not read. */
+typedef enum frame_unread {
+#define UNREAD(SYMBOL, NAME, TEXT) FRAME_UNREAD_##SYMBOL,
+#include "frame/frame_unread.def"
+    FRAME_NUM_UNREAD
+} frame_unread;
+
+/* frame_unread_name is its name in records, frame_unread_text its name in a sentence. */
+const char *frame_unread_name(frame_unread unread);
+const char *frame_unread_text(frame_unread unread);
+
 /* TCP flags, as in the header. */
-#define FRAME_TCP_FIN    0x01
-#define FRAME_TCP_SYN    0x02
-#define FRAME_TCP_RST    0x04
-#define FRAME_TCP_ACK    0x10
+#define FRAME_TCP_FIN 0x01
+#define FRAME_TCP_SYN 0x02
+#define FRAME_TCP_RST 0x04
+#define FRAME_TCP_ACK 0x10
+
+/* frame_link_of is the link of a LINKTYPE_ number of tcpdump.org; FRAME_LINK_UNKNOWN for others than the above. */
+frame_link frame_link_of(uint32_t linktype);
 
 /* FRAME_MAX_LAYERS bounds the headers of one frame, tags, labels and extension headers included. */
 #define FRAME_MAX_LAYERS 32
@@ -104,6 +126,7 @@ typedef struct frame_datagram {
     frame_quote quote;
 
     frame_fragment fragment; /* only with FRAME_FRAGMENT */
+    frame_unread unread;     /* only with FRAME_UNSUPPORTED */
 } frame_datagram;
 
 /* frame_parse reads caplen bytes at data; the frame had wirelen bytes (at least caplen) before the snap length cut it.

@@ -21,6 +21,12 @@ typedef enum frame_layer {
     LAYER_MPLS,
     LAYER_80211,
     LAYER_RADIOTAP,
+    LAYER_NFLOG,
+    LAYER_PFLOG,
+    LAYER_ENC,
+    LAYER_PKTAP,
+    LAYER_PPI,
+    LAYER_NETANALYZER,
     LAYER_IP,
     LAYER_IPV4,
     LAYER_IPV6,
@@ -64,7 +70,13 @@ static inline frame_layer cursor_done(frame_cursor *c, frame_status status)
     return LAYER_DONE;
 }
 
-/* A header of len bytes does not fit: the capture cut it, or the frame never had it. */
+static inline frame_layer cursor_unread(frame_cursor *c, frame_unread unread)
+{
+    c->out->unread = unread;
+    return cursor_done(c, FRAME_UNSUPPORTED);
+}
+
+/* A header of len bytes is not there: the capture cut it, or the frame never had it. */
 static inline frame_layer cursor_short(frame_cursor *c, uint32_t len)
 {
     return cursor_done(c, len <= c->wire_end - c->off ? FRAME_CUT : FRAME_MALFORMED);
@@ -81,9 +93,18 @@ static inline void cursor_limit(frame_cursor *c, uint32_t len)
     }
 }
 
-/* frame_link_step reads one header of a link layer (frame_link.c). frame_protocol_step reads what follows an IP header:
+/* frame_link_layer is the layer that a frame of that link begins with. */
+frame_layer frame_link_layer(frame_link link);
+
+/* frame_link_step reads one header of a link layer (frame_link.c); frame_protocol_step what an IP header announced:
  * transport, tunnel or IPv6 extension header (frame_transport.c). */
 frame_layer frame_link_step(frame_layer layer, frame_cursor *c);
 frame_layer frame_protocol_step(frame_cursor *c);
+
+/* frame_tunnel_udp opens what a UDP datagram between these ports carries; LAYER_DONE: it is no tunnel, and the cursor did
+ * not move. frame_tunnel_erspan and frame_tunnel_pbb read one header, as the steps do. (frame_tunnel.c) */
+frame_layer frame_tunnel_udp(frame_cursor *c, uint16_t src_port, uint16_t dst_port);
+frame_layer frame_tunnel_erspan(frame_cursor *c, bool has_sequence);
+frame_layer frame_tunnel_pbb(frame_cursor *c);
 
 #endif

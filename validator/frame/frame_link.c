@@ -11,10 +11,14 @@ enum {
     ETHERTYPE_8021Q = 0x8100,
     ETHERTYPE_IPV6 = 0x86dd,
     ETHERTYPE_PPP = 0x880b,
+    ETHERTYPE_TRILL = 0x22f3,
     ETHERTYPE_MPLS = 0x8847,
     ETHERTYPE_MPLS_MULTICAST = 0x8848,
     ETHERTYPE_PPPOE = 0x8864,
     ETHERTYPE_8021AD = 0x88a8,
+    ETHERTYPE_MACSEC = 0x88e5,
+    ETHERTYPE_8021AH = 0x88e7,
+    ETHERTYPE_NSH = 0x894f,
     ETHERTYPE_QINQ_OLD = 0x9100
 };
 
@@ -58,6 +62,14 @@ static frame_layer step_ethertype(frame_cursor *c)
         return LAYER_PPP;
     case ETHERTYPE_TEB:
         return LAYER_ETHERNET;
+    case ETHERTYPE_8021AH:
+        return frame_tunnel_pbb(c);
+    case ETHERTYPE_TRILL:
+        return cursor_unread(c, FRAME_UNREAD_TRILL);
+    case ETHERTYPE_MACSEC:
+        return cursor_unread(c, FRAME_UNREAD_MACSEC);
+    case ETHERTYPE_NSH:
+        return cursor_unread(c, FRAME_UNREAD_NSH);
     default:
         if (c->type >= ETHERTYPE_MIN) {
             return cursor_done(c, FRAME_OTHER);
@@ -214,7 +226,7 @@ static frame_layer step_80211(frame_cursor *c, bool padded)
         return cursor_done(c, FRAME_OTHER);
     }
     if ((p[1] & 0x40) != 0) {
-        return cursor_done(c, FRAME_UNSUPPORTED);
+        return cursor_unread(c, FRAME_UNREAD_WLAN_ENCRYPTED);
     }
 
     uint32_t header_len = (p[1] & 0x03) == 0x03 ? 30 : 24; /* to and from a distribution system: a fourth address */
@@ -229,7 +241,7 @@ static frame_layer step_80211(frame_cursor *c, bool padded)
         return cursor_short(c, header_len);
     }
     if (is_qos && (p[qos_off] & 0x80) != 0) {
-        return cursor_done(c, FRAME_UNSUPPORTED);
+        return cursor_unread(c, FRAME_UNREAD_WLAN_AMSDU);
     }
     c->off += header_len;
     return LAYER_LLC;
@@ -273,6 +285,111 @@ static frame_layer step_radiotap(frame_cursor *c)
     return step_80211(c, (flags & 0x20) != 0);
 }
 
+/* ---- headers that a capture's maker puts before the packet ---- */
+
+/* A header of len bytes, then the next layer. */
+static frame_layer skip_to(frame_cursor *c, uint32_t len, frame_layer next)
+{
+    if (!cursor_has(c, len)) {
+        return cursor_short(c, len);
+    }
+    c->off += len;
+    return next;
+}
+
+static uint32_t get32_le(const uint8_t *p)
+{
+    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+}
+
+/* Linux's netfilter log: type-length-value fields in the byte order of the machine, nearly always little endian; the packet
+ * is the value of NFULA_PAYLOAD (9). */
+static frame_layer step_nflog(frame_cursor *c)
+{
+    if (!cursor_has(c, 4)) {
+        return cursor_short(c, 4);
+    }
+    c->off += 4;
+    while (cursor_has(c, 4)) {
+        const uint8_t *p = cursor_at(c);
+        uint32_t len = (uint32_t)(p[1] << 8 | p[0]);
+        if (len < 4) {
+            return cursor_done(c, FRAME_MALFORMED);
+        }
+        if ((p[3] << 8 | p[2]) == 9) {
+            cursor_limit(c, len);
+            c->off += 4;
+            return LAYER_IP;
+        }
+        len = (len + 3) & ~UINT32_C(3);
+        if (!cursor_has(c, len)) {
+            return cursor_short(c, len);
+        }
+        c->off += len;
+    }
+    return c->end < c->wire_end ? cursor_short(c, 4) : cursor_done(c, FRAME_OTHER);
+}
+
+/* OpenBSD's packet filter log: the first byte is the length of the header, which is aligned to 4. */
+static frame_layer step_pflog(frame_cursor *c)
+{
+    if (!cursor_has(c, 1)) {
+        return cursor_short(c, 1);
+    }
+    return skip_to(c, ((uint32_t)*cursor_at(c) + 3) & ~UINT32_C(3), LAYER_IP);
+}
+
+static frame_layer layer_of(uint32_t linktype)
+{
+    frame_link link = frame_link_of(linktype);
+
+    return link == FRAME_LINK_PKTAP || link == FRAME_LINK_PPI ? LAYER_DONE : frame_link_layer(link);
+}
+
+/* macOS: the header's length, the kind of record, the link type of what follows; little endian. */
+static frame_layer step_pktap(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, 12)) {
+        return cursor_short(c, 12);
+    }
+    uint32_t len = get32_le(p);
+    frame_layer next = layer_of(get32_le(p + 8));
+    if (len < 12) {
+        return cursor_done(c, FRAME_MALFORMED);
+    }
+    if (next == LAYER_DONE || get32_le(p + 4) != 1) { /* PKT_REC_PACKET */
+        return cursor_unread(c, FRAME_UNREAD_LINK);
+    }
+    return skip_to(c, len, next);
+}
+
+/* Per-packet information: version, flags, the header's length, the link type of what follows; little endian. */
+static frame_layer step_ppi(frame_cursor *c)
+{
+    const uint8_t *p = cursor_at(c);
+
+    if (!cursor_has(c, 8)) {
+        return cursor_short(c, 8);
+    }
+    uint32_t len = (uint32_t)(p[3] << 8 | p[2]);
+    frame_layer next = layer_of(get32_le(p + 4));
+    if (p[0] != 0 || len < 8) {
+        return cursor_done(c, FRAME_MALFORMED);
+    }
+    return next == LAYER_DONE ? cursor_unread(c, FRAME_UNREAD_LINK) : skip_to(c, len, next);
+}
+
+/* The second byte has a flag for packets that are no frames, but events on a pin. */
+static frame_layer step_netanalyzer(frame_cursor *c)
+{
+    if (cursor_has(c, 4) && (cursor_at(c)[1] & 1) != 0) {
+        return cursor_done(c, FRAME_OTHER);
+    }
+    return skip_to(c, 4, LAYER_ETHERNET);
+}
+
 frame_layer frame_link_step(frame_layer layer, frame_cursor *c)
 {
     switch (layer) {
@@ -298,6 +415,18 @@ frame_layer frame_link_step(frame_layer layer, frame_cursor *c)
         return step_80211(c, false);
     case LAYER_RADIOTAP:
         return step_radiotap(c);
+    case LAYER_NFLOG:
+        return step_nflog(c);
+    case LAYER_PFLOG:
+        return step_pflog(c);
+    case LAYER_ENC:
+        return skip_to(c, 12, LAYER_IP);
+    case LAYER_PKTAP:
+        return step_pktap(c);
+    case LAYER_PPI:
+        return step_ppi(c);
+    case LAYER_NETANALYZER:
+        return step_netanalyzer(c);
     default:
         return cursor_done(c, FRAME_UNSUPPORTED);
     }

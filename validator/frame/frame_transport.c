@@ -16,21 +16,22 @@ enum {
     PROTOCOL_ROUTING = 43,
     PROTOCOL_FRAGMENT = 44,
     PROTOCOL_GRE = 47,
+    PROTOCOL_ESP = 50,
     PROTOCOL_AH = 51,
     PROTOCOL_ICMPV6 = 58,
     PROTOCOL_DESTINATION_OPTIONS = 60,
+    PROTOCOL_ETHERIP = 97,
+    PROTOCOL_IPCOMP = 108,
+    PROTOCOL_L2TPV3 = 115,
     PROTOCOL_MOBILITY = 135,
     PROTOCOL_MPLS = 137
 };
 
-enum { PORT_TEREDO = 3544, PORT_VXLAN = 4789 };
-
-#define UDP_HEADER_LEN   8
-#define TCP_HEADER_LEN   20
-#define ICMP_HEADER_LEN  8
-#define VXLAN_HEADER_LEN 8
-#define IPV4_HEADER_LEN  20
-#define IPV6_HEADER_LEN  40
+#define UDP_HEADER_LEN  8
+#define TCP_HEADER_LEN  20
+#define ICMP_HEADER_LEN 8
+#define IPV4_HEADER_LEN 20
+#define IPV6_HEADER_LEN 40
 
 static void payload_set(frame_cursor *c, frame_protocol protocol)
 {
@@ -38,41 +39,6 @@ static void payload_set(frame_cursor *c, frame_protocol protocol)
     c->out->payload_off = c->off;
     c->out->payload_len = c->end - c->off;
     c->out->payload_wire_len = c->wire_end - c->off;
-}
-
-/* A VXLAN header (RFC 7348) has the flag for "the id is valid" and a zero byte at its end; the 'd' of KRPC does not
- * have that bit. */
-static bool is_vxlan(const frame_cursor *c)
-{
-    const uint8_t *p = cursor_at(c);
-
-    return cursor_has(c, VXLAN_HEADER_LEN + 14) && (p[0] & 0x08) != 0 && p[7] == 0;
-}
-
-/* Teredo (RFC 4380): an optional authentication header, an optional origin, an IPv6 packet. The first four bits of
- * KRPC's 'd' look like IPv6 as well, so the lengths must agree. On success the cursor is at the IPv6 packet. */
-static bool teredo_open(frame_cursor *c)
-{
-    frame_cursor inner = *c;
-
-    if (cursor_has(&inner, 4) && frame_get16(cursor_at(&inner)) == 0x0001) {
-        uint32_t auth_len = 4 + (uint32_t)cursor_at(&inner)[2] + cursor_at(&inner)[3] + 9;
-        if (!cursor_has(&inner, auth_len)) {
-            return false;
-        }
-        inner.off += auth_len;
-    }
-    if (cursor_has(&inner, 8) && frame_get16(cursor_at(&inner)) == 0x0000) {
-        inner.off += 8;
-    }
-    if (!cursor_has(&inner, IPV6_HEADER_LEN) || *cursor_at(&inner) >> 4 != 6) {
-        return false;
-    }
-    if (frame_get16(cursor_at(&inner) + 4) + UINT32_C(40) != inner.wire_end - inner.off) {
-        return false;
-    }
-    c->off = inner.off;
-    return true;
 }
 
 static frame_layer step_udp(frame_cursor *c)
@@ -94,12 +60,9 @@ static frame_layer step_udp(frame_cursor *c)
     out->src.port = frame_get16(p);
     out->dst.port = frame_get16(p + 2);
     c->off += UDP_HEADER_LEN;
-    if (out->dst.port == PORT_VXLAN && is_vxlan(c)) {
-        c->off += VXLAN_HEADER_LEN;
-        return LAYER_ETHERNET;
-    }
-    if ((out->dst.port == PORT_TEREDO || out->src.port == PORT_TEREDO) && teredo_open(c)) {
-        return LAYER_IPV6;
+    frame_layer inside = frame_tunnel_udp(c, out->src.port, out->dst.port);
+    if (inside != LAYER_DONE) {
+        return inside;
     }
     payload_set(c, FRAME_UDP);
     return cursor_done(c, FRAME_DATAGRAM);
@@ -276,7 +239,7 @@ static frame_layer step_gre(frame_cursor *c)
     unsigned version = flags & 0x07;
     bool is_pptp = version == 1;
     if (version > 1 || (flags & 0x4000) != 0 || (is_pptp && (flags & 0x2000) == 0)) {
-        return cursor_done(c, FRAME_OTHER);
+        return cursor_unread(c, FRAME_UNREAD_GRE);
     }
     uint32_t num_words = 1; /* checksum, key, sequence number, acknowledgment: each only if its flag is set */
     for (uint16_t rest = flags & (is_pptp ? 0xb080 : 0xb000); rest != 0; rest &= (uint16_t)(rest - 1)) {
@@ -290,6 +253,9 @@ static frame_layer step_gre(frame_cursor *c)
     c->off += header_len;
     if (is_pptp) { /* the upper half of the key is the payload length */
         cursor_limit(c, frame_get16(p + 4));
+    }
+    if (c->type == 0x88be || c->type == 0x22eb) {
+        return frame_tunnel_erspan(c, (flags & 0x1000) != 0);
     }
     return c->type < 0x0600 || c->off == c->wire_end ? cursor_done(c, FRAME_OTHER) : LAYER_ETHERTYPE;
 }
@@ -367,6 +333,14 @@ frame_layer frame_protocol_step(frame_cursor *c)
     case PROTOCOL_DESTINATION_OPTIONS:
     case PROTOCOL_MOBILITY:
         return is_v6 ? step_extension(c) : cursor_done(c, FRAME_OTHER);
+    case PROTOCOL_ESP:
+        return cursor_unread(c, FRAME_UNREAD_ESP);
+    case PROTOCOL_ETHERIP:
+        return cursor_unread(c, FRAME_UNREAD_ETHERIP);
+    case PROTOCOL_IPCOMP:
+        return cursor_unread(c, FRAME_UNREAD_IPCOMP);
+    case PROTOCOL_L2TPV3:
+        return cursor_unread(c, FRAME_UNREAD_L2TPV3);
     case PROTOCOL_FRAGMENT:
         return is_v6 ? step_fragment(c) : cursor_done(c, FRAME_OTHER);
     default:

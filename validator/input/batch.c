@@ -15,6 +15,11 @@
 #define FETCH_VALUES 8 /* an item's values are prefetched this many items ahead */
 #define MAX_FETCHED  512
 
+static void release_block(gpointer block)
+{
+    capture_block_unref(block);
+}
+
 batch *batch_new(uint32_t cap)
 {
     batch *b = g_new0(batch, 1);
@@ -22,6 +27,7 @@ batch *batch_new(uint32_t cap)
     b->cap = cap;
     b->items = g_new0(batch_item, cap);
     b->messages = g_new0(krpc_message, cap);
+    b->blocks = g_ptr_array_new_with_free_func(release_block);
     return b;
 }
 
@@ -30,6 +36,7 @@ void batch_free(batch *b)
     if (b == NULL) {
         return;
     }
+    g_ptr_array_free(b->blocks, TRUE);
     g_free(b->items);
     g_free(b->messages);
     g_free(b->bytes);
@@ -40,6 +47,7 @@ void batch_free(batch *b)
 
 void batch_reset(batch *b)
 {
+    g_ptr_array_set_size(b->blocks, 0);
     b->num_items = 0;
     b->is_live = false;
     b->num_bytes = 0;
@@ -72,12 +80,28 @@ static size_t put_bytes(batch *b, const uint8_t *bytes, uint32_t len)
     return at;
 }
 
-batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t *raw, uint32_t raw_len)
+/* A reference to each block that packets of the batch point into, once in a row. */
+static void hold_block(batch *b, capture_block *block)
+{
+    if (b->blocks->len == 0 || g_ptr_array_index(b->blocks, b->blocks->len - 1) != block) {
+        g_ptr_array_add(b->blocks, capture_block_ref(block));
+    }
+}
+
+batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t *raw, uint32_t raw_len,
+                      capture_block *block)
 {
     batch_item *item = &b->items[b->num_items++];
 
-    item->data_at = put_bytes(b, data, len);
-    item->raw_at = raw_len > 0 ? put_bytes(b, raw, raw_len) : 0;
+    item->is_copied = block == NULL;
+    if (item->is_copied) {
+        item->data_at = put_bytes(b, data, len);
+        item->raw_at = raw_len > 0 ? put_bytes(b, raw, raw_len) : 0;
+    } else {
+        hold_block(b, block);
+        item->packet.data = data;
+        item->packet.raw = raw_len > 0 ? raw : NULL;
+    }
     item->packet.len = len;
     item->packet.raw_len = raw_len;
     item->packet.body = NULL;
@@ -105,8 +129,10 @@ void batch_decode(batch *b)
         batch_item *item = &b->items[i];
         run_packet *packet = &item->packet;
 
-        packet->data = b->bytes + item->data_at;
-        packet->raw = packet->raw_len > 0 ? b->bytes + item->raw_at : NULL;
+        if (item->is_copied) {
+            packet->data = b->bytes + item->data_at;
+            packet->raw = packet->raw_len > 0 ? b->bytes + item->raw_at : NULL;
+        }
         if (packet->protocol != FRAME_UDP || packet->len == 0 || packet->data[0] != 'd') {
             continue;
         }

@@ -1,7 +1,7 @@
 /* batch.h: a number of packets on their way from the captures to the tracker.
  *
- * libwiretap overwrites the previous packet, so a batch holds copies. A batch also lets the tracker prefetch the
- * records of later packets.
+ * A batch holds the blocks of the capture that its packets are in, or copies where the next packet is read over the last
+ * one. A tracker that knows some packets ahead can bring its records into the cache.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,13 +10,16 @@
 
 #include <krpc/message.h>
 
+#include <glib.h>
+
 #include "frame/frame.h"
+#include "input/capture.h"
 #include "input/run.h"
 
 /* batch_item is one UDP, TCP or ICMP packet. */
 typedef struct batch_item {
     run_packet packet;
-    size_t data_at; /* offset in the bytes of the batch */
+    size_t data_at; /* is_copied: in the bytes of the batch */
     size_t raw_at;
     size_t body_at;     /* offset in the bodies */
     uint32_t quote_len; /* ICMP: the length of the quoted payload, which is the data */
@@ -27,6 +30,7 @@ typedef struct batch_item {
     uint32_t num_findings;
     bool has_quote;
     bool is_port_unreachable;
+    bool is_copied;  /* else packet.data is in one of the blocks */
     bool maybe_krpc; /* its message is decoded */
 } batch_item;
 
@@ -35,6 +39,7 @@ typedef struct batch {
     krpc_message *messages; /* of the items that may be KRPC, by the item's index */
     uint32_t num_items;
     uint32_t cap;
+    GPtrArray *blocks; /* of captures, referenced */
     uint8_t *bytes;
     size_t num_bytes;
     size_t cap_bytes;
@@ -58,8 +63,10 @@ void batch_reset(batch *b);
 /* batch_is_full is true if there is no room for another packet, or enough bytes are in the batch. */
 bool batch_is_full(const batch *b);
 
-/* batch_add copies a datagram, and its frame unless raw_len is 0. The caller fills in the rest of the returned item. */
-batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t *raw, uint32_t raw_len);
+/* batch_add adds a datagram whose bytes are in block, or are copied where that is NULL; raw_len 0 leaves the frame out.
+ * The item is returned for the rest to be filled in. */
+batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t *raw, uint32_t raw_len,
+                      capture_block *block);
 
 /* batch_decode sets the pointers, decodes all payloads that begin like a dictionary, and computes the tracker's keys.
  * */

@@ -75,8 +75,10 @@ unsigned batch_reader_num_failed(const batch_reader *r)
     return capture_list_num_failed(r->captures);
 }
 
-static void count_status(run_counts *counts, frame_status status, frame_protocol protocol)
+static void count_status(run_counts *counts, frame_status status, const frame_datagram *datagram)
 {
+    frame_protocol protocol = datagram->protocol;
+
     switch (status) {
     case FRAME_DATAGRAM:
         counts->udp += protocol == FRAME_UDP;
@@ -90,7 +92,7 @@ static void count_status(run_counts *counts, frame_status status, frame_protocol
         counts->other++;
         break;
     case FRAME_UNSUPPORTED:
-        counts->unsupported++;
+        counts->unread[datagram->unread]++;
         break;
     case FRAME_CUT:
         counts->cut++;
@@ -167,14 +169,15 @@ static void read_packet(batch_reader *r, batch *b, const capture_packet *packet,
     }
     frame_status status = frame_fragments_parse(r->fragments, &datagram, packet->link, packet->data, packet->caplen,
                                                 packet->wirelen, packet->time_ns);
-    count_status(counts, status, status == FRAME_DATAGRAM ? datagram.protocol : FRAME_PROTOCOL_OTHER);
+    count_status(counts, status, &datagram);
     if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len)) {
         return;
     }
-    batch_item *item = batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0);
+    bool is_whole = datagram.data == packet->data; /* else put together from fragments */
+    batch_item *item = batch_add(b, datagram.data + off, len, packet->data, r->keep_frames ? packet->caplen : 0,
+                                 is_whole ? packet->block : NULL);
     fill_item(r, item, packet, &datagram, file);
-    bool as_in_file = packet->data_offset >= 0 && datagram.data == packet->data;
-    item->packet.byte_offset = as_in_file ? packet->data_offset + off : -1;
+    item->packet.byte_offset = is_whole && packet->data_offset >= 0 ? packet->data_offset + off : -1;
 }
 
 bool batch_reader_fill(batch_reader *r, batch *b)

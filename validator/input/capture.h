@@ -1,7 +1,7 @@
-/* capture.h: reads packets from capture files, in any format that Wireshark opens.
+/* capture.h: packets from capture files of every kind that Wireshark opens.
  *
- * libwiretap reads pcap, pcapng, snoop, ERF and the others, plain or compressed with gzip, zstd or lz4. Only capture.c
- * includes its headers and knows the differences between its versions.
+ * Plain pcap and pcapng are read here (pcap_reader.h). Everything else, compressed files and what is odd or damaged is
+ * read by libwiretap (wiretap_reader.h), which is loaded when the first such file comes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,10 +16,17 @@
 /* capture is an open capture file. Only one thread at a time may use it. */
 typedef struct capture capture;
 
-/* capture_packet is one packet of the file. data belongs to the capture and is valid until the next call of
- * capture_next or capture_close. */
+/* capture_block holds a piece of a file in memory. Its bytes do not change while a reference is held; references are
+ * counted, and may be given back in any thread. */
+typedef struct capture_block capture_block;
+capture_block *capture_block_ref(capture_block *block);
+void capture_block_unref(capture_block *block);
+
+/* capture_packet is one packet as it is in the file. data is valid until the next call of capture_next or capture_close,
+ * or longer, as long as the caller holds a reference to block. */
 typedef struct capture_packet {
     const uint8_t *data;
+    capture_block *block;  /* that data is in; NULL: data is valid only until the next call */
     uint32_t caplen;       /* bytes at data */
     uint32_t wirelen;      /* bytes the packet had before the snap length cut it; never less than caplen */
     uint32_t frame;        /* Wireshark's frame number: starts at 1 and counts every record of the file */
@@ -44,15 +51,21 @@ typedef enum capture_status {
  * caller frees it with g_free. */
 capture *capture_open(const char *path, char **error_out);
 
-/* capture_next reads the next packet. Records that are not packets (system calls, journal entries) get a frame number
- * and are skipped. After CAPTURE_END or CAPTURE_ERROR every further call returns the same. */
+/* capture_next reads on to the next packet. Records that are no packets (system calls, journal entries) take a frame
+ * number and are skipped. After CAPTURE_END or CAPTURE_ERROR every further call returns the same. */
 capture_status capture_next(capture *file, capture_packet *out);
 
 /* capture_error_text is the message of CAPTURE_ERROR, and NULL before; it is valid as long as the capture. */
 const char *capture_error_text(const capture *file);
 
-/* capture_link_text names the link type of the last packet in Wireshark's words ("Ethernet", "USB packets with Linux
- * header"), for messages about FRAME_LINK_UNKNOWN. */
+/* capture_would_wait: the next packet has not arrived on the pipe yet. */
+bool capture_would_wait(const capture *file);
+
+/* capture_can_reopen: the capture is a file that can be read again from its beginning. */
+bool capture_can_reopen(const capture *file);
+
+/* capture_link_text names the link type of the packet that was read last, in Wireshark's words ("Ethernet", "USB
+ * packets with Linux header"): what to tell the user about FRAME_LINK_UNKNOWN. */
 const char *capture_link_text(const capture *file);
 
 /* capture_progress returns how much of the file has been read, from 0 to 1, or -1 for a pipe. */

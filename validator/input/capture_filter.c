@@ -7,23 +7,40 @@
 #include <glib.h>
 #include <pcap/pcap.h>
 
+#include "input/library.h"
 #include "output/output.h"
 
-#define NUM_LINKS (FRAME_LINK_RADIOTAP + 1)
-#define SNAP_LEN  262144
+#define PCAP_FUNCTIONS(X)                                                                                              \
+    X(pcap_open_dead)                                                                                                  \
+    X(pcap_close)                                                                                                      \
+    X(pcap_compile)                                                                                                    \
+    X(pcap_geterr)                                                                                                     \
+    X(pcap_offline_filter)                                                                                             \
+    X(pcap_freecode)
 
-static const int link_types[NUM_LINKS] = {
+static struct {
+    PCAP_FUNCTIONS(LIBRARY_MEMBER)
+} lib;
+
+static const library_function functions[] = {PCAP_FUNCTIONS(LIBRARY_FUNCTION)};
+
+#define SNAP_LEN 262144
+
+static const int link_types[FRAME_NUM_LINKS] = {
     [FRAME_LINK_UNKNOWN] = -1,           [FRAME_LINK_ETHERNET] = DLT_EN10MB,
     [FRAME_LINK_IP] = DLT_RAW,           [FRAME_LINK_NULL] = DLT_NULL,
     [FRAME_LINK_SLL] = DLT_LINUX_SLL,    [FRAME_LINK_SLL2] = DLT_LINUX_SLL2,
     [FRAME_LINK_PPP] = DLT_PPP,          [FRAME_LINK_PPPOE] = DLT_PPP_ETHER,
     [FRAME_LINK_80211] = DLT_IEEE802_11, [FRAME_LINK_RADIOTAP] = DLT_IEEE802_11_RADIO,
+    [FRAME_LINK_NFLOG] = DLT_NFLOG,      [FRAME_LINK_PFLOG] = DLT_PFLOG,
+    [FRAME_LINK_ENC] = DLT_ENC,          [FRAME_LINK_PKTAP] = DLT_PKTAP,
+    [FRAME_LINK_PPI] = DLT_PPI,          [FRAME_LINK_NETANALYZER] = DLT_NETANALYZER,
 };
 
 struct capture_filter {
     char *expression;
-    struct bpf_program programs[NUM_LINKS];
-    enum { NOT_YET, COMPILED, IMPOSSIBLE } state[NUM_LINKS];
+    struct bpf_program programs[FRAME_NUM_LINKS];
+    enum { NOT_YET, COMPILED, IMPOSSIBLE } state[FRAME_NUM_LINKS];
 };
 
 static bool compile(capture_filter *f, frame_link link, char **error_out)
@@ -34,16 +51,16 @@ static bool compile(capture_filter *f, frame_link link, char **error_out)
     if (link_types[link] < 0) {
         return false;
     }
-    pcap_t *pcap = pcap_open_dead(link_types[link], SNAP_LEN);
+    pcap_t *pcap = lib.pcap_open_dead(link_types[link], SNAP_LEN);
     if (pcap == NULL) {
         error = g_strdup("libpcap has no memory");
     } else {
-        if (pcap_compile(pcap, &f->programs[link], f->expression, 1, PCAP_NETMASK_UNKNOWN) == 0) {
+        if (lib.pcap_compile(pcap, &f->programs[link], f->expression, 1, PCAP_NETMASK_UNKNOWN) == 0) {
             f->state[link] = COMPILED;
         } else {
-            error = g_strdup(pcap_geterr(pcap));
+            error = g_strdup(lib.pcap_geterr(pcap));
         }
-        pcap_close(pcap);
+        lib.pcap_close(pcap);
     }
     if (error_out != NULL) {
         *error_out = error;
@@ -53,10 +70,30 @@ static bool compile(capture_filter *f, frame_link link, char **error_out)
     return f->state[link] == COMPILED;
 }
 
+/* NULL, or why libpcap cannot be used. */
+static const char *load_once(void)
+{
+    static gsize done;
+    static char *error;
+
+    if (g_once_init_enter(&done)) {
+        error = g_strdup(library_load(PCAP_LIBRARY, functions, G_N_ELEMENTS(functions)));
+        g_once_init_leave(&done, 1);
+    }
+    return error;
+}
+
 capture_filter *capture_filter_new(const char *expression, char **error_out)
 {
-    capture_filter *f = g_new0(struct capture_filter, 1);
+    const char *unloadable = load_once();
 
+    if (unloadable != NULL) {
+        if (error_out != NULL) {
+            *error_out = g_strdup_printf("needs libpcap: %s", unloadable);
+        }
+        return NULL;
+    }
+    capture_filter *f = g_new0(struct capture_filter, 1);
     f->expression = g_strdup(expression);
     /* Ethernet has all that an expression can name; raw IP has no MAC addresses or VLANs. */
     if (!compile(f, FRAME_LINK_ETHERNET, error_out)) {
@@ -108,7 +145,7 @@ bool capture_filter_match(capture_filter *f, const capture_packet *packet)
     if (f->state[link] == NOT_YET) {
         compile(f, link, NULL);
     }
-    return f->state[link] == COMPILED && pcap_offline_filter(&f->programs[link], &header, packet->data + at) != 0;
+    return f->state[link] == COMPILED && lib.pcap_offline_filter(&f->programs[link], &header, packet->data + at) != 0;
 }
 
 void capture_filter_free(capture_filter *f)
@@ -116,9 +153,9 @@ void capture_filter_free(capture_filter *f)
     if (f == NULL) {
         return;
     }
-    for (unsigned i = 0; i < NUM_LINKS; i++) {
+    for (unsigned i = 0; i < FRAME_NUM_LINKS; i++) {
         if (f->state[i] == COMPILED) {
-            pcap_freecode(&f->programs[i]);
+            lib.pcap_freecode(&f->programs[i]);
         }
     }
     g_free(f->expression);

@@ -1,205 +1,278 @@
 /* capture_list.c: see capture_list.h.
  *
+ * With merge, a heap holds each file at the time of its next packet. A file is open only from its first packet to its last,
+ * so that a thousand files of a capture that was rotated need a few descriptors. Where each begins is found out first.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "input/capture_list.h"
 
 #include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include <glib.h>
 
 #include "input/run.h"
 #include "output/output.h"
 
-typedef struct source_file {
+typedef struct list_file {
+    const char *path;
     const char *name;
-    capture *capture;
-    capture_packet packet; /* merge: its next packet */
-    bool has_packet;
-} source_file;
+    capture *capture;      /* NULL: not open */
+    capture_packet packet; /* merge: the next one, of which only the time is known while the file is not open */
+    bool was_read;         /* to its end, or as far as it could be */
+} list_file;
 
 struct capture_list {
-    source_file *files;
-    char *const *paths;
+    list_file *files;
     unsigned num_files;
     unsigned current; /* without merge: the file that is being read */
     unsigned next;    /* the file to open next */
     unsigned num_failed;
     bool merge;
-    int last; /* merge: the file whose packet was returned last; that file is read on before the next choice */
+    unsigned *heap; /* merge: files that have a next packet, the earliest first */
+    unsigned heap_len;
+    bool must_read; /* merge: the packet of the file on top was given out */
 };
 
-static bool open_file(capture_list *from, unsigned index)
+/* ---- files ---- */
+
+static bool open_file(capture_list *list, list_file *file)
 {
     char *error = NULL;
 
-    from->files[index].capture = capture_open(from->paths[index], &error);
-    if (from->files[index].capture != NULL) {
+    file->capture = capture_open(file->path, &error);
+    if (file->capture != NULL) {
         return true;
     }
     say("%s", error);
     g_free(error);
-    from->num_failed++;
+    list->num_failed++;
+    file->was_read = true;
     return false;
 }
 
-static bool read_file(capture_list *from, source_file *file, capture_packet *out)
-{
-    switch (capture_next(file->capture, out)) {
-    case CAPTURE_PACKET:
-        return true;
-    case CAPTURE_ERROR:
-        /* A signal that interrupts reading from a pipe looks like a read error. */
-        if (!run_interrupted()) {
-            say("%s", capture_error_text(file->capture));
-            from->num_failed++;
-        }
-        return false;
-    default:
-        return false;
-    }
-}
-
-static void close_file(source_file *file)
+static void close_file(list_file *file)
 {
     capture_close(file->capture);
     file->capture = NULL;
 }
 
-capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge)
+static bool read_file(capture_list *list, list_file *file, capture_packet *out)
 {
-    capture_list *from = g_new0(struct capture_list, 1);
+    capture_status status = capture_next(file->capture, out);
 
-    from->files = g_new0(source_file, num_paths);
-    from->paths = paths;
-    from->num_files = num_paths;
-    from->merge = merge;
-    from->last = -1;
-    for (unsigned i = 0; i < num_paths; i++) {
-        from->files[i].name = strcmp(paths[i], "-") == 0 ? "standard input" : paths[i];
+    if (status == CAPTURE_PACKET) {
+        return true;
     }
-    return from;
+    /* A signal that interrupts reading from a pipe looks like an error of it. */
+    if (status == CAPTURE_ERROR && !run_interrupted()) {
+        say("%s", capture_error_text(file->capture));
+        list->num_failed++;
+    }
+    file->was_read = true;
+    return false;
 }
 
-/* Opens the next file, or all of them with merge. */
-bool capture_list_advance(capture_list *from)
+/* ---- the heap ---- */
+
+static bool is_earlier(const capture_list *list, unsigned a, unsigned b)
 {
-    if (!from->merge) {
-        if (from->next > 0 && from->files[from->current].capture != NULL) {
-            close_file(&from->files[from->current]);
+    int64_t time_a = list->files[a].packet.time_ns, time_b = list->files[b].packet.time_ns;
+
+    return time_a < time_b || (time_a == time_b && a < b);
+}
+
+/* The file on top has another packet than before. */
+static void sift_down(capture_list *list)
+{
+    unsigned file = list->heap[0], at = 0;
+
+    for (;;) {
+        unsigned child = 2 * at + 1;
+        if (child + 1 < list->heap_len && is_earlier(list, list->heap[child + 1], list->heap[child])) {
+            child++;
         }
-        while (from->next < from->num_files) {
-            from->current = from->next++;
-            if (open_file(from, from->current)) {
-                return true;
-            }
+        if (child >= list->heap_len || !is_earlier(list, list->heap[child], file)) {
+            break;
         }
-        return false;
+        list->heap[at] = list->heap[child];
+        at = child;
     }
-    if (from->next > 0) {
-        return false;
+    list->heap[at] = file;
+}
+
+static void heap_add(capture_list *list, unsigned file)
+{
+    unsigned at = list->heap_len++;
+
+    for (; at > 0 && is_earlier(list, file, list->heap[(at - 1) / 2]); at = (at - 1) / 2) {
+        list->heap[at] = list->heap[(at - 1) / 2];
     }
+    list->heap[at] = file;
+}
+
+static void heap_remove_top(capture_list *list)
+{
+    list->heap[0] = list->heap[--list->heap_len];
+    if (list->heap_len > 0) {
+        sift_down(list);
+    }
+}
+
+/* ---- several files at once ---- */
+
+/* Many captures can be open at the same time where they were taken at the same time. */
+static void allow_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Where each file begins. Standard input cannot be read twice and stays open. */
+static bool begin_merge(capture_list *list)
+{
     bool any = false;
-    for (from->next = 0; from->next < from->num_files; from->next++) {
-        if (open_file(from, from->next)) {
-            source_file *file = &from->files[from->next];
-            file->has_packet = read_file(from, file, &file->packet);
-            any = true;
+
+    allow_files();
+    for (unsigned i = 0; i < list->num_files; i++) {
+        list_file *file = &list->files[i];
+        if (!open_file(list, file)) {
+            continue;
+        }
+        any = true;
+        if (read_file(list, file, &file->packet)) {
+            heap_add(list, i);
+        }
+        if (file->was_read || capture_can_reopen(file->capture)) {
+            close_file(file);
         }
     }
-    from->next = from->num_files;
+    list->next = list->num_files;
     return any;
 }
 
-static bool next_merged(capture_list *from, capture_packet *out, unsigned *file_out)
+static bool next_merged(capture_list *list, capture_packet *out, unsigned *file_out)
 {
-    source_file *best = NULL;
+    while (list->heap_len > 0) {
+        list_file *file = &list->files[list->heap[0]];
+        bool is_opened = file->capture == NULL;
 
-    /* The packet returned last used the capture's buffer until now. */
-    if (from->last >= 0) {
-        source_file *file = &from->files[from->last];
-        file->has_packet = read_file(from, file, &file->packet);
+        if (is_opened && !open_file(list, file)) {
+            heap_remove_top(list);
+            continue;
+        }
+        if (is_opened || list->must_read) {
+            list->must_read = false;
+            if (!read_file(list, file, &file->packet)) {
+                close_file(file);
+                heap_remove_top(list);
+                continue;
+            }
+            sift_down(list);
+            if (file != &list->files[list->heap[0]]) {
+                continue;
+            }
+        }
+        *out = file->packet;
+        *file_out = list->heap[0];
+        list->must_read = true;
+        return true;
     }
-    for (unsigned i = 0; i < from->num_files; i++) {
-        source_file *file = &from->files[i];
-        if (file->has_packet && (best == NULL || file->packet.time_ns < best->packet.time_ns)) {
-            best = file;
+    return false;
+}
+
+/* ---- the list ---- */
+
+capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge)
+{
+    capture_list *list = g_new0(capture_list, 1);
+
+    list->files = g_new0(list_file, num_paths);
+    list->num_files = num_paths;
+    list->merge = merge;
+    list->heap = g_new0(unsigned, num_paths);
+    for (unsigned i = 0; i < num_paths; i++) {
+        list->files[i].path = paths[i];
+        list->files[i].name = strcmp(paths[i], "-") == 0 ? "standard input" : paths[i];
+    }
+    return list;
+}
+
+bool capture_list_advance(capture_list *list)
+{
+    if (list->merge) {
+        return list->next == 0 && begin_merge(list);
+    }
+    if (list->next > 0) {
+        close_file(&list->files[list->current]);
+    }
+    while (list->next < list->num_files) {
+        list->current = list->next++;
+        if (open_file(list, &list->files[list->current])) {
+            return true;
         }
     }
-    if (best == NULL) {
-        from->last = -1;
-        return false;
+    return false;
+}
+
+bool capture_list_next(capture_list *list, capture_packet *out, unsigned *file_out)
+{
+    if (list->merge) {
+        return next_merged(list, out, file_out);
     }
-    *out = best->packet;
-    *file_out = (unsigned)(best - from->files);
-    from->last = (int)*file_out;
-    return true;
+    *file_out = list->current;
+    return read_file(list, &list->files[list->current], out);
 }
 
-bool capture_list_next(capture_list *from, capture_packet *out, unsigned *file_out)
+bool capture_list_would_wait(const capture_list *list)
 {
-    if (from->merge) {
-        return next_merged(from, out, file_out);
-    }
-    *file_out = from->current;
-    return read_file(from, &from->files[from->current], out);
+    return !list->merge && capture_would_wait(list->files[list->current].capture);
 }
 
-bool capture_list_would_wait(const capture_list *from)
+const char *capture_list_name(const capture_list *list, unsigned file)
 {
-    GPollFD input = {.fd = STDIN_FILENO, .events = G_IO_IN};
-
-    return !from->merge && strcmp(from->paths[from->current], "-") == 0 && g_poll(&input, 1, 0) == 0;
+    return file < list->num_files ? list->files[file].name : NULL;
 }
 
-const char *capture_list_name(const capture_list *from, unsigned file)
+unsigned capture_list_current(const capture_list *list)
 {
-    return file < from->num_files ? from->files[file].name : NULL;
+    return list->current;
 }
 
-unsigned capture_list_current(const capture_list *from)
+unsigned capture_list_num_failed(const capture_list *list)
 {
-    return from->current;
+    return list->num_failed;
 }
 
-unsigned capture_list_num_failed(const capture_list *from)
-{
-    return from->num_failed;
-}
-
-double capture_list_progress(const capture_list *from)
+double capture_list_progress(const capture_list *list)
 {
     double sum = 0;
 
-    for (unsigned i = 0; i < from->num_files; i++) {
-        double part = 0;
-        if (from->files[i].capture != NULL) {
-            part = capture_progress(from->files[i].capture);
-        } else if (i < from->next) {
-            part = 1;
-        }
+    for (unsigned i = 0; i < list->num_files; i++) {
+        const list_file *file = &list->files[i];
+        double part = file->capture != NULL ? capture_progress(file->capture) : file->was_read ? 1 : 0;
         if (part < 0) {
             return -1;
         }
         sum += part;
     }
-    return sum / from->num_files;
+    return sum / list->num_files;
 }
 
-const char *capture_list_link_text(const capture_list *from, unsigned file)
+void capture_list_free(capture_list *list)
 {
-    return from->files[file].capture != NULL ? capture_link_text(from->files[file].capture) : "unknown";
-}
-
-void capture_list_free(capture_list *from)
-{
-    if (from == NULL) {
+    if (list == NULL) {
         return;
     }
-    for (unsigned i = 0; i < from->num_files; i++) {
-        close_file(&from->files[i]);
+    for (unsigned i = 0; i < list->num_files; i++) {
+        close_file(&list->files[i]);
     }
-    g_free(from->files);
-    g_free(from);
+    g_free(list->heap);
+    g_free(list->files);
+    g_free(list);
 }

@@ -1,4 +1,4 @@
-/* capture_list.h: reads packets from captures one after another, or from all of them merged by time.
+/* capture_list.h: packets from one capture after another, or from several by time.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,32 +7,36 @@
 
 #include "input/capture.h"
 
-/* capture_list reads num_paths captures. It prints a message about each capture that cannot be opened or is damaged,
- * counts it, and continues with the others. */
+/* capture_list reads num_paths captures. A capture that cannot be opened or is damaged is reported on standard error and
+ * counted, and the others are read. */
 typedef struct capture_list capture_list;
 
-/* capture_list_new opens the captures: all at once with merge, otherwise each when its turn comes. */
+/* capture_list_new makes a list of captures ("-": standard input); paths stay the caller's and must outlive it. */
 capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge);
 
-/* capture_list_next reads the next packet; *file_out is the index of its path. Without merge it returns false at the
- * end of each file, and capture_list_advance opens the next one. With merge the packets are in order of time, and it
- * returns false once. */
-bool capture_list_next(capture_list *from, capture_packet *out, unsigned *file_out);
-/* capture_list_advance opens the next capture that can be opened; false if there is none. */
-bool capture_list_advance(capture_list *from);
+/* capture_list_advance opens the next capture that can be opened, with merge all of them, once; false: there is none. */
+bool capture_list_advance(capture_list *list);
 
-/* capture_list_would_wait is true if the capture is standard input and no data has arrived. */
-bool capture_list_would_wait(const capture_list *from);
+/* capture_list_next reads the next packet; *file_out is the index of its path. Without merge it is false at the end of each
+ * capture. With merge packets come in the order of their times (of equal times, in the order of the paths), and it is false
+ * at the end of all. */
+bool capture_list_next(capture_list *list, capture_packet *out, unsigned *file_out);
 
-/* capture_list_name returns the name of a packet's capture for messages; NULL after the last. */
-const char *capture_list_name(const capture_list *from, unsigned file);
-/* capture_list_current is the index of the file that capture_list_next reads. */
-unsigned capture_list_current(const capture_list *from);
-unsigned capture_list_num_failed(const capture_list *from);
-/* capture_list_progress is the part of all files that has been read, -1 if one of them is a pipe. */
-double capture_list_progress(const capture_list *from);
-/* capture_list_link_text names the link type of the packet last read from a file. */
-const char *capture_list_link_text(const capture_list *from, unsigned file);
-void capture_list_free(capture_list *from);
+/* capture_list_would_wait: the next packet has not arrived on standard input yet. */
+bool capture_list_would_wait(const capture_list *list);
+
+/* capture_list_name is how to call the capture with that index; NULL beyond the last. */
+const char *capture_list_name(const capture_list *list, unsigned file);
+
+/* capture_list_current is the index of the capture that capture_list_next reads without merge. */
+unsigned capture_list_current(const capture_list *list);
+
+/* capture_list_num_failed counts the captures that could not be read to their end. */
+unsigned capture_list_num_failed(const capture_list *list);
+
+/* capture_list_progress is the part of all captures that has been read, from 0 to 1; -1 where one is a pipe. */
+double capture_list_progress(const capture_list *list);
+
+void capture_list_free(capture_list *list);
 
 #endif

@@ -221,7 +221,17 @@ static void end_tracker(run *r)
     r->tracker = NULL;
 }
 
-static void add_counts(run_counts *sum, const run_counts *more)
+uint64_t run_counts_unread(const run_counts *counts)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < FRAME_NUM_UNREAD; i++) {
+        sum += counts->unread[i];
+    }
+    return sum;
+}
+
+void run_counts_add(run_counts *sum, const run_counts *more)
 {
     sum->packets += more->packets;
     sum->filtered += more->filtered;
@@ -229,11 +239,14 @@ static void add_counts(run_counts *sum, const run_counts *more)
     sum->tcp += more->tcp;
     sum->icmp += more->icmp;
     sum->other += more->other;
-    sum->unsupported += more->unsupported;
+    for (unsigned i = 0; i < FRAME_NUM_UNREAD; i++) {
+        sum->unread[i] += more->unread[i];
+    }
     sum->cut += more->cut;
     sum->malformed += more->malformed;
     sum->fragments += more->fragments;
     sum->fragments_lost += more->fragments_lost;
+    sum->krpc += more->krpc;
     if (sum->first_ns == 0) {
         sum->first_ns = more->first_ns;
     }
@@ -390,7 +403,7 @@ static bool judge_batch(void *ctx, batch *b)
     if (r->tracker == NULL) {
         begin_tracker(r, b);
     }
-    add_counts(&r->counts, &b->counts);
+    run_counts_add(&r->counts, &b->counts);
     r->num_packets += b->counts.packets;
     for (uint32_t i = 0; b->is_foreign && i < BATCH_FETCH_AHEAD; i++) {
         batch_fetch(b, i);

@@ -48,7 +48,7 @@ typedef struct run_counts {
     uint64_t tcp;
     uint64_t icmp;
     uint64_t other;
-    uint64_t unsupported;
+    uint64_t unread[FRAME_NUM_UNREAD]; /* frames in an encapsulation that is not read */
     uint64_t cut;
     uint64_t malformed;
     uint64_t fragments;
@@ -57,6 +57,9 @@ typedef struct run_counts {
     int64_t first_ns;
     int64_t last_ns;
 } run_counts;
+
+/* run_counts_unread is how many frames are in an encapsulation that is not read. */
+uint64_t run_counts_unread(const run_counts *counts);
 
 /* run_visitor is the callbacks of a command; members may be NULL. */
 typedef struct run_visitor {
@@ -85,6 +88,9 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to);
 const run_counts *run_get_counts(const run *from);
 tracker *run_get_tracker(const run *from);
 bool run_interrupted(void);
+
+/* run_counts_add adds the counts of packets that come after those in sum. */
+void run_counts_add(run_counts *sum, const run_counts *more);
 
 /* run_stop ends the run after the current packet. */
 void run_stop(run *from);

@@ -1,9 +1,10 @@
-/* options.c: see options.h. One table says which command takes which option.
+/* options.c: see options.h. GOption parses what the tables of option_table.h describe.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "options/options.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,146 +13,71 @@
 #include <arpa/inet.h>
 #include <glib.h>
 
+#include "options/option_table.h"
 #include "options/version.h"
 #include "output/output.h"
-
-typedef struct command_info {
-    const char *name;
-    const char *arguments;
-    const char *summary;
-    unsigned formats; /* bit per format */
-    unsigned min_args;
-    unsigned max_args;
-} command_info;
-
-#define BIT(n)     (1u << (n))
-#define BOTH       (BIT(FORMAT_TEXT) | BIT(FORMAT_NDJSON))
-#define ANY_NUMBER 0x7fffffffu
-
-static const command_info commands[NUM_COMMANDS] = {
-    [COMMAND_CHECK] = {"check", "CAPTURE...", "findings, then a summary (the default command)", BIT(NUM_FORMATS) - 1, 1,
-                       ANY_NUMBER},
-    [COMMAND_PORTS] = {"ports", "CAPTURE...", "every port that somebody advertised, with its verdict", BOTH, 1,
-                       ANY_NUMBER},
-    [COMMAND_NODES] = {"nodes", "CAPTURE...", "every node: ids, client, and what a NAT does to its port", BOTH, 1,
-                       ANY_NUMBER},
-    [COMMAND_DECODE] = {"decode", "CAPTURE... | --hex HEX", "every message, typed", BOTH, 0, ANY_NUMBER},
-    [COMMAND_COMPARE] = {"compare", "--inside A --outside B", "the two sides of one NAT", BOTH, 0, 0},
-    [COMMAND_ENCODE] = {"encode", "[FILE.ndjson]", "what decode prints, back to messages: a line of hex each",
-                        BIT(FORMAT_TEXT), 0, 1},
-    [COMMAND_EXPLAIN] = {"explain", "SLUG | CAPTURE FRAME", "one rule at length; or one packet with its findings", BOTH,
-                         1, 2},
-    [COMMAND_RULES] = {"rules", "", "the list of all rules", BOTH, 0, 0},
-};
 
 static const char *const format_names[NUM_FORMATS] = {
     [FORMAT_TEXT] = "text",   [FORMAT_NDJSON] = "ndjson", [FORMAT_SARIF] = "sarif",
     [FORMAT_JUNIT] = "junit", [FORMAT_HTML] = "html",     [FORMAT_EVE] = "eve",
 };
 
-const char *options_command_name(command which)
-{
-    return commands[which].name;
-}
+/* The C type and the GOption type of each kind of argument. */
+typedef gboolean value_NONE;
+typedef int value_NUMBER;
+typedef char *value_TEXT, *value_CHOICE, *value_FORMAT, *value_CAPTURE, *value_PCAPNG, *value_FILE;
+typedef char **value_TEXTS;
 
-/* What GOption fills in before it is checked. */
+static const GOptionArg option_args[] = {
+    [ARGUMENT_NONE] = G_OPTION_ARG_NONE,          [ARGUMENT_TEXT] = G_OPTION_ARG_STRING,
+    [ARGUMENT_TEXTS] = G_OPTION_ARG_STRING_ARRAY, [ARGUMENT_NUMBER] = G_OPTION_ARG_INT,
+    [ARGUMENT_CHOICE] = G_OPTION_ARG_STRING,      [ARGUMENT_FORMAT] = G_OPTION_ARG_STRING,
+    [ARGUMENT_CAPTURE] = G_OPTION_ARG_FILENAME,   [ARGUMENT_PCAPNG] = G_OPTION_ARG_FILENAME,
+    [ARGUMENT_FILE] = G_OPTION_ARG_FILENAME,
+};
+
+/* What GOption reads, before it is checked. */
 typedef struct raw_options {
-    char *format, *output, *filter, *fail_on, *color, *write, *anonymize, *node, *info_hash, *client, *inside, *outside,
-        *hex;
-    char **decode_as;
-    int threads, max_nodes, port;
-    gboolean quiet, verbose, merge, each, raw, help, version;
+#define OPTION(FIELD, NAME, SHORT, ARGUMENT, ...) value_##ARGUMENT FIELD;
+#include "options/options.def"
 } raw_options;
 
-#define READS        (BIT(COMMAND_CHECK) | BIT(COMMAND_PORTS) | BIT(COMMAND_NODES) | BIT(COMMAND_DECODE))
-#define TAKES_FRAMES (READS | BIT(COMMAND_COMPARE) | BIT(COMMAND_EXPLAIN))
-#define SELECTS      (BIT(COMMAND_PORTS) | BIT(COMMAND_NODES) | BIT(COMMAND_DECODE) | BIT(COMMAND_COMPARE))
-#define ALL          (BIT(NUM_COMMANDS) - 1)
+static const size_t raw_offsets[NUM_OPTIONS] = {
+#define OPTION(FIELD, ...) offsetof(raw_options, FIELD),
+#include "options/options.def"
+};
 
-typedef struct option_info {
-    unsigned commands;
-    GOptionEntry entry;
-} option_info;
-
-#define NUM_OPTIONS 25
-
-/* The table is made at run time because it points into raw. */
-static unsigned option_table(option_info table[NUM_OPTIONS], raw_options *raw)
+static const char *help_line(command which, const option_info *option)
 {
-    const option_info all[] = {
-        {BIT(COMMAND_CHECK),
-         {"format", 'f', 0, G_OPTION_ARG_STRING, &raw->format, "text, ndjson, sarif, junit, html, eve", "FORMAT"}},
-        {ALL & ~(BIT(COMMAND_CHECK) | BIT(COMMAND_ENCODE)),
-         {"format", 'f', 0, G_OPTION_ARG_STRING, &raw->format, "text, ndjson", "FORMAT"}},
-        {ALL, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw->output, "Write to FILE, whole or not at all", "FILE"}},
-        {TAKES_FRAMES,
-         {"filter", 0, 0, G_OPTION_ARG_STRING, &raw->filter, "Look only at packets that match a BPF expression",
-          "BPF"}},
-        {TAKES_FRAMES,
-         {"decode-as", 'd', 0, G_OPTION_ARG_STRING_ARRAY, &raw->decode_as,
-          "udp.port==N: this port is KRPC's; tcp.port==N: the peer wire's", "RULE"}},
-        {READS, {"merge", 0, 0, G_OPTION_ARG_NONE, &raw->merge, "Take all captures as one, by time", NULL}},
-        {READS | BIT(COMMAND_COMPARE),
-         {"threads", 0, 0, G_OPTION_ARG_INT, &raw->threads, "1, or 2: one that reads; as many as there are processors",
-          "N"}},
-        {TAKES_FRAMES,
-         {"max-nodes", 0, 0, G_OPTION_ARG_INT, &raw->max_nodes, "Remember at most N endpoints (131072)", "N"}},
-        {BIT(COMMAND_CHECK),
-         {"fail-on", 0, 0, G_OPTION_ARG_STRING, &raw->fail_on,
-          "Exit with 1 on findings from this severity on: note, warn, error (error)", "SEVERITY"}},
-        {BIT(COMMAND_CHECK),
-         {"each", 0, 0, G_OPTION_ARG_NONE, &raw->each, "One line a finding: FILE:FRAME:OFFSET: severity: slug: text",
-          NULL}},
-        {BIT(COMMAND_CHECK),
-         {"write", 'w', 0, G_OPTION_ARG_FILENAME, &raw->write,
-          "Write the packets with findings to FILE, with the findings as comments", "FILE"}},
-        {READS,
-         {"anonymize", 0, 0, G_OPTION_ARG_STRING, &raw->anonymize,
-          "Replace addresses and ids, the same way for the same KEY", "KEY"}},
-        {SELECTS,
-         {"node", 0, 0, G_OPTION_ARG_STRING, &raw->node, "Only this address, address:port or node id", "NODE"}},
-        {SELECTS,
-         {"info-hash", 0, 0, G_OPTION_ARG_STRING, &raw->info_hash, "Only what names this info-hash or target", "HEX"}},
-        {SELECTS,
-         {"port", 0, 0, G_OPTION_ARG_INT, &raw->port, "Only what comes from, goes to or advertises this port", "N"}},
-        {SELECTS, {"client", 0, 0, G_OPTION_ARG_STRING, &raw->client, "Only clients whose name contains TEXT", "TEXT"}},
-        {BIT(COMMAND_COMPARE),
-         {"inside", 0, 0, G_OPTION_ARG_FILENAME, &raw->inside, "The capture taken inside the NAT", "CAPTURE"}},
-        {BIT(COMMAND_COMPARE),
-         {"outside", 0, 0, G_OPTION_ARG_FILENAME, &raw->outside, "The capture taken outside", "CAPTURE"}},
-        {BIT(COMMAND_DECODE),
-         {"hex", 0, 0, G_OPTION_ARG_STRING, &raw->hex, "Decode one message given as hex digits", "HEX"}},
-        {BIT(COMMAND_ENCODE), {"raw", 0, 0, G_OPTION_ARG_NONE, &raw->raw, "Write the bytes instead of hex", NULL}},
-        {ALL,
-         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &raw->quiet, "No progress; check: no result but the exit status", NULL}},
-        {READS | BIT(COMMAND_COMPARE),
-         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &raw->verbose, "Show more of each", NULL}},
-        {ALL,
-         {"color", 0, 0, G_OPTION_ARG_STRING, &raw->color,
-          "auto, always or never (auto: on a terminal without NO_COLOR)", "WHEN"}},
-        {ALL, {"help", 'h', 0, G_OPTION_ARG_NONE, &raw->help, "Show this help", NULL}},
-        {ALL,
-         {"version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Show the versions of krpcscope and its libraries", NULL}},
-    };
-    G_STATIC_ASSERT(G_N_ELEMENTS(all) == NUM_OPTIONS);
+    static char lines[NUM_OPTIONS][128];
 
-    memcpy(table, all, sizeof all);
-    return NUM_OPTIONS;
+    if (option->argument != ARGUMENT_CHOICE && option->argument != ARGUMENT_FORMAT) {
+        return option->help;
+    }
+    char *line = lines[option - option_table];
+    char *list = option_table_value_list(option_table_values(which, option));
+    g_snprintf(line, sizeof *lines, "%s: %s", option->help, list);
+    g_free(list);
+    return line;
 }
 
 static GOptionContext *context_new(command which, raw_options *raw)
 {
-    option_info table[NUM_OPTIONS];
     GOptionEntry entries[NUM_OPTIONS + 1] = {{0}};
-    unsigned num_options = option_table(table, raw);
     unsigned n = 0;
 
-    for (unsigned i = 0; i < num_options; i++) {
-        if ((table[i].commands & BIT(which)) != 0) {
-            entries[n++] = table[i].entry;
+    for (unsigned i = 0; i < NUM_OPTIONS; i++) {
+        const option_info *option = &option_table[i];
+        if (option_table_takes(which, option)) {
+            entries[n++] = (GOptionEntry){.long_name = option->name,
+                                          .short_name = option->short_name,
+                                          .arg = option_args[option->argument],
+                                          .arg_data = (char *)raw + raw_offsets[i],
+                                          .description = help_line(which, option),
+                                          .arg_description = option->placeholder};
         }
     }
-    GOptionContext *context = g_option_context_new(commands[which].arguments);
+    GOptionContext *context = g_option_context_new(command_table[which].arguments);
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_strict_posix(context, FALSE);
     g_option_context_add_main_entries(context, entries, NULL);
@@ -160,12 +86,12 @@ static GOptionContext *context_new(command which, raw_options *raw)
 
 static const char examples[] =
     "Examples:\n"
-    "  krpcscope trace.pcapng                        what is wrong, and who is behind a NAT\n"
-    "  krpcscope ports --verbose trace.pcapng        which port was advertised, and what became of it\n"
+    "  krpcscope trace.pcapng                        what is wrong, and which nodes are behind a NAT\n"
+    "  krpcscope ports --verbose trace.pcapng        the advertised ports, and whether others used them\n"
     "  krpcscope nodes --client libtorrent *.pcap    where each node can be reached\n"
-    "  krpcscope decode -f ndjson trace.pcap | jq .  every message, typed\n"
+    "  krpcscope decode -f ndjson trace.pcap | jq .  every message, with typed values\n"
     "  krpcscope compare --inside lan.pcap --outside wan.pcap\n"
-    "  tcpdump -w - udp | krpcscope check -          from a pipe\n"
+    "  tcpdump -w - udp | krpcscope check -          read from a pipe\n"
     "  krpcscope explain port.differs-from-source    what a finding means\n"
     "\n";
 
@@ -174,23 +100,23 @@ static void print_commands(void)
     puts("Commands:");
     for (unsigned i = 0; i < NUM_COMMANDS; i++) {
         char head[64];
-        g_snprintf(head, sizeof head, "%s %s", commands[i].name, commands[i].arguments);
-        printf("  krpcscope %-31s %s\n", head, commands[i].summary);
+        g_snprintf(head, sizeof head, "%s %s", command_table[i].name, command_table[i].arguments);
+        printf("  krpcscope %-31s %s\n", head, command_table[i].summary);
     }
     puts("\n'krpcscope COMMAND --help' shows a command's options. CAPTURE '-' is standard input.\n"
-         "Exit status: 0 nothing found at or above --fail-on, 1 findings, 2 usage or a file that could\n"
-         "not be read.\n");
+         "Exit status: 0 no findings at or above --fail-on, 1 findings, 2 wrong usage or a file that\n"
+         "could not be read.\n");
 }
 
-/* GOption heads its help with a usage line that does not know of commands. */
+/* The first lines of GOption's help are left out: they do not know of commands. */
 static void print_help(command which, bool named, raw_options *raw)
 {
     if (!named) {
         fputs(examples, stdout);
         print_commands();
     } else {
-        printf("krpcscope %s%s%s\n  %s\n\n", commands[which].name, *commands[which].arguments != 0 ? " " : "",
-               commands[which].arguments, commands[which].summary);
+        printf("krpcscope %s%s%s\n  %s\n\n", command_table[which].name, *command_table[which].arguments != 0 ? " " : "",
+               command_table[which].arguments, command_table[which].summary);
     }
     GOptionContext *context = context_new(which, raw);
     char *help = g_option_context_get_help(context, TRUE, NULL);
@@ -213,36 +139,40 @@ static bool wrong(const char *message, ...)
     return false;
 }
 
-static bool parse_format(options *out, const char *name)
+/* Is a word one of the option's values? NULL, an option that was not given, is. */
+static bool check_value(const options *out, unsigned which, const char *word)
 {
-    if (name == NULL) {
+    const option_info *option = &option_table[which];
+    const char *values = option_table_values(out->command, option);
+
+    if (word == NULL || option_table_value_find(values, word) >= 0) {
         return true;
     }
-    for (unsigned i = 0; i < NUM_FORMATS; i++) {
+    char *list = option_table_value_list(values);
+    wrong("--%s %s: %s takes one of %s", option->name, word, command_table[out->command].name, list);
+    g_free(list);
+    return false;
+}
+
+static bool parse_format(options *out, const char *name)
+{
+    for (unsigned i = 0; name != NULL && i < NUM_FORMATS; i++) {
         if (strcmp(name, format_names[i]) == 0) {
             out->format = (format)i;
-            if ((commands[out->command].formats & BIT(i)) == 0) {
-                return wrong("--format %s: %s cannot print that", name, commands[out->command].name);
-            }
-            return true;
         }
     }
-    return wrong("--format %s: unknown; it is one of text, ndjson, sarif, junit, html, eve", name);
+    return check_value(out, OPTION_format, name);
 }
 
 static bool parse_fail_on(options *out, const char *name)
 {
     out->fail_on = KRPC_SEVERITY_ERROR;
-    if (name == NULL) {
-        return true;
-    }
-    for (int i = KRPC_SEVERITY_NOTE; i <= KRPC_SEVERITY_ERROR; i++) {
+    for (int i = KRPC_SEVERITY_NOTE; name != NULL && i <= KRPC_SEVERITY_ERROR; i++) {
         if (strcmp(name, krpc_severity_name((krpc_severity)i)) == 0) {
             out->fail_on = (krpc_severity)i;
-            return true;
         }
     }
-    return wrong("--fail-on %s: unknown; it is one of note, warn, error", name);
+    return check_value(out, OPTION_fail_on, name);
 }
 
 static bool parse_color(options *out, const char *when)
@@ -251,12 +181,10 @@ static bool parse_color(options *out, const char *when)
 
     if (when == NULL || strcmp(when, "auto") == 0) {
         out->color = isatty(STDOUT_FILENO) && (out->output == NULL) && (no_color == NULL || *no_color == 0);
-    } else if (strcmp(when, "always") == 0) {
-        out->color = true;
-    } else if (strcmp(when, "never") != 0) {
-        return wrong("--color %s: unknown; it is one of auto, always, never", when);
+    } else {
+        out->color = strcmp(when, "always") == 0;
     }
-    return true;
+    return check_value(out, OPTION_color, when);
 }
 
 static bool parse_number(guint64 *out, const char *digits, guint64 max)
@@ -264,7 +192,7 @@ static bool parse_number(guint64 *out, const char *digits, guint64 max)
     return g_ascii_string_to_unsigned(digits, 10, 0, max, out, NULL);
 }
 
-/* As tshark takes it, with the protocol behind a comma or without: there is only one for each transport. */
+/* As tshark takes it. The protocol may follow after a comma; there is only one for each transport. */
 static bool parse_decode_as_rule(options *out, const char *rule)
 {
     bool is_udp = g_str_has_prefix(rule, "udp.port==");
@@ -276,10 +204,10 @@ static bool parse_decode_as_rule(options *out, const char *rule)
 
     g_free(bare);
     if (!is_port) {
-        return wrong("--decode-as %s: it is udp.port==N or tcp.port==N, with N from 0 to 65535", rule);
+        return wrong("--decode-as %s: it takes udp.port==N or tcp.port==N, with N from 0 to 65535", rule);
     }
     if (protocol != NULL && strcmp(protocol + 1, is_udp ? "krpc" : "bittorrent") != 0) {
-        return wrong("--decode-as %s: over %s there is only %s", rule, is_udp ? "UDP" : "TCP",
+        return wrong("--decode-as %s: over %s, the protocol is %s", rule, is_udp ? "UDP" : "TCP",
                      is_udp ? "krpc" : "bittorrent");
     }
     unsigned *num = is_udp ? &out->num_udp_ports : &out->num_tcp_ports;
@@ -316,7 +244,6 @@ static bool parse_id(uint8_t out[20], const char *hex)
     return true;
 }
 
-/* An address, an address with a port, or an id. */
 static bool parse_node(selection *out, const char *node)
 {
     uint8_t addr[16];
@@ -343,7 +270,7 @@ static bool parse_node(selection *out, const char *node)
     }
     g_free(host);
     if (!fits) {
-        return wrong("--node %s: it is an address, ADDRESS:PORT, [ADDRESS]:PORT or a node id of 40 hex digits", node);
+        return wrong("--node %s: it takes ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT or a node id of 40 hex digits", node);
     }
     krpc_endpoint_set(&out->endpoint, addr, is_ipv6 ? 16 : 4, (uint16_t)port);
     return true;
@@ -358,13 +285,13 @@ static bool parse_selection(selection *out, const raw_options *raw)
     }
     if (raw->info_hash != NULL) {
         if (!parse_id(out->info_hash, raw->info_hash)) {
-            return wrong("--info-hash %s: it has 40 hex digits", raw->info_hash);
+            return wrong("--info-hash %s: an info-hash has 40 hex digits", raw->info_hash);
         }
         out->has_info_hash = true;
     }
     if (raw->port != G_MININT) {
         if (raw->port < 0 || raw->port > 65535) {
-            return wrong("--port %d: a port is between 0 and 65535", raw->port);
+            return wrong("--port %d: a port is a number from 0 to 65535", raw->port);
         }
         out->port = raw->port;
     }
@@ -374,17 +301,17 @@ static bool parse_selection(selection *out, const raw_options *raw)
 static bool parse_numbers(options *out, const raw_options *raw)
 {
     if (raw->threads != 1 && raw->threads != 2) {
-        return wrong("--threads %d: it is 1 or 2", raw->threads);
+        return wrong("--threads %d: it takes 1 or 2", raw->threads);
     }
     if (raw->max_nodes < 0) {
-        return wrong("--max-nodes %d: it is a number of endpoints", raw->max_nodes);
+        return wrong("--max-nodes %d: it takes a number of endpoints, 0 for the default", raw->max_nodes);
     }
     out->threads = (unsigned)raw->threads;
     out->max_nodes = (uint32_t)raw->max_nodes;
     return true;
 }
 
-/* Is any option there that changes what is seen of a capture? */
+/* Was an option given that has no effect unless a capture is read? */
 static bool is_about_captures(const options *out, const raw_options *raw)
 {
     return raw->filter != NULL || raw->decode_as != NULL || raw->merge || raw->anonymize != NULL || raw->node != NULL ||
@@ -393,19 +320,19 @@ static bool is_about_captures(const options *out, const raw_options *raw)
 
 static bool parse_rest(options *out, const raw_options *raw)
 {
-    const command_info *info = &commands[out->command];
+    const command_info *info = &command_table[out->command];
 
     if (out->num_args > info->max_args) {
-        return wrong("%s: one argument too many for %s", out->args[info->max_args], info->name);
+        return wrong("%s: too many arguments for %s", out->args[info->max_args], info->name);
     }
     if (out->num_args < info->min_args) {
         return wrong("%s needs %s; see krpcscope %s --help", info->name, info->arguments, info->name);
     }
     if (out->command == COMMAND_DECODE && (out->num_args == 0) != (out->hex != NULL)) {
-        return wrong("decode needs either captures or --hex");
+        return wrong("decode needs captures or --hex, and not both");
     }
     if (out->hex != NULL && is_about_captures(out, raw)) {
-        return wrong("--hex is one message: what selects, merges or anonymizes packets has no effect on it");
+        return wrong("--hex decodes one message: options that select, merge or anonymize packets have no effect on it");
     }
     if (out->command == COMMAND_EXPLAIN && out->num_args == 1 && is_about_captures(out, raw)) {
         return wrong("explain %s reads no capture: --filter, --decode-as and --max-nodes have no effect on it",
@@ -415,7 +342,7 @@ static bool parse_rest(options *out, const raw_options *raw)
         return wrong("compare needs --inside CAPTURE and --outside CAPTURE");
     }
     if (out->each && out->format != FORMAT_TEXT) {
-        return wrong("--each is for --format text; ndjson has one line a finding anyway");
+        return wrong("--each needs --format text; --format ndjson has one line per finding without it");
     }
     if (raw->anonymize != NULL && *raw->anonymize == 0) {
         return wrong("--anonymize needs a key that is not empty");
@@ -445,7 +372,7 @@ static bool convert(options *out, const raw_options *raw)
 static bool find_command(command *out, const char *word)
 {
     for (unsigned i = 0; i < NUM_COMMANDS; i++) {
-        if (strcmp(word, commands[i].name) == 0) {
+        if (strcmp(word, command_table[i].name) == 0) {
             *out = (command)i;
             return true;
         }
@@ -453,25 +380,22 @@ static bool find_command(command *out, const char *word)
     return false;
 }
 
+/* Is the next word the value of this one? */
 static bool takes_value(const char *word)
 {
-    static raw_options unused;
-    option_info table[NUM_OPTIONS];
-    unsigned num_options = option_table(table, &unused);
-
-    for (unsigned i = 0; i < num_options; i++) {
-        const GOptionEntry *entry = &table[i].entry;
-        bool is_it = word[1] == '-' ? strcmp(word + 2, entry->long_name) == 0
-                                    : word[1] != 0 && word[1] == entry->short_name && word[2] == 0;
+    for (unsigned i = 0; i < NUM_OPTIONS; i++) {
+        const option_info *option = &option_table[i];
+        bool is_it = word[1] == '-' ? strcmp(word + 2, option->name) == 0
+                                    : word[1] != 0 && word[1] == option->short_name && word[2] == 0;
         if (is_it) {
-            return entry->arg != G_OPTION_ARG_NONE;
+            return option->argument != ARGUMENT_NONE;
         }
     }
     return false;
 }
 
-/* The command is the first word that is no option and no option's value. A command of that name wins over a capture of that
- * name, which can be called ./check. */
+/* The command is the first word that is not an option or the value of one. A capture that has the name of a command can
+ * be given as ./NAME. */
 static bool take_command(options *out, char **argv, int argc)
 {
     int i = 1;
@@ -499,14 +423,14 @@ bool options_parse(options *out, int *status, int argc, char **argv)
 
     *out = (options){0};
     *status = EXIT_NOTHING;
-    static char **args;     /* what out points into, until the program ends */
-    args = g_strdupv(argv); /* GOption frees those that it takes */
+    static char **args;     /* out points into it until the program ends */
+    args = g_strdupv(argv); /* GOption frees the words that it reads */
     bool named = take_command(out, args, argc);
     GOptionContext *context = context_new(out->command, &raw);
     bool parsed = g_option_context_parse_strv(context, &args, &error);
     g_option_context_free(context);
     if (!parsed) {
-        say("%s; see krpcscope %s --help", error->message, commands[out->command].name);
+        say("%s; see krpcscope %s --help", error->message, command_table[out->command].name);
         g_error_free(error);
         *status = EXIT_TROUBLE;
         return false;
@@ -520,7 +444,7 @@ bool options_parse(options *out, int *status, int argc, char **argv)
         return false;
     }
     out->args = args + 1;
-    /* "--" is left in when an argument behind it begins with a dash. */
+    /* GOption leaves "--" in where the next argument starts with a dash. */
     if (out->args[0] != NULL && strcmp(out->args[0], "--") == 0) {
         out->args++;
     }

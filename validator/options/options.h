@@ -1,4 +1,4 @@
-/* options.h: what stands on the command line.
+/* options.h: the command line.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,21 +11,12 @@
 #include <krpc/endpoint.h>
 #include <krpc/rules.h>
 
-/* The exit statuses of contract: nothing found, something found, something could not be done. */
+#include "options/option_table.h"
+
+/* Exit statuses: no findings at or above --fail-on; some; wrong usage, or input or output that failed. */
 enum { EXIT_NOTHING = 0, EXIT_FOUND = 1, EXIT_TROUBLE = 2 };
 
-typedef enum command {
-    COMMAND_CHECK,
-    COMMAND_PORTS,
-    COMMAND_NODES,
-    COMMAND_DECODE,
-    COMMAND_COMPARE,
-    COMMAND_ENCODE,
-    COMMAND_EXPLAIN,
-    COMMAND_RULES,
-    NUM_COMMANDS
-} command;
-
+/* The names are in options.c. */
 typedef enum format {
     FORMAT_TEXT,
     FORMAT_NDJSON,
@@ -38,7 +29,7 @@ typedef enum format {
 
 #define MAX_PORTS 16
 
-/* selection is what --node, --info-hash, --port and --client ask for; everything where nothing is set. */
+/* selection is what --node, --info-hash, --port and --client ask for. Where nothing is set, it selects everything. */
 typedef struct selection {
     krpc_endpoint endpoint; /* addr_len 0: not asked for; port 0: any */
     bool has_id;
@@ -52,7 +43,7 @@ typedef struct selection {
 typedef struct options {
     command command;
     format format;
-    char **args; /* captures, or what else the command takes; NULL at the end */
+    char **args; /* the words after the command; NULL at the end */
     unsigned num_args;
     char *output;
     char *filter;
@@ -77,11 +68,9 @@ typedef struct options {
     selection selection;
 } options;
 
-/* options_parse reads the command line. False: there is nothing more to do, and *status is how to end (help and version
- * have been printed, or what is wrong has been said). Strings stay allocated until the program ends. */
+/* options_parse reads the command line. False: the program ends with *status, because help or the versions were
+ * printed, or because of an error, which was printed to standard error. Strings stay allocated until the program
+ * ends. */
 bool options_parse(options *out, int *status, int argc, char **argv);
-
-/* options_command_name is the word on the command line. */
-const char *options_command_name(command which);
 
 #endif

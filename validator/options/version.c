@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include <glib.h>
-#include <pcap/pcap.h>
 #include <wireshark.h>
 #include <ws_version.h>
 
@@ -17,5 +16,4 @@ void version_print(void)
     printf("libwiretap %d.%d.%d (as compiled)\n", WIRESHARK_VERSION_MAJOR, WIRESHARK_VERSION_MINOR,
            WIRESHARK_VERSION_MICRO);
     printf("GLib %u.%u.%u\n", glib_major_version, glib_minor_version, glib_micro_version);
-    puts(pcap_lib_version());
 }

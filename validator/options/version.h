@@ -1,11 +1,11 @@
-/* version.h: which krpcscope this is.
+/* version.h: the version of krpcscope.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef VALIDATOR_VERSION_H
 #define VALIDATOR_VERSION_H
 
-/* The build system knows the number; this stands in where somebody compiles by hand. */
+/* CMake defines the number; this is for a build without it. */
 #ifndef KRPCSCOPE_VERSION
 #define KRPCSCOPE_VERSION "0.1.0"
 #endif

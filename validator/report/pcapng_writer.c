@@ -15,22 +15,23 @@
 #define OPTION_TSRESOL   9
 #define NANOSECONDS      9
 
-#define NUM_LINKS        (FRAME_LINK_RADIOTAP + 1)
 #define NO_INTERFACE     UINT32_MAX
 #define MAX_COMMENT      60000u /* an option has a 16-bit length; this leaves room for one more finding */
 
 #define LINKTYPE_RAW     101
 
-/* LINKTYPE_ values of the registry; frames of an unknown link type are not written. */
-static const uint16_t link_types[NUM_LINKS] = {
+/* LINKTYPE_ values of the registry; an unknown link has none and is not written. */
+static const uint16_t link_types[FRAME_NUM_LINKS] = {
     [FRAME_LINK_ETHERNET] = 1, [FRAME_LINK_IP] = LINKTYPE_RAW, [FRAME_LINK_NULL] = 0,
     [FRAME_LINK_SLL] = 113,    [FRAME_LINK_SLL2] = 276,        [FRAME_LINK_PPP] = 9,
     [FRAME_LINK_PPPOE] = 51,   [FRAME_LINK_80211] = 105,       [FRAME_LINK_RADIOTAP] = 127,
+    [FRAME_LINK_NFLOG] = 239,  [FRAME_LINK_PFLOG] = 117,       [FRAME_LINK_ENC] = 109,
+    [FRAME_LINK_PKTAP] = 258,  [FRAME_LINK_PPI] = 192,         [FRAME_LINK_NETANALYZER] = 240,
 };
 
 struct pcapng_writer {
     output *output;
-    uint32_t interfaces[NUM_LINKS]; /* the file's interface for each link type */
+    uint32_t interfaces[FRAME_NUM_LINKS]; /* which interface of the file a link type has */
     uint32_t num_interfaces;
     bool fresh_headers;
     strbuf comment;
@@ -81,7 +82,7 @@ pcapng_writer *pcapng_writer_new(const char *path, bool fresh_headers)
     pcapng_writer *writer = g_new0(pcapng_writer, 1);
     writer->output = to;
     writer->fresh_headers = fresh_headers;
-    for (unsigned i = 0; i < NUM_LINKS; i++) {
+    for (unsigned i = 0; i < FRAME_NUM_LINKS; i++) {
         writer->interfaces[i] = NO_INTERFACE;
     }
     strbuf *out = output_text(to);

@@ -35,9 +35,16 @@ static void put_packets(strbuf *out, const run_counts *counts)
     put_count(out, &first, "fragments", counts->fragments);
     put_count(out, &first, "other", counts->other);
     put_count(out, &first, "filtered", counts->filtered);
-    put_count(out, &first, "unsupported", counts->unsupported);
+    put_count(out, &first, "unsupported", run_counts_unread(counts));
     put_count(out, &first, "cut", counts->cut);
     put_count(out, &first, "malformed", counts->malformed);
+    strbuf_puts(out, "},\"unread\":{");
+    first = true;
+    for (unsigned i = 0; i < FRAME_NUM_UNREAD; i++) {
+        if (counts->unread[i] > 0) {
+            put_count(out, &first, frame_unread_name((frame_unread)i), counts->unread[i]);
+        }
+    }
     strbuf_char(out, '}');
 }
 

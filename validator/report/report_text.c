@@ -195,6 +195,26 @@ static void put_part(strbuf *out, bool *first, uint64_t count, const char *what)
     }
 }
 
+/* "2 in an encapsulation that is not read (ESP)" */
+static void put_unread(strbuf *out, bool *first, const run_counts *counts)
+{
+    uint64_t num_unread = run_counts_unread(counts);
+    const char *separator = " (";
+
+    if (num_unread == 0) {
+        return;
+    }
+    put_part(out, first, num_unread, "in an encapsulation that is not read");
+    for (unsigned i = 0; i < FRAME_NUM_UNREAD; i++) {
+        if (counts->unread[i] > 0) {
+            strbuf_puts(out, separator);
+            strbuf_puts(out, frame_unread_text((frame_unread)i));
+            separator = ", ";
+        }
+    }
+    strbuf_char(out, ')');
+}
+
 static void put_packets(report *r)
 {
     const run_counts *counts = &r->sum.counts;
@@ -221,7 +241,7 @@ static void put_packets(report *r)
     put_part(out, &first, counts->fragments, "fragments");
     put_part(out, &first, counts->other, "other");
     put_part(out, &first, counts->filtered, "filtered out");
-    put_part(out, &first, counts->unsupported, "with an unsupported link type");
+    put_unread(out, &first, counts);
     put_part(out, &first, counts->cut, "cut too short");
     put_part(out, &first, counts->malformed, "malformed");
     end_line(out, 2 + LABEL_WIDTH);

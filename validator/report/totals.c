@@ -120,22 +120,6 @@ void totals_advert(totals *sum, const tracker_advert *advert)
     advert_groups_add(sum->groups, advert);
 }
 
-static void add_counts(run_counts *sum, const run_counts *more)
-{
-    sum->packets += more->packets;
-    sum->filtered += more->filtered;
-    sum->udp += more->udp;
-    sum->tcp += more->tcp;
-    sum->icmp += more->icmp;
-    sum->other += more->other;
-    sum->unsupported += more->unsupported;
-    sum->cut += more->cut;
-    sum->malformed += more->malformed;
-    sum->fragments += more->fragments;
-    sum->fragments_lost += more->fragments_lost;
-    sum->krpc += more->krpc;
-}
-
 static void add_stats(tracker_stats *sum, const tracker_stats *more)
 {
     sum->packets += more->packets;
@@ -187,7 +171,7 @@ void totals_end(totals *sum, const run *from)
 
     tracker_stats_get(run_get_tracker(from), &stats);
     add_stats(&sum->stats, &stats);
-    add_counts(&sum->counts, counts);
+    run_counts_add(&sum->counts, counts);
     if (counts->last_ns > counts->first_ns) {
         sum->duration_ns += counts->last_ns - counts->first_ns;
     }

@@ -13,7 +13,7 @@
 #include "unit.h"
 
 /* A pcap file of Ethernet frames of 4 bytes, all but the first cut from 6; little endian, microseconds. There are four,
- * since libwiretap looks at the first three to tell the variants of the format apart. */
+ * and damage is in the last: libwiretap looks at the first three to tell the variants of the format apart. */
 #define RECORD(second, wire) 0, 0, second, 0x40, 1, 0, 0, 0, 4, 0, 0, 0, wire, 0, 0, 0, 'a', 'b', 'c', 'd'
 static const uint8_t file_bytes[] = {
     0xd4,         0xc3,         0xb2,         0xa1,         2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0,
@@ -118,7 +118,7 @@ static void test_prefixes(void)
     expect_error(path, 0, "cut short in the middle of a packet, before the first frame");
 }
 
-/* Of what libwiretap takes for a film, a picture or a text nothing is read. */
+/* libwiretap opens films, pictures and texts as captures of one packet: nothing is read from them. */
 static void test_documents(void)
 {
     static const uint8_t pcapng[] = {10,   13,   13, 10, 28, 0, 0,   0,   0x4d, 0x3c,
@@ -130,7 +130,7 @@ static void test_documents(void)
     }
     for (size_t n = 1; n <= sizeof pcapng; n++) {
         write_file(pcapng, n);
-        expect_error(path, 0, "not a capture file");
+        expect_error(path, 0, n < 4 ? "not a capture file" : "cut short inside the file header");
     }
     write_file("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1", 24);
     expect_error(path, 0, "not a capture file");

@@ -112,6 +112,14 @@ static const frame_case cases[] = {
     V4("4in6", FRAME_LINK_IP, OUT6("\x24", "\x04") UDP4, 1),
     V6("6in6", FRAME_LINK_IP, OUT6("\x38", "\x29") UDP6, 1),
     V4("4in6in4", FRAME_LINK_IP, OUT4("\x60", "\x29") OUT6("\x24", "\x04") UDP4, 2),
+    V6("NFLOG", FRAME_LINK_NFLOG, "\x0a\0\0\x05\x08\0\x01\0\0\0\0\0\x3c\0\x09\0" UDP6, 0),
+    V4("PFLOG", FRAME_LINK_PFLOG, "\x06\x02\0\0\0\0\0\0" UDP4, 0),
+    V4("ENC", FRAME_LINK_ENC, "\x02\0\0\0\0\0\0\0\0\0\0\0" UDP4, 0),
+    V4("PKTAP", FRAME_LINK_PKTAP, "\x0c\0\0\0\x01\0\0\0\x65\0\0\0" UDP4, 0),
+    V4("PPI", FRAME_LINK_PPI, "\0\0\x08\0\x01\0\0\0" ETH4 UDP4, 0),
+    V4("netANALYZER", FRAME_LINK_NETANALYZER, "\0\x04\x42\0" ETH4 UDP4, 0),
+    V4("802.1ah", FRAME_LINK_ETHERNET, MACS "\x88\xe7\0\0\0\x05" ETH4 UDP4, 0),
+    V4("ERSPAN I", FRAME_LINK_IP, OUT4("\x4a", "\x2f") "\0\0\x88\xbe" ETH4 UDP4, 1),
     V4("VXLAN", FRAME_LINK_IP,
        OUT4("\x56", "\x11") "\x9c\x40\x12\xb5\0\x42\0\0"
                             "\x08\0\0\0\0\0\x2a\0" ETH4 UDP4,
@@ -236,6 +244,27 @@ static void test_snap_length(void)
 }
 
 /* KRPC on the ports of Teredo and VXLAN: its first byte has the first bits of IPv6, but the lengths do not agree. */
+/* A DHT node may have chosen a port that a tunnel uses. */
+static void test_tunnel_ports(void)
+{
+    static const uint16_t ports[] = {1701, 2152, 3544, 4789, 4790, 6081, 37008};
+    static const uint8_t frame[] = IP4("\x53", "\x11") "\x1a\xe1\x1a\xe1\0\x3f\0\0"
+                                                       "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t1:a1:y1:qe";
+
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        for (size_t side = 20; side <= 22; side += 2) {
+            uint8_t bytes[sizeof frame];
+            frame_datagram d;
+
+            memcpy(bytes, frame, sizeof bytes);
+            bytes[side] = (uint8_t)(ports[i] >> 8);
+            bytes[side + 1] = (uint8_t)ports[i];
+            CU_ASSERT(parse(&d, FRAME_LINK_IP, bytes, sizeof bytes - 1, sizeof bytes - 1) == FRAME_DATAGRAM);
+            CU_ASSERT(d.protocol == FRAME_UDP && d.payload_len == 55 && d.num_outer == 0);
+        }
+    }
+}
+
 static void test_lookalikes(void)
 {
     frame_datagram d;
@@ -289,14 +318,14 @@ static const refused_case refused[] = {
     REFUSED("UDP header beyond the datagram", FRAME_LINK_IP, IP4("\x1b", "\x11") UDP PAYLOAD, FRAME_MALFORMED),
     REFUSED("TCP header of 16 bytes", FRAME_LINK_IP, IP4("\x30", "\x06") TCP("\x40") PAYLOAD, FRAME_MALFORMED),
     REFUSED("TCP options beyond the segment", FRAME_LINK_IP, IP4("\x30", "\x06") TCP("\x80") PAYLOAD, FRAME_MALFORMED),
-    REFUSED("ESP", FRAME_LINK_IP, IP4("\x1c", "\x32") "\0\0\0\x01\0\0\0\x01", FRAME_OTHER),
+    REFUSED("ESP", FRAME_LINK_IP, IP4("\x1c", "\x32") "\0\0\0\x01\0\0\0\x01", FRAME_UNSUPPORTED),
     REFUSED("IPv6 without next header", FRAME_LINK_IP, IP6("\0", "\x3b"), FRAME_OTHER),
     REFUSED("IPv6 extension header beyond the datagram", FRAME_LINK_IP,
             IP6("\x10", "\0") "\x11\xff\x01\x04\0\0\0\0" PAYLOAD, FRAME_MALFORMED),
     REFUSED("hop-by-hop options in IPv4", FRAME_LINK_IP, IP4("\x1c", "\0") "\x11\0\x01\x04\0\0\0\0", FRAME_OTHER),
     REFUSED("ICMPv6 in IPv4", FRAME_LINK_IP, IP4("\x1c", "\x3a") "\x80\0\0\0\0\0\0\0", FRAME_OTHER),
-    REFUSED("GRE with source routing", FRAME_LINK_IP, OUT4("\x3c", "\x2f") "\x40\0\x08\0" UDP4, FRAME_OTHER),
-    REFUSED("GRE of version 7", FRAME_LINK_IP, OUT4("\x3c", "\x2f") "\0\x07\x08\0" UDP4, FRAME_OTHER),
+    REFUSED("GRE with source routing", FRAME_LINK_IP, OUT4("\x3c", "\x2f") "\x40\0\x08\0" UDP4, FRAME_UNSUPPORTED),
+    REFUSED("GRE of version 7", FRAME_LINK_IP, OUT4("\x3c", "\x2f") "\0\x07\x08\0" UDP4, FRAME_UNSUPPORTED),
     REFUSED("PPPoE discovery", FRAME_LINK_PPPOE, "\x11\x09\0\0\0\0", FRAME_OTHER),
     REFUSED("PPP, LCP", FRAME_LINK_PPP, "\xc0\x21\x01\x01", FRAME_OTHER),
     REFUSED("null, family unknown", FRAME_LINK_NULL, "\x07\0\0\0" UDP4, FRAME_OTHER),
@@ -466,9 +495,9 @@ static void test_hostile(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(test_kinds),      UNIT_TEST(test_prefixes),    UNIT_TEST(test_snap_length),
-        UNIT_TEST(test_lookalikes), UNIT_TEST(test_refused),     UNIT_TEST(test_nesting),
-        UNIT_TEST(test_icmp),       UNIT_TEST(test_icmp_quotes), UNIT_TEST(test_hostile),
+        UNIT_TEST(test_kinds),        UNIT_TEST(test_prefixes), UNIT_TEST(test_snap_length), UNIT_TEST(test_lookalikes),
+        UNIT_TEST(test_tunnel_ports), UNIT_TEST(test_refused),  UNIT_TEST(test_nesting),     UNIT_TEST(test_icmp),
+        UNIT_TEST(test_icmp_quotes),  UNIT_TEST(test_hostile),
     };
     int failed;
 
