@@ -4,7 +4,7 @@
     samples/lab/incoming.py DIR          DIR is a run of the lab; KRPCSCOPE names the program (default: krpcscope)
 
 By the forwarded port; by a mapping, which is a port that the host had just written to the same asker from; and dropped: to
-such a port when it was closed, or open for somebody else. What was let in is what the NAT's other side shows.
+such a port when it was closed, or open for another node. What was let in is what the NAT's other side shows.
 SPDX-License-Identifier: MIT
 """
 import collections

@@ -6,10 +6,10 @@
 # role_NAME HOST starts one client with `start HOST COMMAND...`.  Every client is unmodified and has its home in $work/HOST.
 
 python=/usr/bin/python3               # the distribution's, which finds python3-libtorrent
-torrents=(1 2)                        # no tracker, not private: peers come from the DHT alone
+torrents=(1 2)                        # no tracker, not private: peers come only from the DHT
 
 # The nodes of the proposal: name, place, address (on a LAN its last number), port, and what it is told besides its address and the
-# bootstrap nodes.  FORWARDED stands for the port that the NAT forwards to it.
+# bootstrap nodes.  FORWARDED is the port that the NAT forwards to it.
 proposal_table="
 silent   f    21  6901
 tells    f    22  6902  --contact-port FORWARDED --no-contact --after 45
@@ -38,6 +38,26 @@ role_node() {
   # shellcheck disable=SC2086 # the table's arguments are words
   start "$1" "$node" --bind "${v4[$1]}:${dht[$1]}" --boot "${boot_v4[0]}:6881" --boot "${boot_v4[1]}:6881" ${args[$1]//FORWARDED/${fwd[$1]}}
 }
+
+role_quiet() { # args: --every FROM-TO seconds; with a second interface the kernel chooses the source address
+  # shellcheck disable=SC2086
+  start "$1" "$python" "$here/query.py" quiet "$([[ -z ${leg[$1]} ]] && echo "${v4[$1]}" || echo 0.0.0.0)" "${dht[$1]}" \
+    --ask "$(v4_endpoints)" ${args[$1]}
+}
+
+role_crawl() { # args: --rate N
+  # shellcheck disable=SC2086
+  start "$1" "$python" "$here/query.py" crawl "${v4[$1]}" "${dht[$1]}" --ask "${v4[pub-swarm]}:7000,$(v4_endpoints)" ${args[$1]}
+}
+
+role_swarm() { # args: the ports, FROM-TO; a node on each of them at 50 addresses from the host's own on
+  local i last=${v4[$1]##*.} all=()
+  for ((i = 0; i < 50; i++)); do all+=("${v4[$1]%.*}.$((last + i))"); done
+  for i in "${all[@]:1}"; do ip -n "$1" addr add "$i/24" dev eth0; done
+  start "$1" "$python" "$here/query.py" swarm "${args[$1]}" "${all[@]}"
+}
+
+v4_endpoints() { local i s=""; for ((i = 0; i < boots; i++)); do s+=${s:+,}${boot_v4[i]}:6881; done; printf '%s' "$s"; }
 
 # ------------------------------------------------------------------------------------------------ what is needed
 
@@ -78,12 +98,15 @@ versions() {
   uname -sr
 }
 
+has_forward() { has_kind "$1" forward || has_kind "$1" shifted; } # NAT
+
 host_list() { # for hosts.tsv
   local h
   printf 'host\tplace\trole\tipv4\tipv6\tdht_port\ttcp_port\tforwarded\n'
   for h in "${hosts[@]}"; do
     printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$h" "${place[$h]}" "${role[$h]}" "${v4[$h]}" \
-      "$([[ $ipv6 == yes ]] && echo "${v6[$h]}" || echo -)" "${dht[$h]}" "${tcp[$h]}" "$([[ ${kind[${place[$h]}]:-} == *forward ]] && echo "${fwd[$h]}" || echo -)"
+      "$([[ $ipv6 == yes ]] && echo "${v6[$h]}" || echo -)" "${dht[$h]}" "${tcp[$h]}" "$(has_forward "${place[$h]}" && echo "${fwd[$h]}" || echo -)"
+    [[ -z ${leg[$h]} ]] || printf '%s\t%s\t%s\t%s\t-\t%s\t%s\t-\n' "$h" "${leg[$h]}" "${role[$h]}" "${leg4[$h]}" "${dht[$h]}" "${tcp[$h]}"
   done
 }
 
@@ -100,7 +123,7 @@ make_content() {
       [[ $ipv6 == yes ]] && echo "$(boot_v6 "$i") $name"
       i=$(((i + 1) % boots))
     done; } >"$work/hosts"
-  echo "nameserver 127.0.0.1" >"$work/resolv.conf"     # nobody answers there, and no capture shows this machine's own
+  echo "nameserver 127.0.0.1" >"$work/resolv.conf"     # nothing answers there, and no capture shows this machine's own
   mount --bind "$work/hosts" /etc/hosts && { [[ ! -e /etc/resolv.conf ]] || mount --bind "$work/resolv.conf" /etc/resolv.conf; }
 }
 
@@ -139,7 +162,7 @@ endpoints() { # how-many separator: the bootstrap nodes, and over IPv6 too
   printf '%s' "$s"
 }
 
-listen() { printf '%s:%s' "${v4[$1]}" "${dht[$1]}"; [[ $ipv6 != yes ]] || printf ',[%s]:%s' "${v6[$1]}" "${dht[$1]}"; }
+listen() { printf '%s:%s' "${v4[$1]}" "${dht[$1]}"; [[ -z ${leg[$1]} ]] || printf ',%s:%s' "${leg4[$1]}" "${dht[$1]}"; [[ $ipv6 != yes ]] || printf ',[%s]:%s' "${v6[$1]}" "${dht[$1]}"; }
 
 start_herd() { # the bootstrap nodes: one process, a DHT node for each address
   ((boots > 0)) || return 0

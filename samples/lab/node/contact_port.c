@@ -12,7 +12,7 @@
 #define VERIFY_BURST  10     /* and all addresses together so often in a second */
 #define VERIFY_LOWEST 1024   /* below are other services */
 #define ENOUGH        3      /* so many networks must see us on a port; and so many nodes are not yet the DHT */
-#define RECENT_MS     60000  /* whom we asked in this time may use our NAT's mapping; who answered may get contact */
+#define RECENT_MS     60000 /* a node asked in this time may use our NAT's mapping, one that answered may get contact */
 #define CONTACT_MS    600000 /* contact is sent at most CONTACT_MAX times in this time */
 #define CONTACT_MAX   10
 
@@ -50,8 +50,8 @@ static void try_port(const uint8_t *id, const krpc_endpoint *from, int64_t port)
     ask(KRPC_METHOD_PING, &to, id);
 }
 
-/* Only an answer may tell of our port and of other nodes: whoever was not asked can forge his address, and then vote or
- * hand us nodes as anybody. */
+/* Only an answer may tell of our port and of other nodes: a sender that was not asked can forge its address, and then
+ * vote or hand us nodes under any address. */
 void read_ports(const krpc_message *m, const uint8_t *data, const krpc_endpoint *from, const uint8_t *id, node *n)
 {
     krpc_advert_iter it;
@@ -88,9 +88,9 @@ void count_query(const uint8_t *id, const krpc_endpoint *from)
 }
 
 /* Whether others reach us on the port that they see is known in two ways: they tell us another one than the forwarded,
- * where each network counts once, or nobody asks us anything but those whom we have just written to. That some see the
- * forwarded port later on is no reason to stop: a NAT may use it for what we send to those who came in by it.
- * While nobody comes, contact goes to a node that has just answered, at random, for most programs do not know it. */
+ * where each network counts once, or no node asks us anything but those that we have just written to. That some see the
+ * forwarded port later on is no reason to stop: a NAT may use it for what we send to nodes that came in by it.
+ * While no node comes, contact goes to a node that has just answered, at random: most programs do not know it. */
 bool notice(int64_t now, node *n)
 {
     bool silence = self.num_nodes > ENOUGH && now - self.unsolicited_ms >= self.silence * INT64_C(1000);

@@ -56,7 +56,7 @@ static struct sockaddr_in6 to_sockaddr(const krpc_endpoint *e)
     return out;
 }
 
-/* Nobody is told when it fails: that is up to those whom we answer, who may be anybody and ask very often. */
+/* A failure is not reported: it depends on the nodes that we answer, which can be any and can ask very often. */
 static void send_message(krpc_builder *b, const krpc_endpoint *to)
 {
     struct sockaddr_in6 address = to_sockaddr(to);
@@ -111,7 +111,7 @@ void ask(krpc_method method, const krpc_endpoint *to, const uint8_t *id)
 
     *q = (query){.method = method, .to = *to, .sent_ms = now_ms()};
     memcpy(q->id, id, 20);
-    gcry_randomize(q->t, sizeof q->t, GCRY_STRONG_RANDOM); /* nobody may guess it */
+    gcry_randomize(q->t, sizeof q->t, GCRY_STRONG_RANDOM); /* no other node may guess it */
     krpc_builder_init(&b, room, sizeof room, KRPC_QUERY, q->t, sizeof q->t);
     krpc_builder_method(&b, method);
     krpc_builder_bytes(&b, KRPC_A_ID, self.id, 20);
@@ -152,7 +152,7 @@ static void on_answer(const krpc_message *m, const uint8_t *data, const krpc_end
         return; /* an advertised port is right only when the node that was meant says so from exactly there */
     }
     q->answered = true;
-    id = m->type == KRPC_ERROR ? q->id : id; /* an error names nobody, and we know whom we asked */
+    id = m->type == KRPC_ERROR ? q->id : id; /* an error has no id, and we know which node we asked */
     n = find_node(id);
     if (n == NULL && self.num_nodes < LEN(self.nodes) && memcmp(id, self.id, 20) != 0) {
         n = &self.nodes[self.num_nodes++];
@@ -160,7 +160,7 @@ static void on_answer(const krpc_message *m, const uint8_t *data, const krpc_end
         memcpy(n->id, id, 20);
     }
     if (n == NULL || !krpc_endpoint_same_addr(&n->endpoint, &q->to)) {
-        return; /* nobody moves a node of another address by saying its id */
+        return; /* a sender cannot move a node of another address by saying its id */
     }
     n->answered_ms = now_ms();
     n->unanswered = 0;

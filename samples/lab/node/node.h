@@ -21,7 +21,7 @@ typedef struct query {
     krpc_method method; /* find_node or contact; ping only tries an advertised port */
     bool answered;
     uint8_t t[4];
-    uint8_t id[20]; /* whom we mean; our own where anybody may answer */
+    uint8_t id[20]; /* of the node that is asked; our own where any node may answer */
     krpc_endpoint to;
     int64_t sent_ms;
 } query;
