@@ -5,6 +5,7 @@
 #include "plugin.h"
 
 #include <krpc/client.h>
+#include <krpc/compact.h>
 
 dissector_handle_t krpc_handle; /* for Decode As and the port preference: somebody said that it is KRPC */
 static dissector_handle_t conversation_handle; /* for the rest of a conversation: every packet is looked at anew */
@@ -69,19 +70,10 @@ static void response_text(wmem_strbuf_t *out, const tracking_packet *packet)
     static const krpc_field brought[] = {KRPC_R_TOKEN, KRPC_R_V, KRPC_R_BFSD, KRPC_R_BFPE};
     const krpc_message *m = packet->message;
     const char *separator = ": ";
-    uint32_t nodes = 0, peers = 0;
+    uint32_t nodes = krpc_nodes_count(m, packet->data, KRPC_R_NODES) + krpc_nodes_count(m, packet->data, KRPC_R_NODES6);
 
-    if (krpc_has(m, KRPC_R_NODES)) {
-        nodes += m->value[KRPC_R_NODES].len / 26;
-    }
-    if (krpc_has(m, KRPC_R_NODES6)) {
-        nodes += m->value[KRPC_R_NODES6].len / 38;
-    }
-    if (krpc_has(m, KRPC_R_VALUES)) {
-        peers = m->value[KRPC_R_VALUES].type == BENCODE_LIST ? (uint32_t)m->value[KRPC_R_VALUES].num : 1;
-    }
     count_text(out, &separator, nodes, "node", "nodes");
-    count_text(out, &separator, peers, "peer", "peers");
+    count_text(out, &separator, krpc_peers_count(m, packet->data), "peer", "peers");
     if (krpc_has(m, KRPC_R_SAMPLES)) {
         count_text(out, &separator, m->value[KRPC_R_SAMPLES].len / 20, "info-hash", "info-hashes");
     }
@@ -155,22 +147,6 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pac
     }
 }
 
-/* Where decoding stopped, as the finding about it says. */
-static uint32_t stopped_at(const tracking_packet *packet)
-{
-    const tracking_record *record = packet->record;
-    uint32_t at = packet->message->len;
-
-    for (uint16_t i = 0; record != NULL && i < record->num_findings; i++) {
-        const tracking_finding *f = &record->findings[i];
-
-        if (f->rule == KRPC_RULE_BENCODE_BAD_BYTE || f->rule == KRPC_RULE_BENCODE_BAD_LENGTH) {
-            at = f->off;
-        }
-    }
-    return at;
-}
-
 static void status_text(wmem_strbuf_t *out, const tracking_packet *packet)
 {
     const krpc_message *m = packet->message;
@@ -182,7 +158,7 @@ static void status_text(wmem_strbuf_t *out, const tracking_packet *packet)
         wmem_strbuf_append(out, packet->len < packet->wire_len || packet->quoted ? " [cut by the capture]" : " [cut]");
         break;
     default:
-        wmem_strbuf_append_printf(out, " [malformed at byte %u]", stopped_at(packet));
+        wmem_strbuf_append_printf(out, " [malformed at byte %u]", m->stop);
         break;
     }
 }

@@ -65,7 +65,11 @@ void fields_register(void);
 
 /* prefs.c */
 
-typedef enum prefs_accept { PREFS_ACCEPT_STRICT, PREFS_ACCEPT_NORMAL, PREFS_ACCEPT_LENIENT } prefs_accept;
+typedef enum prefs_accept {
+    PREFS_ACCEPT_STRICT = TRACKER_ACCEPT_SURE,
+    PREFS_ACCEPT_NORMAL = TRACKER_ACCEPT_KNOWN,
+    PREFS_ACCEPT_LENIENT = TRACKER_ACCEPT_MAYBE
+} prefs_accept;
 typedef enum prefs_checks { PREFS_CHECKS_NONE, PREFS_CHECKS_ERROR, PREFS_CHECKS_WARN, PREFS_CHECKS_NOTE } prefs_checks;
 
 extern int prefs_krpc_accept; /* prefs_accept: what the heuristic takes */
@@ -89,6 +93,7 @@ typedef struct tracking_finding {
     uint32_t off;
     uint16_t len; /* at most 65535: a longer one is shown shorter */
     uint16_t rule;
+    uint16_t field;
     int64_t a;
     int64_t b;
 } tracking_finding;
@@ -97,6 +102,7 @@ typedef struct tracking_finding {
 typedef struct tracking_peerwire {
     struct tracking_peerwire *next;
     uint32_t len;
+    int32_t off;       /* in the payload; negative when it began in an earlier packet */
     uint8_t kind;      /* peerwire_kind */
     uint8_t extension; /* peerwire_extension */
     uint8_t ext_id;
@@ -205,7 +211,7 @@ void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking
 
 /* tree.c */
 
-/* tree_place is where in the tree a piece of the message is shown, so that findings can be put there. */
+/* tree_place is where in the tree the entry of an unknown key is shown, so that findings can be put there. */
 typedef struct tree_place {
     uint32_t off;
     uint32_t len;
@@ -225,7 +231,8 @@ typedef struct tree_context {
     const tracking_record *record; /* may be NULL */
     const uint8_t *target;         /* what distances are shown to; may be NULL */
     unsigned num_items;
-    unsigned num_places;
+    proto_item *item_of[KRPC_NUM_FIELDS]; /* NULL: the field is not shown */
+    unsigned num_places;                  /* of keys that are not known */
     tree_place places[TREE_MAX_PLACES];
 } tree_context;
 
@@ -283,9 +290,9 @@ void tree_item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t 
 /* tree_advert_info_text appends what the Info column says about ports: "⚑ port 6881, seen as 40865". */
 void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet);
 void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet);
-/* tree_advert_add draws one advertisement by the sender, whose value is len bytes at off (0: nowhere in this packet). */
-void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
-                     uint32_t len);
+/* tree_advert_add draws one advertisement by the sender; the payload begins at payload_off of tvb. */
+void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert,
+                     uint32_t payload_off);
 /* tree_advert_is_behind_nat: something is known about what lies between the node and the others. */
 bool tree_advert_is_behind_nat(const tracker_node *node);
 void tree_advert_add_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);

@@ -616,10 +616,17 @@ advert *advert_at_low(const tracker *t, uint32_t low); /* of a serial number the
 uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint,
                        const krpc_endpoint *receiver);
 krpc_endpoint advert_source(const advert *a); /* the sender's DHT endpoint, as the receiver sees it */
-/* advert_add records one, with its findings: *said is filled in but for what the tracker decides; off and len are where
- * it stands in the payload. */
-void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off,
-                uint32_t len, tracker_result *out, const krpc_sink *sink);
+/* field_sink hands findings on to another sink as findings about a field: for code that is given a position and no field. */
+typedef struct field_sink {
+    krpc_sink sink;
+    const krpc_sink *to;
+    krpc_field field;
+} field_sink;
+const krpc_sink *field_sink_init(field_sink *out, const krpc_sink *to, krpc_field field);
+
+/* advert_add records one, with its findings: *said is filled in but for what the tracker decides. */
+void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, tracker_result *out,
+                const krpc_sink *sink);
 void advert_judge(const tracker *t, const advert *a, tracker_advert *out);
 /* advert_is_client: can who says version in v, zero when he says nothing, be of that family? advert_may_be asks it of a node. */
 bool advert_is_client(const uint8_t version[2], const uint8_t family[2]);

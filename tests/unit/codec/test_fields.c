@@ -254,7 +254,7 @@ static void types(void)
             memset(seen, 0, sizeof seen);
             krpc_message_decode(&m, (const uint8_t *)text, len, len, &sink);
             CU_ASSERT_EQUAL(krpc_has(&m, field), right[v]);
-            CU_ASSERT_EQUAL((m.wrong & KRPC_BIT(field)) != 0, !right[v]);
+            CU_ASSERT_EQUAL(krpc_fields_have(&m.wrong, field), !right[v]);
             CU_ASSERT_EQUAL(seen[KRPC_RULE_KRPC_WRONG_TYPE], !right[v] && !tolerated);
             CU_ASSERT_EQUAL(seen[KRPC_RULE_KRPC_ERROR_STRING], tolerated);
         }
@@ -322,32 +322,24 @@ static void answers(void)
         const char *query;
         const char *keys;
     } wanted[] = {
-        {"find_node", "nodes nodes2 nodes6 "},
-        {"get_peers", "BFpe BFsd nodes nodes2 nodes6 values "},
+        {"find_node", "nodes nodes6 nodes2 "},
+        {"get_peers", "nodes nodes6 nodes2 values BFpe BFsd "},
         {"get", "nodes nodes6 v "},
         {"sample_infohashes", "samples "},
     };
-    static const struct {
-        const char *query;
-        uint64_t expected;
-    } methods[] = {
-#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) {NAME, EXPECTED},
-#include <krpc/methods.def>
-    };
-
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+    for (krpc_method method = KRPC_METHOD_NONE + 1; method < KRPC_METHOD_UNKNOWN; method++) {
+        const krpc_method_info *info = krpc_method_get(method);
         const char *want = "";
         char keys[200] = "";
 
         for (size_t j = 0; j < sizeof wanted / sizeof wanted[0]; j++) {
-            want = strcmp(wanted[j].query, methods[i].query) == 0 ? wanted[j].keys : want;
+            want = strcmp(wanted[j].query, info->name) == 0 ? wanted[j].keys : want;
         }
-        for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
-            if ((methods[i].expected & KRPC_BIT(f)) != 0) {
-                CU_ASSERT_EQUAL(krpc_field_get(f)->scope, KRPC_SCOPE_R);
-                strcat(strcat(keys, krpc_field_get(f)->key), " ");
-            }
+        for (unsigned i = 0; info->expected[i] != 0; i++) {
+            const krpc_field_info *field = krpc_field_get((krpc_field)info->expected[i]);
+
+            CU_ASSERT_EQUAL(field->scope, KRPC_SCOPE_R);
+            strcat(strcat(keys, field->key), " ");
         }
         UNIT_TEXT(keys, want);
     }

@@ -5,12 +5,10 @@
  *
  *     tracker *t = tracker_new(NULL);
  *     for (every UDP payload) {
- *         krpc_message_decode(&m, data, len, wire_len, &sink);
- *         if (tracker_admit(t, &packet, &m, data)) {
- *             krpc_message_check(&m, data, &sink);
+ *         if (tracker_decode(&m, data, len, wire_len, &sink) && tracker_admit(t, &packet, &m, data, TRACKER_ACCEPT_KNOWN)) {
  *             tracker_message(t, &packet, &m, data, NULL, &result, &sink);
  *         } else {
- *             tracker_datagram(t, &packet, data, len, &result, &sink);
+ *             tracker_datagram(t, &packet, data, len, &result, &sink);   (drop what the sink got before)
  *         }
  *     }
  *     tracker_finish(t);
@@ -112,6 +110,8 @@ typedef struct tracker_advert {
     uint32_t verdict_frame; /* the frame that settled the verdict */
     uint32_t later_frame;   /* the frame that settled what became of it */
     int64_t later_ns;       /* how long after the advertisement that was */
+    uint32_t off;           /* of the value in the packet's payload, */
+    uint32_t len;           /* and its size; 0 when the value began in an earlier packet */
     uint8_t node_id[20];
     uint8_t info_hash[20];
     uint8_t version[4];
@@ -183,8 +183,10 @@ typedef struct tracker_options {
      * is pushed out by newer ones, and all others at tracker_finish. NULL: nobody wants them. */
     void (*advert_done)(void *ctx, const tracker_advert *advert);
     /* peerwire gets each message of the BitTorrent peer wire when the packet that completes it is given in. data are the
-     * message's bytes, valid during the call. */
-    void (*peerwire)(void *ctx, const tracker_packet *packet, const peerwire_message *message, const uint8_t *data);
+     * message's bytes, valid during the call; off is where they begin in the packet's payload, negative when they began in
+     * an earlier packet. */
+    void (*peerwire)(void *ctx, const tracker_packet *packet, const peerwire_message *message, const uint8_t *data,
+                     int64_t off);
     void *ctx;
 } tracker_options;
 
@@ -193,10 +195,19 @@ typedef struct tracker_options {
 tracker *tracker_new(const tracker_options *options);
 void tracker_free(tracker *tracker);
 
-/* tracker_admit decides whether a datagram is taken as KRPC: what krpc_message_probe is sure of, and what it is not sure
- * of where one of the two endpoints has spoken KRPC before. */
+/* tracker_decode decodes and checks a payload that may be KRPC: one that begins as a dictionary. False for any other, and *out
+ * is not set then. It needs no tracker, so it can run in another thread. The findings count when the message is admitted. */
+bool tracker_decode(krpc_message *out, const uint8_t *data, uint32_t len, uint32_t wire_len, const krpc_sink *sink);
+
+/* tracker_admit decides whether a decoded payload is taken as KRPC. */
+typedef enum tracker_accept {
+    TRACKER_ACCEPT_SURE,  /* what krpc_message_probe says YES to */
+    TRACKER_ACCEPT_KNOWN, /* also MAYBE, where one of the two endpoints has spoken KRPC before */
+    TRACKER_ACCEPT_MAYBE, /* also every other MAYBE */
+    TRACKER_ACCEPT_ALL    /* every dictionary: the user said that it is KRPC */
+} tracker_accept;
 bool tracker_admit(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
-                   const uint8_t *data);
+                   const uint8_t *data, tracker_accept accept);
 
 /* tracker_keys leads to the records that a message needs. What is in it is the tracker's own. */
 typedef struct tracker_keys {
