@@ -163,6 +163,7 @@ static size_t put_findings(uint8_t *out, const tracking_record *record)
         const tracking_finding *finding = &record->findings[i];
 
         len += put_number(out + len, finding->rule);
+        len += put_number(out + len, finding->field);
         len += put_number(out + len, finding->off);
         len += put_number(out + len, finding->len);
         len += put_number(out + len, fold(finding->a));
@@ -216,7 +217,7 @@ static size_t put_record(uint8_t *out, const tracking_record *record, uint32_t k
 void record_store_put(const tracking_packet *packet, const tracking_record *record)
 {
     uint8_t few[512], *bytes = few, *kept;
-    size_t max = sizeof few / 2 + 5 * (size_t)record->num_findings * MAX_NUMBER;
+    size_t max = sizeof few / 2 + 6 * (size_t)record->num_findings * MAX_NUMBER;
     place *where = slot(packet->packet.frame, true);
     size_t len;
     place mine;
@@ -246,6 +247,7 @@ static void get_findings(packet_info *pinfo, tracking_record *record, const uint
         tracking_finding *finding = &record->findings[i];
 
         finding->rule = (uint16_t)get_number(in);
+        finding->field = (uint16_t)get_number(in);
         finding->off = (uint32_t)get_number(in);
         finding->len = (uint16_t)get_number(in);
         finding->a = unfold(get_number(in));

@@ -97,7 +97,8 @@ static void draw_peers(tree_context *c, proto_tree *tree, proto_item *item)
     uint32_t count = 0, more = 0;
 
     krpc_peers_init(&it, c->message, c->data);
-    for (; krpc_peers_next(&it, &entry); count++) {
+    while (krpc_peers_next(&it, &entry)) {
+        count += entry.endpoint.addr_len != 0;
         if (tree_has_room(c)) {
             draw_peer(c, tree, entry.off, entry.len);
         } else {
