@@ -93,6 +93,20 @@ krpc_span krpc_value_encoding(const krpc_message *message, const uint8_t *data, 
     return (krpc_span){off, v->off + v->len - off};
 }
 
+krpc_type krpc_message_guess_type(const krpc_message *message)
+{
+    if (message->type != KRPC_TYPE_UNKNOWN) {
+        return (krpc_type)message->type;
+    }
+    if (krpc_has(message, KRPC_A) || krpc_has(message, KRPC_Q)) {
+        return KRPC_QUERY;
+    }
+    if (krpc_has(message, KRPC_R)) {
+        return KRPC_RESPONSE;
+    }
+    return krpc_has(message, KRPC_E) ? KRPC_ERROR : KRPC_TYPE_UNKNOWN;
+}
+
 static const uint8_t *bytes20(const krpc_message *message, const uint8_t *data, krpc_field field)
 {
     return krpc_has(message, field) && message->value[field].len == 20 ? data + message->value[field].off : NULL;

@@ -4,6 +4,8 @@
  */
 #include "message_private.h"
 
+#include <krpc/compact.h>
+
 typedef struct checker {
     const krpc_message *m;
     const uint8_t *data;
@@ -161,6 +163,90 @@ static void check_seen_port(const checker *c)
     }
 }
 
+/* The address of a compact endpoint that ends len bytes after off, where it has 16 bytes. */
+static bool is_mapped(const checker *c, uint32_t off, uint32_t len)
+{
+    return len >= 18 && krpc_addr_is_mapped(c->data + off + len - 18);
+}
+
+static void check_endpoint(const checker *c, krpc_field field)
+{
+    const krpc_value *v = &c->m->value[field];
+    krpc_endpoint endpoint;
+
+    if (!has(c, field) || !krpc_endpoint_get(&endpoint, c->data + v->off, v->len)) {
+        return;
+    }
+    if (is_mapped(c, v->off, v->len)) {
+        report_at(c, KRPC_RULE_KRPC_MAPPED_ADDRESS, field, 0, 0);
+    }
+    if (endpoint.port == 0) {
+        report_at(c, KRPC_RULE_PORT_INVALID, field, 0, 0);
+    }
+}
+
+/* One finding for a field, at the first entry that is so. */
+static void check_mapped(const checker *c, krpc_field field)
+{
+    bool peers = field == KRPC_R_VALUES;
+    krpc_compact_iter it;
+    krpc_compact entry;
+
+    if (peers) {
+        krpc_peers_init(&it, c->m, c->data);
+    } else {
+        krpc_nodes_init(&it, c->m, c->data, field);
+    }
+    while (peers ? krpc_peers_next(&it, &entry) : krpc_nodes_next(&it, &entry)) {
+        if (entry.endpoint.addr_len == 4 && is_mapped(c, entry.off, entry.len)) {
+            krpc_emit_at(c->sink, KRPC_RULE_KRPC_MAPPED_ADDRESS, field, entry.off, entry.len, 0, 0);
+            return;
+        }
+    }
+}
+
+/* Two peers or more, and "6:" at the beginning of each: by chance once in 2^32. */
+static void check_prefixed(const checker *c)
+{
+    const krpc_value *v = &c->m->value[KRPC_R_VALUES];
+    krpc_compact_iter it;
+    krpc_compact entry;
+    uint32_t num = 0;
+
+    krpc_peers_init(&it, c->m, c->data);
+    for (; krpc_peers_next(&it, &entry); num++) {
+        if (entry.len < 2 || memcmp(c->data + entry.off, "6:", 2) != 0) {
+            return;
+        }
+    }
+    if (num >= 2) {
+        krpc_emit_at(c->sink, KRPC_RULE_KRPC_VALUES_PREFIXED, KRPC_R_VALUES, v->off, v->len, 0, 0);
+    }
+}
+
+static void check_values(const checker *c)
+{
+    const krpc_value *v = &c->m->value[KRPC_R_VALUES];
+    static const char prefixed[] = "l6:6:";
+
+    if (v->len != 8 * (uint64_t)v->num + 2) { /* not all are strings of 6 bytes */
+        check_mapped(c, KRPC_R_VALUES);
+    }
+    if (v->len >= sizeof prefixed && memcmp(c->data + v->off, prefixed, sizeof prefixed - 1) == 0) {
+        check_prefixed(c);
+    }
+}
+
+/* What is left of bytes that were read as UTF-8: U+FFFD in the place of each that is none. */
+static void check_mangled(const checker *c)
+{
+    uint32_t num = krpc_decoder_count_mangled(c->data, c->m->len);
+
+    if (num >= MIN_MANGLED) {
+        report(c, KRPC_RULE_KRPC_MANGLED, num, 0);
+    }
+}
+
 /* BEP 44: an item, in a put or in the answer to a get. */
 static void check_item(const checker *c, krpc_field item, krpc_field k, krpc_field seq, krpc_field sig)
 {
@@ -237,6 +323,13 @@ static void check_response(const checker *c)
     if (m->type == KRPC_RESPONSE) {
         check_id(c, KRPC_R_ID);
     }
+    if (has(c, KRPC_R_VALUES)) {
+        check_values(c);
+    }
+    if (has(c, KRPC_R_NODES6) | has(c, KRPC_R_NODES2)) {
+        check_mapped(c, KRPC_R_NODES6);
+        check_mapped(c, KRPC_R_NODES2);
+    }
     if (has(c, KRPC_R_P)) {
         check_seen_port(c);
     }
@@ -260,7 +353,13 @@ void krpc_message_check(const krpc_message *message, const uint8_t *data, const 
     if (has(&c, KRPC_P)) {
         check_port(&c, KRPC_P, false);
     }
+    if (has(&c, KRPC_IP) | has(&c, KRPC_A_IP) | has(&c, KRPC_R_IP)) {
+        check_endpoint(&c, KRPC_IP);
+        check_endpoint(&c, KRPC_A_IP);
+        check_endpoint(&c, KRPC_R_IP);
+    }
     if (message->status != BENCODE_DONE) {
+        check_mangled(&c);
         return; /* what is missing may be in the part that was lost */
     }
     check_type(&c);

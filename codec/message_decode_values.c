@@ -165,13 +165,6 @@ static void report(krpc_decoder *d, krpc_rule rule, krpc_field field, const krpc
     krpc_emit_at(d->sink, rule, field, v->off, v->len, a, b);
 }
 
-static void check_multiple(krpc_decoder *d, krpc_rule rule, krpc_field field, const krpc_value *v, uint32_t size)
-{
-    if (v->len % size != 0) {
-        report(d, rule, field, v, v->len, size);
-    }
-}
-
 static void check_values(krpc_decoder *d, krpc_field field, krpc_rule rule, uint32_t v4, uint32_t v6)
 {
     krpc_list list;
@@ -185,6 +178,11 @@ static void check_values(krpc_decoder *d, krpc_field field, krpc_rule rule, uint
         if (field == KRPC_R_VALUES && item.type == BENCODE_STRING && item.body_len > 0 && item.body_len % v4 == 0) {
             krpc_emit_at(d->sink, KRPC_RULE_KRPC_VALUES_JOINED, field, item.body_off, item.body_len, item.body_len / v4,
                          0);
+            continue;
+        }
+        if (field == KRPC_R_VALUES && item.type == BENCODE_STRING && item.body_len == 8 &&
+            memcmp(d->data + item.body_off, "6:", 2) == 0) {
+            krpc_emit_at(d->sink, KRPC_RULE_KRPC_VALUES_PREFIXED, field, item.body_off, item.body_len, 0, 0);
             continue;
         }
         krpc_emit_at(d->sink, rule, field, item.off, item.end - item.off,
@@ -223,6 +221,35 @@ static void read_error(krpc_decoder *d, const krpc_value *value)
     }
 }
 
+uint32_t krpc_decoder_count_mangled(const uint8_t *data, uint32_t len)
+{
+    uint32_t num = 0;
+
+    for (uint32_t i = 0; len - i >= 3; i++) {
+        num += data[i] == 0xef && data[i + 1] == 0xbf && data[i + 2] == 0xbd;
+    }
+    return num;
+}
+
+/* A string of a length that its field does not allow. */
+static void report_length(krpc_decoder *d, krpc_rule rule, krpc_field field, const krpc_value *v, int64_t size)
+{
+    uint32_t num = v->len < 3 ? 0 : krpc_decoder_count_mangled(d->data + v->off, v->len);
+
+    if (num >= MIN_MANGLED) {
+        report(d, KRPC_RULE_KRPC_MANGLED, field, v, num, 0);
+    } else {
+        report(d, rule, field, v, v->len, size);
+    }
+}
+
+static void check_multiple(krpc_decoder *d, krpc_rule rule, krpc_field field, const krpc_value *v, uint32_t size)
+{
+    if (v->len % size != 0) {
+        report_length(d, rule, field, v, size);
+    }
+}
+
 static void check_string(krpc_decoder *d, krpc_field field, const krpc_field_info *info, const krpc_value *v)
 {
     switch (info->kind) {
@@ -244,7 +271,7 @@ static void check_string(krpc_decoder *d, krpc_field field, const krpc_field_inf
         return;
     default:
         if ((v->len < info->min || v->len > info->max) && field != KRPC_A_V && field != KRPC_R_V) {
-            report(d, KRPC_RULE_KRPC_WRONG_LENGTH, field, v, v->len, info->min);
+            report_length(d, KRPC_RULE_KRPC_WRONG_LENGTH, field, v, info->min);
         }
     }
 }

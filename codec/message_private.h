@@ -77,4 +77,9 @@ static inline uint64_t text_word(const uint8_t *data, uint32_t len, uint32_t off
     return text_len == 0 ? 0 : word_at(data, len, off) & (text_len < 8 ? FIRST_BYTES(text_len) : UINT64_MAX);
 }
 
+/* krpc_decoder_count_mangled is how often EF BF BD (U+FFFD) comes in len bytes. Random bytes of a message's size have two of
+ * them once in 10^9. */
+#define MIN_MANGLED 2
+uint32_t krpc_decoder_count_mangled(const uint8_t *data, uint32_t len);
+
 #endif

@@ -100,21 +100,6 @@ static void error_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pa
     }
 }
 
-/* Where y is missing, or behind what was captured, the body tells. */
-static krpc_type type_of(const krpc_message *m)
-{
-    if (m->type != KRPC_TYPE_UNKNOWN) {
-        return (krpc_type)m->type;
-    }
-    if (krpc_has(m, KRPC_A) || krpc_has(m, KRPC_Q)) {
-        return KRPC_QUERY;
-    }
-    if (krpc_has(m, KRPC_R)) {
-        return KRPC_RESPONSE;
-    }
-    return krpc_has(m, KRPC_E) ? KRPC_ERROR : KRPC_TYPE_UNKNOWN;
-}
-
 /* "get_peers 4a533d47... from 1f2e3d4c..." */
 static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_packet *packet)
 {
@@ -122,7 +107,7 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pac
     const char *node = node_text(pinfo, packet);
     krpc_method method = record != NULL ? (krpc_method)record->method : KRPC_METHOD_NONE;
     bool is_known = method != KRPC_METHOD_NONE && method != KRPC_METHOD_UNKNOWN;
-    krpc_type type = type_of(packet->message);
+    krpc_type type = krpc_message_guess_type(packet->message);
 
     switch (type) {
     case KRPC_QUERY:

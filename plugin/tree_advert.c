@@ -30,7 +30,8 @@ static bool is_flagged(const tracker_advert *advert)
 /* An observation of the receiver's port that is not the port that the packet goes to. */
 static bool is_seen_elsewhere(const krpc_advert *advert, const tracking_packet *packet)
 {
-    return advert->whose == KRPC_WHOSE_RECEIVER && advert->has_port && advert->port != packet->packet.dst.port;
+    return advert->whose == KRPC_WHOSE_RECEIVER && advert->has_port && advert->port != 0 &&
+           advert->port != packet->packet.dst.port;
 }
 
 static bool is_about_list(const krpc_advert *advert)

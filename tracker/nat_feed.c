@@ -391,7 +391,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
             observe_group(t, p, query, n, node_at(&t->nodes, src), sink);
         }
     }
-    if (!what_is_seen(&seen, p, m, data, &field)) {
+    if (!what_is_seen(&seen, p, m, data, &field) || seen.port == 0) { /* port.invalid */
         return;
     }
     report_seen(p, m, field, &seen, sink);

@@ -351,6 +351,9 @@ static void check_answer(const taking *k, const transaction *query)
     if (!holds_expected(m, (krpc_method)query->method)) {
         krpc_emit(k->sink, KRPC_RULE_KRPC_INCOMPLETE_RESPONSE, 0, 0, query->frame, 0);
     }
+    if (query->method == KRPC_METHOD_GET_PEERS && !krpc_has_any(m, KRPC_R_TOKEN)) {
+        krpc_emit(k->sink, KRPC_RULE_KRPC_MISSING_TOKEN, 0, 0, query->frame, 0);
+    }
     if (filters && (query->flags & TRANSACTION_SCRAPE) == 0) {
         krpc_emit(k->sink, KRPC_RULE_BEP33_NOT_ASKED, 0, 0, query->frame, 0);
     }

@@ -146,6 +146,7 @@ typedef struct checker {
     uint64_t told; /* who was asked for which torrent; 0: not known, or nobody has announced it to him */
     bool said_bogus;
     bool said_zero;
+    bool said_family;
 } checker;
 
 static void check_entry(checker *c, const krpc_compact *entry, krpc_field field)
@@ -212,6 +213,11 @@ static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
     krpc_peers_init(&it, m, data);
     while (krpc_peers_next(&it, &entry)) {
         check_entry(c, &entry, KRPC_R_VALUES);
+        if (!c->said_family && entry.endpoint.addr_len != 0 && entry.endpoint.addr_len != c->p->src.addr_len) {
+            c->said_family = true;
+            krpc_emit_at(c->sink, KRPC_RULE_KRPC_VALUES_FAMILY, KRPC_R_VALUES, entry.off, entry.len, entry.len,
+                         c->p->src.addr_len);
+        }
         if (c->told != 0 && entry.endpoint.addr_len != 0) {
             check_announced(c, &entry.endpoint, entry.off, entry.len);
         }
@@ -221,7 +227,7 @@ static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
 void values_check(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                   const tracker_result *result, const krpc_sink *sink)
 {
-    checker c = {t, p, sink, 0, false, false};
+    checker c = {.t = t, .p = p, .sink = sink};
 
     if (result->has_target && result->method == KRPC_METHOD_GET_PEERS && krpc_has(m, KRPC_R_VALUES)) {
         uint64_t told = told_of(t, &p->src, result->target);

@@ -103,6 +103,7 @@ static void put_error(strbuf *out, const krpc_message *message, const uint8_t *d
 static void put_observed(strbuf *out, const krpc_message *message, const uint8_t *data, const krpc_endpoint *dst,
                          bool color)
 {
+    const krpc_value *ip = &message->value[KRPC_IP];
     krpc_endpoint seen;
 
     if (krpc_message_ip(&seen, message, data) && krpc_endpoint_equal(&seen, dst)) {
@@ -113,9 +114,16 @@ static void put_observed(strbuf *out, const krpc_message *message, const uint8_t
         color_begin(out, color && differs, COLOR_RED);
         strbuf_endpoint(out, &seen);
         if (differs) {
-            strbuf_puts(out, seen.port != dst->port ? " (another port)" : " (another address)");
+            strbuf_puts(out, seen.port == 0           ? " (invalid port)"
+                             : seen.port != dst->port ? " (another port)"
+                                                      : " (another address)");
         }
         color_end(out, color && differs);
+    } else if (krpc_has(message, KRPC_IP) && (ip->len == 4 || ip->len == 16)) {
+        strbuf_puts(out, "  sees you at ");
+        krpc_endpoint_set(&seen, data + ip->off, ip->len, 0);
+        strbuf_addr(out, &seen);
+        strbuf_puts(out, " (no port)");
     } else if (krpc_has(message, KRPC_R_P)) {
         int64_t port = message->value[KRPC_R_P].num;
         bool differs = dst->addr_len != 0 && port != dst->port;
@@ -129,16 +137,18 @@ static void put_observed(strbuf *out, const krpc_message *message, const uint8_t
 static void put_kind(strbuf *out, const run *from, const krpc_message *message, const uint8_t *data,
                      const tracker_result *result, bool color)
 {
+    krpc_type type = krpc_message_guess_type(message);
+
     color_begin(out, color, COLOR_BOLD);
-    if (message->type == KRPC_QUERY && krpc_has(message, KRPC_Q)) {
+    if (type == KRPC_QUERY && krpc_has(message, KRPC_Q)) {
         const krpc_value *q = &message->value[KRPC_Q];
         strbuf_printable(out, data + q->off, MIN(q->len, SHORT_TEXT));
         strbuf_char(out, '?');
     } else {
-        strbuf_puts(out, krpc_type_name((krpc_type)message->type));
+        strbuf_puts(out, krpc_type_name(type));
     }
     color_end(out, color);
-    if (message->type == KRPC_ERROR) {
+    if (type == KRPC_ERROR) {
         put_error(out, message, data);
     }
     if (result != NULL && result->request_frame != 0) {
@@ -153,10 +163,10 @@ static void put_summary(strbuf *out, const run *from, const krpc_message *messag
     const uint8_t *id = krpc_message_id(message, data);
 
     put_kind(out, from, message, data, result, color);
-    if (message->type == KRPC_QUERY) {
+    if (krpc_message_guess_type(message) == KRPC_QUERY) {
         put_query(out, message, data, src->port, color);
     }
-    if (message->type == KRPC_RESPONSE) {
+    if (krpc_message_guess_type(message) == KRPC_RESPONSE) {
         put_response(out, message, data);
     }
     if (krpc_has(message, KRPC_P)) {

@@ -124,6 +124,9 @@ KRPC_EXPORT krpc_probe krpc_message_probe(const krpc_message *message, const uin
  * after decode. Of a message that was cut it reports nothing that the missing part could change. */
 KRPC_EXPORT void krpc_message_check(const krpc_message *message, const uint8_t *data, const krpc_sink *sink);
 
+/* krpc_message_guess_type is the type, and where y is missing or cut off the one that the body is of. */
+KRPC_EXPORT krpc_type krpc_message_guess_type(const krpc_message *message);
+
 /* krpc_message_id is the sender's node id: a.id, or r.id; NULL when there is none of 20 bytes. */
 KRPC_EXPORT const uint8_t *krpc_message_id(const krpc_message *message, const uint8_t *data);
 
