@@ -73,7 +73,6 @@ void krpc_advert_init(krpc_advert_iter *out, const krpc_message *message, const 
     out->data = data;
     out->step = 0;
     out->pos = 0;
-    out->joined = false;
 }
 
 /* The statements that are one value. False when this one says nothing. */
@@ -107,73 +106,33 @@ static bool single(krpc_advert_iter *it, krpc_advert *out, krpc_field field, krp
     return true;
 }
 
-/* A node id with an endpoint behind it. */
-static void fill_node(krpc_advert *out, krpc_channel channel, const uint8_t *data, uint32_t off, uint32_t size)
+/* The next entry of a list of nodes or peers that has an endpoint. */
+static bool next_entry(krpc_advert_iter *it, krpc_advert *out, krpc_field field)
 {
-    advert_fill(out, channel, off + 20, size - 20);
-    out->id_off = off;
-    fill_compact(out, data, off + 20, size - 20);
-}
-
-/* The next entry of nodes or nodes6. */
-static bool next_node(krpc_advert_iter *it, krpc_advert *out, krpc_field field, krpc_channel channel)
-{
-    const krpc_value *v = &it->message->value[field];
-    uint32_t size = field == KRPC_R_NODES ? 26 : 38;
-
-    if (v->len - it->pos < size) {
-        return false;
-    }
-    fill_node(out, channel, it->data, v->off + it->pos, size);
-    it->pos += size;
-    return true;
-}
-
-/* The next entry of nodes2, a list of both kinds. */
-static bool next_listed_node(krpc_advert_iter *it, krpc_advert *out)
-{
-    bencode_token item;
+    krpc_compact entry;
+    bool peers = field == KRPC_R_VALUES;
 
     if (it->pos == 0) {
-        krpc_list_init(&it->list, it->message, it->data, KRPC_R_NODES2);
         it->pos = 1;
+        if (peers) {
+            krpc_peers_init(&it->entries, it->message, it->data);
+        } else {
+            krpc_nodes_init(&it->entries, it->message, it->data, field);
+        }
     }
-    while (krpc_list_next(&it->list, &item)) {
-        if (item.type == BENCODE_STRING && (item.body_len == 26 || item.body_len == 38)) {
-            fill_node(out, item.body_len == 26 ? KRPC_CHANNEL_NODES : KRPC_CHANNEL_NODES6, it->data, item.body_off,
-                      item.body_len);
+    while (peers ? krpc_peers_next(&it->entries, &entry) : krpc_nodes_next(&it->entries, &entry)) {
+        if (entry.endpoint.addr_len != 0) {
+            uint32_t id_len = peers ? 0 : 20;
+
+            advert_fill(out,
+                        peers                  ? KRPC_CHANNEL_VALUES
+                        : entry.len == 20 + 18 ? KRPC_CHANNEL_NODES6
+                                               : KRPC_CHANNEL_NODES,
+                        entry.off + id_len, entry.len - id_len);
+            out->id_off = peers ? 0 : entry.off;
+            advert_endpoint(out, &entry.endpoint);
             return true;
         }
-    }
-    return false;
-}
-
-/* The next entry of values; in a string of several, the next six bytes. */
-static bool next_peer(krpc_advert_iter *it, krpc_advert *out)
-{
-    bencode_token item;
-
-    if (it->pos == 0) {
-        krpc_list_init(&it->list, it->message, it->data, KRPC_R_VALUES);
-        it->pos = 1;
-    }
-    while (krpc_list_next(&it->list, &item)) {
-        bool first_of_several = it->message->value[KRPC_R_VALUES].num <= 1 && item.body_len > 6 &&
-                                item.body_len % 6 == 0 && item.body_len != 18;
-
-        if (item.type != BENCODE_STRING || (item.body_len != 6 && item.body_len != 18 && !first_of_several)) {
-            continue;
-        }
-        if (first_of_several) {
-            it->joined = true;
-        }
-        advert_fill(out, KRPC_CHANNEL_VALUES, item.body_off, it->joined ? 6 : item.body_len);
-        fill_compact(out, it->data, out->off, out->len);
-        it->list.single = item;
-        it->list.single.body_off += 6;
-        it->list.single.body_len -= it->joined ? 6 : item.body_len;
-        it->list.has_single = it->list.single.body_len > 0;
-        return true;
     }
     return false;
 }
@@ -181,27 +140,15 @@ static bool next_peer(krpc_advert_iter *it, krpc_advert *out)
 static bool next_in_step(krpc_advert_iter *it, krpc_advert *out)
 {
     krpc_field field = steps[it->step].field;
-    krpc_channel channel = steps[it->step].channel;
-    bool joined = field == KRPC_R_VALUES && (it->message->wrong & KRPC_BIT(field)) != 0 &&
-                  it->message->value[field].type == BENCODE_STRING;
 
-    if (!krpc_has(it->message, field) && !joined) {
-        return false;
+    if (field >= KRPC_FIRST_R && field != KRPC_R_IP && field != KRPC_R_P) {
+        return next_entry(it, out, field);
     }
-    if (field == KRPC_R_VALUES) {
-        return next_peer(it, out);
-    }
-    if (field == KRPC_R_NODES || field == KRPC_R_NODES6) {
-        return next_node(it, out, field, channel);
-    }
-    if (field == KRPC_R_NODES2) {
-        return next_listed_node(it, out);
-    }
-    if (it->pos != 0) {
+    if (!krpc_has(it->message, field) || it->pos != 0) {
         return false;
     }
     it->pos = 1;
-    return single(it, out, field, channel);
+    return single(it, out, field, steps[it->step].channel);
 }
 
 bool krpc_advert_next(krpc_advert_iter *iter, krpc_advert *out)

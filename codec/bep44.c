@@ -34,29 +34,14 @@ size_t krpc_bep44_signed(void *out, size_t cap, const void *salt, size_t salt_le
     return writer.len;
 }
 
-/* The message keeps where a string's bytes are; an item is signed with its length in front. */
 bool krpc_bep44_item(krpc_span *out, const krpc_message *message, const uint8_t *data)
 {
     krpc_field field = message->type == KRPC_QUERY ? KRPC_A_V : KRPC_R_V;
-    uint32_t key_off = message->value[field].key_off;
-    bencode_reader reader;
-    bencode_token token;
-    uint32_t begin, end;
 
     if (!krpc_has(message, field)) {
         return false;
     }
-    bencode_reader_init(&reader, data + key_off, message->len - key_off);
-    if (bencode_next(&reader, &token) != BENCODE_OK) {
-        return false;
-    }
-    begin = key_off + token.end;
-    bencode_reader_init(&reader, data + begin, message->len - begin);
-    if (bencode_next(&reader, &token) != BENCODE_OK || bencode_skip(&reader, &end, &token) != BENCODE_OK) {
-        return false;
-    }
-    out->off = begin;
-    out->len = end;
+    *out = krpc_value_encoding(message, data, field);
     return true;
 }
 

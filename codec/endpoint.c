@@ -16,13 +16,40 @@ void krpc_endpoint_set(krpc_endpoint *out, const void *addr, size_t addr_len, ui
     }
 }
 
+bool krpc_addr_is_mapped(const uint8_t addr[16])
+{
+    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    return memcmp(addr, prefix, sizeof prefix) == 0;
+}
+
 bool krpc_endpoint_get(krpc_endpoint *out, const uint8_t *compact, size_t len)
 {
     if (len != 6 && len != 18) {
         return false;
     }
+    if (len == 18 && krpc_addr_is_mapped(compact)) {
+        compact += 12;
+        len = 6;
+    }
     krpc_endpoint_set(out, compact, len - 2, (uint16_t)(compact[len - 2] << 8 | compact[len - 1]));
     return true;
+}
+
+static uint64_t mix(uint64_t hash, const uint8_t *bytes)
+{
+    uint64_t word = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        word |= (uint64_t)bytes[i] << 8 * i;
+    }
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+uint64_t krpc_endpoint_hash(const krpc_endpoint *endpoint)
+{
+    return mix(mix((uint64_t)endpoint->port << 8 | endpoint->addr_len, endpoint->addr), endpoint->addr + 8);
 }
 
 size_t krpc_endpoint_put(uint8_t *out, const krpc_endpoint *endpoint)
@@ -93,13 +120,6 @@ static char *put_ipv4(char *out, const uint8_t addr[4])
     return out;
 }
 
-static bool is_v4_mapped(const uint8_t addr[16])
-{
-    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-    return memcmp(addr, prefix, sizeof prefix) == 0;
-}
-
 /* The longest run of zero groups, the first of equals, none of a single group (RFC 5952, 4.2). */
 static void longest_zeros(int *begin_out, int *len_out, const uint8_t addr[16])
 {
@@ -118,7 +138,7 @@ static void longest_zeros(int *begin_out, int *len_out, const uint8_t addr[16])
 
 static char *put_ipv6(char *out, const uint8_t addr[16])
 {
-    bool mapped = is_v4_mapped(addr);
+    bool mapped = krpc_addr_is_mapped(addr);
     int groups = mapped ? 6 : 8;
     int zeros, num_zeros;
 

@@ -1,67 +1,9 @@
-/* message.c: the tables of keys and queries, and what can be asked of a decoded message.
+/* message.c: what can be asked of a decoded message.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "field_lookup.h"
+#include "bencode_scan.h"
 #include "message_private.h"
-
-static const krpc_field_info fields[] = {
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
-    {KEY, FILTER, TITLE, BEP, MEANING, KRPC_SCOPE_##SCOPE, KRPC_KIND_##KIND, MIN, MAX},
-#include <krpc/fields.def>
-};
-
-static const char *const methods[] = {
-    "",
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) NAME,
-#include <krpc/methods.def>
-    "unknown",
-};
-
-const krpc_field_info *krpc_field_get(krpc_field field)
-{
-    return (unsigned)field < KRPC_NUM_FIELDS ? &fields[field] : NULL;
-}
-
-#define MAX_KEY 13 /* with its length in front sixteen bytes, which field_words compares */
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
-    _Static_assert(sizeof(KEY) - 1 <= MAX_KEY, KEY " is too long");
-#include <krpc/fields.def>
-
-krpc_field krpc_field_find(krpc_scope scope, const void *key, size_t len)
-{
-    uint8_t entry[3 + MAX_KEY] = {0};
-    uint32_t head = 0;
-    uint32_t field;
-
-    if ((unsigned)scope >= KRPC_SCOPE_E || len > MAX_KEY) {
-        return KRPC_NUM_FIELDS;
-    }
-    if (len >= 10) {
-        entry[head++] = (uint8_t)('0' + len / 10);
-    }
-    entry[head++] = (uint8_t)('0' + len % 10);
-    entry[head++] = ':';
-    if (len > 0) {
-        memcpy(entry + head, key, len);
-    }
-    field = field_of_word(field_rows[scope], load_word(entry));
-    return load_word(entry) == field_words[field].word && load_word(entry + 8) == field_words[field].rest
-               ? (krpc_field)field
-               : KRPC_NUM_FIELDS;
-}
-
-const char *krpc_method_name(krpc_method method)
-{
-    return (unsigned)method < KRPC_NUM_METHODS ? methods[method] : "?";
-}
-
-krpc_method krpc_method_find(const void *name, size_t size)
-{
-    uint32_t len = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
-
-    return method_at((const uint8_t *)name, len, 0, len);
-}
 
 const char *krpc_type_name(krpc_type type)
 {
@@ -106,32 +48,63 @@ static bool begins_with_id(const krpc_message *message, const uint8_t *data)
 {
     static const char id[] = "2:id20:";
 
-    return ((message->present & KRPC_BIT(KRPC_A)) != 0 &&
+    return (krpc_has(message, KRPC_A) &&
             starts_with(message, data, message->body[KRPC_SCOPE_A].off, id, sizeof id - 1)) ||
-           ((message->present & KRPC_BIT(KRPC_R)) != 0 &&
+           (krpc_has(message, KRPC_R) &&
             starts_with(message, data, message->body[KRPC_SCOPE_R].off, id, sizeof id - 1));
 }
 
 krpc_probe krpc_message_probe(const krpc_message *message, const uint8_t *data)
 {
-    uint64_t has = message->present;
-    bool whole_query = message->type == KRPC_QUERY && (has & KRPC_BIT(KRPC_Q)) != 0 && (has & KRPC_BIT(KRPC_A)) != 0;
-    bool whole_response = message->type == KRPC_RESPONSE && (has & KRPC_BIT(KRPC_R)) != 0;
-    bool whole_error = message->type == KRPC_ERROR && ((has | message->wrong) & KRPC_BIT(KRPC_E)) != 0;
+    const krpc_message *m = message;
+    bool whole_query = m->type == KRPC_QUERY && krpc_has(m, KRPC_Q) && krpc_has(m, KRPC_A);
+    bool whole_response = m->type == KRPC_RESPONSE && krpc_has(m, KRPC_R);
+    bool whole_error = m->type == KRPC_ERROR && krpc_has_any(m, KRPC_E);
 
-    if (whole_query || whole_response || whole_error || begins_with_id(message, data)) {
+    if (whole_query || whole_response || whole_error || begins_with_id(m, data) || krpc_message_id(m, data) != NULL ||
+        (krpc_has(m, KRPC_E_CODE) && krpc_error_text(m->value[KRPC_E_CODE].num) != NULL)) {
         return KRPC_PROBE_YES;
     }
-    if ((has & (KRPC_BIT(KRPC_A_ID) | KRPC_BIT(KRPC_R_ID))) != 0 && krpc_message_id(message, data) != NULL) {
-        return KRPC_PROBE_YES;
+    for (unsigned field = 0; field < KRPC_FIRST_A; field++) {
+        if (krpc_has(m, (krpc_field)field)) {
+            return KRPC_PROBE_MAYBE;
+        }
     }
-    if ((has & KRPC_BIT(KRPC_E_CODE)) != 0 && krpc_error_text(message->value[KRPC_E_CODE].num) != NULL) {
-        return KRPC_PROBE_YES;
+    return m->status == BENCODE_DONE && m->len == 2 ? KRPC_PROBE_MAYBE : KRPC_PROBE_NO;
+}
+
+krpc_span krpc_value_encoding(const krpc_message *message, const uint8_t *data, krpc_field field)
+{
+    const krpc_value *v = &message->value[field];
+    uint32_t off = v->off;
+    bencode_scanned key;
+
+    if (!krpc_has_any(message, field)) {
+        return (krpc_span){0, 0};
     }
-    if ((has & (KRPC_BIT(KRPC_A_CAS) - 1)) != 0 || (message->status == BENCODE_DONE && message->len == 2)) {
-        return KRPC_PROBE_MAYBE;
+    if (v->type == BENCODE_INT) {
+        return (krpc_span){off - 1, v->len + 2};
     }
-    return KRPC_PROBE_NO;
+    if (v->type == BENCODE_STRING && field >= KRPC_FIRST_E) {
+        off = v->key_off;
+    } else if (v->type == BENCODE_STRING && bencode_scan_string(&key, data, message->len, v->key_off) == BENCODE_OK) {
+        off = key.end;
+    }
+    return (krpc_span){off, v->off + v->len - off};
+}
+
+krpc_type krpc_message_guess_type(const krpc_message *message)
+{
+    if (message->type != KRPC_TYPE_UNKNOWN) {
+        return (krpc_type)message->type;
+    }
+    if (krpc_has(message, KRPC_A) || krpc_has(message, KRPC_Q)) {
+        return KRPC_QUERY;
+    }
+    if (krpc_has(message, KRPC_R)) {
+        return KRPC_RESPONSE;
+    }
+    return krpc_has(message, KRPC_E) ? KRPC_ERROR : KRPC_TYPE_UNKNOWN;
 }
 
 static const uint8_t *bytes20(const krpc_message *message, const uint8_t *data, krpc_field field)
@@ -173,7 +146,7 @@ static void reader_inside(bencode_reader *out, const uint8_t *data, uint32_t off
 void krpc_list_init(krpc_list *out, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
     const krpc_value *value = &message->value[field];
-    bool there = ((message->present | message->wrong) & KRPC_BIT(field)) != 0;
+    bool there = krpc_has_any(message, field);
 
     out->has_single = there && value->type == BENCODE_STRING;
     if (out->has_single) {

@@ -21,25 +21,33 @@ static inline HOT uint32_t keep(krpc_builder *b, const void *bytes, size_t len)
     return off;
 }
 
-/* A field of a or r makes its dictionary. */
-static inline HOT void set(krpc_builder *b, krpc_field field, bencode_type type, uint32_t flags, uint32_t off,
-                           uint32_t len, int64_t num)
+static inline HOT void add(krpc_message *m, krpc_field field, bool fits)
 {
-    krpc_message *m = &b->message;
+    krpc_fields *to = fits ? &m->present : &m->wrong;
+    krpc_fields *from = fits ? &m->wrong : &m->present;
+
+    krpc_fields_add(to, field);
+    from->words[field / 64] &= ~(UINT64_C(1) << field % 64);
+}
+
+/* A field of a or r makes its dictionary. A dictionary that is given as bytes is "wrong", so that it is copied. */
+static inline HOT void set(krpc_builder *b, krpc_field field, const bencode_token *t, uint32_t off, uint32_t len)
+{
+    krpc_value *v = &b->message.value[field];
 
     if (b->full || (unsigned)field >= KRPC_NUM_FIELDS) {
         return;
     }
-    m->value[field].key_off = 0;
-    m->value[field].off = off;
-    m->value[field].len = len;
-    m->value[field].type = (uint8_t)type;
-    m->value[field].flags = (uint8_t)flags;
-    m->value[field].reserved = 0;
-    m->value[field].num = num;
-    m->wrong &= ~KRPC_BIT(field);
-    m->present |= KRPC_BIT(field) | ((KRPC_BIT(field) & KRPC_ALL_A) != 0 ? KRPC_BIT(KRPC_A) : 0) |
-                  ((KRPC_BIT(field) & KRPC_ALL_R) != 0 ? KRPC_BIT(KRPC_R) : 0);
+    v->key_off = 0;
+    v->off = off;
+    v->len = len;
+    v->type = (uint8_t)t->type;
+    v->flags = (uint8_t)t->flags;
+    v->num = t->num;
+    add(&b->message, field, (krpc_field_get(field)->types & 1u << t->type) != 0 && field != KRPC_A && field != KRPC_R);
+    if (field >= KRPC_FIRST_A && field < KRPC_FIRST_E) {
+        krpc_builder_dict(b, field < KRPC_FIRST_R ? KRPC_A : KRPC_R);
+    }
 }
 
 void krpc_builder_init(krpc_builder *builder, void *room, size_t cap, krpc_type type, const void *t, size_t t_len)
@@ -55,13 +63,20 @@ void krpc_builder_init(krpc_builder *builder, void *room, size_t cap, krpc_type 
     builder->message.status = BENCODE_DONE;
     builder->message.type = (uint8_t)index;
     builder->message.canonical = 1;
-    krpc_builder_bytes(builder, KRPC_T, t, t_len);
-    krpc_builder_bytes(builder, KRPC_Y, types + index, 1);
-    if (type == KRPC_QUERY) {
-        builder->message.present |= KRPC_BIT(KRPC_A);
-    } else if (type == KRPC_RESPONSE) {
-        builder->message.present |= KRPC_BIT(KRPC_R);
+    if (t != NULL) {
+        krpc_builder_bytes(builder, KRPC_T, t, t_len);
     }
+    if (index != KRPC_TYPE_UNKNOWN) {
+        krpc_builder_bytes(builder, KRPC_Y, types + index, 1);
+    }
+    if (type == KRPC_QUERY || type == KRPC_RESPONSE) {
+        krpc_builder_dict(builder, type == KRPC_QUERY ? KRPC_A : KRPC_R);
+    }
+}
+
+void krpc_builder_dict(krpc_builder *builder, krpc_field field)
+{
+    add(&builder->message, field, true);
 }
 
 void krpc_builder_method(krpc_builder *builder, krpc_method method)
@@ -74,14 +89,17 @@ void krpc_builder_method(krpc_builder *builder, krpc_method method)
 
 void krpc_builder_bytes(krpc_builder *builder, krpc_field field, const void *bytes, size_t len)
 {
+    static const bencode_token string = {.type = BENCODE_STRING};
     uint32_t off = keep(builder, bytes, len);
 
-    set(builder, field, BENCODE_STRING, 0, off, (uint32_t)len, 0);
+    set(builder, field, &string, off, (uint32_t)len);
 }
 
 void krpc_builder_int(krpc_builder *builder, krpc_field field, int64_t num)
 {
-    set(builder, field, BENCODE_INT, 0, 0, 0, num);
+    bencode_token t = {.type = BENCODE_INT, .num = num};
+
+    set(builder, field, &t, 0, 0);
 }
 
 /* One whole value, and nothing behind it. */
@@ -107,15 +125,16 @@ bool krpc_builder_raw(krpc_builder *builder, krpc_field field, const void *benco
     }
     off = keep(builder, bencode, len);
     if (t.type == BENCODE_STRING || t.type == BENCODE_INT) {
-        set(builder, field, t.type, t.flags, off + t.body_off, t.body_len, t.num);
+        set(builder, field, &t, off + t.body_off, t.body_len);
     } else {
-        set(builder, field, t.type, t.flags, off, (uint32_t)len, 0);
+        set(builder, field, &t, off, (uint32_t)len);
     }
     return true;
 }
 
 void krpc_builder_error(krpc_builder *builder, int64_t code, const char *text)
 {
+    static const bencode_token list = {.type = BENCODE_LIST, .num = 2};
     bencode_writer w;
     uint32_t off = builder->len;
 
@@ -129,7 +148,7 @@ void krpc_builder_error(krpc_builder *builder, int64_t code, const char *text)
         return;
     }
     builder->len += (uint32_t)w.len;
-    set(builder, KRPC_E, BENCODE_LIST, 0, off, (uint32_t)w.len, 2);
+    set(builder, KRPC_E, &list, off, (uint32_t)w.len);
 }
 
 void krpc_builder_endpoint(krpc_builder *builder, krpc_field field, const krpc_endpoint *endpoint)
@@ -163,7 +182,9 @@ bool krpc_builder_unknown(krpc_builder *builder, krpc_scope scope, const void *k
     m->num_unknown[scope]++;
     m->body[scope].len += (uint32_t)w.len;
     builder->len += (uint32_t)w.len;
-    m->present |= scope == KRPC_SCOPE_A ? KRPC_BIT(KRPC_A) : scope == KRPC_SCOPE_R ? KRPC_BIT(KRPC_R) : 0;
+    if (scope != KRPC_SCOPE_TOP) {
+        krpc_builder_dict(builder, scope == KRPC_SCOPE_A ? KRPC_A : KRPC_R);
+    }
     return true;
 }
 

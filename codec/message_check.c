@@ -4,19 +4,13 @@
  */
 #include "message_private.h"
 
+#include <krpc/compact.h>
+
 typedef struct checker {
     const krpc_message *m;
     const uint8_t *data;
     const krpc_sink *sink;
 } checker;
-
-static const uint64_t required[] = {
-    0,
-#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) (REQUIRED),
-#include <krpc/methods.def>
-    0,
-};
 
 static bool has(const checker *c, krpc_field field)
 {
@@ -25,7 +19,7 @@ static bool has(const checker *c, krpc_field field)
 
 static bool there(const checker *c, krpc_field field)
 {
-    return ((c->m->present | c->m->wrong) & KRPC_BIT(field)) != 0;
+    return krpc_has_any(c->m, field);
 }
 
 static void report(const checker *c, krpc_rule rule, int64_t a, int64_t b)
@@ -37,33 +31,18 @@ static void report_at(const checker *c, krpc_rule rule, krpc_field field, int64_
 {
     const krpc_value *v = &c->m->value[field];
 
-    krpc_emit(c->sink, rule, v->off, v->len, a, b);
+    krpc_emit_at(c->sink, rule, field, v->off, v->len, a, b);
 }
 
 /* ---- the envelope ---- */
 
-#define BIT(SYMBOL) KRPC_BIT(KRPC_##SYMBOL)
-
-/* What a message of each type must have, and what it must not: where that holds nothing needs to be looked for. */
-static const struct {
-    uint64_t must;
-    uint64_t must_not;
-    krpc_field body;
-} types[] = {
-    [KRPC_TYPE_UNKNOWN] = {UINT64_MAX, 0, KRPC_NUM_FIELDS},
-    [KRPC_QUERY] = {BIT(Y) | BIT(A) | BIT(Q), BIT(R) | BIT(E), KRPC_A},
-    [KRPC_RESPONSE] = {BIT(Y) | BIT(R), BIT(A) | BIT(E), KRPC_R},
-    [KRPC_ERROR] = {BIT(Y) | BIT(E), BIT(A) | BIT(R), KRPC_E},
-};
+/* The body that each type of message has. */
+static const krpc_field bodies[] = {KRPC_NUM_FIELDS, KRPC_A, KRPC_R, KRPC_E};
 
 static void check_type(const checker *c)
 {
     krpc_type type = (krpc_type)c->m->type;
-    uint64_t there_are = c->m->present | c->m->wrong;
 
-    if ((there_are & types[type].must) == types[type].must && (there_are & types[type].must_not) == 0) {
-        return;
-    }
     if (!there(c, KRPC_Y)) {
         report(c, KRPC_RULE_KRPC_MISSING_Y, 0, 0);
     } else if (type == KRPC_TYPE_UNKNOWN) {
@@ -72,12 +51,12 @@ static void check_type(const checker *c)
     if (type == KRPC_TYPE_UNKNOWN) {
         return;
     }
-    if (!there(c, types[type].body)) {
+    if (!there(c, bodies[type])) {
         report(c, KRPC_RULE_KRPC_MISSING_BODY, 0, 0);
     }
     for (krpc_type other = KRPC_QUERY; other <= KRPC_ERROR; other++) {
-        if (other != type && there(c, types[other].body)) {
-            report_at(c, KRPC_RULE_KRPC_EXTRA_BODY, types[other].body, 0, 0);
+        if (other != type && there(c, bodies[other])) {
+            report_at(c, KRPC_RULE_KRPC_EXTRA_BODY, bodies[other], 0, 0);
         }
     }
     if (type == KRPC_QUERY && !there(c, KRPC_Q)) {
@@ -123,7 +102,8 @@ static void check_places(const checker *c)
                   {KRPC_R_BFSE, KRPC_RULE_BEP33_MISSPELT}};
     const krpc_message *m = c->m;
 
-    if ((m->present & (BIT(ID) | BIT(A_RO) | BIT(R_IP) | BIT(R_NODES2) | BIT(R_BFSE) | BIT(RO) | BIT(IP))) == 0) {
+    if (!(has(c, KRPC_ID) | has(c, KRPC_A_RO) | has(c, KRPC_R_IP) | has(c, KRPC_R_NODES2) | has(c, KRPC_R_BFSE) |
+          has(c, KRPC_RO) | has(c, KRPC_IP))) {
         return;
     }
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
@@ -183,24 +163,105 @@ static void check_seen_port(const checker *c)
     }
 }
 
+/* The address of a compact endpoint that ends len bytes after off, where it has 16 bytes. */
+static bool is_mapped(const checker *c, uint32_t off, uint32_t len)
+{
+    return len >= 18 && krpc_addr_is_mapped(c->data + off + len - 18);
+}
+
+static void check_endpoint(const checker *c, krpc_field field)
+{
+    const krpc_value *v = &c->m->value[field];
+    krpc_endpoint endpoint;
+
+    if (!has(c, field) || !krpc_endpoint_get(&endpoint, c->data + v->off, v->len)) {
+        return;
+    }
+    if (is_mapped(c, v->off, v->len)) {
+        report_at(c, KRPC_RULE_KRPC_MAPPED_ADDRESS, field, 0, 0);
+    }
+    if (endpoint.port == 0) {
+        report_at(c, KRPC_RULE_PORT_INVALID, field, 0, 0);
+    }
+}
+
+/* One finding for a field, at the first entry that is so. */
+static void check_mapped(const checker *c, krpc_field field)
+{
+    bool peers = field == KRPC_R_VALUES;
+    krpc_compact_iter it;
+    krpc_compact entry;
+
+    if (peers) {
+        krpc_peers_init(&it, c->m, c->data);
+    } else {
+        krpc_nodes_init(&it, c->m, c->data, field);
+    }
+    while (peers ? krpc_peers_next(&it, &entry) : krpc_nodes_next(&it, &entry)) {
+        if (entry.endpoint.addr_len == 4 && is_mapped(c, entry.off, entry.len)) {
+            krpc_emit_at(c->sink, KRPC_RULE_KRPC_MAPPED_ADDRESS, field, entry.off, entry.len, 0, 0);
+            return;
+        }
+    }
+}
+
+/* Two peers or more, and "6:" at the beginning of each: by chance once in 2^32. */
+static void check_prefixed(const checker *c)
+{
+    const krpc_value *v = &c->m->value[KRPC_R_VALUES];
+    krpc_compact_iter it;
+    krpc_compact entry;
+    uint32_t num = 0;
+
+    krpc_peers_init(&it, c->m, c->data);
+    for (; krpc_peers_next(&it, &entry); num++) {
+        if (entry.len < 2 || memcmp(c->data + entry.off, "6:", 2) != 0) {
+            return;
+        }
+    }
+    if (num >= 2) {
+        krpc_emit_at(c->sink, KRPC_RULE_KRPC_VALUES_PREFIXED, KRPC_R_VALUES, v->off, v->len, 0, 0);
+    }
+}
+
+static void check_values(const checker *c)
+{
+    const krpc_value *v = &c->m->value[KRPC_R_VALUES];
+    static const char prefixed[] = "l6:6:";
+
+    if (v->len != 8 * (uint64_t)v->num + 2) { /* not all are strings of 6 bytes */
+        check_mapped(c, KRPC_R_VALUES);
+    }
+    if (v->len >= sizeof prefixed && memcmp(c->data + v->off, prefixed, sizeof prefixed - 1) == 0) {
+        check_prefixed(c);
+    }
+}
+
+/* What is left of bytes that were read as UTF-8: U+FFFD in the place of each that is none. */
+static void check_mangled(const checker *c)
+{
+    uint32_t num = krpc_decoder_count_mangled(c->data, c->m->len);
+
+    if (num >= MIN_MANGLED) {
+        report(c, KRPC_RULE_KRPC_MANGLED, num, 0);
+    }
+}
+
 /* BEP 44: an item, in a put or in the answer to a get. */
 static void check_item(const checker *c, krpc_field item, krpc_field k, krpc_field seq, krpc_field sig)
 {
-    const krpc_value *v = &c->m->value[item];
-    uint64_t mutable_keys = KRPC_BIT(k) | KRPC_BIT(seq) | KRPC_BIT(sig);
-    uint64_t got = c->m->present & mutable_keys;
-    /* a get that carries seq is answered without the item when that has not changed (BEP 44) */
-    bool unchanged = seq == KRPC_R_SEQ && !has(c, item) && got == KRPC_BIT(seq);
+    bool any = has(c, k) | has(c, seq) | has(c, sig);
+    bool all = has(c, k) & has(c, seq) & has(c, sig);
 
-    if (got != 0 && got != mutable_keys && !unchanged && (has(c, item) || (got & (KRPC_BIT(k) | KRPC_BIT(sig))) != 0)) {
+    /* a get with seq is answered with seq and without the item when that has not changed (BEP 44) */
+    if (any && !all && (has(c, item) || has(c, k) || has(c, sig))) {
         report(c, KRPC_RULE_BEP44_INCOMPLETE, 0, 0);
     }
     if (has(c, item)) {
-        uint32_t end = value_end(v);
-        uint32_t size = end - (v->key_off + 3); /* 1:v is in front of it */
+        krpc_span whole = krpc_value_encoding(c->m, c->data, item);
 
-        if (size > 1000) {
-            krpc_emit(c->sink, KRPC_RULE_BEP44_TOO_LARGE, v->key_off + 3, size, size, 0);
+        if (whole.len > 1000) {
+            krpc_emit_at(c->sink, KRPC_RULE_BEP44_TOO_LARGE, item, whole.off, whole.len, whole.len, 0);
         }
     }
 }
@@ -209,7 +270,8 @@ static void check_query(const checker *c)
 {
     const krpc_message *m = c->m;
     krpc_method method = (krpc_method)m->method;
-    uint64_t missing = required[method] & ~(m->present | m->wrong);
+    const uint8_t *required = krpc_method_get(method)->required;
+    uint32_t missing = 0;
     bool implied = has(c, KRPC_A_IMPLIED_PORT) && m->value[KRPC_A_IMPLIED_PORT].num != 0;
 
     if (method == KRPC_METHOD_UNKNOWN) {
@@ -219,14 +281,11 @@ static void check_query(const checker *c)
         return;
     }
     check_id(c, KRPC_A_ID);
-    if (implied) {
-        missing &= ~KRPC_BIT(KRPC_A_PORT);
+    for (unsigned i = 0; i < KRPC_METHOD_FIELDS && required[i] != 0; i++) {
+        missing |= there(c, (krpc_field)required[i]) || (implied && required[i] == KRPC_A_PORT) ? 0 : UINT32_C(1) << i;
     }
     if (missing != 0) {
-        report_at(c, KRPC_RULE_KRPC_MISSING_ARGUMENT, KRPC_A, (int64_t)missing, 0);
-    }
-    if ((m->present & (BIT(A_PORT) | BIT(C) | BIT(A_SEED))) == 0 && method != KRPC_METHOD_PUT) {
-        return;
+        report_at(c, KRPC_RULE_KRPC_MISSING_ARGUMENT, KRPC_A, missing, method);
     }
     check_port(c, KRPC_A_PORT, implied && m->value[KRPC_A_PORT].num == 0);
     if (has(c, KRPC_C) && (method == KRPC_METHOD_GET_PEERS || method == KRPC_METHOD_ANNOUNCE_PEER)) {
@@ -261,22 +320,23 @@ static void check_samples(const checker *c)
 static void check_response(const checker *c)
 {
     const krpc_message *m = c->m;
-    uint64_t item = BIT(R_V) | BIT(R_K) | BIT(R_SIG) | BIT(R_SEQ);
-    uint64_t samples = BIT(R_INTERVAL) | BIT(R_NUM) | BIT(R_SAMPLES);
-
     if (m->type == KRPC_RESPONSE) {
         check_id(c, KRPC_R_ID);
     }
-    if ((m->present & (item | samples | BIT(R_P))) == 0) {
-        return;
+    if (has(c, KRPC_R_VALUES)) {
+        check_values(c);
+    }
+    if (has(c, KRPC_R_NODES6) | has(c, KRPC_R_NODES2)) {
+        check_mapped(c, KRPC_R_NODES6);
+        check_mapped(c, KRPC_R_NODES2);
     }
     if (has(c, KRPC_R_P)) {
         check_seen_port(c);
     }
-    if ((m->present & item) != 0) {
+    if (has(c, KRPC_R_V) | has(c, KRPC_R_K) | has(c, KRPC_R_SEQ) | has(c, KRPC_R_SIG)) {
         check_item(c, KRPC_R_V, KRPC_R_K, KRPC_R_SEQ, KRPC_R_SIG);
     }
-    if ((m->present & samples) != 0) {
+    if (has(c, KRPC_R_INTERVAL) | has(c, KRPC_R_NUM) | has(c, KRPC_R_SAMPLES)) {
         check_samples(c);
     }
 }
@@ -293,7 +353,13 @@ void krpc_message_check(const krpc_message *message, const uint8_t *data, const 
     if (has(&c, KRPC_P)) {
         check_port(&c, KRPC_P, false);
     }
+    if (has(&c, KRPC_IP) | has(&c, KRPC_A_IP) | has(&c, KRPC_R_IP)) {
+        check_endpoint(&c, KRPC_IP);
+        check_endpoint(&c, KRPC_A_IP);
+        check_endpoint(&c, KRPC_R_IP);
+    }
     if (message->status != BENCODE_DONE) {
+        check_mangled(&c);
         return; /* what is missing may be in the part that was lost */
     }
     check_type(&c);

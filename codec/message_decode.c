@@ -7,7 +7,7 @@
  */
 #include "message_decode.h"
 #include "bencode_scan.h"
-#include "field_lookup.h"
+#include "field_table.h"
 
 /* libtorrent's limits for a DHT message (bdecode of dht_tracker.cpp): what is beyond is refused by most of the network. */
 #define LT_MAX_DEPTH  10
@@ -28,7 +28,7 @@ static const struct shape {
                                 : INVERSE(UINT64_C(1)))
 #define LOW(KIND, MIN)  (KIND == KRPC_KIND_ENDPOINT ? 6 : (MIN) & UINT16_MAX)
 #define HIGH(KIND, MAX) (KIND == KRPC_KIND_ENDPOINT ? 6 : (MAX) & UINT16_MAX)
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
+#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, ...)                                                                 \
     {MULTIPLE(KRPC_KIND_##KIND), TYPES_##KIND != TYPES_BYTES ? UINT32_MAX - UINT16_MAX : LOW(KRPC_KIND_##KIND, MIN),   \
      TYPES_##KIND != TYPES_BYTES ? 0 : HIGH(KRPC_KIND_##KIND, MAX) - LOW(KRPC_KIND_##KIND, MIN)},
 #include <krpc/fields.def>
@@ -105,7 +105,7 @@ static bencode_status read_other_value(krpc_decoder *d, krpc_field field, uint32
 {
     krpc_value unused;
     /* of a key that comes twice the first counts */
-    bool fresh = field != KRPC_NUM_FIELDS && ((d->out->present | d->out->wrong) & KRPC_BIT(field)) == 0;
+    bool fresh = field != KRPC_NUM_FIELDS && !krpc_has_any(d->out, field);
     krpc_value *v = fresh ? &d->out->value[field] : &unused;
     bencode_status status;
 
@@ -114,7 +114,9 @@ static bencode_status read_other_value(krpc_decoder *d, krpc_field field, uint32
         return BENCODE_OK;
     }
     v->key_off = key_off;
+    d->value_field = field;
     status = krpc_decoder_read_value(d, v, depth_of(d->scope));
+    d->value_field = KRPC_NUM_FIELDS;
     if (status != BENCODE_OK) {
         return status;
     }
@@ -122,7 +124,7 @@ static bencode_status read_other_value(krpc_decoder *d, krpc_field field, uint32
         krpc_decoder_judge_value(d, field, v);
     } else if (field == KRPC_NUM_FIELDS) {
         count_unknown(d, d->scope);
-        krpc_decoder_report(d, KRPC_RULE_KRPC_UNKNOWN_KEY, d->key.off, d->key.len, 0, 0);
+        krpc_emit(d->sink, KRPC_RULE_KRPC_UNKNOWN_KEY, d->key.off, d->key.len, 0, 0);
     }
     return BENCODE_OK;
 }
@@ -138,7 +140,7 @@ static inline bool usual_value(uint32_t field, const uint8_t *data, uint32_t len
 }
 
 /* The field whose key begins at pos with a length of one digit. False for a key that takes a closer look. */
-static inline bool key_of(uint32_t *field, const uint64_t rows[8], const uint8_t *data, uint32_t len, uint32_t pos,
+static inline bool key_of(uint32_t *field, const uint16_t *slots, const uint8_t *data, uint32_t len, uint32_t pos,
                           unsigned digit)
 {
     static const uint64_t first_bytes[16] = {0, /* by the digit: as far as the key reaches in its word */
@@ -153,23 +155,23 @@ static inline bool key_of(uint32_t *field, const uint64_t rows[8], const uint8_t
                                              UINT64_MAX};
     uint64_t word = word_at(data, len, pos) & first_bytes[digit];
 
-    *field = field_of_word(rows, word);
-    return field_words[*field].word == word &&
-           (digit <= 6 || text_word(data, len, pos + 8, digit - 6) == field_words[*field].rest);
+    *field = field_of_word(slots, word);
+    return field_entries[*field].word == word &&
+           (digit <= 6 || text_word(data, len, pos + 8, digit - 6) == field_entries[*field].rest);
 }
 
 /* *end is the first byte after the key. Most keys have one byte; then the processor need not wait for its length. */
-static inline bool usual_key(uint32_t *field, uint32_t *end, const uint64_t rows[8], const uint8_t *data, uint32_t len,
+static inline bool usual_key(uint32_t *field, uint32_t *end, const uint16_t *slots, const uint8_t *data, uint32_t len,
                              uint32_t pos)
 {
     unsigned digit = data[pos] & 15;
 
     if (digit == 1) {
         *end = pos + 3;
-        return key_of(field, rows, data, len, pos, 1);
+        return key_of(field, slots, data, len, pos, 1);
     }
     *end = pos + 2 + digit;
-    return key_of(field, rows, data, len, pos, digit);
+    return key_of(field, slots, data, len, pos, digit);
 }
 
 /* A value without a fault. Member by member, so that it takes no more than five stores. */
@@ -183,19 +185,13 @@ static inline void take_value(krpc_message *out, uint32_t field, bencode_type ty
     v->len = len;
     v->type = (uint8_t)type;
     v->flags = 0;
-    v->reserved = 0;
     v->num = 0;
-    out->present |= KRPC_BIT(field);
-}
-
-static inline bool is_new(const krpc_message *m, uint32_t field)
-{
-    return ((m->present | m->wrong) & KRPC_BIT(field)) == 0;
+    krpc_fields_add(&out->present, field);
 }
 
 /* Where a walk over a dictionary's entries is. It stays in registers: nothing but inline functions is given its address. */
 typedef struct walk {
-    const uint64_t *rows; /* the scope's keys */
+    const uint16_t *slots; /* the scope's, see field_table.h */
     uint32_t pos;
     uint32_t last_off; /* the last entry whose key was a string; 0 for none */
     uint32_t next;     /* the first field that would be in order; KRPC_NUM_FIELDS when only the keys' bytes can tell */
@@ -208,7 +204,7 @@ static inline void open_scope(walk *w, krpc_decoder *d, krpc_scope scope)
     d->scope = scope;
     d->out->body[scope].off = w->pos;
     d->out->body[scope].len = d->len - w->pos;
-    w->rows = field_rows[scope];
+    w->slots = field_slots[scope];
     w->outer_tokens = w->tokens;
     w->tokens = 0;
     w->last_off = 0;
@@ -218,7 +214,6 @@ static inline void open_scope(walk *w, krpc_decoder *d, krpc_scope scope)
 /* The dictionary of a or of r. Every one should begin with the sender's id. */
 static inline void open_body(walk *w, krpc_decoder *d, uint32_t field, uint32_t key_off)
 {
-    static const uint64_t id = KEY_WORD("id", 0) >> 8 | TEXT_WORD("20:", 0) >> 40;
     uint32_t id_field = field == KRPC_A ? KRPC_A_ID : KRPC_R_ID;
 
     take_value(d->out, field, BENCODE_DICT, key_off, w->pos, d->len - w->pos);
@@ -226,7 +221,7 @@ static inline void open_body(walk *w, krpc_decoder *d, uint32_t field, uint32_t 
     d->tokens++;
     w->pos++;
     open_scope(w, d, field == KRPC_A ? KRPC_SCOPE_A : KRPC_SCOPE_R);
-    if (d->len - w->pos >= 27 && load_word(d->data + w->pos) >> 8 == id) {
+    if (d->len - w->pos >= 27 && memcmp(d->data + w->pos, "2:id20:", 7) == 0) {
         take_value(d->out, id_field, BENCODE_STRING, w->pos, w->pos + 7, 20);
         w->last_off = w->pos;
         w->next = id_field + 1;
@@ -249,7 +244,7 @@ static inline bool close_scope(walk *w, krpc_decoder *d)
     }
     v->len = w->pos - v->off;
     d->scope = KRPC_SCOPE_TOP;
-    w->rows = field_rows[KRPC_SCOPE_TOP];
+    w->slots = field_slots[KRPC_SCOPE_TOP];
     w->tokens = w->outer_tokens;
     w->last_off = v->key_off;
     w->next = (scope == KRPC_SCOPE_A ? KRPC_A : KRPC_R) + 1;
@@ -259,10 +254,10 @@ static inline bool close_scope(walk *w, krpc_decoder *d)
 /* Every message should end with y: "1:y1:q" and its e are the last seven bytes. */
 static inline bool take_last(walk *w, const krpc_decoder *d)
 {
-    static const uint64_t y = KEY_WORD("y", 0) >> 8 | TEXT_WORD("1:", 0) >> 32 | 'e';
+    const uint8_t *at = d->data + w->pos;
 
-    if (d->len - w->pos != 7 || d->scope != KRPC_SCOPE_TOP || w->next > KRPC_Y || !is_new(d->out, KRPC_Y) ||
-        (load_word(d->data + w->pos - 1) & UINT64_C(0xffffffffff00ff)) != y) {
+    if (d->len - w->pos != 7 || d->scope != KRPC_SCOPE_TOP || w->next > KRPC_Y || krpc_has_any(d->out, KRPC_Y) ||
+        memcmp(at, "1:y1:", 5) != 0 || at[6] != 'e') {
         return false;
     }
     take_value(d->out, KRPC_Y, BENCODE_STRING, w->pos, w->pos + 5, 1);
@@ -295,7 +290,7 @@ static bencode_status walk_entries(krpc_decoder *d)
         if (take_last(&w, d)) {
             continue;
         }
-        if (LIKELY(usual_key(&field, &w.pos, w.rows, data, len, key_off)) && LIKELY(field >= w.next)) {
+        if (LIKELY(usual_key(&field, &w.pos, w.slots, data, len, key_off)) && LIKELY(field >= w.next)) {
             w.next = field + 1;
         } else {
             d->pos = key_off;
@@ -312,7 +307,7 @@ static bencode_status walk_entries(krpc_decoder *d)
         }
         w.last_off = key_off;
         w.tokens++;
-        if (LIKELY(is_new(d->out, field))) {
+        if (LIKELY(!krpc_has_any(d->out, (krpc_field)field))) {
             if (usual_value(field, data, len, w.pos, &value, &value_len)) {
                 take_value(d->out, field, BENCODE_STRING, key_off, value, value_len);
                 w.tokens++;
@@ -345,17 +340,17 @@ static void report_stop(krpc_decoder *d, size_t wire_len)
     switch (d->out->status) {
     case BENCODE_CUT:
         if (wire_len > d->len) {
-            krpc_decoder_report(d, KRPC_RULE_BENCODE_SNAPPED, pos, d->len - pos, d->len, (int64_t)wire_len);
+            krpc_emit(d->sink, KRPC_RULE_BENCODE_SNAPPED, pos, d->len - pos, d->len, (int64_t)wire_len);
         } else {
-            krpc_decoder_report(d, KRPC_RULE_BENCODE_CUT, pos, d->len - pos, pos, 0);
+            krpc_emit(d->sink, KRPC_RULE_BENCODE_CUT, pos, d->len - pos, pos, 0);
         }
         break;
     case BENCODE_BAD_LENGTH:
-        krpc_decoder_report(d, KRPC_RULE_BENCODE_BAD_LENGTH, pos, d->len - pos, pos, 0);
+        krpc_emit(d->sink, KRPC_RULE_BENCODE_BAD_LENGTH, pos, d->len - pos, pos, 0);
         break;
     default:
-        krpc_decoder_report(d, KRPC_RULE_BENCODE_BAD_BYTE, pos, pos < d->len ? 1 : 0, pos,
-                            pos < d->len ? d->data[pos] : -1);
+        krpc_emit(d->sink, KRPC_RULE_BENCODE_BAD_BYTE, pos, pos < d->len ? 1 : 0, pos,
+                  pos < d->len ? d->data[pos] : -1);
     }
 }
 
@@ -364,14 +359,14 @@ static void report_trailing(krpc_decoder *d, size_t wire_len)
     bool padding = true;
 
     if (d->pos == d->len) { /* what follows was not captured */
-        krpc_decoder_report(d, KRPC_RULE_BENCODE_SNAPPED, d->pos, 0, d->len, (int64_t)wire_len);
+        krpc_emit(d->sink, KRPC_RULE_BENCODE_SNAPPED, d->pos, 0, d->len, (int64_t)wire_len);
         return;
     }
     for (uint32_t i = d->pos; i < d->len && padding; i++) {
         padding = d->data[i] == 0 || d->data[i] == '\r' || d->data[i] == '\n' || d->data[i] == ' ';
     }
-    krpc_decoder_report(d, padding ? KRPC_RULE_BENCODE_PADDING : KRPC_RULE_BENCODE_TRAILING, d->pos, d->len - d->pos,
-                        (int64_t)wire_len - d->pos, 0);
+    krpc_emit(d->sink, padding ? KRPC_RULE_BENCODE_PADDING : KRPC_RULE_BENCODE_TRAILING, d->pos, d->len - d->pos,
+              (int64_t)wire_len - d->pos, 0);
 }
 
 static krpc_type type_of(const krpc_message *m, const uint8_t *data)
@@ -396,6 +391,7 @@ static void finish(krpc_decoder *d, size_t wire_len)
     krpc_message *m = d->out;
 
     m->len = d->pos;
+    m->stop = d->pos;
     if (m->status != BENCODE_DONE) {
         report_stop(d, wire_len);
         m->len = d->len;
@@ -403,22 +399,26 @@ static void finish(krpc_decoder *d, size_t wire_len)
         report_trailing(d, wire_len);
     }
     if (d->depth > LT_MAX_DEPTH) {
-        krpc_decoder_report(d, KRPC_RULE_BENCODE_DEEP, d->deep_off, 1, d->depth, 0);
+        krpc_emit(d->sink, KRPC_RULE_BENCODE_DEEP, d->deep_off, 1, d->depth, 0);
     }
     if (d->tokens > LT_MAX_TOKENS) {
-        krpc_decoder_report(d, KRPC_RULE_BENCODE_MANY, 0, 0, d->tokens, 0);
+        krpc_emit(d->sink, KRPC_RULE_BENCODE_MANY, 0, 0, d->tokens, 0);
     }
     m->type = (uint8_t)type_of(m, d->data);
-    m->method = (uint8_t)(krpc_has(m, KRPC_Q) ? method_at(d->data, d->len, m->value[KRPC_Q].off, m->value[KRPC_Q].len)
+    m->method = (uint8_t)(krpc_has(m, KRPC_Q) ? krpc_method_find(d->data + m->value[KRPC_Q].off, m->value[KRPC_Q].len)
                                               : KRPC_METHOD_NONE);
 }
 
 void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, size_t wire_len, const krpc_sink *sink)
 {
-    krpc_decoder d = {.data = data, .len = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len, .sink = sink, .out = out};
+    krpc_decoder d = {.data = data,
+                      .len = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len,
+                      .sink = sink,
+                      .out = out,
+                      .value_field = KRPC_NUM_FIELDS};
 
-    out->present = 0;
-    out->wrong = 0;
+    memset(&out->present, 0, sizeof out->present);
+    memset(&out->wrong, 0, sizeof out->wrong);
     out->canonical = 1;
     for (int i = 0; i < KRPC_SCOPE_E; i++) {
         out->body[i] = (krpc_span){0, 0};

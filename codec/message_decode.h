@@ -17,50 +17,13 @@ typedef struct krpc_decoder {
     krpc_scope scope; /* of the dictionary that is walked */
     krpc_span key;    /* the last one that took a closer look, and its field */
     krpc_field field;
-    bool no_key; /* it was no string */
+    krpc_field value_field; /* of the value that is read; KRPC_NUM_FIELDS while a key is read */
+    bool no_key;            /* the last key was no string */
     uint32_t tokens;
     uint32_t depth; /* the deepest that was seen */
     uint32_t deep_off;
     bool list_even; /* the last list held strings of 6 and 18 bytes only */
 } krpc_decoder;
-
-/* What each kind of field is on the wire: a bit per bencode_type. */
-#define S (1 << BENCODE_STRING)
-#define I (1 << BENCODE_INT)
-#define L (1 << BENCODE_LIST)
-#define D (1 << BENCODE_DICT)
-enum kind_types {
-    TYPES_INT = I,
-    TYPES_FLAG = I,
-    TYPES_PORT = I,
-    TYPES_BYTES = S,
-    TYPES_TEXT = S,
-    TYPES_METHOD = S,
-    TYPES_TYPE = S,
-    TYPES_VERSION = S,
-    TYPES_ENDPOINT = S,
-    TYPES_NODES = S,
-    TYPES_NODES6 = S,
-    TYPES_HASHES = S,
-    TYPES_BLOOM = S,
-    TYPES_PEERS = L,
-    TYPES_NODE_LIST = L,
-    TYPES_TEXTS = L,
-    TYPES_ERROR = L,
-    TYPES_DICT = D,
-    TYPES_ANY = S | I | L | D
-};
-
-#undef S
-#undef I
-#undef L
-#undef D
-
-static inline void krpc_decoder_report(krpc_decoder *d, krpc_rule rule, uint32_t off, uint32_t len, int64_t a,
-                                       int64_t b)
-{
-    krpc_emit(d->sink, rule, off, len, a, b);
-}
 
 static inline void krpc_decoder_note_depth(krpc_decoder *d, uint32_t depth, uint32_t off)
 {

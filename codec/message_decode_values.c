@@ -13,11 +13,6 @@ typedef struct key_state {
     bool any;
 } key_state;
 
-static const uint8_t types_of[] = {
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING) TYPES_##KIND,
-#include <krpc/fields.def>
-};
-
 /* ---- encoding ---- */
 
 /* What the scanner noticed about a token. */
@@ -38,12 +33,12 @@ void krpc_decoder_report_flags(krpc_decoder *d, uint32_t flags, uint32_t off, ui
     }
     d->out->canonical = 0;
     if ((flags & BENCODE_LEADING_ZERO) != 0) {
-        krpc_decoder_report(d, is_string ? KRPC_RULE_BENCODE_LENGTH_ZERO : KRPC_RULE_BENCODE_LEADING_ZERO, off,
-                            end - off, num, 0);
+        krpc_emit_at(d->sink, is_string ? KRPC_RULE_BENCODE_LENGTH_ZERO : KRPC_RULE_BENCODE_LEADING_ZERO,
+                     d->value_field, off, end - off, num, 0);
     }
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if ((flags & rules[i].flag) != 0) {
-            krpc_decoder_report(d, rules[i].rule, off, end - off, num, 0);
+            krpc_emit_at(d->sink, rules[i].rule, d->value_field, off, end - off, num, 0);
         }
     }
 }
@@ -56,16 +51,16 @@ RARE void krpc_decoder_report_order(krpc_decoder *d, krpc_span last, krpc_span k
 
     if (order == 0 && last.len == key.len) {
         d->out->canonical = 0;
-        krpc_decoder_report(d, KRPC_RULE_BENCODE_DUPLICATE, key.off, key.len, 0, 0);
+        krpc_emit_at(d->sink, KRPC_RULE_BENCODE_DUPLICATE, d->value_field, key.off, key.len, 0, 0);
     } else if (order > 0 || (order == 0 && last.len > key.len)) {
         d->out->canonical = 0;
-        krpc_decoder_report(d, KRPC_RULE_BENCODE_UNSORTED, key.off, key.len, 0, 0);
+        krpc_emit_at(d->sink, KRPC_RULE_BENCODE_UNSORTED, d->value_field, key.off, key.len, 0, 0);
     }
 }
 
 RARE void krpc_decoder_report_empty_key(krpc_decoder *d, uint32_t off)
 {
-    krpc_decoder_report(d, KRPC_RULE_BENCODE_EMPTY_KEY, off, 0, 0, 0);
+    krpc_emit_at(d->sink, KRPC_RULE_BENCODE_EMPTY_KEY, d->value_field, off, 0, 0, 0);
 }
 
 /* Their words tell, but for equal beginnings. */
@@ -165,31 +160,33 @@ static bencode_status pass_container(krpc_decoder *d, uint32_t base, int64_t *it
 
 /* ---- values ---- */
 
-static void check_multiple(krpc_decoder *d, const krpc_value *v, krpc_rule rule, uint32_t size)
+static void report(krpc_decoder *d, krpc_rule rule, krpc_field field, const krpc_value *v, int64_t a, int64_t b)
 {
-    if (v->len % size != 0) {
-        krpc_decoder_report(d, rule, v->off, v->len, v->len, size);
-    }
+    krpc_emit_at(d->sink, rule, field, v->off, v->len, a, b);
 }
 
 static void check_values(krpc_decoder *d, krpc_field field, krpc_rule rule, uint32_t v4, uint32_t v6)
 {
     krpc_list list;
     bencode_token item;
-    const krpc_value *value = &d->out->value[field];
 
     krpc_list_init(&list, d->out, d->data, field);
     while (krpc_list_next(&list, &item)) {
         if (item.type == BENCODE_STRING && (item.body_len == v4 || item.body_len == v6)) {
             continue;
         }
-        if (field == KRPC_R_VALUES && value->num == 1 && item.type == BENCODE_STRING && item.body_len > 0 &&
-            item.body_len % v4 == 0) {
-            krpc_decoder_report(d, KRPC_RULE_KRPC_VALUES_JOINED, item.body_off, item.body_len, item.body_len / v4, 0);
+        if (field == KRPC_R_VALUES && item.type == BENCODE_STRING && item.body_len > 0 && item.body_len % v4 == 0) {
+            krpc_emit_at(d->sink, KRPC_RULE_KRPC_VALUES_JOINED, field, item.body_off, item.body_len, item.body_len / v4,
+                         0);
             continue;
         }
-        krpc_decoder_report(d, rule, item.off, item.end - item.off, item.type == BENCODE_STRING ? item.body_len : 0,
-                            v4);
+        if (field == KRPC_R_VALUES && item.type == BENCODE_STRING && item.body_len == 8 &&
+            memcmp(d->data + item.body_off, "6:", 2) == 0) {
+            krpc_emit_at(d->sink, KRPC_RULE_KRPC_VALUES_PREFIXED, field, item.body_off, item.body_len, 0, 0);
+            continue;
+        }
+        krpc_emit_at(d->sink, rule, field, item.off, item.end - item.off,
+                     item.type == BENCODE_STRING ? item.body_len : 0, v4);
     }
 }
 
@@ -211,7 +208,7 @@ static void read_error(krpc_decoder *d, const krpc_value *value)
             good = false;
             continue;
         }
-        d->out->present |= KRPC_BIT(field);
+        krpc_fields_add(&d->out->present, field);
         d->out->value[field] = (krpc_value){.key_off = item.off,
                                             .off = item.body_off,
                                             .len = item.body_len,
@@ -220,7 +217,36 @@ static void read_error(krpc_decoder *d, const krpc_value *value)
                                             .num = item.num};
     }
     if (!good || n != 2) {
-        krpc_decoder_report(d, KRPC_RULE_KRPC_ERROR_FORM, value->off, value->len, n, 0);
+        report(d, KRPC_RULE_KRPC_ERROR_FORM, KRPC_E, value, n, 0);
+    }
+}
+
+uint32_t krpc_decoder_count_mangled(const uint8_t *data, uint32_t len)
+{
+    uint32_t num = 0;
+
+    for (uint32_t i = 0; len - i >= 3; i++) {
+        num += data[i] == 0xef && data[i + 1] == 0xbf && data[i + 2] == 0xbd;
+    }
+    return num;
+}
+
+/* A string of a length that its field does not allow. */
+static void report_length(krpc_decoder *d, krpc_rule rule, krpc_field field, const krpc_value *v, int64_t size)
+{
+    uint32_t num = v->len < 3 ? 0 : krpc_decoder_count_mangled(d->data + v->off, v->len);
+
+    if (num >= MIN_MANGLED) {
+        report(d, KRPC_RULE_KRPC_MANGLED, field, v, num, 0);
+    } else {
+        report(d, rule, field, v, v->len, size);
+    }
+}
+
+static void check_multiple(krpc_decoder *d, krpc_rule rule, krpc_field field, const krpc_value *v, uint32_t size)
+{
+    if (v->len % size != 0) {
+        report_length(d, rule, field, v, size);
     }
 }
 
@@ -231,22 +257,21 @@ static void check_string(krpc_decoder *d, krpc_field field, const krpc_field_inf
         if (v->len == 6 || (v->len == 18 && info->max >= 18)) {
             return;
         }
-        krpc_decoder_report(d,
-                            v->len == 4 || v->len == 16 ? KRPC_RULE_KRPC_IP_WITHOUT_PORT : KRPC_RULE_KRPC_WRONG_LENGTH,
-                            v->off, v->len, v->len, 0);
+        report(d, v->len == 4 || v->len == 16 ? KRPC_RULE_KRPC_IP_WITHOUT_PORT : KRPC_RULE_KRPC_WRONG_LENGTH, field, v,
+               v->len, 0);
         return;
     case KRPC_KIND_NODES:
-        check_multiple(d, v, KRPC_RULE_KRPC_NODES_REMAINDER, 26);
+        check_multiple(d, KRPC_RULE_KRPC_NODES_REMAINDER, field, v, 26);
         return;
     case KRPC_KIND_NODES6:
-        check_multiple(d, v, KRPC_RULE_KRPC_NODES_REMAINDER, 38);
+        check_multiple(d, KRPC_RULE_KRPC_NODES_REMAINDER, field, v, 38);
         return;
     case KRPC_KIND_HASHES:
-        check_multiple(d, v, KRPC_RULE_BEP51_REMAINDER, 20);
+        check_multiple(d, KRPC_RULE_BEP51_REMAINDER, field, v, 20);
         return;
     default:
         if ((v->len < info->min || v->len > info->max) && field != KRPC_A_V && field != KRPC_R_V) {
-            krpc_decoder_report(d, KRPC_RULE_KRPC_WRONG_LENGTH, v->off, v->len, v->len, info->min);
+            report_length(d, KRPC_RULE_KRPC_WRONG_LENGTH, field, v, info->min);
         }
     }
 }
@@ -257,7 +282,7 @@ static void check_value(krpc_decoder *d, krpc_field field, const krpc_field_info
         check_string(d, field, info, v);
     } else if (v->type == BENCODE_INT) {
         if (info->kind != KRPC_KIND_ANY && info->kind != KRPC_KIND_PORT && (v->num < info->min || v->num > info->max)) {
-            krpc_decoder_report(d, KRPC_RULE_KRPC_OUT_OF_RANGE, v->off, v->len, v->num, 0);
+            report(d, KRPC_RULE_KRPC_OUT_OF_RANGE, field, v, v->num, 0);
         }
     } else if (field == KRPC_R_VALUES) {
         if (!d->list_even) {
@@ -274,23 +299,24 @@ static void check_value(krpc_decoder *d, krpc_field field, const krpc_field_info
 static void accept_wrong(krpc_decoder *d, krpc_field field, const krpc_value *v)
 {
     if (field == KRPC_E && v->type == BENCODE_STRING) {
-        d->out->present |= KRPC_BIT(KRPC_E_MESSAGE);
+        krpc_fields_add(&d->out->present, KRPC_E_MESSAGE);
         d->out->value[KRPC_E_MESSAGE] = *v;
-        krpc_decoder_report(d, KRPC_RULE_KRPC_ERROR_STRING, v->off, v->len, 0, 0);
+        d->out->value[KRPC_E_MESSAGE].key_off = krpc_value_encoding(d->out, d->data, KRPC_E).off;
+        report(d, KRPC_RULE_KRPC_ERROR_STRING, field, v, 0, 0);
     } else if (field == KRPC_R_VALUES && v->type == BENCODE_STRING && v->len % 6 == 0) {
-        krpc_decoder_report(d, KRPC_RULE_KRPC_VALUES_JOINED, v->off, v->len, v->len / 6, 0);
+        report(d, KRPC_RULE_KRPC_VALUES_JOINED, field, v, v->len / 6, 0);
     } else {
-        krpc_decoder_report(d, KRPC_RULE_KRPC_WRONG_TYPE, v->off, v->len, 0, 0);
+        report(d, KRPC_RULE_KRPC_WRONG_TYPE, field, v, 0, 0);
     }
 }
 
 void krpc_decoder_judge_value(krpc_decoder *d, krpc_field field, const krpc_value *v)
 {
-    if ((types_of[field] & (1u << v->type)) != 0) {
-        d->out->present |= KRPC_BIT(field);
+    if ((krpc_field_get(field)->types & 1u << v->type) != 0) {
+        krpc_fields_add(&d->out->present, field);
         check_value(d, field, krpc_field_get(field), v);
     } else {
-        d->out->wrong |= KRPC_BIT(field);
+        krpc_fields_add(&d->out->wrong, field);
         accept_wrong(d, field, v);
     }
 }
@@ -308,7 +334,6 @@ bencode_status krpc_decoder_read_value(krpc_decoder *d, krpc_value *v, uint32_t 
     }
     byte = d->data[pos];
     v->num = 0;
-    v->reserved = 0;
     if ((unsigned)(byte - '0') <= 9) {
         status = bencode_scan_string(&s, d->data, d->len, pos);
         v->type = BENCODE_STRING;

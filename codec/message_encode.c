@@ -3,25 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "bencode_put.h"
-#include "field_lookup.h"
-#include "message_private.h"
-
-/* The fields of each scope; the order of fields.def is that of their keys. */
-static const uint64_t scopes[] = {KRPC_BIT(KRPC_A_CAS) - 1, KRPC_ALL_A, KRPC_ALL_R};
-
-/* Each key as it is written. */
-static const struct {
-    uint8_t bytes[16];
-    uint8_t len;
-} keys[] = {
-#define BYTE(KEY, i) (uint8_t)KEY_BYTE(KEY, i)
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING)                                         \
-    {{BYTE(KEY, 0), BYTE(KEY, 1), BYTE(KEY, 2), BYTE(KEY, 3), BYTE(KEY, 4), BYTE(KEY, 5), BYTE(KEY, 6), BYTE(KEY, 7),  \
-      BYTE(KEY, 8), BYTE(KEY, 9), BYTE(KEY, 10), BYTE(KEY, 11), BYTE(KEY, 12), BYTE(KEY, 13), BYTE(KEY, 14),           \
-      BYTE(KEY, 15)},                                                                                                  \
-     HEAD_LEN(KEY) + sizeof(KEY) - 1},
-#include <krpc/fields.def>
-};
+#include "field_table.h"
 
 /* An entry that the table does not know, while the table's own are merged with it. */
 typedef struct pending {
@@ -92,7 +74,7 @@ static inline HOT void put_key(bencode_writer *w, pending *p, const uint8_t *dat
     if (!LIKELY(!p->any)) {
         *w = put_unknown(*w, p, data, krpc_field_get((krpc_field)field)->key);
     }
-    bencode_add_raw(w, keys[field].bytes, keys[field].len);
+    bencode_add_raw(w, field_entries[field].text, field_entries[field].len);
 }
 
 static inline HOT void put_end(bencode_writer *w, pending *p, const uint8_t *data)
@@ -103,20 +85,24 @@ static inline HOT void put_end(bencode_writer *w, pending *p, const uint8_t *dat
     bencode_add_raw(w, "e", 1);
 }
 
-/* a or r. */
-static inline HOT void put_body(bencode_writer *w, const krpc_message *m, const uint8_t *data, krpc_scope scope)
+static inline HOT void begin_dict(bencode_writer *w, pending *p, const krpc_message *m, const uint8_t *data,
+                                  krpc_scope scope)
 {
-    uint64_t left = (m->present | m->wrong) & scopes[scope];
-    pending p;
-
-    p.any = false;
+    p->any = false;
     if (!LIKELY(m->num_unknown[scope] == 0)) {
-        begin_unknown(&p, m, data, scope);
+        begin_unknown(p, m, data, scope);
     }
     bencode_add_raw(w, "d", 1);
-    for (; left != 0; left &= left - 1) {
-        unsigned f = lowest_bit(left);
+}
 
+/* The fields of one dictionary are those from first on and before end. */
+static inline HOT void put_body(bencode_writer *w, const krpc_message *m, const uint8_t *data, krpc_scope scope,
+                                unsigned first, unsigned end)
+{
+    pending p;
+
+    begin_dict(w, &p, m, data, scope);
+    for (unsigned f = krpc_message_next(m, first, end); f < end; f = krpc_message_next(m, f + 1, end)) {
         put_key(w, &p, data, f);
         put_value(w, &m->value[f], data);
     }
@@ -125,27 +111,23 @@ static inline HOT void put_body(bencode_writer *w, const krpc_message *m, const 
 
 size_t krpc_message_encode(void *out, size_t cap, const krpc_message *message, const uint8_t *data)
 {
-    uint64_t left = (message->present | message->wrong) & scopes[KRPC_SCOPE_TOP];
-    uint64_t bodies = message->present & (KRPC_BIT(KRPC_A) | KRPC_BIT(KRPC_R));
+    const krpc_message *m = message;
     bencode_writer w = {(uint8_t *)out, cap, 0};
     pending p;
 
-    if (message->status != BENCODE_DONE) {
+    if (m->status != BENCODE_DONE) {
         return 0;
     }
-    p.any = false;
-    if (!LIKELY(message->num_unknown[KRPC_SCOPE_TOP] == 0)) {
-        begin_unknown(&p, message, data, KRPC_SCOPE_TOP);
-    }
-    bencode_add_raw(&w, "d", 1);
-    for (; left != 0; left &= left - 1) {
-        unsigned f = lowest_bit(left);
-
+    begin_dict(&w, &p, m, data, KRPC_SCOPE_TOP);
+    for (unsigned f = krpc_message_next(m, 0, KRPC_FIRST_A); f < KRPC_FIRST_A;
+         f = krpc_message_next(m, f + 1, KRPC_FIRST_A)) {
         put_key(&w, &p, data, f);
-        if ((bodies & KRPC_BIT(f)) != 0) {
-            put_body(&w, message, data, f == KRPC_A ? KRPC_SCOPE_A : KRPC_SCOPE_R);
+        if (f == KRPC_A && krpc_has(m, KRPC_A)) {
+            put_body(&w, m, data, KRPC_SCOPE_A, KRPC_FIRST_A, KRPC_FIRST_R);
+        } else if (f == KRPC_R && krpc_has(m, KRPC_R)) {
+            put_body(&w, m, data, KRPC_SCOPE_R, KRPC_FIRST_R, KRPC_FIRST_E);
         } else {
-            put_value(&w, &message->value[f], data);
+            put_value(&w, &m->value[f], data);
         }
     }
     put_end(&w, &p, data);

@@ -11,6 +11,38 @@
 
 #include <string.h>
 
+/* What each kind of field is on the wire: a bit per bencode_type. */
+#define S (1 << BENCODE_STRING)
+#define I (1 << BENCODE_INT)
+#define L (1 << BENCODE_LIST)
+#define D (1 << BENCODE_DICT)
+enum kind_types {
+    TYPES_INT = I,
+    TYPES_FLAG = I,
+    TYPES_PORT = I,
+    TYPES_BYTES = S,
+    TYPES_TEXT = S,
+    TYPES_METHOD = S,
+    TYPES_TYPE = S,
+    TYPES_VERSION = S,
+    TYPES_ENDPOINT = S,
+    TYPES_NODES = S,
+    TYPES_NODES6 = S,
+    TYPES_HASHES = S,
+    TYPES_BLOOM = S,
+    TYPES_PEERS = L,
+    TYPES_NODE_LIST = L,
+    TYPES_TEXTS = L,
+    TYPES_ERROR = L,
+    TYPES_DICT = D,
+    TYPES_ANY = S | I | L | D
+};
+
+#undef S
+#undef I
+#undef L
+#undef D
+
 /* load_word is eight bytes as a big-endian number. */
 static inline uint64_t load_word(const uint8_t *p)
 {
@@ -45,28 +77,9 @@ static inline uint64_t text_word(const uint8_t *data, uint32_t len, uint32_t off
     return text_len == 0 ? 0 : word_at(data, len, off) & (text_len < 8 ? FIRST_BYTES(text_len) : UINT64_MAX);
 }
 
-/* lowest_bit is the number of the lowest bit that is set; there must be one. */
-static inline unsigned lowest_bit(uint64_t bits)
-{
-#if defined(__GNUC__)
-    return (unsigned)__builtin_ctzll(bits);
-#else
-    unsigned n = 0;
-
-    while ((bits >> n & 1) == 0) {
-        n++;
-    }
-    return n;
-#endif
-}
-
-/* value_end is the first byte after a value's encoding. */
-static inline uint32_t value_end(const krpc_value *value)
-{
-    return value->off + value->len + (value->type == BENCODE_INT ? 1u : 0u);
-}
-
-#define KRPC_ALL_A ((KRPC_BIT(KRPC_A_WANT) << 1) - KRPC_BIT(KRPC_A_CAS))
-#define KRPC_ALL_R ((KRPC_BIT(KRPC_R_VALUES) << 1) - KRPC_BIT(KRPC_R_BFPE))
+/* krpc_decoder_count_mangled is how often EF BF BD (U+FFFD) comes in len bytes. Random bytes of a message's size have two of
+ * them once in 10^9. */
+#define MIN_MANGLED 2
+uint32_t krpc_decoder_count_mangled(const uint8_t *data, uint32_t len);
 
 #endif

@@ -54,6 +54,30 @@ static bool is_acceptable(uint32_t prefix, uint8_t id)
     return is_plausible(prefix, id) || ((id >= NUM_IDS || lengths[id].max == 0) && prefix <= MAX_UNKNOWN_LEN);
 }
 
+/* What a message of a run that was not expected proves. No client sends choke, unchoke, interested or not interested twice
+ * without the opposite in between, and a bitfield comes before all other messages: so does what other protocols count. */
+typedef enum proof { PROOF_NONE, PROOF_MORE, PROOF_AGAINST } proof;
+
+enum { ID_NOT_INTERESTED = 3, ID_BITFIELD = 5 };
+
+static proof prove(peerwire_candidate *run, uint8_t id)
+{
+    uint8_t bit = (uint8_t)(1u << (id & 7));
+    uint8_t opposite = (uint8_t)(1u << ((id & 7) ^ 1));
+
+    if (id == ID_BITFIELD) {
+        return PROOF_AGAINST;
+    }
+    if (id > ID_NOT_INTERESTED) {
+        return PROOF_MORE;
+    }
+    if ((run->said & bit) != 0) {
+        return PROOF_NONE;
+    }
+    run->said = (uint8_t)((run->said | bit) & ~opposite);
+    return PROOF_MORE;
+}
+
 static uint64_t room_off(const peerwire_reader *reader)
 {
     return reader->chunk_off + reader->pos - reader->room_len;
@@ -170,7 +194,7 @@ static void drop_from_room(peerwire_reader *reader, uint32_t len)
 /* ---- search ---- */
 
 /* Where all places are taken, the one that has to wait longest gives way. */
-static void add_candidate(peerwire_reader *reader, uint64_t begin, uint32_t prefix)
+static void add_candidate(peerwire_reader *reader, uint64_t begin, uint32_t prefix, uint8_t id)
 {
     peerwire_candidate *place = &reader->candidates[reader->num_candidates];
     uint64_t next = begin + 4 + prefix;
@@ -192,6 +216,7 @@ static void add_candidate(peerwire_reader *reader, uint64_t begin, uint32_t pref
     place->begin[0] = begin;
     place->found = 1;
     place->keep_alives = 0;
+    place->said = (uint8_t)(id <= ID_NOT_INTERESTED ? 1u << id : 0u);
 }
 
 /* The first of the run's messages that is still there: the last PEERWIRE_MAX_WHOLE bytes are. */
@@ -220,30 +245,39 @@ static bool look_at_header(peerwire_reader *reader, uint64_t *begin_out, uint64_
 
         if (candidate->next != begin) {
             i++;
-        } else if (prefix == 0 && candidate->keep_alives < MAX_KEEP_ALIVES) {
+            continue;
+        }
+        if (prefix == 0 && candidate->keep_alives < MAX_KEEP_ALIVES) {
             candidate->keep_alives++;
             candidate->next += 4;
             i++;
-        } else if (!plausible) {
-            remove_candidate(reader, i);
-        } else {
-            candidate->begin[candidate->found++] = begin;
-            candidate->keep_alives = 0;
-            candidate->next = begin + 4 + prefix;
-            if (candidate->found == (reader->trusted ? TRUSTED_RUN : PEERWIRE_RUN)) {
-                *begin_out = run_begin(reader, candidate, scanned);
-                return true;
-            }
-            expected = true;
-            i++;
+            continue;
         }
+        switch (!plausible ? PROOF_AGAINST : reader->trusted ? PROOF_MORE : prove(candidate, id)) {
+        case PROOF_AGAINST:
+            remove_candidate(reader, i);
+            continue;
+        case PROOF_MORE:
+            candidate->begin[candidate->found++] = begin;
+            break;
+        default:
+            break;
+        }
+        candidate->keep_alives = 0;
+        candidate->next = begin + 4 + prefix;
+        if (candidate->found == (reader->trusted ? TRUSTED_RUN : PEERWIRE_RUN)) {
+            *begin_out = run_begin(reader, candidate, scanned);
+            return true;
+        }
+        expected = true;
+        i++;
     }
     if (plausible && reader->trusted && begin == reader->window_begin) {
         *begin_out = begin;
         return true;
     }
     if (plausible && !expected) {
-        add_candidate(reader, begin, prefix);
+        add_candidate(reader, begin, prefix, id);
     }
     return false;
 }

@@ -7,9 +7,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include <krpc/bencode.h>
-#include <krpc/message.h>
-
 #include "line_writer.h"
 
 #define MAX_KEY 32 /* bytes of a key that are shown */
@@ -65,34 +62,23 @@ static void put_marked(line_writer *to, const krpc_finding *finding, const uint8
     put_key(to, data + off, finding->len < len - off ? finding->len : len - off);
 }
 
-/* The last key in front of the value that is marked: by position, since a finding does not say which field it is about. */
-static void put_key_of_marked(line_writer *to, const krpc_finding *finding, const uint8_t *data, size_t len)
+static void put_field_key(line_writer *to, krpc_field field)
 {
-    bencode_reader reader;
-    bencode_token token;
-    const uint8_t *key = data;
-    size_t key_len = 0;
+    const krpc_field_info *info = krpc_field_get(field);
 
-    bencode_reader_init(&reader, data, len);
-    while (bencode_next(&reader, &token) == BENCODE_OK) {
-        if ((token.flags & BENCODE_KEY) != 0) {
-            key = data + token.body_off;
-            key_len = token.body_len;
-        } else if (token.end >= finding->off) {
-            break;
-        }
-    }
-    put_key(to, key, key_len);
+    put_key(to, info != NULL ? (const uint8_t *)info->key : NULL, info != NULL ? strlen(info->key) : 0);
 }
 
-static void put_fields(line_writer *to, uint64_t fields)
+/* a has a bit for each of the fields that the method b requires. */
+static void put_required(line_writer *to, const krpc_finding *finding)
 {
+    const krpc_method_info *method = krpc_method_get((krpc_method)finding->b);
     bool any = false;
 
-    for (krpc_field field = 0; field < KRPC_NUM_FIELDS; field++) {
-        if ((fields & KRPC_BIT(field)) != 0) {
+    for (unsigned i = 0; method != NULL && i < KRPC_METHOD_FIELDS; i++) {
+        if (((uint64_t)finding->a >> i & 1) != 0) {
             line_writer_string(to, any ? ", " : "");
-            line_writer_string(to, krpc_field_get(field)->key);
+            line_writer_string(to, krpc_field_get((krpc_field)method->required[i])->key);
             any = true;
         }
     }
@@ -109,26 +95,79 @@ static void put_port(line_writer *to, int64_t port)
     }
 }
 
-static void put_brace(line_writer *to, char which, const krpc_finding *finding, const uint8_t *data, size_t len)
+/* line is a text that is being written, and what its braces stand for. */
+typedef struct line {
+    line_writer to;
+    const krpc_finding *finding; /* NULL: no finding in particular */
+    const uint8_t *data;
+    size_t len;
+    krpc_frame_text *frame_text;
+    void *ctx;
+} line;
+
+static krpc_number number_of(const char *text, const char *brace)
 {
+    static const char frame[] = "frame ";
+    static const char port[] = "port ";
+    size_t before = (size_t)(brace - text);
+
+    if (before >= sizeof frame - 1 && memcmp(brace - (sizeof frame - 1), frame, sizeof frame - 1) == 0) {
+        return KRPC_NUMBER_FRAME;
+    }
+    return brace[1] == 'p' ||
+                   (before >= sizeof port - 1 && memcmp(brace - (sizeof port - 1), port, sizeof port - 1) == 0)
+               ? KRPC_NUMBER_PORT
+               : KRPC_NUMBER_PLAIN;
+}
+
+krpc_number krpc_rule_number(krpc_rule rule, char which)
+{
+    const krpc_rule_info *info = krpc_rule_get(rule);
+
+    for (const char *at = info != NULL ? info->text : ""; *at != '\0'; at++) {
+        if (*at != '{') {
+            continue;
+        }
+        if (at[1] == which || (at[1] == 'p' && which == 'b')) {
+            return number_of(info->text, at);
+        }
+    }
+    return KRPC_NUMBER_NONE;
+}
+
+static void put_number(line *to, int64_t number, krpc_number kind)
+{
+    char text[256];
+
+    if (kind == KRPC_NUMBER_FRAME && to->frame_text != NULL) {
+        line_writer_bytes(&to->to, text, to->frame_text(to->ctx, text, sizeof text, number));
+    } else {
+        line_writer_number(&to->to, number);
+    }
+}
+
+static void put_brace(line *to, char which, krpc_number kind)
+{
+    const krpc_finding *finding = to->finding;
+
     switch (which) {
     case 'a':
-        line_writer_number(to, finding->a);
+        put_number(to, finding->a, kind);
         break;
     case 'b':
-        line_writer_number(to, finding->b);
+        put_number(to, finding->b, kind);
         break;
     case 'p':
-        put_port(to, finding->b);
+        put_port(&to->to, finding->b);
         break;
     case 'f':
-        put_fields(to, (uint64_t)finding->a);
+        put_required(&to->to, finding);
         break;
     case 'k':
-        put_marked(to, finding, data, len);
+        put_marked(&to->to, finding, to->data, to->len);
         break;
     default:
-        put_key_of_marked(to, finding, data, len);
+        put_field_key(&to->to, finding->field);
     }
 }
 
@@ -148,35 +187,45 @@ static const char *brace_name(char which)
     return "KEYS";
 }
 
-static size_t put_text(char *out, size_t cap, krpc_rule rule, const krpc_finding *finding, const void *data, size_t len)
+static size_t put_text(line *to, krpc_rule rule)
 {
     const krpc_rule_info *info = krpc_rule_get(rule);
-    line_writer to = {out, cap, 0};
+    const char *text = info != NULL ? info->text : "";
 
-    for (const char *p = info != NULL ? info->text : "";;) {
+    for (const char *p = text;;) {
         size_t len_to_brace = strcspn(p, "{");
 
-        line_writer_bytes(&to, p, len_to_brace);
+        line_writer_bytes(&to->to, p, len_to_brace);
         p += len_to_brace;
         if (*p == '\0') {
             break;
         }
-        if (finding != NULL) {
-            put_brace(&to, p[1], finding, data, len);
+        if (to->finding != NULL) {
+            put_brace(to, p[1], number_of(text, p));
         } else {
-            line_writer_string(&to, brace_name(p[1]));
+            line_writer_string(&to->to, brace_name(p[1]));
         }
         p += 3;
     }
-    return line_writer_end(&to);
+    return line_writer_end(&to->to);
+}
+
+size_t krpc_finding_text_with(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len,
+                              krpc_frame_text *frame_text, void *ctx)
+{
+    line to = {{out, cap, 0}, finding, (const uint8_t *)data, len, frame_text, ctx};
+
+    return put_text(&to, finding->rule);
 }
 
 size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len)
 {
-    return put_text(out, cap, finding->rule, finding, data, len);
+    return krpc_finding_text_with(out, cap, finding, data, len, NULL, NULL);
 }
 
 size_t krpc_rule_text(char *out, size_t cap, krpc_rule rule)
 {
-    return put_text(out, cap, rule, NULL, NULL, 0);
+    line to = {.to = {out, cap, 0}};
+
+    return put_text(&to, rule);
 }

@@ -5,6 +5,7 @@
 #include "plugin.h"
 
 #include <krpc/client.h>
+#include <krpc/compact.h>
 
 dissector_handle_t krpc_handle; /* for Decode As and the port preference: the user says that it is KRPC */
 static dissector_handle_t conversation_handle; /* for the rest of a conversation; still checks each packet */
@@ -69,19 +70,10 @@ static void response_text(wmem_strbuf_t *out, const tracking_packet *packet)
     static const krpc_field brought[] = {KRPC_R_TOKEN, KRPC_R_V, KRPC_R_BFSD, KRPC_R_BFPE};
     const krpc_message *m = packet->message;
     const char *separator = ": ";
-    uint32_t nodes = 0, peers = 0;
+    uint32_t nodes = krpc_nodes_count(m, packet->data, KRPC_R_NODES) + krpc_nodes_count(m, packet->data, KRPC_R_NODES6);
 
-    if (krpc_has(m, KRPC_R_NODES)) {
-        nodes += m->value[KRPC_R_NODES].len / 26;
-    }
-    if (krpc_has(m, KRPC_R_NODES6)) {
-        nodes += m->value[KRPC_R_NODES6].len / 38;
-    }
-    if (krpc_has(m, KRPC_R_VALUES)) {
-        peers = m->value[KRPC_R_VALUES].type == BENCODE_LIST ? (uint32_t)m->value[KRPC_R_VALUES].num : 1;
-    }
     count_text(out, &separator, nodes, "node", "nodes");
-    count_text(out, &separator, peers, "peer", "peers");
+    count_text(out, &separator, krpc_peers_count(m, packet->data), "peer", "peers");
     if (krpc_has(m, KRPC_R_SAMPLES)) {
         count_text(out, &separator, m->value[KRPC_R_SAMPLES].len / 20, "info-hash", "info-hashes");
     }
@@ -108,21 +100,6 @@ static void error_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pa
     }
 }
 
-/* Where y is missing or was not captured, the keys of the body show the type. */
-static krpc_type type_of(const krpc_message *m)
-{
-    if (m->type != KRPC_TYPE_UNKNOWN) {
-        return (krpc_type)m->type;
-    }
-    if (krpc_has(m, KRPC_A) || krpc_has(m, KRPC_Q)) {
-        return KRPC_QUERY;
-    }
-    if (krpc_has(m, KRPC_R)) {
-        return KRPC_RESPONSE;
-    }
-    return krpc_has(m, KRPC_E) ? KRPC_ERROR : KRPC_TYPE_UNKNOWN;
-}
-
 /* "get_peers 4a533d47... from 1f2e3d4c..." */
 static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_packet *packet)
 {
@@ -130,7 +107,7 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pac
     const char *node = node_text(pinfo, packet);
     krpc_method method = record != NULL ? (krpc_method)record->method : KRPC_METHOD_NONE;
     bool is_known = method != KRPC_METHOD_NONE && method != KRPC_METHOD_UNKNOWN;
-    krpc_type type = type_of(packet->message);
+    krpc_type type = krpc_message_guess_type(packet->message);
 
     switch (type) {
     case KRPC_QUERY:
@@ -155,22 +132,6 @@ static void kind_text(packet_info *pinfo, wmem_strbuf_t *out, const tracking_pac
     }
 }
 
-/* The byte where decoding stopped, from the finding about it. */
-static uint32_t stopped_at(const tracking_packet *packet)
-{
-    const tracking_record *record = packet->record;
-    uint32_t at = packet->message->len;
-
-    for (uint16_t i = 0; record != NULL && i < record->num_findings; i++) {
-        const tracking_finding *f = &record->findings[i];
-
-        if (f->rule == KRPC_RULE_BENCODE_BAD_BYTE || f->rule == KRPC_RULE_BENCODE_BAD_LENGTH) {
-            at = f->off;
-        }
-    }
-    return at;
-}
-
 static void status_text(wmem_strbuf_t *out, const tracking_packet *packet)
 {
     const krpc_message *m = packet->message;
@@ -182,7 +143,7 @@ static void status_text(wmem_strbuf_t *out, const tracking_packet *packet)
         wmem_strbuf_append(out, packet->len < packet->wire_len || packet->quoted ? " [cut by the capture]" : " [cut]");
         break;
     default:
-        wmem_strbuf_append_printf(out, " [malformed at byte %u]", stopped_at(packet));
+        wmem_strbuf_append_printf(out, " [malformed at byte %u]", m->stop);
         break;
     }
 }

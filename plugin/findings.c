@@ -4,22 +4,20 @@
  */
 #include "plugin.h"
 
-/* The item of the smallest place that covers these bytes. */
-static proto_item *place_find(const tree_context *c, uint32_t off, uint32_t len, proto_item *top)
+/* The item of the field that the finding is about, else of the unknown key that it is in, else of the message. */
+static proto_item *place_find(const tree_context *c, const tracking_finding *finding, proto_item *top)
 {
-    const tree_place *best = NULL;
-
-    for (unsigned i = 0; c != NULL && len != 0 && i < c->num_places; i++) {
+    if (c != NULL && finding->field < KRPC_NUM_FIELDS && c->item_of[finding->field] != NULL) {
+        return c->item_of[finding->field];
+    }
+    for (unsigned i = 0; c != NULL && finding->len != 0 && i < c->num_places; i++) {
         const tree_place *place = &c->places[i];
 
-        if (off < place->off || off + len > place->off + place->len) {
-            continue;
-        }
-        if (best == NULL || place->len < best->len) {
-            best = place;
+        if (finding->off >= place->off && finding->off + finding->len <= place->off + place->len) {
+            return place->item;
         }
     }
-    return best != NULL ? best->item : top;
+    return top;
 }
 
 /* Is the text of expert items used: in Expert Information, in the tree, or by a filter or column? */
@@ -45,7 +43,8 @@ void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_
     pinfo->flags.in_error_pkt = false;
     for (unsigned i = 0; i < record->num_findings; i++) {
         const tracking_finding *kept = &record->findings[i];
-        const krpc_finding finding = {(krpc_rule)kept->rule, kept->off, kept->len, kept->a, kept->b};
+        const krpc_finding finding = {
+            (krpc_rule)kept->rule, (krpc_field)kept->field, kept->off, kept->len, kept->a, kept->b};
         char text[256];
 
         if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule)) {
@@ -56,7 +55,7 @@ void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_
             continue;
         }
         krpc_finding_text(text, sizeof text, &finding, packet->data, packet->len);
-        expert_add_info_format(pinfo, place_find(context, kept->off, kept->len, top), &ei_rule[kept->rule], "%s", text);
+        expert_add_info_format(pinfo, place_find(context, kept, top), &ei_rule[kept->rule], "%s", text);
     }
     pinfo->current_proto = proto;
     pinfo->flags.in_error_pkt = in_error;

@@ -69,7 +69,11 @@ void fields_register(void);
 
 /* prefs.c */
 
-typedef enum prefs_accept { PREFS_ACCEPT_STRICT, PREFS_ACCEPT_NORMAL, PREFS_ACCEPT_LENIENT } prefs_accept;
+typedef enum prefs_accept {
+    PREFS_ACCEPT_STRICT = TRACKER_ACCEPT_SURE,
+    PREFS_ACCEPT_NORMAL = TRACKER_ACCEPT_KNOWN,
+    PREFS_ACCEPT_LENIENT = TRACKER_ACCEPT_MAYBE
+} prefs_accept;
 typedef enum prefs_checks { PREFS_CHECKS_NONE, PREFS_CHECKS_ERROR, PREFS_CHECKS_WARN, PREFS_CHECKS_NOTE } prefs_checks;
 
 extern int prefs_krpc_accept; /* prefs_accept: which messages the heuristic accepts */
@@ -95,6 +99,7 @@ typedef struct tracking_finding {
     uint32_t off;
     uint16_t len; /* clamped to 65535 */
     uint16_t rule;
+    uint16_t field;
     int64_t a;
     int64_t b;
 } tracking_finding;
@@ -104,6 +109,7 @@ typedef struct tracking_finding {
 typedef struct tracking_peerwire {
     struct tracking_peerwire *next;
     uint32_t len;
+    int32_t off;       /* in the payload; negative when it began in an earlier packet */
     uint8_t kind;      /* peerwire_kind */
     uint8_t extension; /* peerwire_extension */
     uint8_t ext_id;
@@ -217,7 +223,7 @@ void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking
 
 /* tree.c */
 
-/* tree_place is the item of some bytes of the message: a finding about these bytes is added to it. */
+/* tree_place is the item of an unknown key's entry: a finding about these bytes is added to it. */
 typedef struct tree_place {
     uint32_t off;
     uint32_t len;
@@ -236,7 +242,8 @@ typedef struct tree_context {
     const tracking_packet *packet;
     const uint8_t *target; /* the id that distances refer to; may be NULL */
     unsigned num_items;
-    unsigned num_places;
+    proto_item *item_of[KRPC_NUM_FIELDS]; /* NULL: the field is not shown */
+    unsigned num_places;                  /* of keys that are not known */
     tree_place places[TREE_MAX_PLACES];
 } tree_context;
 
@@ -298,10 +305,9 @@ void tree_item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t 
 void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet);
 /* tree_advert_add_all adds all port advertisements of a message. */
 void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet);
-/* tree_advert_add adds one advertisement by the sender; its value is len bytes at off of tvb (0: not in this
- * packet). */
-void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
-                     uint32_t len);
+/* tree_advert_add adds one advertisement by the sender; the payload begins at payload_off of tvb. */
+void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert,
+                     uint32_t payload_off);
 /* tree_advert_is_behind_nat is true when there is evidence about a NAT between the node and other nodes. */
 bool tree_advert_is_behind_nat(const tracker_node *node);
 /* tree_advert_add_nat adds the NAT of a node; nothing where there is no evidence, or where the preference is off. */

@@ -164,6 +164,7 @@ static size_t findings_put(uint8_t *out, const tracking_record *record)
         const tracking_finding *finding = &record->findings[i];
 
         len += number_put(out + len, finding->rule);
+        len += number_put(out + len, finding->field);
         len += number_put(out + len, finding->off);
         len += number_put(out + len, finding->len);
         len += number_put(out + len, sign_fold(finding->a));
@@ -217,7 +218,7 @@ static size_t record_put(uint8_t *out, const tracking_record *record, uint32_t k
 void record_store_put(const tracking_packet *packet, const tracking_record *record)
 {
     uint8_t few[512], *bytes = few, *kept;
-    size_t max = sizeof few / 2 + 5 * (size_t)record->num_findings * MAX_NUMBER;
+    size_t max = sizeof few / 2 + 6 * (size_t)record->num_findings * MAX_NUMBER;
     place *where = place_slot(packet->packet.frame, true);
     size_t len;
     place mine;
@@ -247,6 +248,7 @@ static void findings_get(packet_info *pinfo, tracking_record *record, const uint
         tracking_finding *finding = &record->findings[i];
 
         finding->rule = (uint16_t)number_get(in);
+        finding->field = (uint16_t)number_get(in);
         finding->off = (uint32_t)number_get(in);
         finding->len = (uint16_t)number_get(in);
         finding->a = sign_unfold(number_get(in));

@@ -24,13 +24,7 @@ typedef struct report {
 
 static unsigned endpoint_hash(const void *key)
 {
-    const uint8_t *bytes = key;
-    unsigned hash = 2166136261u;
-
-    for (size_t i = 0; i < sizeof(krpc_endpoint); i++) {
-        hash = (hash ^ bytes[i]) * 16777619u;
-    }
-    return hash;
+    return (unsigned)krpc_endpoint_hash(key);
 }
 
 static gboolean endpoint_is_equal(const void *a, const void *b)

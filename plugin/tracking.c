@@ -29,6 +29,7 @@ static void on_finding(void *ctx _U_, const krpc_finding *finding)
         .off = finding->off,
         .len = (uint16_t)MIN(finding->len, UINT16_MAX),
         .rule = (uint16_t)finding->rule,
+        .field = (uint16_t)finding->field,
         .a = finding->a,
         .b = finding->b,
     };
@@ -64,7 +65,7 @@ static bool peer_is_shown(const peerwire_message *message)
 }
 
 static void on_peerwire(void *ctx _U_, const tracker_packet *packet _U_, const peerwire_message *message,
-                        const uint8_t *data)
+                        const uint8_t *data, int64_t off)
 {
     if (!prefs_krpc_peerwire || !peer_is_shown(message)) {
         return;
@@ -75,6 +76,7 @@ static void on_peerwire(void *ctx _U_, const tracker_packet *packet _U_, const p
 
     peer->next = NULL;
     peer->len = len;
+    peer->off = (int32_t)MAX(off, -1);
     peer->kind = message->kind;
     peer->extension = message->extension;
     peer->ext_id = message->ext_id;
@@ -180,18 +182,11 @@ tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t
     return packet;
 }
 
-static void decode(packet_info *pinfo, tracking_packet *packet, const krpc_sink *to)
-{
-    if (packet->message == NULL) {
-        packet->message = wmem_new(pinfo->pool, krpc_message);
-    }
-    krpc_message_decode(packet->message, packet->data, packet->len, packet->wire_len, to);
-}
-
 const krpc_message *tracking_decode(packet_info *pinfo, tracking_packet *packet)
 {
     if (packet->message == NULL) {
-        decode(pinfo, packet, NULL);
+        packet->message = wmem_new(pinfo->pool, krpc_message);
+        krpc_message_decode(packet->message, packet->data, packet->len, packet->wire_len, NULL);
     }
     return packet->message;
 }
@@ -249,18 +244,6 @@ static tracking_record *record_new(packet_info *pinfo, tracking_packet *packet, 
     return record;
 }
 
-static bool admits(const tracking_packet *packet, bool forced)
-{
-    if (forced) {
-        return true;
-    }
-    if (prefs_krpc_accept == PREFS_ACCEPT_NORMAL) {
-        return tracker_admit(state, &packet->packet, packet->message, packet->data);
-    }
-    krpc_probe probe = krpc_message_probe(packet->message, packet->data);
-    return probe == KRPC_PROBE_YES || (probe == KRPC_PROBE_MAYBE && prefs_krpc_accept == PREFS_ACCEPT_LENIENT);
-}
-
 /* A hash of a query's transaction id and destination. It can be computed from the query and from its response. */
 static uint16_t mark_get(const tracking_packet *packet, const krpc_endpoint *asked)
 {
@@ -280,14 +263,14 @@ void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forc
     if (packet->quoted || !put_begin(pinfo, packet)) {
         return;
     }
-    if (packet->len == 0 || packet->data[0] != 'd') {
+    if (packet->message == NULL) {
+        packet->message = wmem_new(pinfo->pool, krpc_message);
+    }
+    if (!tracker_decode(packet->message, packet->data, packet->len, packet->wire_len, &sink) ||
+        !tracker_admit(state, &packet->packet, packet->message, packet->data,
+                       forced ? TRACKER_ACCEPT_ALL : (tracker_accept)prefs_krpc_accept)) {
         return;
     }
-    decode(pinfo, packet, &sink);
-    if (!admits(packet, forced)) {
-        return;
-    }
-    krpc_message_check(packet->message, packet->data, &sink);
     memset(&result, 0, sizeof result);
     tracker_message(state, &packet->packet, packet->message, packet->data, NULL, &result, &sink);
     record_new(pinfo, packet, TRACKING_MESSAGE, &result);

@@ -260,19 +260,6 @@ static proto_item *flag_add(tree_context *c, proto_tree *tree, krpc_field field,
 static void field_add(tree_context *c, proto_tree *tree, krpc_field field);
 static void unknown_keys_add(tree_context *c, proto_tree *tree, krpc_scope scope);
 
-/* The fields of each scope, as bits. */
-static uint64_t scope_fields(krpc_scope scope)
-{
-    static uint64_t fields[KRPC_NUM_SCOPES];
-
-    if (fields[KRPC_SCOPE_TOP] == 0) {
-        for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++) {
-            fields[krpc_field_get((krpc_field)i)->scope] |= KRPC_BIT(i);
-        }
-    }
-    return fields[scope];
-}
-
 /* The dictionaries a and r and the list e, with their fields in the order of fields.def, which is the order on the
  * wire. None of them is inside another. */
 static proto_item *dict_add(tree_context *c, proto_tree *tree, krpc_field field, krpc_span span)
@@ -280,12 +267,11 @@ static proto_item *dict_add(tree_context *c, proto_tree *tree, krpc_field field,
     krpc_scope scope = field == KRPC_A ? KRPC_SCOPE_A : field == KRPC_R ? KRPC_SCOPE_R : KRPC_SCOPE_E;
     proto_item *item = proto_tree_add_item(tree, hf_key[field], c->tvb, (int)span.off, (int)span.len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(DICT));
-    uint64_t there = (c->message->present | c->message->wrong) & scope_fields(scope);
+    unsigned end = krpc_scope_first(scope + 1u);
 
-    for (unsigned i = 0; i < KRPC_NUM_FIELDS && there >> i != 0; i++) {
-        if ((there >> i & 1) != 0) {
-            field_add(c, sub, (krpc_field)i);
-        }
+    for (unsigned f = krpc_message_next(c->message, krpc_scope_first(scope), end); f < end;
+         f = krpc_message_next(c->message, f + 1, end)) {
+        field_add(c, sub, (krpc_field)f);
     }
     if (scope != KRPC_SCOPE_E) {
         unknown_keys_add(c, sub, scope);
@@ -364,17 +350,16 @@ static proto_item *wrong_type_add(tree_context *c, proto_tree *tree, krpc_field 
 
 static void field_add(tree_context *c, proto_tree *tree, krpc_field field)
 {
-    const krpc_value *value = &c->message->value[field];
     proto_item *item = NULL;
 
     if (krpc_has(c->message, field)) {
         item = value_add(c, tree, field);
-    } else if ((c->message->wrong & KRPC_BIT(field)) != 0) {
+    } else if (krpc_has_any(c->message, field)) {
         item = wrong_type_add(c, tree, field);
     } else {
         return;
     }
-    place_add(c, value->key_off, value->off + value->len, item);
+    c->item_of[field] = item;
     c->num_items++;
 }
 

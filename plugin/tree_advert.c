@@ -30,7 +30,8 @@ static bool is_flagged(const tracker_advert *advert)
 /* Does a message tell its receiver another port than the one that the message is sent to? */
 static bool is_seen_elsewhere(const krpc_advert *advert, const tracking_packet *packet)
 {
-    return advert->whose == KRPC_WHOSE_RECEIVER && advert->has_port && advert->port != packet->packet.dst.port;
+    return advert->whose == KRPC_WHOSE_RECEIVER && advert->has_port && advert->port != 0 &&
+           advert->port != packet->packet.dst.port;
 }
 
 static bool is_about_list(const krpc_advert *advert)
@@ -194,9 +195,10 @@ static void channel_add(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, u
     tree_item_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
 }
 
-void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert, uint32_t off,
-                     uint32_t len)
+void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert,
+                     uint32_t payload_off)
 {
+    const uint32_t off = advert->len != 0 ? payload_off + advert->off : 0, len = advert->len;
     proto_item *item = proto_tree_add_item(tree, HF(ADVERT), tvb, (int)off, (int)len, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
     const krpc_channel_info *info = krpc_channel_get((krpc_channel)advert->channel);
@@ -261,26 +263,6 @@ static void observation_add(proto_tree *tree, tvbuff_t *tvb, const tracking_pack
     }
 }
 
-/* Finds the bytes of an advertisement's value; off and len are 0 where the message has none. */
-static void value_find(const tracking_packet *packet, unsigned channel, uint32_t *off, uint32_t *len)
-{
-    krpc_advert_iter iter;
-    krpc_advert said;
-
-    *off = *len = 0;
-    krpc_advert_init(&iter, packet->message, packet->data);
-    while (krpc_advert_next(&iter, &said)) {
-        if (said.channel == (krpc_channel)channel) {
-            *off = said.off;
-            *len = said.len;
-            return;
-        }
-        if (is_about_list(&said)) {
-            return;
-        }
-    }
-}
-
 void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
@@ -289,13 +271,9 @@ void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
     krpc_advert said;
 
     for (unsigned i = 0; i < record->num_adverts; i++) {
-        uint32_t off, len;
-
-        if (!tracking_advert_get(record->first_advert + i, &advert)) {
-            continue;
+        if (tracking_advert_get(record->first_advert + i, &advert)) {
+            tree_advert_add(pinfo, tree, tvb, &advert, 0);
         }
-        value_find(packet, advert.channel, &off, &len);
-        tree_advert_add(pinfo, tree, tvb, &advert, off, len);
     }
     krpc_advert_init(&iter, packet->message, packet->data);
     while (krpc_advert_next(&iter, &said) && !is_about_list(&said)) {

@@ -4,11 +4,10 @@
  */
 #include "plugin.h"
 
+#include <krpc/compact.h>
 #include <krpc/node_id.h>
 
-#define NODE_LEN  26
-#define NODE6_LEN 38
-#define ID_LEN    KRPC_NODE_ID_LEN
+#define ID_LEN KRPC_NODE_ID_LEN
 
 static proto_item *row_add(tree_context *c, proto_tree *tree, krpc_span span, const krpc_endpoint *endpoint,
                            unsigned bits)
@@ -48,37 +47,26 @@ static void node_add(tree_context *c, proto_tree *tree, uint32_t off, uint32_t l
     c->num_items += 4;
 }
 
-static void nodes_add(tree_context *c, proto_tree *tree, proto_item *item, krpc_span span, uint32_t size)
+static void nodes_add(tree_context *c, proto_tree *tree, proto_item *item, krpc_field field)
 {
-    uint32_t count = span.len / size;
-    uint32_t i = 0;
+    krpc_compact_iter it;
+    krpc_compact entry;
+    uint32_t count = 0, more = 0;
 
-    proto_item_append_text(item, ": %u", count);
-    for (i = 0; i < count && tree_has_room(c); i++) {
-        node_add(c, tree, span.off + i * size, size);
-    }
-    tree_more_add(c, tree, count - i);
-    tree_remainder_add(c, tree, span.off + count * size, span.len % size);
-}
+    krpc_nodes_init(&it, c->message, c->data, field);
+    while (krpc_nodes_next(&it, &entry)) {
+        bool is_node = entry.endpoint.addr_len != 0;
 
-static void node_list_add(tree_context *c, proto_tree *tree, krpc_field field)
-{
-    uint32_t more = 0;
-    bencode_token token;
-    krpc_list list;
-
-    krpc_list_init(&list, c->message, c->data, field);
-    while (krpc_list_next(&list, &token)) {
-        krpc_span span = tree_clamp(c, token.body_off, token.body_len);
-
-        if (!tree_has_room(c)) {
-            more++;
-        } else if (token.type == BENCODE_STRING && (span.len == NODE_LEN || span.len == NODE6_LEN)) {
-            node_add(c, tree, span.off, span.len);
+        count += is_node;
+        if (!is_node) {
+            tree_remainder_add(c, tree, entry.off, entry.len);
+        } else if (tree_has_room(c)) {
+            node_add(c, tree, entry.off, entry.len);
         } else {
-            tree_remainder_add(c, tree, span.off, span.len);
+            more++;
         }
     }
+    proto_item_append_text(item, ": %u", count);
     tree_more_add(c, tree, more);
 }
 
@@ -103,24 +91,19 @@ static void peer_add(tree_context *c, proto_tree *tree, uint32_t off, uint32_t l
 }
 
 /* Several peers may be joined in one string; each is shown as an entry. */
-static void peers_add(tree_context *c, proto_tree *tree, proto_item *item, krpc_field field)
+static void peers_add(tree_context *c, proto_tree *tree, proto_item *item)
 {
+    krpc_compact_iter it;
+    krpc_compact entry;
     uint32_t count = 0, more = 0;
-    bencode_token token;
-    krpc_list list;
 
-    krpc_list_init(&list, c->message, c->data, field);
-    while (krpc_list_next(&list, &token)) {
-        krpc_span span = tree_clamp(c, token.body_off, token.body_len);
-        uint32_t size = span.len % 6 == 0 && span.len != 18 ? 6 : span.len;
-
-        for (uint32_t pos = 0; token.type == BENCODE_STRING && size != 0 && pos < span.len; pos += size) {
-            count++;
-            if (tree_has_room(c)) {
-                peer_add(c, tree, span.off + pos, size);
-            } else {
-                more++;
-            }
+    krpc_peers_init(&it, c->message, c->data);
+    while (krpc_peers_next(&it, &entry)) {
+        count += entry.endpoint.addr_len != 0;
+        if (tree_has_room(c)) {
+            peer_add(c, tree, entry.off, entry.len);
+        } else {
+            more++;
         }
     }
     proto_item_append_text(item, ": %u", count);
@@ -147,16 +130,12 @@ proto_item *tree_list_add(tree_context *c, proto_tree *tree, krpc_field field, k
 
     switch (krpc_field_get(field)->kind) {
     case KRPC_KIND_NODES:
-        nodes_add(c, sub, item, span, NODE_LEN);
-        break;
     case KRPC_KIND_NODES6:
-        nodes_add(c, sub, item, span, NODE6_LEN);
-        break;
     case KRPC_KIND_NODE_LIST:
-        node_list_add(c, sub, field);
+        nodes_add(c, sub, item, field);
         break;
     case KRPC_KIND_PEERS:
-        peers_add(c, sub, item, field);
+        peers_add(c, sub, item);
         break;
     default:
         hashes_add(c, sub, item, span);

@@ -10,7 +10,6 @@
 
 #define MAX_PEERS    200 /* shown of one ut_pex message */
 #define MAX_MESSAGES 64  /* shown of one packet */
-#define MAX_ATTEMPTS 256 /* to find a message's bytes in the packet */
 
 /* piece is where a message's bytes can be selected: in the packet, or in a separate data source. */
 typedef struct piece {
@@ -18,35 +17,13 @@ typedef struct piece {
     uint32_t off;
 } piece;
 
-static bool bytes_find(const tracking_packet *packet, const tracking_peerwire *peer, uint32_t *pos)
-{
-    uint32_t from = *pos;
-
-    for (unsigned i = 0; i < MAX_ATTEMPTS && peer->len != 0 && from < packet->len && peer->len <= packet->len - from;
-         i++) {
-        const uint8_t *hit = memchr(packet->data + from, peer->data[0], packet->len - from - peer->len + 1);
-
-        if (hit == NULL) {
-            return false;
-        }
-        from = (uint32_t)(hit - packet->data);
-        if (memcmp(hit, peer->data, peer->len) == 0) {
-            *pos = from;
-            return true;
-        }
-        from++;
-    }
-    return false;
-}
-
-static piece piece_find(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer,
-                        uint32_t *pos)
+/* A message that began in an earlier packet gets a tvbuff with its whole bytes. */
+static piece piece_find(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer)
 {
     piece at = {.tvb = tvb, .off = packet->key - (uint32_t)tvb_raw_offset(tvb)};
 
-    if (bytes_find(packet, peer, pos)) {
-        at.off += *pos;
-        *pos += peer->len;
+    if (peer->off >= 0 && (uint32_t)peer->off <= packet->len && peer->len <= packet->len - (uint32_t)peer->off) {
+        at.off += (uint32_t)peer->off;
         return at;
     }
     at.tvb = tvb_new_child_real_data(tvb, peer->data, peer->len, (int)peer->len);
@@ -247,19 +224,18 @@ static void column_prepend(packet_info *pinfo, const tracking_packet *packet)
 static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
-    uint32_t pos = 0;
     unsigned count = 0;
 
     for (unsigned i = 0; i < record->num_adverts && i < MAX_MESSAGES; i++) {
         tracker_advert advert;
 
         if (tracking_advert_get(record->first_advert + i, &advert)) {
-            tree_advert_add(pinfo, tree, tvb, &advert, 0, 0);
+            tree_advert_add(pinfo, tree, tvb, &advert, packet->key - (uint32_t)tvb_raw_offset(tvb));
         }
     }
     for (const tracking_peerwire *peer = record->peers; peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
-        message_add(pinfo, tree, piece_find(pinfo, tvb, packet, peer, &pos), peer);
+        message_add(pinfo, tree, piece_find(pinfo, tvb, packet, peer), peer);
     }
 }
 

@@ -180,7 +180,7 @@ static void contradict(tracker *t, advert *a)
     last->channel = said->channel;
 }
 
-static void report(const tracker *t, const advert *a, uint32_t off, uint32_t len, const krpc_sink *sink)
+static void report(const tracker *t, const advert *a, const krpc_sink *sink)
 {
     const tracker_advert *said = &a->said;
     uint16_t from = said->dht_port;
@@ -188,19 +188,20 @@ static void report(const tracker *t, const advert *a, uint32_t off, uint32_t len
 
     if (said->implied_port != 0) {
         if (said->advertised_port > 0 && said->advertised_port != from) {
-            krpc_emit(sink, KRPC_RULE_PORT_IMPLIED, off, len, said->advertised_port, from);
+            krpc_emit(sink, KRPC_RULE_PORT_IMPLIED, said->off, said->len, said->advertised_port, from);
         }
     } else if (said->service == KRPC_SERVICE_DHT) {
         advert_judge(t, a, &now);
         if (now.verdict == TRACKER_VERDICT_MISMATCH) {
-            krpc_emit(sink, KRPC_RULE_PORT_MISMATCH, off, len, said->advertised_port, advert_seen_port(t, &now));
+            krpc_emit(sink, KRPC_RULE_PORT_MISMATCH, said->off, said->len, said->advertised_port,
+                      advert_seen_port(t, &now));
         }
     } else if (said->channel == KRPC_CHANNEL_ANNOUNCE_PEER && is_valid(said->advertised_port) &&
                said->advertised_port != from) {
-        krpc_emit(sink, KRPC_RULE_PORT_PEER_DIFFERS, off, len, said->advertised_port, from);
+        krpc_emit(sink, KRPC_RULE_PORT_PEER_DIFFERS, said->off, said->len, said->advertised_port, from);
     }
     if (a->contradicts_frame != 0) {
-        krpc_emit(sink, KRPC_RULE_PORT_CONTRADICTS, off, len, said->advertised_port, a->contradicts_frame);
+        krpc_emit(sink, KRPC_RULE_PORT_CONTRADICTS, said->off, said->len, said->advertised_port, a->contradicts_frame);
     }
 }
 
@@ -212,8 +213,8 @@ static uint16_t source_port(const advert *a)
     return stream_peer ? a->said.sender.port : a->said.dht_port;
 }
 
-void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off,
-                uint32_t len, tracker_result *out, const krpc_sink *sink)
+void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, tracker_result *out,
+                const krpc_sink *sink)
 {
     adverts *all = &t->adverts;
     uint64_t serial = all->next;
@@ -256,7 +257,7 @@ void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2],
         out->first_advert = out->num_adverts == 0 ? serial : out->first_advert;
         out->num_adverts++;
     }
-    report(t, a, off, len, sink);
+    report(t, a, sink);
 }
 
 static int32_t clamp(int64_t port)
@@ -271,6 +272,7 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
     const uint8_t *id = krpc_message_id(m, data);
     bool port = field != KRPC_A_IMPLIED_PORT;
     tracker_advert said;
+    field_sink about;
 
     memset(&said, 0, sizeof said);
     said.frame = p->frame;
@@ -294,7 +296,9 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
     }
     said.version_len = node_version_len(n);
     memcpy(said.version, n->version, sizeof said.version);
-    advert_add(t, &said, n->version, 0, m->value[field].off, m->value[field].len, out, sink);
+    said.off = m->value[field].off;
+    said.len = m->value[field].len;
+    advert_add(t, &said, n->version, 0, out, field_sink_init(&about, sink, field));
     if (said.has_info_hash != 0 && said.service == KRPC_SERVICE_PEER) {
         values_announced(t, &said, t->adverts.next - 1);
     }
@@ -303,7 +307,7 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
 void adverts_take(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data, uint32_t src,
                   transaction *query, tracker_result *out, const krpc_sink *sink)
 {
-    if ((m->present & (KRPC_BIT(KRPC_P) | KRPC_BIT(KRPC_A_PORT) | KRPC_BIT(KRPC_A_IMPLIED_PORT))) == 0) {
+    if (!krpc_has(m, KRPC_P) && !krpc_has(m, KRPC_A_PORT) && !krpc_has(m, KRPC_A_IMPLIED_PORT)) {
         return;
     }
     if (krpc_has(m, KRPC_P)) {

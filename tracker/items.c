@@ -35,11 +35,11 @@ void items_check(tracker *t, const krpc_message *m, const uint8_t *data, const t
     t->stats.items_verified++;
     switch (krpc_bep44_check(m, data, result->has_target ? result->target : NULL)) {
     case KRPC_BEP44_BAD_SIGNATURE:
-        krpc_emit(sink, KRPC_RULE_BEP44_BAD_SIGNATURE, m->value[sig].off, m->value[sig].len, 0, 0);
+        krpc_emit_at(sink, KRPC_RULE_BEP44_BAD_SIGNATURE, sig, m->value[sig].off, m->value[sig].len, 0, 0);
         break;
     case KRPC_BEP44_WRONG_TARGET:
-        krpc_emit(sink, KRPC_RULE_BEP44_WRONG_TARGET, m->value[KRPC_R_V].off, m->value[KRPC_R_V].len,
-                  result->request_frame, 0);
+        krpc_emit_at(sink, KRPC_RULE_BEP44_WRONG_TARGET, KRPC_R_V, m->value[KRPC_R_V].off, m->value[KRPC_R_V].len,
+                     result->request_frame, 0);
         break;
     default:
         break;

@@ -337,11 +337,11 @@ static void report_seen(const tracker_packet *p, const krpc_message *m, krpc_fie
     const krpc_value *v = &m->value[field];
 
     if (seen->port != p->dst.port) {
-        krpc_emit(sink, seen->port == swapped(p->dst.port) ? KRPC_RULE_PORT_SWAPPED : KRPC_RULE_PORT_OBSERVED, v->off,
-                  v->len, seen->port, p->dst.port);
+        krpc_emit_at(sink, seen->port == swapped(p->dst.port) ? KRPC_RULE_PORT_SWAPPED : KRPC_RULE_PORT_OBSERVED, field,
+                     v->off, v->len, seen->port, p->dst.port);
     }
     if (field == KRPC_IP && !krpc_endpoint_same_addr(seen, &p->dst)) {
-        krpc_emit(sink, KRPC_RULE_PORT_OBSERVED_ADDR, v->off, v->len, 0, 0);
+        krpc_emit_at(sink, KRPC_RULE_PORT_OBSERVED_ADDR, field, v->off, v->len, 0, 0);
     }
 }
 
@@ -392,7 +392,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
             observe_group(t, p, query, n, node_at(&t->nodes, src), sink);
         }
     }
-    if (!what_is_seen(&seen, p, m, data, &field)) {
+    if (!what_is_seen(&seen, p, m, data, &field) || seen.port == 0) { /* port.invalid */
         return;
     }
     report_seen(p, m, field, &seen, sink);

@@ -93,7 +93,7 @@ static void emit_shifted(void *ctx, const krpc_finding *finding)
 }
 
 static void take_advert(struct peers *p, const stream_bytes *bytes, const side *from, const krpc_advert *a,
-                        const krpc_sink *sink)
+                        int64_t shift)
 {
     tracker_advert said;
     uint8_t flags = ADVERT_STREAM;
@@ -117,7 +117,11 @@ static void take_advert(struct peers *p, const stream_bytes *bytes, const side *
         p->owner->stats.port_messages_utp += bytes->transport == STREAM_UTP;
         p->owner->stats.port_messages_tcp += bytes->transport == STREAM_TCP;
     }
-    advert_add(p->owner, &said, from->family, flags, a->off, a->len, p->out, sink);
+    if (shift >= 0) {
+        said.off = (uint32_t)(a->off + shift);
+        said.len = a->len;
+    }
+    advert_add(p->owner, &said, from->family, flags, p->out, p->sink);
 }
 
 static void take_message(struct peers *p, const stream_bytes *bytes, side *from, const side *to,
@@ -143,12 +147,12 @@ static void take_message(struct peers *p, const stream_bytes *bytes, side *from,
         family_of_name(from->family, event->data + m.value[PEERWIRE_KEY_V].off, m.value[PEERWIRE_KEY_V].len);
     }
     if (t->options.peerwire != NULL) {
-        t->options.peerwire(t->options.ctx, p->packet, &m, event->data);
+        t->options.peerwire(t->options.ctx, p->packet, &m, event->data, shift.shift);
     }
     peerwire_advert_init(&it, &m, event->data);
     while (peerwire_advert_next(&it, &a)) {
         if (a.whose == KRPC_WHOSE_SENDER && a.has_port) {
-            take_advert(p, bytes, from, &a, &sink);
+            take_advert(p, bytes, from, &a, shift.shift);
         } else if (a.channel == KRPC_CHANNEL_YOURIP && a.endpoint.addr_len == bytes->dst->addr_len &&
                    !krpc_endpoint_same_addr(&a.endpoint, bytes->dst)) {
             krpc_emit(&sink, KRPC_RULE_PORT_OBSERVED_ADDR, a.off, a.len, 0, 0);
@@ -285,7 +289,9 @@ static void take_discovery(tracker *t, const tracker_packet *p, const uint8_t *d
     if (a.port < 1 || a.port > 65535) {
         krpc_emit(sink, KRPC_RULE_PORT_INVALID, a.off, a.len, a.port, 0);
     }
-    advert_add(t, &said, family, ADVERT_STREAM, a.off, a.len, out, sink);
+    said.off = a.off;
+    said.len = a.len;
+    advert_add(t, &said, family, ADVERT_STREAM, out, sink);
 }
 
 static void begin_result(tracker_result **out, tracker_result *unwanted)

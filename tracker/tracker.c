@@ -165,13 +165,29 @@ void tracker_time(tracker *t, const tracker_packet *p)
 
 /* ---- one message ---- */
 
-bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data)
+bool tracker_decode(krpc_message *out, const uint8_t *data, uint32_t len, uint32_t wire_len, const krpc_sink *sink)
 {
+    if (len == 0 || data[0] != 'd') {
+        return false;
+    }
+    krpc_message_decode(out, data, len, wire_len, sink);
+    krpc_message_check(out, data, sink);
+    return true;
+}
+
+bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
+                   tracker_accept accept)
+{
+    if (accept == TRACKER_ACCEPT_ALL) {
+        return true;
+    }
     switch (krpc_message_probe(message, data)) {
     case KRPC_PROBE_YES:
         return true;
     case KRPC_PROBE_MAYBE:
-        return nodes_find(t, &packet->src) != NONE || nodes_find(t, &packet->dst) != NONE;
+        return accept == TRACKER_ACCEPT_MAYBE ||
+               (accept == TRACKER_ACCEPT_KNOWN &&
+                (nodes_find(t, &packet->src) != NONE || nodes_find(t, &packet->dst) != NONE));
     default:
         return false;
     }
@@ -237,6 +253,24 @@ typedef struct taking {
     uint32_t dst;
 } taking;
 
+static void emit_about_field(void *ctx, const krpc_finding *finding)
+{
+    const field_sink *s = ctx;
+    krpc_finding own = *finding;
+
+    own.field = finding->len > 0 ? s->field : finding->field;
+    s->to->emit(s->to->ctx, &own);
+}
+
+const krpc_sink *field_sink_init(field_sink *out, const krpc_sink *to, krpc_field field)
+{
+    if (to == NULL || to->emit == NULL) {
+        return NULL;
+    }
+    *out = (field_sink){{emit_about_field, out}, to, field};
+    return &out->sink;
+}
+
 static void take_sender(const taking *k)
 {
     node *n = node_at(&k->t->nodes, k->src);
@@ -257,7 +291,13 @@ static void take_sender(const taking *k)
         n->noted_frame = k->p->frame;
     }
     if (id != NULL) {
-        identity_take(k->t, k->p, k->src, k->dst, id, (uint32_t)(id - k->data), k->sink);
+        uint32_t off = (uint32_t)(id - k->data);
+        field_sink about;
+
+        identity_take(
+            k->t, k->p, k->src, k->dst, id, off,
+            field_sink_init(&about, k->sink,
+                            m->value[KRPC_A_ID].off == off && krpc_has(m, KRPC_A_ID) ? KRPC_A_ID : KRPC_R_ID));
         if (k->t->sources.records != NULL && (n->flags & NODE_GROUPED) != 0) {
             sources_note(k->t, k->p, m, k->data);
         }
@@ -286,33 +326,42 @@ static void take_query(const taking *k)
     adverts_sent(t, k->p, k->m, k->out->repeats, k->sink);
 }
 
-static const uint64_t expected[] = {
-    0,
-#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) (EXPECTED),
-#include <krpc/methods.def>
-#undef F
-    0,
-};
+/* A good response to the method has at least one of its expected fields. */
+static bool holds_expected(const krpc_message *m, krpc_method method)
+{
+    const uint8_t *expected = krpc_method_get(method)->expected;
+
+    for (unsigned i = 0; i < KRPC_METHOD_FIELDS && expected[i] != 0; i++) {
+        if (krpc_has_any(m, (krpc_field)expected[i])) {
+            return true;
+        }
+    }
+    return expected[0] == 0;
+}
 
 /* Checks a response against its query. */
 static void check_answer(const taking *k, const transaction *query)
 {
     const krpc_message *m = k->m;
-    uint64_t wanted = expected[query->method];
-    uint64_t filters = KRPC_BIT(KRPC_R_BFPE) | KRPC_BIT(KRPC_R_BFSD) | KRPC_BIT(KRPC_R_BFSE);
+    bool filters = krpc_has(m, KRPC_R_BFPE) || krpc_has(m, KRPC_R_BFSD) || krpc_has(m, KRPC_R_BFSE);
 
     if (m->type != KRPC_RESPONSE || m->status != BENCODE_DONE) {
         return;
     }
-    if (wanted != 0 && ((m->present | m->wrong) & wanted) == 0) {
+    if (!holds_expected(m, (krpc_method)query->method)) {
         krpc_emit(k->sink, KRPC_RULE_KRPC_INCOMPLETE_RESPONSE, 0, 0, query->frame, 0);
     }
-    if ((m->present & filters) != 0 && (query->flags & TRANSACTION_SCRAPE) == 0) {
+    if (query->method == KRPC_METHOD_GET_PEERS && !krpc_has_any(m, KRPC_R_TOKEN)) {
+        krpc_emit(k->sink, KRPC_RULE_KRPC_MISSING_TOKEN, 0, 0, query->frame, 0);
+    }
+    if (filters && (query->flags & TRANSACTION_SCRAPE) == 0) {
         krpc_emit(k->sink, KRPC_RULE_BEP33_NOT_ASKED, 0, 0, query->frame, 0);
     }
     if ((query->flags & TRANSACTION_TARGET) != 0 && krpc_has(m, KRPC_R_ID) && m->value[KRPC_R_ID].len == 20) {
-        identity_near(k->t, node_at(&k->t->nodes, k->src), query->target, m->value[KRPC_R_ID].off, k->sink);
+        field_sink about;
+
+        identity_near(k->t, node_at(&k->t->nodes, k->src), query->target, m->value[KRPC_R_ID].off,
+                      field_sink_init(&about, k->sink, KRPC_R_ID));
     }
 }
 

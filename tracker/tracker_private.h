@@ -625,10 +625,17 @@ advert *advert_at_low(const tracker *t, uint32_t low); /* by the low 32 bits of 
 uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint,
                        const krpc_endpoint *receiver);
 krpc_endpoint advert_source(const advert *a); /* the sender's DHT endpoint, as the receiver sees it */
-/* advert_add stores one and reports its findings. *said has all members except the tracker's decisions; off and len are
- * its position in the payload. */
-void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, uint32_t off,
-                uint32_t len, tracker_result *out, const krpc_sink *sink);
+/* field_sink passes findings to another sink as findings about a field: for code that has a position but no field. */
+typedef struct field_sink {
+    krpc_sink sink;
+    const krpc_sink *to;
+    krpc_field field;
+} field_sink;
+const krpc_sink *field_sink_init(field_sink *out, const krpc_sink *to, krpc_field field);
+
+/* advert_add stores one and reports its findings. *said has all members except the tracker's decisions. */
+void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, tracker_result *out,
+                const krpc_sink *sink);
 void advert_judge(const tracker *t, const advert *a, tracker_advert *out);
 /* advert_is_client: can a node with this version in v (zero: none) be a client of that family? advert_may_be checks a
  * node. */

@@ -313,7 +313,7 @@ static void report_stray(const tracker *t, const tracker_packet *p, const krpc_m
         return;
     }
     if ((n->flags & NODE_T_MIXED) == 0 && n->t_len != MIN(v->len, UINT8_MAX)) {
-        krpc_emit(sink, KRPC_RULE_KRPC_WRONG_T_LENGTH, v->off, v->len, v->len, n->t_len);
+        krpc_emit_at(sink, KRPC_RULE_KRPC_WRONG_T_LENGTH, KRPC_T, v->off, v->len, v->len, n->t_len);
     } else {
         krpc_emit(sink, KRPC_RULE_KRPC_UNSOLICITED, 0, 0, 0, 0);
     }

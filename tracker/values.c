@@ -146,29 +146,23 @@ typedef struct checker {
     uint64_t told; /* hash of responder and torrent; 0: unknown, or no announce to this responder was captured */
     bool said_bogus;
     bool said_zero;
+    bool said_family;
 } checker;
 
-static void check_odd(checker *c, const uint8_t *data, uint32_t off, uint32_t size, uint32_t port)
+static void check_entry(checker *c, const krpc_compact *entry, krpc_field field)
 {
-    krpc_endpoint e;
+    const krpc_endpoint *e = &entry->endpoint;
 
-    if (port <= 1 && !c->said_zero) {
+    if (e->addr_len == 0) {
+        return;
+    }
+    if (e->port <= 1 && !c->said_zero) {
         c->said_zero = true;
-        krpc_emit(c->sink, KRPC_RULE_PORT_ZERO_ENTRY, off, size, port, 0);
+        krpc_emit_at(c->sink, KRPC_RULE_PORT_ZERO_ENTRY, field, entry->off, entry->len, e->port, 0);
     }
-    if (!c->said_bogus && addr_may_be_special(data + off, size - 2) && krpc_endpoint_get(&e, data + off, size) &&
-        krpc_endpoint_scope(&e) != KRPC_ADDR_GLOBAL) {
+    if (!c->said_bogus && addr_may_be_special(e->addr, e->addr_len) && krpc_endpoint_scope(e) != KRPC_ADDR_GLOBAL) {
         c->said_bogus = true;
-        krpc_emit(c->sink, KRPC_RULE_PORT_BOGUS_ADDRESS, off, size, 0, 0);
-    }
-}
-
-static inline void check_endpoint(checker *c, const uint8_t *data, uint32_t off, uint32_t size)
-{
-    uint32_t port = (uint32_t)data[off + size - 2] << 8 | data[off + size - 1];
-
-    if (port <= 1 || addr_may_be_special(data + off, size - 2)) {
-        check_odd(c, data, off, size, port);
+        krpc_emit_at(c->sink, KRPC_RULE_PORT_BOGUS_ADDRESS, field, entry->off, entry->len, 0, 0);
     }
 }
 
@@ -194,59 +188,38 @@ static void check_announced(checker *c, const krpc_endpoint *e, uint32_t off, ui
     a = turned.port == e->port ? NULL : recall(c->t, &turned, c->told);
     if (a != NULL) {
         adverts_returned(c->t, c->p, a->serial, a->frame, RETURNED_SWAPPED);
-        krpc_emit(c->sink, KRPC_RULE_PORT_SWAPPED, off, len, e->port, turned.port);
+        krpc_emit_at(c->sink, KRPC_RULE_PORT_SWAPPED, KRPC_R_VALUES, off, len, e->port, turned.port);
     }
 }
 
-static void check_nodes(checker *c, const krpc_message *m, const uint8_t *data, krpc_field field, uint32_t size)
+static void check_nodes(checker *c, const krpc_message *m, const uint8_t *data, krpc_field field)
 {
-    const krpc_value *v = &m->value[field];
+    krpc_compact_iter it;
+    krpc_compact entry;
 
-    for (uint32_t pos = 0; v->len - pos >= size; pos += size) {
-        check_endpoint(c, data, v->off + pos + 20, size - 20);
-    }
-}
-
-static void check_peer(checker *c, const uint8_t *data, uint32_t off, uint32_t size)
-{
-    krpc_endpoint e;
-
-    check_endpoint(c, data, off, size);
-    if (c->told != 0 && krpc_endpoint_get(&e, data + off, size)) {
-        check_announced(c, &e, off, size);
+    krpc_nodes_init(&it, m, data, field);
+    while (krpc_nodes_next(&it, &entry)) {
+        entry.off += 20; /* findings mark the endpoint */
+        entry.len -= 20;
+        check_entry(c, &entry, field);
     }
 }
 
 static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
 {
-    const krpc_value *v = &m->value[KRPC_R_VALUES];
-    uint32_t end = v->off + v->len;
-    uint32_t pos = 0;
-    krpc_list it;
-    bencode_token item;
+    krpc_compact_iter it;
+    krpc_compact entry;
 
-    if (krpc_has(m, KRPC_R_VALUES) && m->status == BENCODE_DONE) {
-        pos = v->off + 1;
-        while (end - pos > 8 && /* strings of six bytes, as nearly all are */
-               data[pos] == '6' && data[pos + 1] == ':') {
-            check_peer(c, data, pos + 2, 6);
-            pos += 8;
+    krpc_peers_init(&it, m, data);
+    while (krpc_peers_next(&it, &entry)) {
+        check_entry(c, &entry, KRPC_R_VALUES);
+        if (!c->said_family && entry.endpoint.addr_len != 0 && entry.endpoint.addr_len != c->p->src.addr_len) {
+            c->said_family = true;
+            krpc_emit_at(c->sink, KRPC_RULE_KRPC_VALUES_FAMILY, KRPC_R_VALUES, entry.off, entry.len, entry.len,
+                         c->p->src.addr_len);
         }
-        if (pos + 1 == end) {
-            return;
-        }
-    }
-    krpc_list_init(&it, m, data, KRPC_R_VALUES);
-    while (krpc_list_next(&it, &item)) {
-        if (item.type != BENCODE_STRING || item.off < pos) {
-            continue;
-        }
-        if (item.body_len == 18) {
-            check_peer(c, data, item.body_off, 18);
-        } else if (item.body_len % 6 == 0) { /* one peer, or several in one string */
-            for (uint32_t at = 0; at < item.body_len; at += 6) {
-                check_peer(c, data, item.body_off + at, 6);
-            }
+        if (c->told != 0 && entry.endpoint.addr_len != 0) {
+            check_announced(c, &entry.endpoint, entry.off, entry.len);
         }
     }
 }
@@ -254,7 +227,7 @@ static void check_values(checker *c, const krpc_message *m, const uint8_t *data)
 void values_check(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                   const tracker_result *result, const krpc_sink *sink)
 {
-    checker c = {t, p, sink, 0, false, false};
+    checker c = {.t = t, .p = p, .sink = sink};
 
     if (result->has_target && result->method == KRPC_METHOD_GET_PEERS && krpc_has(m, KRPC_R_VALUES)) {
         uint64_t told = told_of(t, &p->src, result->target);
@@ -262,13 +235,7 @@ void values_check(tracker *t, const tracker_packet *p, const krpc_message *m, co
         c.told = filter_has(t, told) ? told : 0;
     }
 
-    if (krpc_has(m, KRPC_R_NODES)) {
-        check_nodes(&c, m, data, KRPC_R_NODES, 26);
-    }
-    if (krpc_has(m, KRPC_R_NODES6)) {
-        check_nodes(&c, m, data, KRPC_R_NODES6, 38);
-    }
-    if (((m->present | m->wrong) & KRPC_BIT(KRPC_R_VALUES)) != 0) {
-        check_values(&c, m, data);
-    }
+    check_nodes(&c, m, data, KRPC_R_NODES);
+    check_nodes(&c, m, data, KRPC_R_NODES6);
+    check_values(&c, m, data);
 }

@@ -140,7 +140,7 @@ static uint64_t run_decode(void *ctx)
         uint32_t len = s->offs[i + 1] - s->offs[i];
 
         krpc_message_decode(&m, s->bytes + s->offs[i], len, len, NULL);
-        n += m.present;
+        n += m.present.words[0];
     }
     return n;
 }
@@ -166,7 +166,7 @@ static uint64_t run_rules(void *ctx)
 
         krpc_message_decode(&m, data, len, len, &sink);
         krpc_message_check(&m, data, &sink);
-        n += m.present;
+        n += m.present.words[0];
     }
     return n + counts[KRPC_RULE_KRPC_MISSING_VERSION];
 }

@@ -54,7 +54,7 @@ static void take(tracker *t, tracker_packet *p, const uint8_t *frame, size_t len
     krpc_endpoint_set(&p->src, src, addr_len, (uint16_t)(udp[0] << 8 | udp[1]));
     krpc_endpoint_set(&p->dst, src + addr_len, addr_len, (uint16_t)(udp[2] << 8 | udp[3]));
     krpc_message_decode(&m, frame + payload, len - payload, len - payload, NULL);
-    if (tracker_admit(t, p, &m, frame + payload)) {
+    if (tracker_admit(t, p, &m, frame + payload, TRACKER_ACCEPT_KNOWN)) {
         tracker_message(t, p, &m, frame + payload, NULL, NULL, NULL);
     } else {
         tracker_datagram(t, p, frame + payload, len - payload, NULL, NULL);

@@ -99,7 +99,7 @@ class Details(unittest.TestCase):
                                       b"6:valuesl6:\xc0\0\2\3\0\7i5e4:\xc0\0\2\x043:xyze",
                                       b"2:ip3:abc"))
         self.assertEqual(found["ip"].split()[0], "616263")
-        self.assertEqual(found["r.nodes2"], f"{ID.hex()} 192.0.2.1:7\nabc\n693765")
+        self.assertEqual(found["r.nodes2"], f"{ID.hex()} 192.0.2.1:7\nabc\ni7e")
         self.assertEqual(found["r.values"], "192.0.2.3:7  693565  192.0.2.4\n78797a")
 
     def test_long_lists(self):

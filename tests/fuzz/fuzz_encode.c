@@ -167,7 +167,7 @@ static void check_field(const program *p, const krpc_message *m, const uint8_t *
 {
     const expected *e = &p->fields[f];
     const krpc_value *v = &m->value[f];
-    bool there = ((m->present | m->wrong) & KRPC_BIT(f)) != 0;
+    bool there = krpc_has_any(m, f);
 
     if (e->what == ABSENT) {
         LAW(!there || f == KRPC_A || f == KRPC_R || krpc_field_get(f)->scope == KRPC_SCOPE_E || f == KRPC_E,

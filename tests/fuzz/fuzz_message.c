@@ -42,19 +42,29 @@ static void collect(void *ctx, const krpc_finding *finding)
     c->snapped += finding->rule == KRPC_RULE_BENCODE_SNAPPED;
 }
 
-static uint64_t hash_values(uint64_t hash, const krpc_message *m, size_t size)
+static uint64_t hash_values(uint64_t hash, const krpc_message *m, const uint8_t *data, size_t size)
 {
     for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
         const krpc_value *v = &m->value[f];
 
-        if (((m->present | m->wrong) & KRPC_BIT(f)) == 0) {
+        if (!krpc_has_any(m, f)) {
             continue;
         }
-        LAW((m->present & m->wrong & KRPC_BIT(f)) == 0, "a value is right or wrong");
+        LAW(!krpc_has(m, f) || !krpc_fields_have(&m->wrong, f), "a value is right or wrong");
         LAW(v->off <= size && v->len <= size - v->off, "a value lies inside");
         LAW(v->key_off <= v->off, "a value lies behind its key");
         hash = fuzz_mix(hash, (uint64_t)v->key_off << 32 | v->off);
         hash = fuzz_mix(hash, (uint64_t)v->len << 32 | (uint32_t)v->type << 8 | v->flags);
+        {
+            krpc_span whole = krpc_value_encoding(m, data, f);
+            uint32_t end = 0;
+
+            LAW(whole.off >= v->key_off && whole.off <= v->off && whole.off + whole.len >= v->off + v->len,
+                "an encoding holds its value");
+            LAW(m->status != BENCODE_DONE ||
+                    (bencode_check(&end, data + whole.off, whole.len) == BENCODE_DONE && end == whole.len),
+                "an encoding is one value");
+        }
         hash = v->type == BENCODE_INT || v->type == BENCODE_LIST ? fuzz_mix(hash, (uint64_t)v->num) : hash;
     }
     return hash;
@@ -111,7 +121,7 @@ static uint64_t hash_walks(uint64_t hash, const krpc_message *m, const uint8_t *
             LAW(++n <= size, "the items end");
             LAW(item.end <= size && item.off <= item.end, "an item lies inside");
         }
-        LAW(m->value[f].type != BENCODE_LIST || ((m->present | m->wrong) & KRPC_BIT(f)) == 0 || f == KRPC_E_CODE ||
+        LAW(m->value[f].type != BENCODE_LIST || !krpc_has_any(m, f) || f == KRPC_E_CODE ||
                 n == (uint64_t)m->value[f].num,
             "a list has as many items as it says");
         hash = fuzz_mix(hash, n);
@@ -134,12 +144,14 @@ static uint64_t ask(krpc_message *m, const uint8_t *data, size_t size, size_t wi
     krpc_message_decode(m, data, size, wire_len, &sink);
     krpc_message_check(m, data, &sink);
     LAW(m->len <= size, "a message lies inside");
-    hash = fuzz_mix(hash, m->present);
-    hash = fuzz_mix(hash, m->wrong);
+    for (unsigned i = 0; i < KRPC_FIELD_WORDS; i++) {
+        hash = fuzz_mix(fuzz_mix(hash, m->present.words[i]), m->wrong.words[i]);
+    }
+    hash = fuzz_mix(hash, m->stop);
     hash =
         fuzz_mix(hash, (uint64_t)m->status << 24 | (uint64_t)m->type << 16 | (uint64_t)m->method << 8 | m->canonical);
     hash = fuzz_mix(hash, (uint64_t)krpc_message_probe(m, data));
-    hash = hash_values(hash, m, size);
+    hash = hash_values(hash, m, data, size);
     hash = hash_adverts(hash, m, data, size);
     hash = hash_walks(hash, m, data, size);
     id = krpc_message_id(m, data);
@@ -177,6 +189,12 @@ static bool same_value(const krpc_message *a, const uint8_t *a_data, const krpc_
     return v->len == w->len && memcmp(a_data + v->off, b_data + w->off, v->len) == 0;
 }
 
+static bool same_fields(const krpc_message *a, const krpc_message *b)
+{
+    return memcmp(&a->present, &b->present, sizeof a->present) == 0 &&
+           memcmp(&a->wrong, &b->wrong, sizeof a->wrong) == 0;
+}
+
 static void check_encoding(const krpc_message *m, const uint8_t *data)
 {
     size_t len = krpc_message_encode(NULL, 0, m, data);
@@ -193,11 +211,10 @@ static void check_encoding(const krpc_message *m, const uint8_t *data)
     }
     krpc_message_decode(&again, out, len, len, NULL);
     LAW(again.status == BENCODE_DONE && again.len == len, "an encoding is complete");
-    LAW(again.present == m->present && again.wrong == m->wrong, "an encoding has the same keys");
+    LAW(same_fields(&again, m), "an encoding has the same keys");
     LAW(again.type == m->type && again.method == m->method, "an encoding is the same message");
     for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
-        LAW(((m->present | m->wrong) & KRPC_BIT(f)) == 0 || same_value(m, data, &again, out, f),
-            "an encoding has the same values");
+        LAW(!krpc_has_any(m, f) || same_value(m, data, &again, out, f), "an encoding has the same values");
     }
     {
         uint8_t *twice = malloc(len);
@@ -244,8 +261,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&silent, 0x5a, sizeof silent);
     krpc_message_decode(&silent, data, size, size, NULL);
     krpc_message_check(&silent, data, NULL);
-    LAW(silent.present == m.present && silent.wrong == m.wrong && silent.status == m.status &&
-            silent.canonical == m.canonical && hash_values(0, &silent, size) == hash_values(0, &m, size),
+    LAW(same_fields(&silent, &m) && silent.status == m.status && silent.canonical == m.canonical &&
+            hash_values(0, &silent, data, size) == hash_values(0, &m, data, size),
         "nobody needs to listen");
     if (m.status == BENCODE_DONE) {
         check_encoding(&m, data);

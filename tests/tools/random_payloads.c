@@ -71,7 +71,8 @@ int main(int argc, char **argv)
         endpoint(&packet.dst, (from + 1 + draw(7)) % 8);
         begun += len > 1 && data[0] == 'd' && data[1] >= '0' && data[1] <= '9';
         krpc_message_decode(&message, data, len, len, NULL);
-        if (krpc_message_probe(&message, data) != KRPC_PROBE_YES && !tracker_admit(t, &packet, &message, data)) {
+        if (krpc_message_probe(&message, data) != KRPC_PROBE_YES &&
+            !tracker_admit(t, &packet, &message, data, TRACKER_ACCEPT_KNOWN)) {
             tracker_datagram(t, &packet, data, len, NULL, NULL);
             continue;
         }

@@ -53,12 +53,8 @@ typedef struct compare {
 static guint mapping_hash(gconstpointer key)
 {
     const mapping *m = key;
-    guint hash = 2166136261u ^ m->protocol;
 
-    for (unsigned i = 0; i < 16; i++) {
-        hash = (hash ^ m->inside.addr[i] ^ (guint)m->outside.addr[i] << 8) * 16777619u;
-    }
-    return (hash ^ m->inside.port ^ (guint)m->outside.port << 16) * 16777619u;
+    return (guint)(krpc_endpoint_hash(&m->inside) * 3 + krpc_endpoint_hash(&m->outside) + m->protocol);
 }
 
 static gboolean mapping_equal(gconstpointer a, gconstpointer b)

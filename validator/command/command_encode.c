@@ -1,4 +1,4 @@
-/* command_encode.c: what decode prints as ndjson, back to messages.
+/* command_encode.c: what decode prints as ndjson, back to messages, with the library's builder and encoder.
  *
  * The reading is libwsutil's (wsutil/wsjson.h, a tokenizer that comes with libwiretap, so one library less to need): it
  * gives positions and leaves numbers as their digits, which keeps 64 bits of an integer.
@@ -22,19 +22,24 @@
 #define FIRST_TOKENS 4096
 #define MAX_TOKENS   (1u << 22)
 
-/* One line: its text, and the tokens in it. */
+/* One line: its text, the tokens in it, and the message that is made of it. */
 typedef struct reader {
     char *line;
     jsmntok_t *tokens;
     unsigned cap_tokens;
     int num_tokens;
     GString *error;
+    krpc_builder builder;
+    uint8_t *room[4]; /* for the builder, a value, a list's item, and the message: cap bytes each */
+    size_t cap;
 } reader;
 
-/* An entry of a dictionary that is being put together. */
+enum { ROOM_BUILDER, ROOM_VALUE, ROOM_ITEM, ROOM_MESSAGE };
+
+/* A key that the tables do not have. */
 typedef struct entry {
-    GByteArray *key;
-    GByteArray *value; /* bencoded */
+    GBytes *key;
+    GBytes *value; /* bencoded */
 } entry;
 
 static bool fail(reader *r, const char *what, ...) G_GNUC_PRINTF(2, 3);
@@ -91,20 +96,15 @@ static int member(const reader *r, int object, const char *name)
     return -1;
 }
 
-static void put(GByteArray *out, const void *bytes, size_t len)
+static bencode_writer begin(const reader *r, int room)
 {
-    g_byte_array_append(out, bytes, (guint)len);
+    bencode_writer w;
+
+    bencode_writer_init(&w, r->room[room], r->cap);
+    return w;
 }
 
-static void put_string(GByteArray *out, const void *bytes, size_t len)
-{
-    char head[24];
-
-    put(out, head, (size_t)g_snprintf(head, sizeof head, "%zu:", len));
-    put(out, bytes, len);
-}
-
-static bool get_hex(reader *r, GByteArray *out, int index)
+static bool get_hex(reader *r, bencode_writer *out, int index)
 {
     const jsmntok_t *token = &r->tokens[index];
 
@@ -118,12 +118,12 @@ static bool get_hex(reader *r, GByteArray *out, int index)
             return fail(r, "hex digits are wanted");
         }
         uint8_t byte = (uint8_t)(high << 4 | low);
-        put(out, &byte, 1);
+        bencode_put_raw(out, &byte, 1);
     }
     return true;
 }
 
-static bool get_text(reader *r, GByteArray *out, int index)
+static bool get_text(reader *r, bencode_writer *out, int index)
 {
     if (r->tokens[index].type != JSMN_STRING) {
         return fail(r, "a string is wanted");
@@ -131,7 +131,7 @@ static bool get_text(reader *r, GByteArray *out, int index)
     char *string = token_text(r, index);
     bool good = json_decode_string_inplace(string);
     if (good) {
-        put(out, string, strlen(string));
+        bencode_put_raw(out, string, strlen(string));
     }
     g_free(string);
     return good || fail(r, "the string holds an escape that cannot be read");
@@ -147,7 +147,7 @@ static bool get_int(reader *r, gint64 *out, int index, gint64 min, gint64 max)
 }
 
 /* {"ip":..., "port":...}, the port left out where only an address is there. */
-static bool get_endpoint(reader *r, GByteArray *out, int index)
+static bool get_endpoint(reader *r, bencode_writer *out, int index)
 {
     uint8_t addr[16];
     gint64 port;
@@ -167,7 +167,7 @@ static bool get_endpoint(reader *r, GByteArray *out, int index)
     if (!good) {
         return false;
     }
-    put(out, addr, is_ipv6 ? 16 : 4);
+    bencode_put_raw(out, addr, is_ipv6 ? 16 : 4);
     if (port_token < 0) {
         return true;
     }
@@ -175,11 +175,11 @@ static bool get_endpoint(reader *r, GByteArray *out, int index)
         return false;
     }
     uint8_t bytes[2] = {(uint8_t)(port >> 8), (uint8_t)port};
-    put(out, bytes, 2);
+    bencode_put_raw(out, bytes, 2);
     return true;
 }
 
-static bool get_node(reader *r, GByteArray *out, int index)
+static bool get_node(reader *r, bencode_writer *out, int index)
 {
     int id = member(r, index, "id");
 
@@ -187,136 +187,115 @@ static bool get_node(reader *r, GByteArray *out, int index)
 }
 
 /* The items of an array, one after another (a string of compact infos), or each as a string of a list. */
-static bool get_items(reader *r, GByteArray *out, int index, krpc_kind kind)
+static bool get_items(reader *r, bencode_writer *out, int index, krpc_kind kind, bool is_list)
 {
-    bool is_list = kind == KRPC_KIND_PEERS || kind == KRPC_KIND_NODE_LIST || kind == KRPC_KIND_TEXTS;
-    GByteArray *item = g_byte_array_new();
     bool good = r->tokens[index].type == JSMN_ARRAY || fail(r, "an array is wanted");
     int end = after(r, index);
 
     for (int i = index + 1; good && i < end; i = after(r, i)) {
         bool is_object = r->tokens[i].type == JSMN_OBJECT;
-        g_byte_array_set_size(item, 0);
+        bencode_writer item = begin(r, ROOM_ITEM);
         if (kind == KRPC_KIND_TEXTS) {
-            good = get_text(r, item, i);
+            good = get_text(r, &item, i);
         } else if (kind == KRPC_KIND_HASHES || !is_object) {
-            good = get_hex(r, item, i);
+            good = get_hex(r, &item, i);
         } else if (kind == KRPC_KIND_PEERS) {
-            good = get_endpoint(r, item, i);
+            good = get_endpoint(r, &item, i);
         } else {
-            good = get_node(r, item, i);
+            good = get_node(r, &item, i);
         }
         if (is_list) {
-            put_string(out, item->data, item->len);
+            bencode_put_string(out, item.out, item.len);
         } else {
-            put(out, item->data, item->len);
+            bencode_put_raw(out, item.out, item.len);
         }
     }
-    g_byte_array_unref(item);
     return good;
 }
 
-static bool put_integer(reader *r, GByteArray *out, int index)
-{
-    gint64 number;
-    char digits[32];
-
-    if (!get_int(r, &number, index, G_MININT64, G_MAXINT64)) {
-        return false;
-    }
-    put(out, digits, (size_t)g_snprintf(digits, sizeof digits, "i%" G_GINT64_FORMAT "e", number));
-    return true;
-}
-
-static bool put_error(reader *r, GByteArray *out, int index)
+static bool get_error(reader *r, bencode_writer *out, int index)
 {
     int code = member(r, index, "code");
     int message = member(r, index, "message");
     int message_hex = member(r, index, "message_hex");
-    GByteArray *bytes = g_byte_array_new();
-    bool good = true;
+    bencode_writer text = begin(r, ROOM_ITEM);
+    gint64 number;
 
-    put(out, "l", 1);
     if (code >= 0) {
-        good = put_integer(r, out, code);
+        if (!get_int(r, &number, code, G_MININT64, G_MAXINT64)) {
+            return false;
+        }
+        bencode_put_int(out, number);
     }
-    if (good && message >= 0) {
-        good = get_text(r, bytes, message);
-    } else if (good && message_hex >= 0) {
-        good = get_hex(r, bytes, message_hex);
+    if (message < 0 && message_hex < 0) {
+        return true;
     }
-    if (message >= 0 || message_hex >= 0) {
-        put_string(out, bytes->data, bytes->len);
-    }
-    put(out, "e", 1);
-    g_byte_array_unref(bytes);
+    bool good = message >= 0 ? get_text(r, &text, message) : get_hex(r, &text, message_hex);
+    bencode_put_string(out, text.out, text.len);
     return good;
 }
 
-static bool put_dict(reader *r, GByteArray *out, int index, krpc_scope scope);
+static bool set_dict(reader *r, int index, krpc_scope scope);
 
-/* A value, bencoded, from what its key says that it is. */
-static bool put_value(reader *r, GByteArray *out, int index, krpc_field field, bool as_hex)
+static bool set_raw(reader *r, krpc_field field, const bencode_writer *value)
+{
+    return krpc_builder_raw(&r->builder, field, value->out, value->len) ||
+           fail(r, "%s: not one bencoded value", krpc_field_get(field)->key);
+}
+
+/* A value, by what its key says that it is. */
+static bool set_value(reader *r, int index, krpc_field field, bool as_hex)
 {
     krpc_kind kind = krpc_field_get(field)->kind;
-    GByteArray *bytes = g_byte_array_new();
-    bool is_string = true;
-    bool good = true;
+    bencode_writer value = begin(r, ROOM_VALUE);
+    gint64 number;
+    bool good;
 
     if (as_hex) {
-        good = get_hex(r, bytes, index);
-    } else {
-        switch (kind) {
-        case KRPC_KIND_INT:
-        case KRPC_KIND_FLAG:
-        case KRPC_KIND_PORT:
-            good = put_integer(r, out, index);
-            is_string = false;
-            break;
-        case KRPC_KIND_TEXT:
-        case KRPC_KIND_METHOD:
-        case KRPC_KIND_TYPE:
-            good = get_text(r, bytes, index);
-            break;
-        case KRPC_KIND_BYTES:
-        case KRPC_KIND_VERSION:
-        case KRPC_KIND_BLOOM:
-            good = get_hex(r, bytes, index);
-            break;
-        case KRPC_KIND_ENDPOINT:
-            good = get_endpoint(r, bytes, index);
-            break;
-        case KRPC_KIND_NODES:
-        case KRPC_KIND_NODES6:
-        case KRPC_KIND_HASHES:
-            good = get_items(r, bytes, index, kind);
-            break;
-        case KRPC_KIND_PEERS:
-        case KRPC_KIND_NODE_LIST:
-        case KRPC_KIND_TEXTS:
-            put(out, "l", 1);
-            good = get_items(r, out, index, kind);
-            put(out, "e", 1);
-            is_string = false;
-            break;
-        case KRPC_KIND_ERROR:
-            good = put_error(r, out, index);
-            is_string = false;
-            break;
-        case KRPC_KIND_DICT:
-            good = put_dict(r, out, index, field == KRPC_A ? KRPC_SCOPE_A : KRPC_SCOPE_R);
-            is_string = false;
-            break;
-        case KRPC_KIND_ANY:
-            good = get_hex(r, out, index);
-            is_string = false;
-            break;
+        kind = KRPC_KIND_BYTES;
+    }
+    switch (kind) {
+    case KRPC_KIND_INT:
+    case KRPC_KIND_FLAG:
+    case KRPC_KIND_PORT:
+        good = get_int(r, &number, index, G_MININT64, G_MAXINT64);
+        if (good) {
+            krpc_builder_int(&r->builder, field, number);
         }
+        return good;
+    case KRPC_KIND_DICT:
+        krpc_builder_dict(&r->builder, field);
+        return set_dict(r, index, field == KRPC_A ? KRPC_SCOPE_A : KRPC_SCOPE_R);
+    case KRPC_KIND_ANY:
+        return get_hex(r, &value, index) && set_raw(r, field, &value);
+    case KRPC_KIND_PEERS:
+    case KRPC_KIND_NODE_LIST:
+    case KRPC_KIND_TEXTS:
+    case KRPC_KIND_ERROR:
+        bencode_put_list(&value);
+        good = kind == KRPC_KIND_ERROR ? get_error(r, &value, index) : get_items(r, &value, index, kind, true);
+        bencode_put_end(&value);
+        return good && set_raw(r, field, &value);
+    case KRPC_KIND_TEXT:
+    case KRPC_KIND_METHOD:
+    case KRPC_KIND_TYPE:
+        good = get_text(r, &value, index);
+        break;
+    case KRPC_KIND_ENDPOINT:
+        good = get_endpoint(r, &value, index);
+        break;
+    case KRPC_KIND_NODES:
+    case KRPC_KIND_NODES6:
+    case KRPC_KIND_HASHES:
+        good = get_items(r, &value, index, kind, false);
+        break;
+    default:
+        good = get_hex(r, &value, index);
+        break;
     }
-    if (is_string) {
-        put_string(out, bytes->data, bytes->len);
+    if (good) {
+        krpc_builder_bytes(&r->builder, field, value.out, value.len);
     }
-    g_byte_array_unref(bytes);
     return good;
 }
 
@@ -324,59 +303,60 @@ static void entry_clear(void *data)
 {
     entry *e = data;
 
-    g_byte_array_unref(e->key);
-    g_byte_array_unref(e->value);
+    g_bytes_unref(e->key);
+    g_bytes_unref(e->value);
 }
 
 static gint entry_compare(gconstpointer a, gconstpointer b)
 {
-    const entry *x = a;
-    const entry *y = b;
-    guint shorter = MIN(x->key->len, y->key->len); /* an empty key has no data at all */
-    int order = shorter > 0 ? memcmp(x->key->data, y->key->data, shorter) : 0;
-
-    return order != 0 ? order : (int)x->key->len - (int)y->key->len;
+    return g_bytes_compare(((const entry *)a)->key, ((const entry *)b)->key);
 }
 
-static entry *add_entry(GArray *entries)
+/* A known key among the unknown has a value that JSON cannot hold, and that counts. */
+static bool get_unknown(reader *r, GArray *entries, int index, krpc_scope scope)
 {
-    entry e = {g_byte_array_new(), g_byte_array_new()};
+    int key = member(r, index, "key");
+    int value = member(r, index, "value");
+    bencode_writer name = begin(r, ROOM_ITEM);
+    bencode_writer bytes = begin(r, ROOM_VALUE);
 
+    if (key < 0 || value < 0) {
+        return fail(r, "unknown: key and value are wanted");
+    }
+    if (!get_hex(r, &name, key) || !get_hex(r, &bytes, value)) {
+        return false;
+    }
+    krpc_field field = krpc_field_find(scope, name.out, name.len);
+    if (field != KRPC_NUM_FIELDS) {
+        return set_raw(r, field, &bytes);
+    }
+    entry e = {g_bytes_new(name.out, name.len), g_bytes_new(bytes.out, bytes.len)};
     g_array_append_val(entries, e);
-    return &g_array_index(entries, entry, entries->len - 1);
+    return true;
 }
 
-/* What "unknown" says of a key stands above what the key's own member says. */
-static bool add_unknown(reader *r, GArray *entries, int index)
+/* The builder wants them sorted, and one after another. */
+static bool set_unknown(reader *r, int index, krpc_scope scope)
 {
+    GArray *entries = g_array_new(FALSE, FALSE, sizeof(entry));
+    bool good = true;
     int end = after(r, index);
 
-    for (int i = index + 1; i < end; i = after(r, i)) {
-        int key = member(r, i, "key");
-        int value = member(r, i, "value");
-        if (key < 0 || value < 0) {
-            return fail(r, "unknown: key and value are wanted");
-        }
-        GByteArray *bytes = g_byte_array_new();
-        bool good = get_hex(r, bytes, key);
-        for (guint n = 0; n < entries->len; n++) {
-            const entry *old = &g_array_index(entries, entry, n);
-            if (old->key->len == bytes->len && memcmp(old->key->data, bytes->data, bytes->len) == 0) {
-                g_array_remove_index(entries, n);
-                break;
-            }
-        }
-        if (good) {
-            entry *e = add_entry(entries);
-            put(e->key, bytes->data, bytes->len);
-            good = get_hex(r, e->value, value);
-        }
-        g_byte_array_unref(bytes);
-        if (!good) {
-            return false;
-        }
+    g_array_set_clear_func(entries, entry_clear);
+    for (int i = index + 1; good && i < end; i = after(r, i)) {
+        good = get_unknown(r, entries, i, scope);
     }
-    return true;
+    g_array_sort(entries, entry_compare);
+    for (guint i = 0; good && i < entries->len; i++) {
+        const entry *e = &g_array_index(entries, entry, i);
+        gsize key_len, len;
+        const void *key = g_bytes_get_data(e->key, &key_len);
+        const void *value = g_bytes_get_data(e->value, &len);
+        good = krpc_builder_unknown(&r->builder, scope, key, key_len, value, len) ||
+               fail(r, "unknown: a value is not one bencoded value");
+    }
+    g_array_unref(entries);
+    return good;
 }
 
 /* Which field a member is: KRPC_NUM_FIELDS for one that is none. */
@@ -394,54 +374,34 @@ static krpc_field field_of(const reader *r, int index, krpc_scope scope, bool *a
     return field;
 }
 
-static bool add_member(reader *r, GArray *entries, int index, krpc_scope scope)
+static bool set_member(reader *r, int index, krpc_scope scope)
 {
     bool as_hex;
     krpc_field field = field_of(r, index, scope, &as_hex);
 
-    if (field == KRPC_NUM_FIELDS) {
-        /* At the top stand frame, timestamp and the like. */
-        if (scope == KRPC_SCOPE_TOP) {
-            return true;
-        }
-        char *name = token_text(r, index);
-        fail(r, "'%s' is no key that krpcscope knows; put it under unknown", name);
-        g_free(name);
-        return false;
+    if (field != KRPC_NUM_FIELDS) {
+        return set_value(r, index + 1, field, as_hex);
     }
-    const char *key = krpc_field_get(field)->key;
-    entry *e = add_entry(entries);
-    put(e->key, key, strlen(key));
-    return put_value(r, e->value, index + 1, field, as_hex);
+    /* The record's own members, frame, timestamp and the like, are beside the message's top-level keys. */
+    if (scope == KRPC_SCOPE_TOP) {
+        return true;
+    }
+    char *name = token_text(r, index);
+    fail(r, "'%s' is no key that krpcscope knows; put it under unknown", name);
+    g_free(name);
+    return false;
 }
 
-/* Members may come in any order; the message has them sorted. */
-static bool put_dict(reader *r, GByteArray *out, int index, krpc_scope scope)
+static bool set_dict(reader *r, int index, krpc_scope scope)
 {
-    GArray *entries = g_array_new(FALSE, FALSE, sizeof(entry));
     int end = after(r, index);
     int unknown = member(r, index, "unknown");
     bool good = r->tokens[index].type == JSMN_OBJECT || fail(r, "an object is wanted");
 
-    g_array_set_clear_func(entries, entry_clear);
     for (int i = index + 1; good && i + 1 < end; i = after(r, i + 1)) {
-        if (i + 1 != unknown) {
-            good = add_member(r, entries, i, scope);
-        }
+        good = i + 1 == unknown || set_member(r, i, scope);
     }
-    if (good && unknown >= 0) {
-        good = add_unknown(r, entries, unknown);
-    }
-    g_array_sort(entries, entry_compare);
-    put(out, "d", 1);
-    for (guint i = 0; i < entries->len; i++) {
-        const entry *e = &g_array_index(entries, entry, i);
-        put_string(out, e->key->data, e->key->len);
-        put(out, e->value->data, e->value->len);
-    }
-    put(out, "e", 1);
-    g_array_unref(entries);
-    return good;
+    return good && (unknown < 0 || set_unknown(r, unknown, scope));
 }
 
 static bool parse_line(reader *r)
@@ -460,9 +420,21 @@ static bool parse_line(reader *r)
     return (r->num_tokens > 0 && r->tokens[0].type == JSMN_OBJECT) || fail(r, "not a JSON object");
 }
 
-/* The message of a line; an empty one for records of other types. */
-static bool encode_line(reader *r, GByteArray *out)
+/* JSON takes more room than what it stands for: an endpoint of 18 bytes has at least 20 characters. */
+static void make_room(reader *r, size_t line_len)
 {
+    if (r->cap < 2 * line_len + 64) {
+        r->cap = 4 * line_len + 1024;
+        for (size_t i = 0; i < G_N_ELEMENTS(r->room); i++) {
+            r->room[i] = g_realloc(r->room[i], r->cap);
+        }
+    }
+}
+
+/* The message of a line, in ROOM_MESSAGE; *len_out is 0 for records of other types. */
+static bool encode_line(reader *r, size_t *len_out)
+{
+    *len_out = 0;
     if (!parse_line(r)) {
         return false;
     }
@@ -470,19 +442,31 @@ static bool encode_line(reader *r, GByteArray *out)
     if (type >= 0 && !token_is(r, type, "message")) {
         return true;
     }
+    make_room(r, strlen(r->line));
     int raw = member(r, 0, "raw");
-    return raw >= 0 ? get_hex(r, out, raw) : put_dict(r, out, 0, KRPC_SCOPE_TOP);
+    if (raw >= 0) {
+        bencode_writer w = begin(r, ROOM_MESSAGE);
+        bool good = get_hex(r, &w, raw);
+        *len_out = w.len;
+        return good;
+    }
+    krpc_builder_init(&r->builder, r->room[ROOM_BUILDER], r->cap, KRPC_TYPE_UNKNOWN, NULL, 0);
+    if (!set_dict(r, 0, KRPC_SCOPE_TOP)) {
+        return false;
+    }
+    *len_out = krpc_builder_encode(&r->builder, r->room[ROOM_MESSAGE], r->cap);
+    return *len_out <= r->cap || fail(r, "the message is too large");
 }
 
-static void put_message(strbuf *out, const GByteArray *message, bool raw)
+static void put_message(strbuf *out, const uint8_t *message, size_t len, bool raw)
 {
-    if (message->len == 0) {
+    if (len == 0) {
         return;
     }
     if (raw) {
-        strbuf_put(out, (const char *)message->data, message->len);
+        strbuf_put(out, (const char *)message, len);
     } else {
-        strbuf_hex(out, message->data, message->len);
+        strbuf_hex(out, message, (uint32_t)len);
         strbuf_char(out, '\n');
     }
 }
@@ -490,20 +474,18 @@ static void put_message(strbuf *out, const GByteArray *message, bool raw)
 static bool encode_lines(FILE *in, const char *name, output *to, bool raw)
 {
     reader r = {.cap_tokens = FIRST_TOKENS, .tokens = g_new(jsmntok_t, FIRST_TOKENS), .error = g_string_new(NULL)};
-    GByteArray *message = g_byte_array_new();
-    size_t cap = 0;
+    size_t cap = 0, len;
     uint64_t line = 0;
     bool good = true;
 
     while (output_ok(to) && getline(&r.line, &cap, in) >= 0) {
         line++;
-        g_byte_array_set_size(message, 0);
         g_string_truncate(r.error, 0);
         if (*g_strstrip(r.line) == 0) {
             continue;
         }
-        if (encode_line(&r, message)) {
-            put_message(output_text(to), message, raw);
+        if (encode_line(&r, &len)) {
+            put_message(output_text(to), r.room[ROOM_MESSAGE], len, raw);
             output_record(to);
         } else {
             say("%s:%" G_GUINT64_FORMAT ": %s", name, line, r.error->str);
@@ -514,7 +496,9 @@ static bool encode_lines(FILE *in, const char *name, output *to, bool raw)
         say("%s: %s", name, g_strerror(errno));
         good = false;
     }
-    g_byte_array_unref(message);
+    for (size_t i = 0; i < G_N_ELEMENTS(r.room); i++) {
+        g_free(r.room[i]);
+    }
     g_string_free(r.error, TRUE);
     g_free(r.tokens);
     free(r.line);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <glib.h>
+#include <krpc/compact.h>
 
 #define DIGEST_LEN      32
 #define ID_LEN          20
@@ -280,21 +281,38 @@ static void map_node(anonymizer *by, uint8_t *data, uint32_t off, uint32_t len)
     map_compact(by, data, off + ID_LEN, len - ID_LEN);
 }
 
-static void map_list(anonymizer *by, const krpc_message *message, uint8_t *data, krpc_field field, krpc_kind kind)
+static void map_nodes(anonymizer *by, const krpc_message *message, uint8_t *data, krpc_field field)
+{
+    krpc_compact_iter it;
+    krpc_compact entry;
+
+    krpc_nodes_init(&it, message, data, field);
+    while (krpc_nodes_next(&it, &entry)) {
+        if (entry.endpoint.addr_len != 0) {
+            map_node(by, data, entry.off, entry.len);
+        }
+    }
+}
+
+static void map_peers(anonymizer *by, const krpc_message *message, uint8_t *data)
+{
+    krpc_compact_iter it;
+    krpc_compact entry;
+
+    krpc_peers_init(&it, message, data);
+    while (krpc_peers_next(&it, &entry)) {
+        map_compact(by, data, entry.off, entry.len);
+    }
+}
+
+static void keep_texts(anonymizer *by, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
     krpc_list list;
     bencode_token item;
 
     krpc_list_init(&list, message, data, field);
     while (krpc_list_next(&list, &item)) {
-        if (item.type != BENCODE_STRING) {
-            continue;
-        }
-        if (kind == KRPC_KIND_PEERS) {
-            map_compact(by, data, item.body_off, item.body_len);
-        } else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38)) {
-            map_node(by, data, item.body_off, item.body_len);
-        } else if (kind == KRPC_KIND_TEXTS && item.body_len == 2) {
+        if (item.type == BENCODE_STRING && item.body_len == 2) {
             keep(by, item.body_off, item.body_len);
         }
     }
@@ -341,13 +359,10 @@ static void map_field(anonymizer *by, const krpc_message *message, uint8_t *data
         map_compact(by, data, value->off, value->len);
         break;
     case KRPC_KIND_NODES:
-    case KRPC_KIND_NODES6: {
-        uint32_t size = kind == KRPC_KIND_NODES ? 26 : 38;
-        for (uint32_t i = 0; value->len - i >= size; i += size) {
-            map_node(by, data, value->off + i, size);
-        }
+    case KRPC_KIND_NODES6:
+    case KRPC_KIND_NODE_LIST:
+        map_nodes(by, message, data, field);
         break;
-    }
     case KRPC_KIND_HASHES:
         for (uint32_t i = 0; value->len - i >= ID_LEN; i += ID_LEN) {
             map_id(by, data + value->off + i);
@@ -355,9 +370,10 @@ static void map_field(anonymizer *by, const krpc_message *message, uint8_t *data
         }
         break;
     case KRPC_KIND_PEERS:
-    case KRPC_KIND_NODE_LIST:
+        map_peers(by, message, data);
+        break;
     case KRPC_KIND_TEXTS:
-        map_list(by, message, data, field, kind);
+        keep_texts(by, message, data, field);
         break;
     default:
         break;

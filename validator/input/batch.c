@@ -133,13 +133,12 @@ void batch_decode(batch *b)
             packet->data = b->bytes + item->data_at;
             packet->raw = packet->raw_len > 0 ? b->bytes + item->raw_at : NULL;
         }
-        if (packet->protocol != FRAME_UDP || packet->len == 0 || packet->data[0] != 'd') {
+        item->first_finding = b->num_findings;
+        item->maybe_krpc = packet->protocol == FRAME_UDP &&
+                           tracker_decode(&b->messages[i], packet->data, packet->len, packet->wire_len, &sink);
+        if (!item->maybe_krpc) {
             continue;
         }
-        item->maybe_krpc = true;
-        item->first_finding = b->num_findings;
-        krpc_message_decode(&b->messages[i], packet->data, packet->len, packet->wire_len, &sink);
-        krpc_message_check(&b->messages[i], packet->data, &sink);
         tracker_keys_make(b->tracker, &packet->where, &b->messages[i], packet->data, &item->keys);
         item->num_findings = b->num_findings - item->first_finding;
     }
@@ -180,8 +179,9 @@ void batch_fetch(const batch *b, uint32_t index)
         const batch_item *item = &b->items[index - FETCH_VALUES];
         const krpc_message *message = &b->messages[index - FETCH_VALUES];
         fetch(item->packet.data, MIN(item->packet.len, MAX_FETCHED));
-        for (uint64_t left = item->maybe_krpc ? message->present : 0; left != 0; left &= left - 1) {
-            fetch(&message->value[__builtin_ctzll(left)], 1);
+        unsigned end = item->maybe_krpc ? KRPC_NUM_FIELDS : 0;
+        for (unsigned f = krpc_message_next(message, 0, end); f < end; f = krpc_message_next(message, f + 1, end)) {
+            fetch(&message->value[f], 1);
         }
     }
 }

@@ -126,31 +126,23 @@ void run_put_frame(strbuf *out, const run *from, uint32_t frame)
     strbuf_uint(out, own);
 }
 
-/* A rule's line has at most one frame number; with several captures it becomes NAME:FRAME. */
-#define FRAME "frame "
+static size_t frame_text(void *ctx, char *out, size_t cap, int64_t frame)
+{
+    strbuf name = {0};
+
+    run_put_frame(&name, ctx, (uint32_t)frame);
+    strbuf_char(&name, '\0');
+    size_t len = MIN(g_strlcpy(out, name.data, cap), cap - 1);
+    strbuf_free(&name);
+    return len;
+}
+
 size_t run_finding_text(const run *from, char *out, size_t cap, const krpc_finding *finding, const uint8_t *data,
                         uint32_t len)
 {
-    const char *named = strstr(krpc_rule_get(finding->rule)->text, FRAME "{");
-    krpc_finding own = *finding;
-    char line[RUN_FINDING_TEXT];
-    strbuf merged = {0};
+    bool merged = from != NULL && from->merged;
 
-    if (from == NULL || !from->merged || named == NULL) {
-        return krpc_finding_text(out, cap, finding, data, len);
-    }
-    int64_t *number = named[strlen(FRAME "{")] == 'a' ? &own.a : &own.b;
-    uint32_t frame = (uint32_t)*number;
-    *number = run_frame(from, frame, NULL);
-    krpc_finding_text(line, sizeof line, &own, data, len);
-    char *at = strstr(line, FRAME) + strlen(FRAME);
-    strbuf_put(&merged, line, (size_t)(at - line));
-    run_put_frame(&merged, from, frame);
-    strbuf_puts(&merged, at + strspn(at, "0123456789"));
-    strbuf_char(&merged, '\0');
-    size_t all = g_strlcpy(out, merged.data, cap);
-    strbuf_free(&merged);
-    return all;
+    return krpc_finding_text_with(out, cap, finding, data, len, merged ? frame_text : NULL, (void *)(uintptr_t)from);
 }
 
 bool run_node_get(const run *from, uint32_t index, tracker_node *out)
@@ -265,12 +257,12 @@ static bool has_port(const uint16_t *ports, unsigned num_ports, const tracker_pa
     return false;
 }
 
-static bool admit(const run *r, const batch_item *item, const krpc_message *message)
+static bool admit(const run *r, const run_packet *packet, const krpc_message *message)
 {
-    const run_packet *packet = &item->packet;
+    bool forced = has_port(r->options->udp_ports, r->options->num_udp_ports, &packet->where);
 
-    return tracker_admit(r->tracker, &packet->where, message, packet->data) ||
-           has_port(r->options->udp_ports, r->options->num_udp_ports, &packet->where);
+    return tracker_admit(r->tracker, &packet->where, message, packet->data,
+                         forced ? TRACKER_ACCEPT_ALL : TRACKER_ACCEPT_KNOWN);
 }
 
 /* The packet for a visitor under --anonymize: other addresses and payload, everything else unchanged. */
@@ -332,7 +324,7 @@ static void judge_udp(run *r, batch *b, uint32_t index, const krpc_sink *sink)
     const krpc_message *message = &b->messages[index];
     tracker_result result;
 
-    if (!item->maybe_krpc || !admit(r, item, message)) {
+    if (!item->maybe_krpc || !admit(r, packet, message)) {
         tracker_datagram(r->tracker, &packet->where, packet->data, packet->len, NULL, sink);
         visit(r, packet, NULL, NULL);
         return;

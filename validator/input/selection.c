@@ -168,13 +168,7 @@ struct participants {
 
 static guint endpoint_hash(gconstpointer key)
 {
-    const krpc_endpoint *endpoint = key;
-    guint hash = endpoint->port;
-
-    for (uint32_t i = 0; i < endpoint->addr_len; i++) {
-        hash = hash * 31 + endpoint->addr[i];
-    }
-    return hash;
+    return (guint)krpc_endpoint_hash(key);
 }
 
 static gboolean endpoint_equal(gconstpointer a, gconstpointer b)

@@ -19,14 +19,9 @@ struct advert_groups {
 static guint entry_hash(gconstpointer key)
 {
     const advert_group *entry = key;
-    guint hash = 2166136261u;
+    guint hash = (guint)krpc_endpoint_hash(&entry->host) ^ (guint)entry->advertised_port;
 
-    for (unsigned i = 0; i < 16; i++) {
-        hash = (hash ^ entry->host.addr[i]) * 16777619u;
-    }
-    hash = (hash ^ entry->host.port) * 16777619u;
-    hash = (hash ^ (guint)entry->advertised_port) * 16777619u;
-    return (hash ^ (guint)(entry->channel << 16 | entry->verdict << 8 | entry->later)) * 16777619u;
+    return (hash * 16777619u) ^ (guint)(entry->channel << 16 | entry->verdict << 8 | entry->later);
 }
 
 static gboolean entry_equal(gconstpointer a, gconstpointer b)

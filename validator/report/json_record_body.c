@@ -9,6 +9,7 @@
 #include "report/json_record.h"
 
 #include <glib.h>
+#include <krpc/compact.h>
 
 typedef struct field_text {
     char key[32]; /* ,"key": */
@@ -17,7 +18,6 @@ typedef struct field_text {
 } field_text;
 
 static field_text fields[KRPC_NUM_FIELDS];
-static uint64_t scope_bits[KRPC_NUM_SCOPES];
 
 static void need_fields(void)
 {
@@ -29,7 +29,6 @@ static void need_fields(void)
         int len = g_snprintf(fields[i].key, sizeof fields[i].key, ",\"%s\":", info->key);
         fields[i].len = (uint8_t)len;
         fields[i].kind = (uint8_t)info->kind;
-        scope_bits[info->scope] |= KRPC_BIT(i);
     }
 }
 
@@ -114,23 +113,27 @@ static void put_endpoint_value(strbuf *out, unsigned field, const uint8_t *bytes
     out->len += (size_t)(endpoint_at(at, bytes, len) - at);
 }
 
-static void put_compact_nodes(strbuf *out, unsigned field, const uint8_t *bytes, uint32_t len, uint32_t addr_len)
+static void put_nodes_value(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data,
+                            uint32_t size)
 {
-    uint32_t size = 20 + addr_len + 2;
+    const krpc_value *value = &message->value[field];
+    krpc_compact_iter it;
+    krpc_compact entry;
 
-    if (len % size != 0) {
-        put_odd_string(out, field, bytes, len);
+    if (value->len % size != 0) {
+        put_odd_string(out, field, data + value->off, value->len);
         return;
     }
     put_key(out, field);
-    char *at = strbuf_room(out, 2 + (size_t)(len / size) * NODE_ROOM);
+    char *at = strbuf_room(out, 2 + (size_t)(value->len / size) * NODE_ROOM);
     char *begin = at;
     *at++ = '[';
-    for (uint32_t i = 0; i < len; i += size) {
-        if (i > 0) {
+    krpc_nodes_init(&it, message, data, (krpc_field)field);
+    while (krpc_nodes_next(&it, &entry)) {
+        if (at > begin + 1) {
             *at++ = ',';
         }
-        at = node_at(at, bytes + i, addr_len);
+        at = node_at(at, data + entry.off, entry.len - 22);
     }
     *at++ = ']';
     out->len += (size_t)(at - begin);
@@ -205,27 +208,14 @@ static bool put_list_value(strbuf *out, unsigned field, const krpc_message *mess
     return true;
 }
 
-static bool put_any_value(strbuf *out, unsigned field, const uint8_t *data, const krpc_value *value)
+static void put_encoding(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data)
 {
-    uint32_t begin = value->off;
-    uint32_t end = value->off + value->len;
+    krpc_span whole = krpc_value_encoding(message, data, (krpc_field)field);
 
-    /* Integers and strings begin in front of their bytes. */
-    if (value->type == BENCODE_INT) {
-        begin--;
-        end++;
-    } else if (value->type == BENCODE_STRING) {
-        begin--;
-        while (begin > value->key_off && data[begin - 1] >= '0' && data[begin - 1] <= '9') {
-            begin--;
-        }
-    }
-    put_key(out, field);
-    put_hex_string(out, data + begin, end - begin);
-    return true;
+    put_hex_string(out, data + whole.off, whole.len);
 }
 
-static void put_scope(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd);
+static void put_scope(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope);
 static bool put_error(strbuf *out, const krpc_message *message, const uint8_t *data);
 static void put_object(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data, krpc_scope scope);
 
@@ -257,10 +247,10 @@ static bool put_value(strbuf *out, unsigned field, const krpc_message *message, 
         put_endpoint_value(out, field, bytes, value->len);
         return true;
     case KRPC_KIND_NODES:
-        put_compact_nodes(out, field, bytes, value->len, 4);
+        put_nodes_value(out, field, message, data, 26);
         return true;
     case KRPC_KIND_NODES6:
-        put_compact_nodes(out, field, bytes, value->len, 16);
+        put_nodes_value(out, field, message, data, 38);
         return true;
     case KRPC_KIND_HASHES:
         put_hashes_value(out, field, bytes, value->len);
@@ -275,71 +265,53 @@ static bool put_value(strbuf *out, unsigned field, const krpc_message *message, 
         put_object(out, field, message, data, field == KRPC_A ? KRPC_SCOPE_A : KRPC_SCOPE_R);
         return true;
     case KRPC_KIND_ANY:
-        return put_any_value(out, field, data, value);
+        put_key(out, field);
+        put_encoding(out, field, message, data);
+        return true;
     }
     return false;
 }
 
-/* The entry of a known key, as unknown ones are written. */
-static void put_raw_entry(strbuf *out, unsigned field, const krpc_message *message, const uint8_t *data)
+static void begin_unknown(strbuf *out, bool first, const uint8_t *key, uint32_t len)
 {
-    const krpc_field_info *info = krpc_field_get((krpc_field)field);
-    const krpc_value *value = &message->value[field];
-    bencode_reader reader;
-    bencode_token token;
-    uint32_t end = 0;
-
-    strbuf_puts(out, "{\"key\":");
-    put_hex_string(out, (const uint8_t *)info->key, (uint32_t)strlen(info->key));
+    strbuf_puts(out, first ? ",\"unknown\":[{\"key\":" : ",{\"key\":");
+    put_hex_string(out, key, len);
     strbuf_puts(out, ",\"value\":");
-    /* The key is a whole value; what follows it is the one wanted. */
-    bencode_reader_init(&reader, data + value->key_off, message->len - value->key_off);
-    uint32_t begin = bencode_next(&reader, &token) == BENCODE_OK ? value->key_off + token.end : value->key_off;
-    bencode_check(&end, data + begin, message->len - begin);
-    put_hex_string(out, data + begin, end);
-    strbuf_char(out, '}');
 }
 
-static void put_unknown(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd)
+/* The members of one dictionary, each with a comma in front. Known keys whose value JSON cannot hold are among the unknown. */
+static void put_scope(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope)
 {
+    unsigned end = krpc_scope_first(scope + 1u);
+    krpc_fields odd = {0};
+    bool first = true;
     krpc_unknown walk;
     krpc_span key, value;
-    bool first = true;
 
-    strbuf_puts(out, ",\"unknown\":[");
-    for (; odd != 0; odd &= odd - 1) {
-        if (!first) {
-            strbuf_char(out, ',');
+    for (unsigned field = krpc_message_next(message, krpc_scope_first(scope), end); field < end;
+         field = krpc_message_next(message, field + 1, end)) {
+        if (!krpc_has(message, (krpc_field)field) || !put_value(out, field, message, data)) {
+            krpc_fields_add(&odd, field);
         }
-        first = false;
-        put_raw_entry(out, (unsigned)__builtin_ctzll(odd), message, data);
     }
-    if (message->num_unknown[scope] > 0) {
-        krpc_unknown_init(&walk, message, data, scope);
-        while (krpc_unknown_next(&walk, &key, &value)) {
-            strbuf_puts(out, first ? "{\"key\":" : ",{\"key\":");
+    for (unsigned field = krpc_scope_first(scope); field < end; field++) {
+        if (krpc_fields_have(&odd, field)) {
+            const char *name = krpc_field_get((krpc_field)field)->key;
+            begin_unknown(out, first, (const uint8_t *)name, (uint32_t)strlen(name));
             first = false;
-            put_hex_string(out, data + key.off, key.len);
-            strbuf_puts(out, ",\"value\":");
-            put_hex_string(out, data + value.off, value.len);
+            put_encoding(out, field, message, data);
             strbuf_char(out, '}');
         }
     }
-    strbuf_char(out, ']');
-}
-
-/* The members of one dictionary, each with a comma in front. */
-static void put_scope(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope, uint64_t odd)
-{
-    odd |= message->wrong & scope_bits[scope];
-    for (uint64_t left = message->present & scope_bits[scope]; left != 0; left &= left - 1) {
-        unsigned field = (unsigned)__builtin_ctzll(left);
-        if (!put_value(out, field, message, data)) {
-            odd |= KRPC_BIT(field);
-        }
+    krpc_unknown_init(&walk, message, data, scope);
+    while (krpc_unknown_next(&walk, &key, &value)) {
+        begin_unknown(out, first, data + key.off, key.len);
+        first = false;
+        put_hex_string(out, data + value.off, value.len);
+        strbuf_char(out, '}');
     }
-    if (odd != 0 || message->num_unknown[scope] > 0) {
-        put_unknown(out, message, data, scope, odd);
+    if (!first) {
+        strbuf_char(out, ']');
     }
 }
 
@@ -348,7 +320,7 @@ static void put_object(strbuf *out, unsigned field, const krpc_message *message,
 {
     put_key(out, field);
     size_t begin = out->len;
-    put_scope(out, message, data, scope, 0);
+    put_scope(out, message, data, scope);
     if (out->len == begin) {
         strbuf_char(out, '{');
     } else {
@@ -386,10 +358,10 @@ void json_record_body(strbuf *out, const krpc_message *message, const uint8_t *d
 {
     need_fields();
     /* An error that is a bare string is readable all the same. */
-    if ((message->wrong & KRPC_BIT(KRPC_E)) != 0 && krpc_has(message, KRPC_E_MESSAGE)) {
+    if (!krpc_has(message, KRPC_E) && krpc_has(message, KRPC_E_MESSAGE)) {
         put_error(out, message, data);
     }
-    put_scope(out, message, data, KRPC_SCOPE_TOP, 0);
+    put_scope(out, message, data, KRPC_SCOPE_TOP);
     if (!message->canonical || message->status != BENCODE_DONE || message->len != len) {
         strbuf_puts(out, ",\"raw\":");
         put_hex_string(out, data, len);

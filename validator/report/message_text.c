@@ -61,18 +61,18 @@ static void put_count(strbuf *out, uint64_t count, const char *one, const char *
     strbuf_puts(out, count == 1 ? one : many);
 }
 
-static void put_response(strbuf *out, const krpc_message *message)
+static void put_response(strbuf *out, const krpc_message *message, const uint8_t *data)
 {
     const krpc_value *value = message->value;
 
-    if (krpc_has(message, KRPC_R_VALUES)) {
-        put_count(out, (uint64_t)value[KRPC_R_VALUES].num, " peer", " peers");
+    if (krpc_has_any(message, KRPC_R_VALUES)) {
+        put_count(out, krpc_peers_count(message, data), " peer", " peers");
     }
     if (krpc_has(message, KRPC_R_NODES)) {
-        put_count(out, value[KRPC_R_NODES].len / 26, " node", " nodes");
+        put_count(out, krpc_nodes_count(message, data, KRPC_R_NODES), " node", " nodes");
     }
     if (krpc_has(message, KRPC_R_NODES6)) {
-        put_count(out, value[KRPC_R_NODES6].len / 38, " IPv6 node", " IPv6 nodes");
+        put_count(out, krpc_nodes_count(message, data, KRPC_R_NODES6), " IPv6 node", " IPv6 nodes");
     }
     if (krpc_has(message, KRPC_R_SAMPLES)) {
         put_count(out, value[KRPC_R_SAMPLES].len / 20, " sample", " samples");
@@ -104,6 +104,7 @@ static void put_error(strbuf *out, const krpc_message *message, const uint8_t *d
 static void put_observed(strbuf *out, const krpc_message *message, const uint8_t *data, const krpc_endpoint *dst,
                          bool color)
 {
+    const krpc_value *ip = &message->value[KRPC_IP];
     krpc_endpoint seen;
 
     if (krpc_message_ip(&seen, message, data) && krpc_endpoint_equal(&seen, dst)) {
@@ -114,9 +115,16 @@ static void put_observed(strbuf *out, const krpc_message *message, const uint8_t
         color_begin(out, color && differs, COLOR_RED);
         strbuf_endpoint(out, &seen);
         if (differs) {
-            strbuf_puts(out, seen.port != dst->port ? " (another port)" : " (another address)");
+            strbuf_puts(out, seen.port == 0           ? " (invalid port)"
+                             : seen.port != dst->port ? " (another port)"
+                                                      : " (another address)");
         }
         color_end(out, color && differs);
+    } else if (krpc_has(message, KRPC_IP) && (ip->len == 4 || ip->len == 16)) {
+        strbuf_puts(out, "  sees you at ");
+        krpc_endpoint_set(&seen, data + ip->off, ip->len, 0);
+        strbuf_addr(out, &seen);
+        strbuf_puts(out, " (no port)");
     } else if (krpc_has(message, KRPC_R_P)) {
         int64_t port = message->value[KRPC_R_P].num;
         bool differs = dst->addr_len != 0 && port != dst->port;
@@ -130,16 +138,18 @@ static void put_observed(strbuf *out, const krpc_message *message, const uint8_t
 static void put_kind(strbuf *out, const run *from, const krpc_message *message, const uint8_t *data,
                      const tracker_result *result, bool color)
 {
+    krpc_type type = krpc_message_guess_type(message);
+
     color_begin(out, color, COLOR_BOLD);
-    if (message->type == KRPC_QUERY && krpc_has(message, KRPC_Q)) {
+    if (type == KRPC_QUERY && krpc_has(message, KRPC_Q)) {
         const krpc_value *q = &message->value[KRPC_Q];
         strbuf_printable(out, data + q->off, MIN(q->len, SHORT_TEXT));
         strbuf_char(out, '?');
     } else {
-        strbuf_puts(out, krpc_type_name((krpc_type)message->type));
+        strbuf_puts(out, krpc_type_name(type));
     }
     color_end(out, color);
-    if (message->type == KRPC_ERROR) {
+    if (type == KRPC_ERROR) {
         put_error(out, message, data);
     }
     if (result != NULL && result->request_frame != 0) {
@@ -154,11 +164,11 @@ static void put_summary(strbuf *out, const run *from, const krpc_message *messag
     const uint8_t *id = krpc_message_id(message, data);
 
     put_kind(out, from, message, data, result, color);
-    if (message->type == KRPC_QUERY) {
+    if (krpc_message_guess_type(message) == KRPC_QUERY) {
         put_query(out, message, data, src->port, color);
     }
-    if (message->type == KRPC_RESPONSE) {
-        put_response(out, message);
+    if (krpc_message_guess_type(message) == KRPC_RESPONSE) {
+        put_response(out, message, data);
     }
     if (krpc_has(message, KRPC_P)) {
         put_port(out, color, "  contact port ", message->value[KRPC_P].num, src->port);
@@ -245,47 +255,79 @@ static void put_node(strbuf *out, const uint8_t *bytes, uint32_t len)
     put_compact(out, bytes + 20, len - 20);
 }
 
-static void put_compact_nodes(strbuf *out, const uint8_t *bytes, uint32_t len, uint32_t size)
+static void put_nodes(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
-    for (uint32_t i = 0; len - i >= size; i += size) {
-        if (i > 0) {
+    krpc_compact_iter it;
+    krpc_compact entry;
+    unsigned n = 0;
+
+    krpc_nodes_init(&it, message, data, field);
+    while (krpc_nodes_next(&it, &entry)) {
+        bool is_node = entry.endpoint.addr_len != 0;
+        if (!is_node && field != KRPC_R_NODES2) {
+            strbuf_printf(out, " (and %u bytes that are no node)", entry.len);
+            continue;
+        }
+        if (n++ > 0) {
             next_item(out);
         }
-        put_node(out, bytes + i, size);
-    }
-    if (len % size != 0) {
-        strbuf_printf(out, " (and %u bytes left over)", len % size);
+        if (is_node) {
+            put_node(out, data + entry.off, entry.len);
+        } else {
+            strbuf_printable(out, data + entry.off, entry.len);
+        }
     }
 }
 
-static void put_items(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_field field, krpc_kind kind)
+/* Before item n of a list; false where enough are shown. */
+static bool begin_item(strbuf *out, unsigned n)
 {
-    bool one_a_line = kind == KRPC_KIND_NODE_LIST;
+    if (n > 0 && n < NUM_SHOWN_ITEMS) {
+        strbuf_puts(out, n % 3 == 0 ? "\n                      " : "  ");
+    }
+    return n < NUM_SHOWN_ITEMS;
+}
+
+static void end_items(strbuf *out, unsigned n)
+{
+    if (n > NUM_SHOWN_ITEMS) {
+        strbuf_printf(out, " and %u more", n - NUM_SHOWN_ITEMS);
+    }
+}
+
+static void put_peers(strbuf *out, const krpc_message *message, const uint8_t *data)
+{
+    krpc_compact_iter it;
+    krpc_compact entry;
+    unsigned n = 0;
+
+    krpc_peers_init(&it, message, data);
+    for (; krpc_peers_next(&it, &entry); n++) {
+        if (begin_item(out, n)) {
+            put_compact(out, data + entry.off, entry.len);
+        }
+    }
+    end_items(out, n);
+}
+
+static void put_texts(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_field field)
+{
     krpc_list list;
     bencode_token item;
     unsigned n = 0;
 
     krpc_list_init(&list, message, data, field);
     for (; krpc_list_next(&list, &item); n++) {
-        if (n >= NUM_SHOWN_ITEMS) {
+        if (!begin_item(out, n)) {
             continue;
         }
-        if (n > 0) {
-            strbuf_puts(out, one_a_line || n % 3 == 0 ? "\n                      " : "  ");
-        }
-        if (item.type != BENCODE_STRING) {
-            strbuf_hex(out, data + item.off, item.end - item.off);
-        } else if (kind == KRPC_KIND_PEERS) {
-            put_compact(out, data + item.body_off, item.body_len);
-        } else if (kind == KRPC_KIND_NODE_LIST && (item.body_len == 26 || item.body_len == 38)) {
-            put_node(out, data + item.body_off, item.body_len);
-        } else {
+        if (item.type == BENCODE_STRING) {
             strbuf_printable(out, data + item.body_off, item.body_len);
+        } else {
+            strbuf_hex(out, data + item.off, item.end - item.off);
         }
     }
-    if (n > NUM_SHOWN_ITEMS) {
-        strbuf_printf(out, " and %u more", n - NUM_SHOWN_ITEMS);
-    }
+    end_items(out, n);
 }
 
 static void put_field_value(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_field field)
@@ -294,7 +336,7 @@ static void put_field_value(strbuf *out, const krpc_message *message, const uint
     const krpc_value *value = &message->value[field];
     const uint8_t *bytes = data + value->off;
 
-    if ((message->wrong & KRPC_BIT(field)) != 0) {
+    if (!krpc_has(message, field) && (field != KRPC_R_VALUES || value->type != BENCODE_STRING)) {
         strbuf_puts(out, "of the wrong type: ");
         strbuf_printable(out, bytes, MIN(value->len, SHORT_TEXT));
         return;
@@ -318,10 +360,9 @@ static void put_field_value(strbuf *out, const krpc_message *message, const uint
         put_compact(out, bytes, value->len);
         break;
     case KRPC_KIND_NODES:
-        put_compact_nodes(out, bytes, value->len, 26);
-        break;
     case KRPC_KIND_NODES6:
-        put_compact_nodes(out, bytes, value->len, 38);
+    case KRPC_KIND_NODE_LIST:
+        put_nodes(out, message, data, field);
         break;
     case KRPC_KIND_HASHES:
         for (uint32_t i = 0; value->len - i >= 20; i += 20) {
@@ -332,9 +373,10 @@ static void put_field_value(strbuf *out, const krpc_message *message, const uint
         }
         break;
     case KRPC_KIND_PEERS:
-    case KRPC_KIND_NODE_LIST:
+        put_peers(out, message, data);
+        break;
     case KRPC_KIND_TEXTS:
-        put_items(out, message, data, field, info->kind);
+        put_texts(out, message, data, field);
         break;
     case KRPC_KIND_ANY:
         strbuf_printable(out, bytes, MIN(value->len, 8 * SHORT_TEXT));
@@ -370,7 +412,7 @@ void message_text_details(strbuf *out, const krpc_message *message, const uint8_
 
     for (unsigned i = 0; i < KRPC_NUM_FIELDS; i++) {
         const krpc_field_info *info = krpc_field_get((krpc_field)i);
-        if (((message->present | message->wrong) & KRPC_BIT(i)) == 0) {
+        if (!krpc_has_any(message, (krpc_field)i)) {
             continue;
         }
         if ((info->kind == KRPC_KIND_DICT || info->kind == KRPC_KIND_ERROR) && krpc_has(message, (krpc_field)i)) {

@@ -8,6 +8,7 @@
 #include "report/report.h"
 
 #include <glib.h>
+#include <krpc/compact.h>
 
 static void put_hex(strbuf *out, const char *key, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
@@ -59,42 +60,43 @@ static void put_endpoint(strbuf *out, const uint8_t *compact, uint32_t len)
     strbuf_char(out, '}');
 }
 
-static void put_compact_nodes(strbuf *out, const char *key, const krpc_message *message, const uint8_t *data,
-                              krpc_field field, uint32_t size)
+static void put_nodes(strbuf *out, const char *key, const krpc_message *message, const uint8_t *data, krpc_field field)
 {
-    const krpc_value *value = &message->value[field];
+    krpc_compact_iter it;
+    krpc_compact entry;
+    size_t begin = out->len;
 
-    if (!krpc_has(message, field) || value->len < size) {
-        return;
-    }
-    strbuf_puts(out, key);
-    for (uint32_t i = 0; value->len - i >= size; i += size) {
-        strbuf_puts(out, i > 0 ? ",{\"id\":\"" : "{\"id\":\"");
-        strbuf_hex(out, data + value->off + i, 20);
+    krpc_nodes_init(&it, message, data, field);
+    while (krpc_nodes_next(&it, &entry)) {
+        if (entry.endpoint.addr_len == 0) {
+            continue;
+        }
+        strbuf_puts(out, out->len == begin ? key : ",");
+        strbuf_puts(out, "{\"id\":\"");
+        strbuf_hex(out, data + entry.off, 20);
         strbuf_puts(out, "\",");
-        put_endpoint(out, data + value->off + i + 20, size - 20);
+        put_endpoint(out, data + entry.off + 20, entry.len - 20);
     }
-    strbuf_char(out, ']');
+    strbuf_puts(out, out->len == begin ? "" : "]");
 }
 
 static void put_values(strbuf *out, const krpc_message *message, const uint8_t *data)
 {
-    krpc_list list;
-    bencode_token item;
+    krpc_compact_iter it;
+    krpc_compact entry;
     bool first = true;
 
-    if (!krpc_has(message, KRPC_R_VALUES)) {
+    if (!krpc_has_any(message, KRPC_R_VALUES)) {
         return;
     }
     strbuf_puts(out, ",\"values\":[");
-    krpc_list_init(&list, message, data, KRPC_R_VALUES);
-    while (krpc_list_next(&list, &item)) {
-        if (item.type != BENCODE_STRING || (item.body_len != 6 && item.body_len != 18)) {
-            continue;
+    krpc_peers_init(&it, message, data);
+    while (krpc_peers_next(&it, &entry)) {
+        if (entry.endpoint.addr_len != 0) {
+            strbuf_puts(out, first ? "{" : ",{");
+            first = false;
+            put_endpoint(out, data + entry.off, entry.len);
         }
-        strbuf_puts(out, first ? "{" : ",{");
-        first = false;
-        put_endpoint(out, data + item.body_off, item.body_len);
     }
     strbuf_char(out, ']');
 }
@@ -122,8 +124,8 @@ static void put_response(strbuf *out, const krpc_message *message, const uint8_t
     size_t begin = out->len;
 
     put_hex(out, ",\"id\":", message, data, KRPC_R_ID);
-    put_compact_nodes(out, ",\"nodes\":[", message, data, KRPC_R_NODES, 26);
-    put_compact_nodes(out, ",\"nodes6\":[", message, data, KRPC_R_NODES6, 38);
+    put_nodes(out, ",\"nodes\":[", message, data, KRPC_R_NODES);
+    put_nodes(out, ",\"nodes6\":[", message, data, KRPC_R_NODES6);
     put_values(out, message, data);
     put_hex(out, ",\"token\":", message, data, KRPC_R_TOKEN);
     if (out->len > begin) {
@@ -137,17 +139,8 @@ static void put_response(strbuf *out, const krpc_message *message, const uint8_t
 /* One id for both directions of a flow, as in Suricata. */
 static uint64_t flow_id(const tracker_packet *where)
 {
-    bool swap = krpc_endpoint_compare(&where->src, &where->dst) > 0;
-    const krpc_endpoint *ends[2] = {swap ? &where->dst : &where->src, swap ? &where->src : &where->dst};
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (unsigned i = 0; i < 2; i++) {
-        for (unsigned j = 0; j < 16; j++) {
-            hash = (hash ^ ends[i]->addr[j]) * UINT64_C(1099511628211);
-        }
-        hash = (hash ^ ends[i]->port) * UINT64_C(1099511628211);
-    }
-    return hash >> 13; /* like Suricata's, at most the largest integer that JavaScript can represent */
+    /* like Suricata's, at most the largest integer that JavaScript can represent */
+    return (krpc_endpoint_hash(&where->src) + krpc_endpoint_hash(&where->dst)) >> 13;
 }
 
 static void put_head(strbuf *out, const report *r, const run_packet *packet)

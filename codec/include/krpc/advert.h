@@ -15,7 +15,7 @@
 #ifndef KRPC_ADVERT_H
 #define KRPC_ADVERT_H
 
-#include <krpc/message.h>
+#include <krpc/compact.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -69,9 +69,8 @@ typedef struct krpc_advert_iter {
     const krpc_message *message;
     const uint8_t *data;
     uint32_t step; /* which channel is looked at */
-    uint32_t pos;  /* within nodes, nodes6 */
-    bool joined;   /* values is one string of several peers */
-    krpc_list list;
+    uint32_t pos;  /* 0: its first statement is still to come */
+    krpc_compact_iter entries;
 } krpc_advert_iter;
 
 KRPC_EXPORT void krpc_advert_init(krpc_advert_iter *out, const krpc_message *message, const uint8_t *data);

@@ -30,8 +30,11 @@ typedef struct krpc_endpoint {
 /* krpc_endpoint_set fills *out from addr_len bytes (4 or 16, network order) and a port. */
 KRPC_EXPORT void krpc_endpoint_set(krpc_endpoint *out, const void *addr, size_t addr_len, uint16_t port);
 
-/* krpc_endpoint_get reads compact form (BEP 5, BEP 32): 4 or 16 bytes of address, two of port, both big endian.
- * len is 6 or 18; any other length gives false and leaves *out as it was. */
+/* krpc_addr_is_mapped: an IPv4 address written as IPv6, ::ffff:0:0/96 (RFC 4291, 2.5.5.2). */
+KRPC_EXPORT bool krpc_addr_is_mapped(const uint8_t addr[16]);
+
+/* krpc_endpoint_get reads compact form (BEP 5, BEP 32): 4 or 16 bytes of address, two of port, both big endian. An
+ * IPv4-mapped address is read as IPv4. len is 6 or 18; any other length gives false and leaves *out as it was. */
 KRPC_EXPORT bool krpc_endpoint_get(krpc_endpoint *out, const uint8_t *compact, size_t len);
 
 /* krpc_endpoint_put writes compact form into out (room for 18 bytes) and returns 6 or 18, or 0 for "none". */
@@ -43,6 +46,10 @@ KRPC_EXPORT bool krpc_endpoint_same_addr(const krpc_endpoint *a, const krpc_endp
 
 /* krpc_endpoint_compare orders by family, address, port: negative, 0 or positive, as memcmp. */
 KRPC_EXPORT int krpc_endpoint_compare(const krpc_endpoint *a, const krpc_endpoint *b);
+
+/* krpc_endpoint_hash is the same for equal endpoints, on every machine. It has no key: where others
+ * choose the endpoints, they can choose collisions. */
+KRPC_EXPORT uint64_t krpc_endpoint_hash(const krpc_endpoint *endpoint);
 
 /* krpc_endpoint_text writes "192.0.2.1:6881" or "[2001:db8::1]:6881" (RFC 5952) and returns out;
  * krpc_endpoint_addr_text writes the address alone. "none" becomes "". */

@@ -16,76 +16,14 @@
 
 #include <krpc/bencode.h>
 #include <krpc/endpoint.h>
+#include <krpc/fields.h>
 #include <krpc/rules.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* krpc_scope is the dictionary that a key stands in. */
-typedef enum krpc_scope { KRPC_SCOPE_TOP, KRPC_SCOPE_A, KRPC_SCOPE_R, KRPC_SCOPE_E, KRPC_NUM_SCOPES } krpc_scope;
-
-/* krpc_kind is what a key holds: the type on the wire and how to read and show it. */
-typedef enum krpc_kind {
-    KRPC_KIND_INT,       /* integer */
-    KRPC_KIND_FLAG,      /* integer, 0 or 1 */
-    KRPC_KIND_PORT,      /* integer, 1 to 65535 */
-    KRPC_KIND_BYTES,     /* string, shown as hex */
-    KRPC_KIND_TEXT,      /* string, shown as text when it is UTF-8 */
-    KRPC_KIND_METHOD,    /* string, a query's name */
-    KRPC_KIND_TYPE,      /* string, q, r or e */
-    KRPC_KIND_VERSION,   /* string, see krpc/client.h */
-    KRPC_KIND_ENDPOINT,  /* string, compact peer info of 6 or 18 bytes (4 or 16: an address alone) */
-    KRPC_KIND_NODES,     /* string, compact node info of 26 bytes each */
-    KRPC_KIND_NODES6,    /* string, compact node info of 38 bytes each */
-    KRPC_KIND_HASHES,    /* string, ids of 20 bytes each */
-    KRPC_KIND_BLOOM,     /* string, 256 bytes, see krpc/bloom.h */
-    KRPC_KIND_PEERS,     /* list of compact peer infos */
-    KRPC_KIND_NODE_LIST, /* list of compact node infos */
-    KRPC_KIND_TEXTS,     /* list of strings */
-    KRPC_KIND_ERROR,     /* list of an integer and a string */
-    KRPC_KIND_DICT,      /* dictionary */
-    KRPC_KIND_ANY        /* any value */
-} krpc_kind;
-
-typedef enum krpc_field {
-#define FIELD(SYMBOL, SCOPE, KEY, KIND, MIN, MAX, FILTER, TITLE, BEP, MEANING) KRPC_##SYMBOL,
-#include <krpc/fields.def>
-    KRPC_NUM_FIELDS
-} krpc_field;
-
-/* krpc_field_info is one line of fields.def. */
-typedef struct krpc_field_info {
-    const char *key;
-    const char *filter;
-    const char *title;
-    const char *bep;
-    const char *meaning;
-    krpc_scope scope;
-    krpc_kind kind;
-    int64_t min;
-    int64_t max;
-} krpc_field_info;
-
-/* krpc_field_get returns the table's line; NULL for anything else than a field. */
-KRPC_EXPORT const krpc_field_info *krpc_field_get(krpc_field field);
-
-/* krpc_field_find looks a key of a scope up; KRPC_NUM_FIELDS when the table does not know it. */
-KRPC_EXPORT krpc_field krpc_field_find(krpc_scope scope, const void *key, size_t len);
-
 typedef enum krpc_type { KRPC_TYPE_UNKNOWN, KRPC_QUERY, KRPC_RESPONSE, KRPC_ERROR } krpc_type;
-
-typedef enum krpc_method {
-    KRPC_METHOD_NONE, /* not a query */
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) KRPC_METHOD_##SYMBOL,
-#include <krpc/methods.def>
-    KRPC_METHOD_UNKNOWN, /* a query whose name the table does not know */
-    KRPC_NUM_METHODS
-} krpc_method;
-
-/* krpc_method_name is the name on the wire, "" for NONE, "unknown" for UNKNOWN. */
-KRPC_EXPORT const char *krpc_method_name(krpc_method method);
-KRPC_EXPORT krpc_method krpc_method_find(const void *name, size_t len);
 
 /* krpc_type_name is "query", "response", "error" or "unknown". */
 KRPC_EXPORT const char *krpc_type_name(krpc_type type);
@@ -95,13 +33,12 @@ KRPC_EXPORT const char *krpc_error_text(int64_t code);
 
 /* krpc_value is one value of a message, as positions in its bytes. */
 typedef struct krpc_value {
-    uint32_t key_off; /* first byte of the entry: the key's length */
+    uint32_t key_off; /* first byte of the entry, which is the key's length; of an error's items, of the item */
     uint32_t off;     /* a string's bytes, an integer's digits, a container's opening byte */
     uint32_t len;     /* a string's, the digits', the whole container's */
-    uint8_t type;     /* bencode_type: what is there, whatever the table wants */
+    uint8_t type;     /* bencode_type: what is there, even if the table wants another */
     uint8_t flags;    /* the low 8 of enum bencode_flags */
-    uint16_t reserved;
-    int64_t num; /* an integer's value; a list's number of items */
+    int64_t num;      /* an integer's value; a list's number of items */
 } krpc_value;
 
 /* krpc_span is a piece of a message. */
@@ -110,14 +47,14 @@ typedef struct krpc_span {
     uint32_t len;
 } krpc_span;
 
-/* krpc_message is a decoded message. value[f] is valid where bit f of present or of wrong is set. */
+/* krpc_message is a decoded message. value[f] is valid where f is in present or in wrong. */
 typedef struct krpc_message {
-    uint64_t present; /* bit per krpc_field: there, and of the type that the table wants */
-    uint64_t wrong;   /* bit per krpc_field: there, but of another type; treat as absent */
-    uint32_t len;     /* bytes up to the end of the dictionary; all that were captured when the walk stopped before */
-    krpc_span
-        body[KRPC_SCOPE_E]; /* TOP, A, R: the entries between the d and the e; where unknown keys are looked for */
-    uint16_t num_unknown[KRPC_SCOPE_E]; /* keys in them that the table does not know (saturating) */
+    krpc_fields present;          /* there, and of the type that the table wants */
+    krpc_fields wrong;            /* there, but of another type; treat as absent */
+    uint32_t len;                 /* bytes up to the end of the dictionary; without an end, all that were captured */
+    uint32_t stop;                /* where decoding ended: len, or the first byte that it could not go on with */
+    krpc_span body[KRPC_SCOPE_E]; /* TOP, A, R: the entries between the d and the e */
+    uint16_t num_unknown[KRPC_SCOPE_E]; /* keys in them that the table does not have (saturating) */
     uint8_t status;                     /* bencode_status: BENCODE_DONE for a complete dictionary */
     uint8_t type;                       /* krpc_type, from y */
     uint8_t method;                     /* krpc_method, from q */
@@ -125,13 +62,48 @@ typedef struct krpc_message {
     krpc_value value[KRPC_NUM_FIELDS];
 } krpc_message;
 
-/* KRPC_BIT is a field's bit in present. */
-#define KRPC_BIT(field) (UINT64_C(1) << (field))
-
+/* krpc_has: the field is there, and of the right type. krpc_has_any: it is there, of any type. */
 static inline bool krpc_has(const krpc_message *message, krpc_field field)
 {
-    return (message->present & KRPC_BIT(field)) != 0;
+    return krpc_fields_have(&message->present, field);
 }
+
+static inline bool krpc_has_any(const krpc_message *message, krpc_field field)
+{
+    return ((message->present.words[field / 64] | message->wrong.words[field / 64]) & UINT64_C(1) << field % 64) != 0;
+}
+
+/* krpc_message_next is the first field from `from` on, and before end, that is there with a value of any type; end when
+ * there is none. All fields of the results, in the order of their keys:
+ *
+ *     unsigned end = krpc_scope_first(KRPC_SCOPE_R + 1);
+ *     for (unsigned f = krpc_message_next(&m, KRPC_FIRST_R, end); f < end; f = krpc_message_next(&m, f + 1, end))
+ *         ...
+ */
+static inline unsigned krpc_message_next(const krpc_message *message, unsigned from, unsigned end)
+{
+    while (from < end) {
+        uint64_t left = (message->present.words[from / 64] | message->wrong.words[from / 64]) >> from % 64;
+
+        if (left == 0) {
+            from = (from / 64 + 1) * 64;
+            continue;
+        }
+#if defined(__GNUC__)
+        from += (unsigned)__builtin_ctzll(left);
+#else
+        for (; (left & 1) == 0; left >>= 1) {
+            from++;
+        }
+#endif
+        break;
+    }
+    return from < end ? from : end;
+}
+
+/* krpc_value_encoding is the whole encoding of a field's value in a decoded message, a string's length included; an empty
+ * span when the field is not there. */
+KRPC_EXPORT krpc_span krpc_value_encoding(const krpc_message *message, const uint8_t *data, krpc_field field);
 
 /* krpc_message_decode reads one message out of the len bytes that were captured of a datagram of wire_len bytes (the
  * same when nothing was cut off). Keys may come in any order; of a key that comes twice the first counts. Findings about
@@ -148,10 +120,12 @@ KRPC_EXPORT void krpc_message_decode(krpc_message *out, const uint8_t *data, siz
 typedef enum krpc_probe { KRPC_PROBE_NO, KRPC_PROBE_MAYBE, KRPC_PROBE_YES } krpc_probe;
 KRPC_EXPORT krpc_probe krpc_message_probe(const krpc_message *message, const uint8_t *data);
 
-/* krpc_message_check gives the findings that need the whole message: keys that are missing, ports that cannot be, BEP
- * 33, 44 and 51. Call it after decode; nothing is said about a message whose end was not captured that its missing part
- * could settle. */
+/* krpc_message_check reports what needs the whole message: missing keys, ports that cannot be, BEP 33, 44 and 51. Call it
+ * after decode. Of a message that was cut it reports nothing that the missing part could change. */
 KRPC_EXPORT void krpc_message_check(const krpc_message *message, const uint8_t *data, const krpc_sink *sink);
+
+/* krpc_message_guess_type is the type, and where y is missing or cut off the one that the body is of. */
+KRPC_EXPORT krpc_type krpc_message_guess_type(const krpc_message *message);
 
 /* krpc_message_id is the sender's node id: a.id, or r.id; NULL when there is none of 20 bytes. */
 KRPC_EXPORT const uint8_t *krpc_message_id(const krpc_message *message, const uint8_t *data);
@@ -168,33 +142,38 @@ KRPC_EXPORT bool krpc_message_ip(krpc_endpoint *out, const krpc_message *message
  *     bencode_token item;
  *     krpc_list_init(&it, &m, data, KRPC_R_VALUES);
  *     while (krpc_list_next(&it, &item))
- *         ...   (containers are passed over whole)
+ *         ...   (a container is one item)
  *
- * A values key that holds one string instead of a list gives that string as the one item. Positions are those of the
- * message. */
+ * A field that holds a string instead of a list gives that string as its one item. Positions are those of the message. For
+ * nodes and peers see krpc/compact.h. */
 typedef struct krpc_list {
     bencode_reader reader;
     bencode_token single;
     bool has_single;
 } krpc_list;
+
+/* krpc_list_init begins at the first item of a field; there is none when the field is absent. krpc_list_next is false at the
+ * end, and where a damaged message does not go on. */
 KRPC_EXPORT void krpc_list_init(krpc_list *out, const krpc_message *message, const uint8_t *data, krpc_field field);
 KRPC_EXPORT bool krpc_list_next(krpc_list *list, bencode_token *out);
 
-/* krpc_unknown walks the entries of a dictionary that fields.def does not know: *key_out is the key, *value_out the
+/* krpc_unknown walks the entries of a dictionary whose keys fields.def does not have: *key_out is the key, *value_out the
  * value's whole encoding. */
 typedef struct krpc_unknown {
     bencode_reader reader;
     krpc_scope scope;
 } krpc_unknown;
+
+/* krpc_unknown_init begins at the first entry of TOP, A or R; krpc_unknown_next is false after the last. */
 KRPC_EXPORT void krpc_unknown_init(krpc_unknown *out, const krpc_message *message, const uint8_t *data,
                                    krpc_scope scope);
 KRPC_EXPORT bool krpc_unknown_next(krpc_unknown *unknown, krpc_span *key_out, krpc_span *value_out);
 
 /* krpc_message_encode writes a message canonically: keys sorted, integers and lengths in their one form. data are the
- * bytes that the message's positions point into. Values that are containers, BEP 44 items and unknown keys are copied as
- * they stand. For every message with canonical set the result is the bytes that it was decoded from. Returns the size;
- * the bytes are complete only when that is at most cap (out may be NULL when cap is 0). 0 when the message was not
- * completely decoded. */
+ * bytes that the message's positions point into. Containers, BEP 44 items and the values of unknown keys are copied as
+ * they are. For every message with canonical set the result is the bytes that it was decoded from. Returns the size; the
+ * bytes are complete only when that is at most cap (out may be NULL when cap is 0). 0 when the message was not completely
+ * decoded. Cost: less than a memcpy for each token. */
 KRPC_EXPORT size_t krpc_message_encode(void *out, size_t cap, const krpc_message *message, const uint8_t *data);
 
 /* krpc_builder makes a message from values: it copies strings into the caller's buffer, keeps their positions in
@@ -216,23 +195,39 @@ typedef struct krpc_builder {
     bool full;
 } krpc_builder;
 
-/* krpc_builder_init begins a message of the given type with its transaction id. */
+/* krpc_builder_init begins a message of the given type with its transaction id. KRPC_TYPE_UNKNOWN sets no y, and t NULL
+ * no t: for messages that are wrong on purpose. */
 KRPC_EXPORT void krpc_builder_init(krpc_builder *builder, void *room, size_t cap, krpc_type type, const void *t,
                                    size_t t_len);
+
+/* krpc_builder_method sets q of a query. */
 KRPC_EXPORT void krpc_builder_method(krpc_builder *builder, krpc_method method);
-/* krpc_builder_bytes and _int set a string and an integer; setting a field again replaces it. */
+
+/* krpc_builder_bytes and _int set a string and an integer; setting a field again replaces it. A field of A or R makes the
+ * dictionary that it is in. */
 KRPC_EXPORT void krpc_builder_bytes(krpc_builder *builder, krpc_field field, const void *bytes, size_t len);
 KRPC_EXPORT void krpc_builder_int(krpc_builder *builder, krpc_field field, int64_t num);
-/* krpc_builder_raw sets a value that is already bencoded (a list, a BEP 44 item); false when it is not one whole value. */
+
+/* krpc_builder_dict makes the dictionary a or r (KRPC_A, KRPC_R), which may stay empty. */
+KRPC_EXPORT void krpc_builder_dict(krpc_builder *builder, krpc_field field);
+
+/* krpc_builder_raw sets a value of any type that is already bencoded (a list, a BEP 44 item) and is written as it is;
+ * false when the bytes are not one whole value. */
 KRPC_EXPORT bool krpc_builder_raw(krpc_builder *builder, krpc_field field, const void *bencode, size_t len);
+
+/* krpc_builder_error sets e, with a code and a NUL-terminated text. */
 KRPC_EXPORT void krpc_builder_error(krpc_builder *builder, int64_t code, const char *text);
+
 /* krpc_builder_endpoint sets a compact endpoint (KRPC_IP, KRPC_A_IP). */
 KRPC_EXPORT void krpc_builder_endpoint(krpc_builder *builder, krpc_field field, const krpc_endpoint *endpoint);
-/* krpc_builder_unknown adds a key that the table does not know, with its bencoded value, to TOP, A or R; false when the
- * value is not one whole value. Unknown keys of one scope must be added in the order of their bytes, one after another,
- * and scope by scope. */
+
+/* krpc_builder_unknown adds a key that the table does not have, with its bencoded value, to TOP, A or R; false when the
+ * value is not one whole value. Add the unknown keys of one scope in the order of their bytes, with no other call between
+ * them. */
 KRPC_EXPORT bool krpc_builder_unknown(krpc_builder *builder, krpc_scope scope, const void *key, size_t key_len,
                                       const void *bencode, size_t len);
+
+/* krpc_builder_encode is krpc_message_encode of what was set; 0 when the room was too small. */
 KRPC_EXPORT size_t krpc_builder_encode(const krpc_builder *builder, void *out, size_t cap);
 
 #ifdef __cplusplus

@@ -213,6 +213,7 @@ typedef struct peerwire_candidate {
     uint64_t begin[PEERWIRE_RUN]; /* where those that were found began */
     uint8_t found;
     uint8_t keep_alives; /* one after another */
+    uint8_t said;        /* bit per id 0 to 3 that would say nothing new: choke after choke, ... */
 } peerwire_candidate;
 
 /* peerwire_reader takes one direction of one connection. Nothing to free; about 4.5 KiB. Its fields are private, but

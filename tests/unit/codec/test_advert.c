@@ -145,7 +145,9 @@ static const vector cases[] = {
                                                   "party peer claimed 51413 198.51.100.7 @23+6\n"
                                                   "values third party peer claimed 6881 192.0.2.1 @29+6\nvalues third "
                                                   "party peer claimed 51413 198.51.100.7 @35+6\n"),
-    CASE("d1:rd6:valuesl12:" A B "6:" A "ee1:y1:re", "values third party peer claimed 6881 192.0.2.1 @31+6\n"),
+    CASE("d1:rd6:valuesl12:" A B "6:" A "ee1:y1:re",
+         "values third party peer claimed 6881 192.0.2.1 @17+6\nvalues third party peer claimed 51413 198.51.100.7 "
+         "@23+6\nvalues third party peer claimed 6881 192.0.2.1 @31+6\n"),
     /* nothing at all */
     CASE("de", ""),
     CASE("d1:ad2:id20:" ID "e1:q4:ping1:t2:aa1:y1:qe", ""),

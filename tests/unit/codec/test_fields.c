@@ -31,6 +31,7 @@ static const border borders[] = {
     {KRPC_SCOPE_TOP, "t", KRPC_KIND_BYTES, 0, 65535},
     {KRPC_SCOPE_TOP, "v", KRPC_KIND_VERSION, 0, 65535},
     {KRPC_SCOPE_TOP, "y", KRPC_KIND_TYPE, 0, 65535},
+    {KRPC_SCOPE_A, "bs", KRPC_KIND_FLAG, 0, 1},                 /* libtorrent */
     {KRPC_SCOPE_A, "cas", KRPC_KIND_INT, INT64_MIN, INT64_MAX}, /* BEP 44 */
     {KRPC_SCOPE_A, "id", KRPC_KIND_BYTES, 20, 20},              /* BEP 5 */
     {KRPC_SCOPE_A, "implied_port", KRPC_KIND_FLAG, 0, 1},
@@ -47,6 +48,7 @@ static const border borders[] = {
     {KRPC_SCOPE_A, "seed", KRPC_KIND_FLAG, 0, 1},
     {KRPC_SCOPE_A, "seq", KRPC_KIND_INT, 0, INT64_MAX},
     {KRPC_SCOPE_A, "sig", KRPC_KIND_BYTES, 64, 64},
+    {KRPC_SCOPE_A, "t", KRPC_KIND_INT, INT64_MIN, INT64_MAX}, /* pubky/mainline */
     {KRPC_SCOPE_A, "target", KRPC_KIND_BYTES, 20, 20},
     {KRPC_SCOPE_A, "token", KRPC_KIND_BYTES, 1, 128},
     {KRPC_SCOPE_A, "v", KRPC_KIND_ANY, 1, 1000},
@@ -65,6 +67,7 @@ static const border borders[] = {
     {KRPC_SCOPE_R, "nodes6", KRPC_KIND_NODES6, 0, 65535},
     {KRPC_SCOPE_R, "num", KRPC_KIND_INT, 0, INT64_MAX},
     {KRPC_SCOPE_R, "p", KRPC_KIND_PORT, 1, 65535},
+    {KRPC_SCOPE_R, "peers", KRPC_KIND_TEXTS, 0, 0}, /* pubky/mainline */
     {KRPC_SCOPE_R, "samples", KRPC_KIND_HASHES, 0, 65535},
     {KRPC_SCOPE_R, "seq", KRPC_KIND_INT, 0, INT64_MAX},
     {KRPC_SCOPE_R, "sig", KRPC_KIND_BYTES, 64, 64},
@@ -254,7 +257,7 @@ static void types(void)
             memset(seen, 0, sizeof seen);
             krpc_message_decode(&m, (const uint8_t *)text, len, len, &sink);
             CU_ASSERT_EQUAL(krpc_has(&m, field), right[v]);
-            CU_ASSERT_EQUAL((m.wrong & KRPC_BIT(field)) != 0, !right[v]);
+            CU_ASSERT_EQUAL(krpc_fields_have(&m.wrong, field), !right[v]);
             CU_ASSERT_EQUAL(seen[KRPC_RULE_KRPC_WRONG_TYPE], !right[v] && !tolerated);
             CU_ASSERT_EQUAL(seen[KRPC_RULE_KRPC_ERROR_STRING], tolerated);
         }
@@ -278,6 +281,9 @@ static void arguments(void)
         {"vote", "6:target20:mnopqrstuvwxyz123456|5:token2:tt|4:votei1e"},
         {"punch", "2:ip6:abcdef"},
         {"contact", "4:porti6881e"},
+        {"get_signed_peers", "9:info_hash20:mnopqrstuvwxyz123456"},
+        {"announce_signed_peer", "9:info_hash20:mnopqrstuvwxyz123456|1:k32:kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk|3:sig64:"
+                                 "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss|1:ti1e|5:token2:tt"},
         {"announce_item", "6:target20:mnopqrstuvwxyz123456"},
         {"get_item", "6:target20:mnopqrstuvwxyz123456"},
     };
@@ -291,7 +297,7 @@ static void arguments(void)
         }
         for (size_t without = 0; without <= parts; without++) { /* each left out, and none */
             krpc_sink sink = {count, NULL};
-            char text[256];
+            char text[512];
             size_t len = (size_t)snprintf(text, sizeof text, "d1:ad2:id20:abcdefghij0123456789");
             size_t part = 0;
             krpc_message m;
@@ -322,32 +328,25 @@ static void answers(void)
         const char *query;
         const char *keys;
     } wanted[] = {
-        {"find_node", "nodes nodes2 nodes6 "},
-        {"get_peers", "BFpe BFsd nodes nodes2 nodes6 values "},
+        {"find_node", "nodes nodes6 nodes2 "},
+        {"get_peers", "nodes nodes6 nodes2 values BFpe BFsd "},
         {"get", "nodes nodes6 v "},
         {"sample_infohashes", "samples "},
+        {"get_signed_peers", "nodes nodes6 peers "},
     };
-    static const struct {
-        const char *query;
-        uint64_t expected;
-    } methods[] = {
-#define F(SYMBOL)                                     KRPC_BIT(KRPC_##SYMBOL)
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) {NAME, EXPECTED},
-#include <krpc/methods.def>
-    };
-
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+    for (krpc_method method = KRPC_METHOD_NONE + 1; method < KRPC_METHOD_UNKNOWN; method++) {
+        const krpc_method_info *info = krpc_method_get(method);
         const char *want = "";
         char keys[200] = "";
 
         for (size_t j = 0; j < sizeof wanted / sizeof wanted[0]; j++) {
-            want = strcmp(wanted[j].query, methods[i].query) == 0 ? wanted[j].keys : want;
+            want = strcmp(wanted[j].query, info->name) == 0 ? wanted[j].keys : want;
         }
-        for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
-            if ((methods[i].expected & KRPC_BIT(f)) != 0) {
-                CU_ASSERT_EQUAL(krpc_field_get(f)->scope, KRPC_SCOPE_R);
-                strcat(strcat(keys, krpc_field_get(f)->key), " ");
-            }
+        for (unsigned i = 0; info->expected[i] != 0; i++) {
+            const krpc_field_info *field = krpc_field_get((krpc_field)info->expected[i]);
+
+            CU_ASSERT_EQUAL(field->scope, KRPC_SCOPE_R);
+            strcat(strcat(keys, field->key), " ");
         }
         UNIT_TEXT(keys, want);
     }

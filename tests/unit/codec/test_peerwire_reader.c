@@ -12,12 +12,16 @@
 #define HANDSHAKE                                                                                                      \
     MAGIC "\0\0\0\0\0\x10\0\x05"                                                                                       \
           "abcdefghij0123456789-XX0001-012345678901"
-#define PORT       "\0\0\0\x03\x09\x1a\xe1"
-#define HAVE       "\0\0\0\x05\x04\0\0\0\x07"
-#define HAVE_ALL   "\0\0\0\x01\x0e"
-#define INTERESTED "\0\0\0\x01\x02"
-#define KEEP_ALIVE "\0\0\0\0"
-#define REQUEST    "\0\0\0\x0d\x06\0\0\0\x01\0\0\0\0\0\0\x40\0"
+#define PORT           "\0\0\0\x03\x09\x1a\xe1"
+#define HAVE           "\0\0\0\x05\x04\0\0\0\x07"
+#define HAVE_ALL       "\0\0\0\x01\x0e"
+#define CHOKE          "\0\0\0\x01\x00"
+#define UNCHOKE        "\0\0\0\x01\x01"
+#define INTERESTED     "\0\0\0\x01\x02"
+#define NOT_INTERESTED "\0\0\0\x01\x03"
+#define BITFIELD       "\0\0\0\x03\x05\xff\xf0"
+#define KEEP_ALIVE     "\0\0\0\0"
+#define REQUEST        "\0\0\0\x0d\x06\0\0\0\x01\0\0\0\0\0\0\x40\0"
 #define LTEP                                                                                                           \
     "\0\0\0\x12\x14\0"                                                                                                 \
     "d1:mde1:pi6881ee"
@@ -373,12 +377,10 @@ static void lengths_of_a_run(void)
             guard g;
 
             PUT(s, "the end of some piece, ");
-            for (int n = 0; n < 3; n++) {
-                uint8_t head[5] = {0, 0, 0, (uint8_t)len, messages[i].id};
-
-                put(s, head, sizeof head);
-                memset(grow(s, len - 1), 0xee, len - 1);
-            }
+            uint8_t head[5] = {0, 0, 0, (uint8_t)len, messages[i].id};
+            put(s, head, sizeof head);
+            memset(grow(s, len - 1), 0xee, len - 1);
+            PUT(s, HAVE HAVE);
             guard_init(&g, s->len);
             peerwire_reader_init(&reader);
             feed(&found, &reader, &g, s->bytes, s->len);
@@ -448,17 +450,37 @@ static void zeros_are_no_run(void)
     PUT(s, INTERESTED);
     PUT(s, KEEP_ALIVE KEEP_ALIVE KEEP_ALIVE);
     PUT(s, INTERESTED);
-    PUT(s, INTERESTED);
+    PUT(s, NOT_INTERESTED);
     assert_events(s, "");
     PUT(s, HAVE);
-    assert_events(s, "177 interested/5 182 interested/5 187 have/9 ");
+    assert_events(s, "177 interested/5 182 not interested/5 187 have/9 ");
     stream_free(s);
 
     s = stream_new(); /* two in a row do not end a run, each time */
     PUT(s, "the end of some piece, ");
-    PUT(s, INTERESTED KEEP_ALIVE KEEP_ALIVE INTERESTED KEEP_ALIVE KEEP_ALIVE HAVE);
-    assert_events(s, "23 interested/5 28 keep-alive/4 32 keep-alive/4 36 interested/5 41 keep-alive/4 45 keep-alive/4 "
-                     "49 have/9 ");
+    PUT(s, INTERESTED KEEP_ALIVE KEEP_ALIVE NOT_INTERESTED KEEP_ALIVE KEEP_ALIVE HAVE);
+    assert_events(s,
+                  "23 interested/5 28 keep-alive/4 32 keep-alive/4 36 not interested/5 41 keep-alive/4 45 keep-alive/4 "
+                  "49 have/9 ");
+    stream_free(s);
+}
+
+/* What other protocols count looks like a choke that repeats, and what they number like a bitfield. */
+static void what_no_client_sends(void)
+{
+    stream *s = stream_new();
+
+    PUT(s, CHOKE CHOKE CHOKE PORT);
+    assert_events(s, "");
+    PUT(s, UNCHOKE); /* now it is a conversation */
+    assert_events(s, "0 choke/5 5 choke/5 10 choke/5 15 port/7 22 unchoke/5 ");
+    stream_free(s);
+
+    s = stream_new();
+    PUT(s, BITFIELD BITFIELD BITFIELD PORT);
+    assert_events(s, "");
+    PUT(s, HAVE);
+    assert_events(s, "14 bitfield/7 21 port/7 28 have/9 ");
     stream_free(s);
 }
 
@@ -842,6 +864,7 @@ int main(void)
         UNIT_TEST(a_run_of_messages),
         UNIT_TEST(pieces_only),
         UNIT_TEST(zeros_are_no_run),
+        UNIT_TEST(what_no_client_sends),
         UNIT_TEST(behind_an_encrypted_handshake),
         UNIT_TEST(a_handshake_in_step_begins_anew),
         UNIT_TEST(many_false_begins),

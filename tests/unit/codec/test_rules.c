@@ -92,7 +92,7 @@ static void lines_are_lines(void)
     for (krpc_rule rule = 0; rule < KRPC_NUM_RULES; rule++) {
         const krpc_rule_info *info = krpc_rule_get(rule);
         const char *text = info->text;
-        krpc_finding longest = {rule, UINT32_MAX, UINT32_MAX, INT64_MIN, INT64_MIN};
+        krpc_finding longest = {rule, KRPC_A_IMPLIED_PORT, UINT32_MAX, UINT32_MAX, INT64_MIN, INT64_MIN};
         char out[201];
 
         CU_ASSERT(strlen(text) >= 10);
@@ -114,14 +114,16 @@ static void text_expands(void)
         krpc_finding finding;
         const char *begin;
     } cases[] = {
-        {{KRPC_RULE_BENCODE_SNAPPED, 0, 0, 96, 1500}, "cut by the snap length: 96 of 1500 bytes were captured"},
-        {{KRPC_RULE_PORT_INVALID, 0, 0, -1, 0}, "advertises port -1"},
-        {{KRPC_RULE_PORT_INVALID, 0, 0, INT64_MIN, 0}, "advertises port -9223372036854775808"},
-        {{KRPC_RULE_PORT_INVALID, 0, 0, INT64_MAX, 0}, "advertises port 9223372036854775807"},
-        {{KRPC_RULE_PORT_MISMATCH, 0, 0, 6881, 40865}, "advertises port 6881 but is seen on port 40865"},
-        {{KRPC_RULE_PORT_MISMATCH, 0, 0, 6881, 0}, "advertises port 6881 but is seen on another port"},
-        {{KRPC_RULE_KRPC_MISSING_T, 0, 0, 5, 6}, "no transaction id t"},
-        {{KRPC_NUM_RULES, 0, 0, 0, 0}, ""},
+        {{KRPC_RULE_BENCODE_SNAPPED, KRPC_NUM_FIELDS, 0, 0, 96, 1500},
+         "cut by the snap length: 96 of 1500 bytes were captured"},
+        {{KRPC_RULE_PORT_INVALID, KRPC_NUM_FIELDS, 0, 0, -1, 0}, "advertises port -1"},
+        {{KRPC_RULE_PORT_INVALID, KRPC_NUM_FIELDS, 0, 0, INT64_MIN, 0}, "advertises port -9223372036854775808"},
+        {{KRPC_RULE_PORT_INVALID, KRPC_NUM_FIELDS, 0, 0, INT64_MAX, 0}, "advertises port 9223372036854775807"},
+        {{KRPC_RULE_PORT_MISMATCH, KRPC_NUM_FIELDS, 0, 0, 6881, 40865},
+         "advertises port 6881 but is seen on port 40865"},
+        {{KRPC_RULE_PORT_MISMATCH, KRPC_NUM_FIELDS, 0, 0, 6881, 0}, "advertises port 6881 but is seen on another port"},
+        {{KRPC_RULE_KRPC_MISSING_T, KRPC_NUM_FIELDS, 0, 0, 5, 6}, "no transaction id t"},
+        {{KRPC_NUM_RULES, KRPC_NUM_FIELDS, 0, 0, 0, 0}, ""},
     };
     guard g;
 
@@ -223,10 +225,10 @@ static void keys_are_named(void)
 static void keys_are_bounded(void)
 {
     uint8_t key[64] = {0};
-    krpc_finding findings[] = {{KRPC_RULE_KRPC_UNKNOWN_KEY, 0, 64, 0, 0},
-                               {KRPC_RULE_KRPC_WRONG_LENGTH, 63, 9, INT64_MIN, 0},
-                               {KRPC_RULE_BENCODE_UNSORTED, 64, 1, 0, 0},
-                               {KRPC_RULE_BENCODE_DUPLICATE, UINT32_MAX, UINT32_MAX, 0, 0}};
+    krpc_finding findings[] = {{KRPC_RULE_KRPC_UNKNOWN_KEY, KRPC_NUM_FIELDS, 0, 64, 0, 0},
+                               {KRPC_RULE_KRPC_WRONG_LENGTH, KRPC_NUM_FIELDS, 63, 9, INT64_MIN, 0},
+                               {KRPC_RULE_BENCODE_UNSORTED, KRPC_NUM_FIELDS, 64, 1, 0, 0},
+                               {KRPC_RULE_BENCODE_DUPLICATE, KRPC_NUM_FIELDS, UINT32_MAX, UINT32_MAX, 0, 0}};
     guard g;
     char out[200];
 
@@ -257,6 +259,30 @@ static void rules_speak_for_all(void)
     CU_ASSERT_EQUAL(krpc_rule_text(out, sizeof out, KRPC_NUM_RULES), 0);
 }
 
+static size_t name_frame(void *ctx, char *out, size_t cap, int64_t frame)
+{
+    return (size_t)snprintf(out, cap, "%s:%d", (const char *)ctx, (int)frame);
+}
+
+/* A number after the word frame is a frame, and one after the word port a port: the text says so, and callers are told. */
+static void numbers_have_kinds(void)
+{
+    static const krpc_finding answers = {KRPC_RULE_NAT_REPLY_OTHER_PORT, KRPC_NUM_FIELDS, 0, 0, 7, 6881};
+    char out[200];
+
+    CU_ASSERT_EQUAL(krpc_rule_number(KRPC_RULE_NAT_REPLY_OTHER_PORT, 'a'), KRPC_NUMBER_FRAME);
+    CU_ASSERT_EQUAL(krpc_rule_number(KRPC_RULE_NAT_REPLY_OTHER_PORT, 'b'), KRPC_NUMBER_PORT);
+    CU_ASSERT_EQUAL(krpc_rule_number(KRPC_RULE_KRPC_LATE_RESPONSE, 'a'), KRPC_NUMBER_PLAIN);
+    CU_ASSERT_EQUAL(krpc_rule_number(KRPC_RULE_KRPC_LATE_RESPONSE, 'b'), KRPC_NUMBER_FRAME);
+    CU_ASSERT_EQUAL(krpc_rule_number(KRPC_RULE_PORT_MISMATCH, 'b'), KRPC_NUMBER_PORT);
+    CU_ASSERT_EQUAL(krpc_rule_number(KRPC_RULE_KRPC_MISSING_T, 'a'), KRPC_NUMBER_NONE);
+    CU_ASSERT_EQUAL(krpc_rule_number(KRPC_NUM_RULES, 'a'), KRPC_NUMBER_NONE);
+    krpc_finding_text_with(out, sizeof out, &answers, "", 0, name_frame, (void *)"a.pcap");
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "frame a.pcap:7"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "6881"));
+    CU_ASSERT_PTR_NULL(strstr(out, "a.pcap:6881"));
+}
+
 static unsigned emitted;
 
 static void emit(void *ctx, const krpc_finding *finding)
@@ -284,9 +310,16 @@ static void sinks(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(slugs_are_well_formed), UNIT_TEST(lookups),          UNIT_TEST(explanations_explain),
-        UNIT_TEST(lines_are_lines),       UNIT_TEST(text_expands),     UNIT_TEST(sinks),
-        UNIT_TEST(keys_are_named),        UNIT_TEST(keys_are_bounded), UNIT_TEST(rules_speak_for_all),
+        UNIT_TEST(slugs_are_well_formed),
+        UNIT_TEST(lookups),
+        UNIT_TEST(explanations_explain),
+        UNIT_TEST(lines_are_lines),
+        UNIT_TEST(text_expands),
+        UNIT_TEST(numbers_have_kinds),
+        UNIT_TEST(sinks),
+        UNIT_TEST(keys_are_named),
+        UNIT_TEST(keys_are_bounded),
+        UNIT_TEST(rules_speak_for_all),
     };
 
     return UNIT_RUN("rules", tests);

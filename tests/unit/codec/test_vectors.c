@@ -165,8 +165,7 @@ static void walk(const krpc_message *m, const uint8_t *data, const krpc_sink *si
 static void check_values_inside(const vector *v, const krpc_message *m, size_t len)
 {
     for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
-        if (((m->present | m->wrong) & KRPC_BIT(f)) != 0 &&
-            (m->value[f].off > len || m->value[f].len > len - m->value[f].off)) {
+        if (krpc_has_any(m, f) && (m->value[f].off > len || m->value[f].len > len - m->value[f].off)) {
             CU_FAIL("a value lies outside of the message");
             FAIL_AT(v, "%s in its first %zu bytes\n", krpc_field_get(f)->key, len);
         }

@@ -143,23 +143,21 @@ static void put_value(FILE *to, const krpc_value *v, const uint8_t *data)
 /* a, r and e are named only where none of their own fields is. */
 static bool is_implied(const krpc_message *m, krpc_field field)
 {
-    uint64_t a = 0, r = 0, e = 0;
+    krpc_scope scope = field == KRPC_A   ? KRPC_SCOPE_A
+                       : field == KRPC_R ? KRPC_SCOPE_R
+                       : field == KRPC_E ? KRPC_SCOPE_E
+                                         : KRPC_NUM_SCOPES;
+    unsigned first = krpc_scope_first(scope);
+    unsigned end = krpc_scope_first(scope + 1u);
 
-    for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
-        krpc_scope scope = krpc_field_get(f)->scope;
-
-        a |= scope == KRPC_SCOPE_A ? KRPC_BIT(f) : 0;
-        r |= scope == KRPC_SCOPE_R ? KRPC_BIT(f) : 0;
-        e |= scope == KRPC_SCOPE_E ? KRPC_BIT(f) : 0;
-    }
-    return ((m->present | m->wrong) & (field == KRPC_A ? a : field == KRPC_R ? r : field == KRPC_E ? e : 0)) != 0;
+    return krpc_message_next(m, first, end) < end;
 }
 
 static void put_fields(FILE *to, const krpc_message *m, const uint8_t *data)
 {
     for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
         const krpc_field_info *info = krpc_field_get(f);
-        bool wrong = (m->wrong & KRPC_BIT(f)) != 0;
+        bool wrong = krpc_fields_have(&m->wrong, f);
 
         if ((!wrong && !krpc_has(m, f)) || (!wrong && is_implied(m, f))) {
             continue;

@@ -436,10 +436,10 @@ static void damaged_ones_only_among_nodes(void)
     krpc_message_decode(&m, punch, 2, 2, NULL);
     CU_ASSERT_EQUAL_FATAL(krpc_message_probe(&m, punch), KRPC_PROBE_MAYBE);
     p = scene_packet(&s, B, A);
-    CU_ASSERT(!tracker_admit(s.t, &p, &m, punch));
+    CU_ASSERT(!tracker_admit(s.t, &p, &m, punch, TRACKER_ACCEPT_KNOWN));
     SAY(&s, A, "203.0.113.3:1", PING);
     krpc_message_decode(&m, punch, 2, 2, NULL);
-    CU_ASSERT(tracker_admit(s.t, &p, &m, punch));
+    CU_ASSERT(tracker_admit(s.t, &p, &m, punch, TRACKER_ACCEPT_KNOWN));
     scene_end(&s);
 }
 

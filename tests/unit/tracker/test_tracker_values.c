@@ -97,6 +97,42 @@ static void shapes_of_values(void)
     }
 }
 
+/* BEP 32: over IPv4 peers have 6 bytes, over IPv6 18. One finding for a message, and none for a mapped address. */
+static void peers_of_the_other_family(void)
+{
+    static const char mapped[] = "l18:\0\0\0\0\0\0\0\0\0\0\xff\xff\b\b\b\b0Be";
+    scene s;
+
+    scene_begin(&s);
+    hand_out(&s, R1, "h", "l18: aaaaaaaaaaaaaaa0B18: aaaaaaaaaaaaaab0Be");
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_VALUES_FAMILY), 1);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_VALUES_FAMILY).off, place_of(&s, " aaaaaaaaaaaaaaa0B"));
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_VALUES_FAMILY).field, KRPC_R_VALUES);
+    hand_out(&s, R1, "h", "l6:\b\b\b\b0Be");
+    SAY(&s, R2, R1, GET_PEERS, .target = "h");
+    SAY(&s, R1, R2, .id = 'b', .values = mapped, .values_len = sizeof mapped - 1);
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_VALUES_FAMILY), 1);
+    scene_end(&s);
+}
+
+/* BEP 5 has a token in every answer to get_peers, and in no other. */
+static void answers_without_a_token(void)
+{
+    scene s;
+
+    scene_begin(&s);
+    SAY(&s, R2, R1, GET_PEERS, .target = "h", .t = "g1");
+    SAY(&s, R1, R2, .t = "g1", .id = 'b', .nodes = "8.8.8.8:9", .token = "tt");
+    SAY(&s, R2, R1, FIND_NODE, .target = "h", .t = "g2");
+    SAY(&s, R1, R2, .t = "g2", .id = 'b', .nodes = "8.8.8.8:9");
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_MISSING_TOKEN), 0);
+    uint32_t asked = SAY(&s, R2, R1, GET_PEERS, .target = "h", .t = "g3");
+    SAY(&s, R1, R2, .t = "g3", .id = 'b', .nodes = "8.8.8.8:9");
+    CU_ASSERT_EQUAL(FOUND(&s, KRPC_MISSING_TOKEN), 1);
+    CU_ASSERT_EQUAL(LAST(&s, KRPC_MISSING_TOKEN).a, asked);
+    scene_end(&s);
+}
+
 /* Of several peers on port 1, the first one is reported. */
 static void several_on_port_1(void)
 {
@@ -459,6 +495,8 @@ int main(void)
     const unit_test tests[] = {
         UNIT_TEST(shapes_of_values),
         UNIT_TEST(several_on_port_1),
+        UNIT_TEST(peers_of_the_other_family),
+        UNIT_TEST(answers_without_a_token),
         UNIT_TEST(what_is_told_of_nodes),
         UNIT_TEST(swapped_in_each_shape),
         UNIT_TEST(whose_announcement_it_is),

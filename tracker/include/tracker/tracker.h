@@ -6,12 +6,10 @@
  *
  *     tracker *t = tracker_new(NULL);
  *     for (every UDP payload) {
- *         krpc_message_decode(&m, data, len, wire_len, &sink);
- *         if (tracker_admit(t, &packet, &m, data)) {
- *             krpc_message_check(&m, data, &sink);
+ *         if (tracker_decode(&m, data, len, wire_len, &sink) && tracker_admit(t, &packet, &m, data, TRACKER_ACCEPT_KNOWN)) {
  *             tracker_message(t, &packet, &m, data, NULL, &result, &sink);
  *         } else {
- *             tracker_datagram(t, &packet, data, len, &result, &sink);
+ *             tracker_datagram(t, &packet, data, len, &result, &sink);   (drop what the sink got before)
  *         }
  *     }
  *     tracker_finish(t);
@@ -112,6 +110,8 @@ typedef struct tracker_advert {
     uint32_t verdict_frame; /* the frame that decided the verdict */
     uint32_t later_frame;   /* the frame that shows the outcome */
     int64_t later_ns;       /* time from the advertisement to later_frame */
+    uint32_t off;           /* of the value in the packet's payload, */
+    uint32_t len;           /* and its size; 0: the value began in an earlier packet */
     uint8_t node_id[20];
     uint8_t info_hash[20];
     uint8_t version[4];
@@ -184,8 +184,10 @@ typedef struct tracker_options {
      * ones replace it, and for the rest in tracker_finish. May be NULL. */
     void (*advert_done)(void *ctx, const tracker_advert *advert);
     /* peerwire is called with each BitTorrent peer wire message, during the call that hands over the packet that
-     * completes it. data is valid during the call. May be NULL. */
-    void (*peerwire)(void *ctx, const tracker_packet *packet, const peerwire_message *message, const uint8_t *data);
+     * completes it. data is valid during the call; off is where the message begins in the packet's payload, negative when
+     * it began in an earlier packet. May be NULL. */
+    void (*peerwire)(void *ctx, const tracker_packet *packet, const peerwire_message *message, const uint8_t *data,
+                     int64_t off);
     void *ctx;
 } tracker_options;
 
@@ -194,10 +196,20 @@ typedef struct tracker_options {
 tracker *tracker_new(const tracker_options *options);
 void tracker_free(tracker *tracker);
 
-/* tracker_admit decides whether a datagram is accepted as KRPC: always when krpc_message_probe returns KRPC_PROBE_YES,
- * and for KRPC_PROBE_MAYBE when one of the two endpoints has sent KRPC before. */
+/* tracker_decode decodes and checks a payload that may be KRPC: one that begins as a dictionary. False for any other, and
+ * *out is not set then. It needs no tracker, so it can run in another thread. The findings count when the message is
+ * admitted. */
+bool tracker_decode(krpc_message *out, const uint8_t *data, uint32_t len, uint32_t wire_len, const krpc_sink *sink);
+
+/* tracker_admit decides whether a decoded payload is accepted as KRPC. */
+typedef enum tracker_accept {
+    TRACKER_ACCEPT_SURE,  /* when krpc_message_probe returns KRPC_PROBE_YES */
+    TRACKER_ACCEPT_KNOWN, /* also KRPC_PROBE_MAYBE, when one of the two endpoints has sent KRPC before */
+    TRACKER_ACCEPT_MAYBE, /* also every other KRPC_PROBE_MAYBE */
+    TRACKER_ACCEPT_ALL    /* every dictionary: the user said that it is KRPC */
+} tracker_accept;
 bool tracker_admit(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
-                   const uint8_t *data);
+                   const uint8_t *data, tracker_accept accept);
 
 /* tracker_keys holds hashes and guesses that find the records of a message. Callers pass it on and do not use its
  * members. */
