@@ -2,7 +2,8 @@
 """golden.py: the outputs of ../golden/golden.list are the same as the files in ../golden.
 
 A line of golden.list is FILE EXIT COMMAND...: FILE holds the expected output, EXIT the statuses that are right, COMMAND begins
-with krpcscope or tshark, and @X is samples/X. A * in FILE stands for every sample, a + for each of SHOWN_IN_FULL.
+with krpcscope or tshark, and @X is samples/X. Several commands, with && between them, have their outputs in one file, each after
+a line with the command. A * in FILE stands for every sample, a + for each of SHOWN_IN_FULL.
 
 `golden.py --update` writes the files; read every line of the difference before you commit it. test_formats.py runs the
 comparison as a test. SPDX-License-Identifier: GPL-2.0-or-later
@@ -40,6 +41,24 @@ def jobs():
             yield name, {int(s) for s in status.split(",")}, words
 
 
+def outputs(words):
+    """Exit statuses, the output of all commands, and what they print on standard error."""
+    commands = [[]]
+    for word in words:
+        if word == "&&":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    statuses, text, errors = set(), "", ""
+    for command in commands:
+        result = in_samples(*command)
+        heading = "$ " + shlex.join(w.lstrip("@") for w in command) + "\n" if len(commands) > 1 else ""
+        text += ("\n" if text else "") + heading + without_counts(command, result.stdout.decode())
+        statuses.add(result.returncode)
+        errors += result.stderr.decode()
+    return statuses, text, errors
+
+
 def without_counts(words, text):
     """Without what changes with every new rule or version (test_reports.py checks it), and what differs between Wiresharks."""
     lines = text.splitlines(True)
@@ -72,10 +91,10 @@ def differences(update=False):
     """What is wrong, as lines to print, and the number of outputs that were compared."""
     wrong, todo = [], list(jobs())
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (name, statuses, words), result in zip(todo, pool.map(lambda job: in_samples(*job[-1]), todo)):
-            if result.returncode not in statuses:
-                wrong.append(f"golden/{name}: exit status {result.returncode}: {result.stderr.decode()}\n")
-            difference = compare(GOLDEN / name, without_counts(words, result.stdout.decode()), update)
+        for (name, right, words), (statuses, text, errors) in zip(todo, pool.map(lambda job: outputs(job[-1]), todo)):
+            if not statuses <= right:
+                wrong.append(f"golden/{name}: exit status {statuses - right}: {errors}\n")
+            difference = compare(GOLDEN / name, text, update)
             if difference:
                 wrong += [f"golden/{name}: {shlex.join(words)}\n", *difference]
     if os.environ.get("PLUGIN_DIR"):  # without it, the outputs of tshark look like orphans
