@@ -1,7 +1,7 @@
 /* command_encode.c: what decode prints as ndjson, back to messages, with the library's builder and encoder.
  *
- * The reading is libwsutil's (wsutil/wsjson.h, a tokenizer that comes with libwiretap, so one library less to need): it
- * gives positions and leaves numbers as their digits, which keeps 64 bits of an integer.
+ * The tokenizer is libwsutil's (wsutil/wsjson.h), which comes with libwiretap. It returns positions and leaves numbers as
+ * digits, which keeps 64 bits of an integer.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,18 @@
 #include <wsutil/wsjson.h>
 
 #include "command/commands.h"
+#include "input/library.h"
 #include "output/output.h"
+
+#define WSUTIL_FUNCTIONS(X)                                                                                            \
+    X(json_parse)                                                                                                      \
+    X(json_decode_string_inplace)
+
+static struct {
+    WSUTIL_FUNCTIONS(LIBRARY_MEMBER)
+} lib;
+
+static const library_function functions[] = {WSUTIL_FUNCTIONS(LIBRARY_FUNCTION)};
 
 #define FIRST_TOKENS 4096
 #define MAX_TOKENS   (1u << 22)
@@ -129,7 +140,7 @@ static bool get_text(reader *r, bencode_writer *out, int index)
         return fail(r, "a string is wanted");
     }
     char *string = token_text(r, index);
-    bool good = json_decode_string_inplace(string);
+    bool good = lib.json_decode_string_inplace(string);
     if (good) {
         bencode_put_raw(out, string, strlen(string));
     }
@@ -407,7 +418,7 @@ static bool set_dict(reader *r, int index, krpc_scope scope)
 static bool parse_line(reader *r)
 {
     for (;;) {
-        r->num_tokens = json_parse(r->line, r->tokens, r->cap_tokens);
+        r->num_tokens = lib.json_parse(r->line, r->tokens, r->cap_tokens);
         if (r->num_tokens >= 0) {
             break;
         }
@@ -509,8 +520,13 @@ int command_encode(const options *with)
 {
     const char *path = with->num_args > 0 ? with->args[0] : "-";
     bool is_stdin = strcmp(path, "-") == 0;
-    FILE *in = is_stdin ? stdin : fopen(path, "re");
+    const char *error = library_load(WSUTIL_LIBRARY, functions, G_N_ELEMENTS(functions));
 
+    if (error != NULL) {
+        say("encode needs libwsutil to read JSON: %s", error);
+        return EXIT_TROUBLE;
+    }
+    FILE *in = is_stdin ? stdin : fopen(path, "re");
     if (in == NULL) {
         say("%s: %s", path, g_strerror(errno));
         return EXIT_TROUBLE;

@@ -296,8 +296,8 @@ static char *wiretap_error_text(int err, const char *err_info)
     }
 }
 
-/* libwiretap opens pictures, films and texts too, as one packet of a kind of their own; and takes a capture that ends
- * within its first bytes for such a thing. */
+/* libwiretap opens pictures, films and texts too, as one packet of a special kind, and reads a capture that ends within
+ * its first bytes as one of them. */
 static bool is_document(int encap)
 {
     switch (encap) {

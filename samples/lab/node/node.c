@@ -312,7 +312,7 @@ void receive(const uint8_t *data, size_t len, const krpc_endpoint *from)
     if (m.type == KRPC_QUERY) {
         count_query(id, from);
         answer(&m, data, from);
-        if (number(&m, KRPC_RO) == 0) { /* BEP 43: nobody asks a read-only node anything */
+        if (number(&m, KRPC_RO) == 0) { /* BEP 43: a read-only node is not queried */
             hear_of(id, from);
             read_ports(&m, data, from, id, NULL);
         }
