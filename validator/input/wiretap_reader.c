@@ -235,6 +235,12 @@ static bool data_is_as_in_file(int encap)
     case WTAP_ENCAP_CHDLC:
     case WTAP_ENCAP_IEEE_802_11:
     case WTAP_ENCAP_IEEE_802_11_RADIOTAP:
+    case WTAP_ENCAP_NFLOG:
+    case WTAP_ENCAP_PFLOG:
+    case WTAP_ENCAP_ENC:
+    case WTAP_ENCAP_PKTAP:
+    case WTAP_ENCAP_PPI:
+    case WTAP_ENCAP_NETANALYZER:
         return true;
     default:
         return false;
