@@ -41,8 +41,8 @@ def from_tshark(capture):
 
 
 def layers_of(field):
-    """The layers of a frame. Wireshark 4.4 dissects the IP after MPLS, but does not list it: packet-mpls.c calls it by its first
-    nibble with add_proto_name false."""
+    """The layers of a frame. Wireshark 4.4 dissects the IP after MPLS, but does not list it: packet-mpls.c calls it by its
+    first nibble with add_proto_name false."""
     layers = field["frame.protocols"][0].split(":") if field["frame.protocols"] else []
     if "mpls" in layers:
         missing = [ip for ip in ("ip", "ipv6") if len(field[ip + ".src"]) > layers.count(ip)]

@@ -77,8 +77,8 @@ def left_of(folder):
 
 
 def end_at(folder, name, moment, *signals, run=None):
-    """A run, a new one unless it is given, that is ended so many seconds after it has said its number, or after its start. Which
-    moment of the run that is depends on the machine; what must hold afterwards holds at any moment."""
+    """A run, a new one unless it is given, that is ended so many seconds after it has said its number, or after its start.
+    Which moment of the run that is depends on the machine; what must hold afterwards holds at any moment."""
     if run is None:
         run = begin(folder / name, 2 * WAIT)
         if name != "at-once":

@@ -36,13 +36,14 @@ def threads(process):
     found = {}
     for status in pathlib.Path(f"/proc/{process.pid}/task").glob("*/status"):
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        found[status.parent.name] = lines["State"].split()[0], lines["voluntary_ctxt_switches"], lines["nonvoluntary_ctxt_switches"]
+        switches = lines["voluntary_ctxt_switches"], lines["nonvoluntary_ctxt_switches"]
+        found[status.parent.name] = lines["State"].split()[0], *switches
     return found
 
 
 def wait_for_reader(process):
-    """Until the process has read all that was written to its standard input, is done with it, and waits for more: the pipe is
-    empty, and all threads sleep and have not run in between."""
+    """Until the process has read all that was written to its standard input, is done with it, and waits for more: the pipe
+    is empty, and all threads sleep and have not run in between."""
     process.stdin.flush()
     unread, end = array.array("i", [0]), time.monotonic() + WAIT
     while time.monotonic() < end:

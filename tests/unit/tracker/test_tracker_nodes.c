@@ -303,14 +303,19 @@ static void a_set_whose_only_node_gave_way(void)
     enum { FIRST = 1 };
     int second = FIRST;
     int others[ROOM - 1];
+    int num_in[2] = {0};
     int num = 0;
     scene s;
 
     while (second == FIRST || share_a_set(FIRST, second)) {
         second++;
     }
+    /* half of them in each of the other two sets, so that none is full */
     for (int n = second + 1; num < ROOM - 1; n++) {
-        if (!share_a_set(FIRST, n) && !share_a_set(second, n)) {
+        int which = num > 0 && !share_a_set(others[0], n);
+
+        if (num_in[which] < ROOM / 2 && !share_a_set(FIRST, n) && !share_a_set(second, n)) {
+            num_in[which]++;
             others[num++] = n;
         }
     }
