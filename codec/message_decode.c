@@ -419,6 +419,7 @@ void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, siz
 
     memset(&out->present, 0, sizeof out->present);
     memset(&out->wrong, 0, sizeof out->wrong);
+    out->len = d.len;
     out->canonical = 1;
     for (int i = 0; i < KRPC_SCOPE_E; i++) {
         out->body[i] = (krpc_span){0, 0};
