@@ -93,7 +93,7 @@ static void check_envelope(const checker *c)
     }
 }
 
-/* Keys that are well-formed but stand where they should not. */
+/* Keys that are well-formed and in the wrong place. */
 static void check_places(const checker *c)
 {
     static const struct {

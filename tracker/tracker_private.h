@@ -1,8 +1,8 @@
 /* tracker_private.h: what the sources of the tracker share.
  *
  * One module a file: table (hashing, chunked arrays, bounded sets), nodes (endpoints), identity (ids), transactions,
- * flows (who began to talk, and what was seen on the way), nat (outside endpoints and what they prove), adverts, sources
- * (who sends to whom from which port), values (announced ports that come back), peers (peer wire).
+ * flows (who began to talk, and what was seen on the way), nat (outside endpoints and what they prove), adverts,
+ * sources (who sends to whom from which port), values (announced ports that come back), peers (peer wire).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -154,8 +154,8 @@ enum node_flags {
         1 << 15 /* the first that was seen of it is an answer: a forwarded port, or an older mapping */
 };
 
-/* node is one endpoint that sent KRPC, in two lines of the cache: what every message needs is in the first. Its size is a
- * promise: with the index, the chain of its address and the table of ids it is less than 200 bytes an endpoint. */
+/* node is one endpoint that sent KRPC, in two lines of the cache: what every message needs is in the first. Its size is
+ * a promise: with the index, the chain of its address and the table of ids it is less than 200 bytes an endpoint. */
 typedef struct node {
     krpc_endpoint endpoint;
     uint8_t id[20];
@@ -237,8 +237,8 @@ uint32_t nodes_touch(tracker *t, const tracker_packet *packet, uint64_t hash,
 void nodes_asked(tracker *t, uint64_t hash);
 void nodes_fetch_index(const tracker *t, uint64_t hash);
 uint32_t nodes_fetch(const tracker *t, const krpc_endpoint *endpoint, uint64_t hash); /* where it may be, or NONE */
-/* The nodes of one address, newest first; NONE ends. At most NODES_AT_ADDRESS are given, and NODES_BETWEEN of others that
- * share the chain are passed over. */
+/* The nodes of one address, newest first; NONE ends. At most NODES_AT_ADDRESS are given, and NODES_BETWEEN of others
+ * that share the chain are passed over. */
 #define NODES_AT_ADDRESS 64
 #define NODES_BETWEEN    1024
 typedef struct addr_walk {
@@ -423,7 +423,8 @@ bool nat_is_lone(const nat *n, unsigned external);
 bool nat_is_made_up(const nat *n, const external *e);
 /* nat_of_node is the nat record of a node, or of the group that one of its ids belongs to; NULL when there is none. */
 nat *nat_of_node(const tracker *t, const node *n);
-/* nat_of_place is what the NAT between two places of the capture does, where others see the node behind a further one. */
+/* nat_of_place is what the NAT between two places of the capture does, where others see the node behind a further one.
+ * */
 nat *nat_of_place(const tracker *t, const node *n);
 uint64_t place_key(const tracker *t, const krpc_endpoint *local);
 void nat_describe(const tracker *t, const node *n, tracker_nat *out);
@@ -437,8 +438,8 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
                const krpc_sink *sink);
 void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
                const tracker_keys *keys, uint32_t src, uint32_t dst, transaction *query, const krpc_sink *sink);
-/* nat_datagram takes note of any datagram from or to somebody with a private address; opens: who sends it out of the blue
- * is a stranger. */
+/* nat_datagram takes note of any datagram from or to somebody with a private address; opens: who sends it out of the
+ * blue is a stranger. */
 void nat_datagram(tracker *t, const tracker_packet *p, bool opens);
 /* nat_seen_port is the port on which a remote sees a local endpoint now; 0: unknown. */
 uint16_t nat_seen_port(const tracker *t, uint32_t index, const krpc_endpoint *local, const krpc_endpoint *remote);
@@ -565,8 +566,9 @@ void tokens_refused(tracker *t, const tracker_packet *p, const transaction *quer
 
 /* ---- adverts.c, adverts_host.c, adverts_judge.c, adverts_later.c ---- */
 
-/* Chains of advertisements, newest first: about a DHT port by the endpoint that they name, by that and the receiver, and by
- * the endpoint that the sender has and the receiver; about a peer port by the endpoint that they name and the receiver. */
+/* Chains of advertisements, newest first: about a DHT port by the endpoint that they name, by that and the receiver,
+ * and by the endpoint that the sender has and the receiver; about a peer port by the endpoint that they name and the
+ * receiver. */
 typedef enum advert_chain { CHAIN_NAMED, CHAIN_TOLD, CHAIN_SOURCE, CHAIN_PEERS, NUM_CHAINS } advert_chain;
 
 typedef struct advert {
@@ -616,7 +618,8 @@ advert *advert_at_low(const tracker *t, uint32_t low); /* of a serial number the
 uint32_t *adverts_head(const tracker *t, advert_chain chain, const krpc_endpoint *endpoint,
                        const krpc_endpoint *receiver);
 krpc_endpoint advert_source(const advert *a); /* the sender's DHT endpoint, as the receiver sees it */
-/* field_sink hands findings on to another sink as findings about a field: for code that is given a position and no field. */
+/* field_sink hands findings on to another sink as findings about a field: for code that is given a position and no
+ * field. */
 typedef struct field_sink {
     krpc_sink sink;
     const krpc_sink *to;
@@ -628,19 +631,21 @@ const krpc_sink *field_sink_init(field_sink *out, const krpc_sink *to, krpc_fiel
 void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2], uint8_t flags, tracker_result *out,
                 const krpc_sink *sink);
 void advert_judge(const tracker *t, const advert *a, tracker_advert *out);
-/* advert_is_client: can who says version in v, zero when he says nothing, be of that family? advert_may_be asks it of a node. */
+/* advert_is_client: can who says version in v, zero when he says nothing, be of that family? advert_may_be asks it of a
+ * node. */
 bool advert_is_client(const uint8_t version[2], const uint8_t family[2]);
 bool advert_may_be(const node *n, const uint8_t family[2]);
-/* advert_may_be_another: the stream could as well be of another node than n, whose port nobody names: behind one NAT two
- * hosts may have chosen the same port, of which one is rewritten. */
+/* advert_may_be_another: the stream could as well be of another node than n, whose port nobody names: behind one NAT
+ * two hosts may have chosen the same port, of which one is rewritten. */
 bool advert_may_be_another(const tracker *t, const advert *a, const node *n);
-/* advert_host_nodes counts the nodes of different ids on an address that could be the client of that family; *out is one
- * of them, that with the port when there is one. */
+/* advert_host_nodes counts the nodes of different ids on an address that could be the client of that family; *out is
+ * one of them, that with the port when there is one. */
 unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
                            uint32_t *out);
 /* advert_seen_frame is where the receiver of what came over a stream saw the sender last; 0: not known. */
 uint32_t advert_seen_frame(const tracker *t, const advert *a);
-/* advert_seen_port is the port on which the sender of a mismatch is seen by its receiver, or else by somebody; 0: unknown. */
+/* advert_seen_port is the port on which the sender of a mismatch is seen by its receiver, or else by somebody; 0:
+ * unknown. */
 uint16_t advert_seen_port(const tracker *t, const tracker_advert *judged);
 bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out);
 bool advert_is_dead(const tracker *t, const advert *a);

@@ -1,5 +1,5 @@
-/* fuzz_decode.c: the library's decoder and the plain one of reference.c say the same of every input, and nothing else is
- * looked at: for many runs.
+/* fuzz_decode.c: the library's decoder and the plain one of reference.c say the same of every input, and nothing else
+ * is looked at: for many runs.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /* replay.c: runs a fuzz target on files and on the files of folders, where no fuzzing engine is linked. Without
- * arguments it takes standard input, as AFL++ wants it. With -runs=N it goes on with N mutations of what it has read, which
- * is many times as fast as an engine that watches the program: for the corpus of one that did.
+ * arguments it takes standard input, as AFL++ wants it. With -runs=N it goes on with N mutations of what it has read,
+ * which is many times as fast as an engine that watches the program: for the corpus of one that did.
  *
  * SPDX-License-Identifier: MIT
  */

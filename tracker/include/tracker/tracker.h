@@ -5,7 +5,8 @@
  *
  *     tracker *t = tracker_new(NULL);
  *     for (every UDP payload) {
- *         if (tracker_decode(&m, data, len, wire_len, &sink) && tracker_admit(t, &packet, &m, data, TRACKER_ACCEPT_KNOWN)) {
+ *         if (tracker_decode(&m, data, len, wire_len, &sink) &&
+ *             tracker_admit(t, &packet, &m, data, TRACKER_ACCEPT_KNOWN)) {
  *             tracker_message(t, &packet, &m, data, NULL, &result, &sink);
  *         } else {
  *             tracker_datagram(t, &packet, data, len, &result, &sink);   (drop what the sink got before)
@@ -85,8 +86,8 @@ typedef struct tracker_packet {
     krpc_endpoint dst;
 } tracker_packet;
 
-/* tracker_advert is one advertisement, by the sender of a packet about himself (channels whose whose is SENDER), with its
- * verdict. Frames are 0 where there is none. */
+/* tracker_advert is one advertisement, by the sender of a packet about himself (channels whose whose is SENDER), with
+ * its verdict. Frames are 0 where there is none. */
 typedef struct tracker_advert {
     uint32_t frame;
     int64_t time_ns;
@@ -136,8 +137,8 @@ enum tracker_evidence {
     TRACKER_FROM_BOTH = 4     /* the same payload before and after the NAT */
 };
 
-/* tracker_nat is what NATs do to a node. With evidence from both sides port and mapping are about the NAT in between, else
- * about all on the way. */
+/* tracker_nat is what NATs do to a node. With evidence from both sides port and mapping are about the NAT in between,
+ * else about all on the way. */
 typedef struct tracker_nat {
     tracker_port port;
     tracker_mapping mapping;
@@ -179,12 +180,12 @@ typedef struct tracker_options {
     uint8_t hash_key[16];       /* all zero: a random one */
     const uint16_t *peer_ports; /* TCP ports on which the peer wire is certain; they stay where they are */
     uint32_t num_peer_ports;
-    /* advert_done gets each advertisement when its verdict will not change any more, in the order of the frames: when it
-     * is pushed out by newer ones, and all others at tracker_finish. NULL: nobody wants them. */
+    /* advert_done gets each advertisement when its verdict will not change any more, in the order of the frames: when
+     * it is pushed out by newer ones, and all others at tracker_finish. NULL: nobody wants them. */
     void (*advert_done)(void *ctx, const tracker_advert *advert);
-    /* peerwire gets each message of the BitTorrent peer wire when the packet that completes it is given in. data are the
-     * message's bytes, valid during the call; off is where they begin in the packet's payload, negative when they began in
-     * an earlier packet. */
+    /* peerwire gets each message of the BitTorrent peer wire when the packet that completes it is given in. data are
+     * the message's bytes, valid during the call; off is where they begin in the packet's payload, negative when they
+     * began in an earlier packet. */
     void (*peerwire)(void *ctx, const tracker_packet *packet, const peerwire_message *message, const uint8_t *data,
                      int64_t off);
     void *ctx;
@@ -195,8 +196,9 @@ typedef struct tracker_options {
 tracker *tracker_new(const tracker_options *options);
 void tracker_free(tracker *tracker);
 
-/* tracker_decode decodes and checks a payload that may be KRPC: one that begins as a dictionary. False for any other, and *out
- * is not set then. It needs no tracker, so it can run in another thread. The findings count when the message is admitted. */
+/* tracker_decode decodes and checks a payload that may be KRPC: one that begins as a dictionary. False for any other,
+ * and *out is not set then. It needs no tracker, so it can run in another thread. The findings count when the message
+ * is admitted. */
 bool tracker_decode(krpc_message *out, const uint8_t *data, uint32_t len, uint32_t wire_len, const krpc_sink *sink);
 
 /* tracker_admit decides whether a decoded payload is taken as KRPC. */
@@ -227,9 +229,10 @@ typedef struct tracker_keys {
 void tracker_keys_make(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                        const uint8_t *data, tracker_keys *out);
 
-/* tracker_fetch_indexes and tracker_fetch_records may be called some packets ahead of tracker_message: they bring what will
- * be needed into the cache, and change nothing else. The second needs, some packets later, what the first has brought; it
- * is best called for a batch of some dozens. tracker_fetch_datagram is for what tracker_datagram will get. */
+/* tracker_fetch_indexes and tracker_fetch_records may be called some packets ahead of tracker_message: they bring what
+ * will be needed into the cache, and change nothing else. The second needs, some packets later, what the first has
+ * brought; it is best called for a batch of some dozens. tracker_fetch_datagram is for what tracker_datagram will get.
+ * */
 void tracker_fetch_indexes(const tracker *tracker, const tracker_keys *keys);
 void tracker_fetch_records(const tracker *tracker, const tracker_packet *packet, const krpc_message *message,
                            tracker_keys *keys);
@@ -248,8 +251,8 @@ typedef struct tracker_result {
     uint8_t target[20];
 } tracker_result;
 
-/* tracker_message takes one KRPC message. Findings go to sink: those that need more than this message. keys and out may be
- * NULL. */
+/* tracker_message takes one KRPC message. Findings go to sink: those that need more than this message. keys and out may
+ * be NULL. */
 void tracker_message(tracker *tracker, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
                      const tracker_keys *keys, tracker_result *out, const krpc_sink *sink);
 
@@ -261,7 +264,8 @@ void tracker_datagram(tracker *tracker, const tracker_packet *packet, const uint
 /* TCP flags as in the header. */
 enum tracker_tcp_flags { TRACKER_TCP_FIN = 1, TRACKER_TCP_SYN = 2, TRACKER_TCP_RST = 4, TRACKER_TCP_ACK = 16 };
 
-/* tracker_segment takes a TCP segment with its payload (len bytes captured of wire_len); ack counts where flags say so. */
+/* tracker_segment takes a TCP segment with its payload (len bytes captured of wire_len); ack counts where flags say so.
+ * */
 void tracker_segment(tracker *tracker, const tracker_packet *packet, uint32_t seq, uint32_t ack, unsigned flags,
                      const uint8_t *data, size_t len, size_t wire_len, tracker_result *out, const krpc_sink *sink);
 
@@ -272,8 +276,8 @@ uint32_t tracker_unreachable(tracker *tracker, const tracker_packet *packet, con
                              const krpc_endpoint *quoted_dst, const uint8_t *data, size_t len, bool port,
                              const krpc_sink *sink);
 
-/* tracker_finish ends the capture: what is still open gets its last verdict and advert_done. Call it once. What is kept can
- * still be read. */
+/* tracker_finish ends the capture: what is still open gets its last verdict and advert_done. Call it once. What is kept
+ * can still be read. */
 void tracker_finish(tracker *tracker);
 
 /* tracker_advert_get gives the advertisement of a serial number; false when it is not kept any more. */
