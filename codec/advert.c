@@ -36,7 +36,7 @@ const char *krpc_basis_name(krpc_basis basis)
     return (unsigned)basis < sizeof names / sizeof names[0] ? names[basis] : "?";
 }
 
-/* Where each statement may stand, in the order in which they are given. */
+/* The field of each statement, in the order in which the iterator gives them. */
 static const struct {
     krpc_field field;
     krpc_channel channel;
@@ -55,7 +55,7 @@ static const struct {
 
 #define NUM_STEPS (sizeof steps / sizeof steps[0])
 
-/* 4 or 16 bytes are an address alone; any other size than that of an endpoint says nothing. */
+/* 4 or 16 bytes are an address without a port. Any other size that is not an endpoint's says nothing. */
 static void fill_compact(krpc_advert *out, const uint8_t *data, uint32_t off, uint32_t len)
 {
     krpc_endpoint endpoint;

@@ -28,7 +28,7 @@ static inline uint64_t level_bit(uint32_t depth)
     return depth - 1 < BENCODE_MAX_DEPTH ? UINT64_C(1) << (depth - 1) : 0;
 }
 
-/* The bit of the dictionary that the reader stands in, 0 in a list. */
+/* The bit of the innermost container when it is a dictionary, 0 in a list. */
 static inline uint64_t dict_bit(const bencode_reader *reader)
 {
     return level_bit(reader->depth) & reader->dicts;
@@ -171,7 +171,7 @@ bencode_status bencode_skip(bencode_reader *reader, uint32_t *end_out, const ben
     return BENCODE_OK;
 }
 
-/* Structure alone needs no keys: strings, integers and a counter. */
+/* A check of the structure needs no keys: it reads strings and integers and counts the depth. */
 bencode_status bencode_check(uint32_t *size_out, const void *bytes, size_t size)
 {
     const uint8_t *data = (const uint8_t *)bytes;

@@ -48,7 +48,8 @@ static inline HOT bool bencode_has_room(const bencode_writer *writer, size_t len
     return LIKELY(writer->len <= writer->cap && len <= writer->cap - writer->len);
 }
 
-/* bencode_add_raw is bencode_put_raw; what it does seldom it does with a copy, so that *writer can stay in registers. */
+/* bencode_add_raw is bencode_put_raw; what it does seldom it does with a copy, so that *writer can stay in registers.
+ * */
 static inline HOT void bencode_add_raw(bencode_writer *writer, const void *bytes, size_t len)
 {
     if (bencode_has_room(writer, len)) {

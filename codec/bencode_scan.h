@@ -1,4 +1,5 @@
-/* bencode_scan.h: the one place where bencode's bytes are looked at; the reader and the message decoder are built on it.
+/* bencode_scan.h: the one place where bencode's bytes are looked at; the reader and the message decoder are built on
+ * it.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -5,8 +5,8 @@
 #ifndef COMPILER_H
 #define COMPILER_H
 
-/* RARE keeps what hardly ever happens out of the loops that it happens in, APART what needs more registers than the rest;
- * HOT puts what a loop is made of into it, and LIKELY puts what is usual in a line. */
+/* RARE keeps what hardly ever happens out of the loops that it happens in, APART what needs more registers than the
+ * rest; HOT puts what a loop is made of into it, and LIKELY puts what is usual in a line. */
 #if defined(__GNUC__)
 #define RARE              __attribute__((noinline, cold))
 #define APART             __attribute__((noinline))

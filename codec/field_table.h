@@ -29,8 +29,8 @@ static const uint16_t field_slots[KRPC_SCOPE_E][1 << FIELD_HASH_BITS] = {
 #include "field_table.inc"
 };
 
-/* field_of_word is the one field of a scope whose entry may begin with word; KRPC_NUM_FIELDS when there is none. Compare
- * word with the entry's. */
+/* field_of_word is the one field of a scope whose entry may begin with word; KRPC_NUM_FIELDS when there is none.
+ * Compare word with the entry's. */
 static inline uint32_t field_of_word(const uint16_t *slots, uint64_t word)
 {
     uint32_t folded = (uint32_t)(word >> 32 ^ word) & INT32_MAX;

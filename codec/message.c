@@ -133,8 +133,8 @@ bool krpc_message_ip(krpc_endpoint *out, const krpc_message *message, const uint
            krpc_endpoint_get(out, data + message->value[KRPC_IP].off, message->value[KRPC_IP].len);
 }
 
-/* A reader that stands inside a dictionary or a list whose opening byte it has passed. Which of them it is matters for the
- * tokens' flags alone, and nobody asks for these. */
+/* A reader inside a dictionary or a list, after its opening byte. The reader takes both for a list: that changes only
+ * the tokens' flags, which the callers do not use. */
 static void reader_inside(bencode_reader *out, const uint8_t *data, uint32_t off, uint32_t len)
 {
     bencode_reader_init(out, data, (size_t)off + len);

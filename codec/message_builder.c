@@ -102,7 +102,7 @@ void krpc_builder_int(krpc_builder *builder, krpc_field field, int64_t num)
     set(builder, field, &t, 0, 0);
 }
 
-/* One whole value, and nothing behind it. */
+/* The bytes are one whole value, and nothing follows it. */
 static bool whole(bencode_token *out, const void *bencode, size_t len)
 {
     bencode_reader reader;

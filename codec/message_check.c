@@ -42,7 +42,11 @@ static const krpc_field bodies[] = {KRPC_NUM_FIELDS, KRPC_A, KRPC_R, KRPC_E};
 static void check_type(const checker *c)
 {
     krpc_type type = (krpc_type)c->m->type;
+    bool a = there(c, KRPC_A), r = there(c, KRPC_R), e = there(c, KRPC_E);
 
+    if ((type == KRPC_QUERY && (a & !r & !e & there(c, KRPC_Q))) || (type == KRPC_RESPONSE && (r & !a & !e))) {
+        return; /* nearly all */
+    }
     if (!there(c, KRPC_Y)) {
         report(c, KRPC_RULE_KRPC_MISSING_Y, 0, 0);
     } else if (type == KRPC_TYPE_UNKNOWN) {
@@ -89,7 +93,7 @@ static void check_envelope(const checker *c)
     }
 }
 
-/* Keys that are well-formed but stand where they should not. */
+/* Keys that are well-formed and in the wrong place. */
 static void check_places(const checker *c)
 {
     static const struct {
@@ -189,9 +193,22 @@ static void check_endpoint(const checker *c, krpc_field field)
 static void check_mapped(const checker *c, krpc_field field)
 {
     bool peers = field == KRPC_R_VALUES;
+    const krpc_value *v = &c->m->value[field];
     krpc_compact_iter it;
     krpc_compact entry;
 
+    if (!has(c, field)) {
+        return;
+    }
+    if (field == KRPC_R_NODES6) { /* the hot one */
+        for (uint32_t pos = 0; v->len - pos >= 38; pos += 38) {
+            if (c->data[v->off + pos + 20] == 0 && is_mapped(c, v->off + pos, 38)) {
+                krpc_emit_at(c->sink, KRPC_RULE_KRPC_MAPPED_ADDRESS, field, v->off + pos, 38, 0, 0);
+                return;
+            }
+        }
+        return;
+    }
     if (peers) {
         krpc_peers_init(&it, c->m, c->data);
     } else {

@@ -1,7 +1,7 @@
 /* message_decode.c: one pass over a datagram, from bytes to a typed message.
  *
- * The dictionaries that the tables know (the message, a, r) are walked here, one loop for all of them; every other
- * container is passed over by message_decode_values.c, which looks at its encoding only.
+ * This file walks the dictionaries that the tables describe (the message, a, r) in one loop. message_decode_values.c
+ * skips every other container and checks its encoding only.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,7 +9,8 @@
 #include "bencode_scan.h"
 #include "field_table.h"
 
-/* libtorrent's limits for a DHT message (bdecode of dht_tracker.cpp): what is beyond is refused by most of the network. */
+/* libtorrent's limits for a DHT message (bdecode of dht_tracker.cpp): what is beyond is refused by most of the network.
+ * */
 #define LT_MAX_DEPTH  10
 #define LT_MAX_TOKENS 500
 
@@ -49,8 +50,8 @@ static uint32_t depth_of(krpc_scope scope)
     return scope == KRPC_SCOPE_TOP ? 1 : 2;
 }
 
-/* A key that is no string: passed over together with its value. */
-static bencode_status pass_odd_key(krpc_decoder *d)
+/* A key that is no string: skips it and its value. */
+static bencode_status skip_odd_key(krpc_decoder *d)
 {
     krpc_value key, value;
     uint32_t off = d->pos;
@@ -68,8 +69,8 @@ static bencode_status pass_odd_key(krpc_decoder *d)
     return krpc_decoder_read_value(d, &value, depth_of(d->scope));
 }
 
-/* A key that usual_key does not know: with an unusual length, out of order, not in the table, or no string at all, and
- * then it is passed over together with its value. last_off is the entry in front of it, 0 for none. */
+/* A key that usual_key does not find: its length has two digits, it is out of order, or the table does not have it. One
+ * that is no string is skipped together with its value. last_off is the entry before it, 0 for none. */
 static RARE bencode_status read_odd_key(krpc_decoder *d, uint32_t last_off)
 {
     bencode_scanned s, last;
@@ -78,7 +79,7 @@ static RARE bencode_status read_odd_key(krpc_decoder *d, uint32_t last_off)
 
     d->no_key = byte == 'i' || byte == 'l' || byte == 'd';
     if (d->no_key) {
-        return pass_odd_key(d);
+        return skip_odd_key(d);
     }
     if ((unsigned)(byte - '0') > 9) {
         return BENCODE_BAD_BYTE;
@@ -189,7 +190,8 @@ static inline void take_value(krpc_message *out, uint32_t field, bencode_type ty
     krpc_fields_add(&out->present, field);
 }
 
-/* Where a walk over a dictionary's entries is. It stays in registers: nothing but inline functions is given its address. */
+/* Where a walk over a dictionary's entries is. It stays in registers: nothing but inline functions is given its
+ * address. */
 typedef struct walk {
     const uint16_t *slots; /* the scope's, see field_table.h */
     uint32_t pos;
@@ -266,8 +268,8 @@ static inline bool take_last(walk *w, const krpc_decoder *d)
     return true;
 }
 
-/* The message's dictionary, and those of a and r in it, from behind its d to behind its e: one loop, in which what is
- * usual is done at once, and whatever is not goes through *d. */
+/* The message's dictionary, and those of a and r in it, from after its d to after its e. The loop itself handles the
+ * usual keys and values; for all others it calls functions that work on *d. */
 static bencode_status walk_entries(krpc_decoder *d)
 {
     const uint8_t *const data = d->data;
@@ -419,6 +421,7 @@ void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, siz
 
     memset(&out->present, 0, sizeof out->present);
     memset(&out->wrong, 0, sizeof out->wrong);
+    out->len = d.len;
     out->canonical = 1;
     for (int i = 0; i < KRPC_SCOPE_E; i++) {
         out->body[i] = (krpc_span){0, 0};

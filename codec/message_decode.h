@@ -1,5 +1,5 @@
-/* message_decode.h: what the two halves of the decoder share: message_decode.c walks the dictionaries that the tables know,
- * message_decode_values.c looks closely at whatever is not the usual.
+/* message_decode.h: what the two halves of the decoder share: message_decode.c walks the dictionaries that the tables
+ * describe, message_decode_values.c reads all values but the usual strings.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -33,15 +33,15 @@ static inline void krpc_decoder_note_depth(krpc_decoder *d, uint32_t depth, uint
     }
 }
 
-/* krpc_decoder_report_flags: what the scanner noticed about a token; num is its value, or a string's length.
- * krpc_decoder_report_order: a key against the one in front of it. */
+/* krpc_decoder_report_flags reports the flags that the scanner set on a token; num is its value, or a string's length.
+ * krpc_decoder_report_order compares a key with the one before it. */
 void krpc_decoder_report_flags(krpc_decoder *d, uint32_t flags, uint32_t off, uint32_t end, int64_t num,
                                bool is_string);
 void krpc_decoder_report_order(krpc_decoder *d, krpc_span last, krpc_span key);
 void krpc_decoder_report_empty_key(krpc_decoder *d, uint32_t off);
 
-/* krpc_decoder_read_value reads one value, whatever it is, from pos on; base is the depth of its dictionary.
- * krpc_decoder_judge_value holds it against its field. */
+/* krpc_decoder_read_value reads one value of any type at pos; base is the depth of its dictionary.
+ * krpc_decoder_judge_value checks it by its field's line of the table. */
 bencode_status krpc_decoder_read_value(krpc_decoder *d, krpc_value *v, uint32_t base);
 void krpc_decoder_judge_value(krpc_decoder *d, krpc_field field, const krpc_value *v);
 

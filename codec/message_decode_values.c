@@ -1,6 +1,6 @@
-/* message_decode_values.c: values that are not just strings of the right length, and what there is to say of an encoding.
+/* message_decode_values.c: values other than strings of the right length, and the findings about encodings.
  *
- * Containers that the tables do not look into are passed over here, by their encoding only.
+ * Containers that the tables do not describe are skipped here; only their encoding is checked.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -43,7 +43,7 @@ void krpc_decoder_report_flags(krpc_decoder *d, uint32_t flags, uint32_t off, ui
     }
 }
 
-/* A key against the one in front of it. */
+/* Compares a key with the one before it. */
 RARE void krpc_decoder_report_order(krpc_decoder *d, krpc_span last, krpc_span key)
 {
     uint32_t shorter = last.len < key.len ? last.len : key.len;
@@ -63,7 +63,7 @@ RARE void krpc_decoder_report_empty_key(krpc_decoder *d, uint32_t off)
     krpc_emit_at(d->sink, KRPC_RULE_BENCODE_EMPTY_KEY, d->value_field, off, 0, 0, 0);
 }
 
-/* Their words tell, but for equal beginnings. */
+/* Words compare as the keys do, except where the first eight bytes are equal. */
 static inline void check_order(krpc_decoder *d, key_state *last, uint64_t word, uint32_t off, uint32_t len)
 {
     if (len == 0) {
@@ -79,7 +79,7 @@ static inline void check_order(krpc_decoder *d, key_state *last, uint64_t word, 
 
 /* ---- containers that the tables do not look into ---- */
 
-static void pass_token(krpc_decoder *d, const bencode_token *t, key_state *keys, uint32_t base, uint32_t depth)
+static void check_token(krpc_decoder *d, const bencode_token *t, key_state *keys, uint32_t base, uint32_t depth)
 {
     uint32_t level = depth - 1;
 
@@ -97,7 +97,7 @@ static void pass_token(krpc_decoder *d, const bencode_token *t, key_state *keys,
 }
 
 /* Any container, whole: its tokens' own faults and its dictionaries' order. Counts the items of a list. */
-static bencode_status pass_nested(krpc_decoder *d, uint32_t base, int64_t *items_out)
+static bencode_status skip_nested(krpc_decoder *d, uint32_t base, int64_t *items_out)
 {
     key_state keys[BENCODE_MAX_DEPTH];
     bencode_reader reader;
@@ -111,15 +111,15 @@ static bencode_status pass_nested(krpc_decoder *d, uint32_t base, int64_t *items
         if (reader.depth == 1 && t.type != BENCODE_LIST && t.type != BENCODE_DICT) {
             items++; /* a scalar item, or the END of a container item */
         }
-        pass_token(d, &t, keys, base, reader.depth);
+        check_token(d, &t, keys, base, reader.depth);
     }
     d->pos = reader.pos;
     *items_out = items;
     return status == BENCODE_DONE ? BENCODE_OK : status;
 }
 
-/* A list of strings and integers, the usual case, is walked without a stack; anything else is left to pass_nested. */
-static bencode_status pass_container(krpc_decoder *d, uint32_t base, int64_t *items_out)
+/* A list of strings and integers, the usual case, is walked without a stack; anything else goes to skip_nested. */
+static bencode_status skip_container(krpc_decoder *d, uint32_t base, int64_t *items_out)
 {
     const uint8_t *data = d->data;
     uint32_t pos = d->pos + 1;
@@ -128,7 +128,7 @@ static bencode_status pass_container(krpc_decoder *d, uint32_t base, int64_t *it
 
     d->list_even = false;
     if (data[d->pos] != 'l') {
-        return pass_nested(d, base, items_out);
+        return skip_nested(d, base, items_out);
     }
     while (pos < d->len && data[pos] != 'e') {
         bencode_scanned s;
@@ -143,12 +143,12 @@ static bencode_status pass_container(krpc_decoder *d, uint32_t base, int64_t *it
             even = false;
             pos = s.end;
         } else {
-            return pass_nested(d, base, items_out);
+            return skip_nested(d, base, items_out);
         }
         items++;
     }
     if (pos >= d->len) {
-        return pass_nested(d, base, items_out);
+        return skip_nested(d, base, items_out);
     }
     d->tokens += items + 2;
     krpc_decoder_note_depth(d, base + 1, d->pos);
@@ -190,7 +190,7 @@ static void check_values(krpc_decoder *d, krpc_field field, krpc_rule rule, uint
     }
 }
 
-/* The two items of an error; whatever else the list holds is a finding. */
+/* The two items of an error. Any other content of the list is a finding. */
 static void read_error(krpc_decoder *d, const krpc_value *value)
 {
     krpc_list list;
@@ -321,7 +321,7 @@ void krpc_decoder_judge_value(krpc_decoder *d, krpc_field field, const krpc_valu
     }
 }
 
-/* One value, whatever it is, from pos on; a dictionary that the tables look into is opened and not passed. */
+/* One value of any type at pos. The caller opens the dictionaries that the tables describe. */
 bencode_status krpc_decoder_read_value(krpc_decoder *d, krpc_value *v, uint32_t base)
 {
     bencode_scanned s;
@@ -344,7 +344,7 @@ bencode_status krpc_decoder_read_value(krpc_decoder *d, krpc_value *v, uint32_t 
         v->type = byte == 'l' ? BENCODE_LIST : BENCODE_DICT;
         v->flags = 0;
         v->off = pos;
-        status = pass_container(d, base, &v->num);
+        status = skip_container(d, base, &v->num);
         v->len = d->pos - pos;
         return status;
     } else {

@@ -33,7 +33,7 @@ static bool unknown_first(const pending *p, const uint8_t *data, const char *key
     return order < 0 || (order == 0 && p->key.len < len);
 }
 
-/* Those in front of key, or all that are left when it is NULL. */
+/* Writes those that sort before key, or all that are left when it is NULL. */
 static RARE bencode_writer put_unknown(bencode_writer w, pending *p, const uint8_t *data, const char *key)
 {
     for (; p->any && (key == NULL || unknown_first(p, data, key)); advance(p)) {

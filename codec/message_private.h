@@ -53,7 +53,7 @@ static inline uint64_t load_word(const uint8_t *p)
 /* FIRST_BYTES keeps the first n bytes of such a number, 1 to 8 of them. */
 #define FIRST_BYTES(n) (~(UINT64_MAX >> 8 * ((n) - 1) >> 8))
 
-/* word_at is the eight bytes from off on, with zeros for those behind the end; len is the size of data. */
+/* word_at is the eight bytes from off on, with zeros after the end; len is the size of data. */
 static inline uint64_t word_at(const uint8_t *data, uint32_t len, uint32_t off)
 {
     uint64_t word = 0;
@@ -61,7 +61,7 @@ static inline uint64_t word_at(const uint8_t *data, uint32_t len, uint32_t off)
     if (LIKELY(len - off >= 8)) {
         return load_word(data + off);
     }
-    if (len >= 8 && off < len) { /* the last eight, without those in front of off */
+    if (len >= 8 && off < len) { /* the last eight, without those before off */
         return load_word(data + len - 8) << (64 - 8 * (len - off));
     }
     for (uint32_t i = 0; i < len - off; i++) {
@@ -77,8 +77,8 @@ static inline uint64_t text_word(const uint8_t *data, uint32_t len, uint32_t off
     return text_len == 0 ? 0 : word_at(data, len, off) & (text_len < 8 ? FIRST_BYTES(text_len) : UINT64_MAX);
 }
 
-/* krpc_decoder_count_mangled is how often EF BF BD (U+FFFD) comes in len bytes. Random bytes of a message's size have two of
- * them once in 10^9. */
+/* krpc_decoder_count_mangled is how often EF BF BD (U+FFFD) comes in len bytes. Random bytes of a message's size have
+ * two of them once in 10^9. */
 #define MIN_MANGLED 2
 uint32_t krpc_decoder_count_mangled(const uint8_t *data, uint32_t len);
 

@@ -87,7 +87,7 @@ static void take_value(peerwire_message *out, size_t key, const bencode_token *n
     }
 }
 
-/* Reads a key and the value behind it: OK, DONE at the dictionary's end, or what stops the walk. */
+/* Reads a key and the value after it: OK, DONE at the dictionary's end, or the status that stops the walk. */
 static bencode_status next_entry(bencode_reader *reader, bencode_token *name, bencode_token *value, uint32_t *end)
 {
     bencode_status status = bencode_next(reader, name);

@@ -1,6 +1,6 @@
 /* peerwire_reader.c: messages out of a byte stream that comes in pieces.
  *
- * The bytes that are still needed lie in room, and right behind them, in the stream, come those of the chunk from pos
+ * The bytes that are still needed are in room; the bytes that follow them in the stream are those of the chunk from pos
  * on. Every decision is made at a stream offset and never at the end of a chunk: so the cutting makes no difference.
  *
  * SPDX-License-Identifier: MIT
@@ -54,8 +54,9 @@ static bool is_acceptable(uint32_t prefix, uint8_t id)
     return is_plausible(prefix, id) || ((id >= NUM_IDS || lengths[id].max == 0) && prefix <= MAX_UNKNOWN_LEN);
 }
 
-/* What a message of a run that was not expected proves. No client sends choke, unchoke, interested or not interested twice
- * without the opposite in between, and a bitfield comes before all other messages: so does what other protocols count. */
+/* What a message of a run that was not expected proves. No client sends choke, unchoke, interested or not interested
+ * twice without the opposite in between, and a bitfield comes before all other messages: so does what other protocols
+ * count. */
 typedef enum proof { PROOF_NONE, PROOF_MORE, PROOF_AGAINST } proof;
 
 enum { ID_NOT_INTERESTED = 3, ID_BITFIELD = 5 };
@@ -83,7 +84,7 @@ static uint64_t room_off(const peerwire_reader *reader)
     return reader->chunk_off + reader->pos - reader->room_len;
 }
 
-/* Search from the bytes in room on; what lies before begin was a message or is missing. */
+/* Searches from the bytes in room on. The bytes before them were a message, or are missing. */
 static void begin_search(peerwire_reader *reader)
 {
     reader->state = STATE_SEARCH;
@@ -137,7 +138,7 @@ static void remove_candidate(peerwire_reader *reader, uint32_t index)
     reader->candidates[index] = reader->candidates[--reader->num_candidates];
 }
 
-/* Those whose next message began in a gap; what lies behind it is as good as before. */
+/* Removes those whose next message began in a gap. Those after it stay. */
 static void forget_candidates(peerwire_reader *reader)
 {
     for (uint32_t i = 0; i < reader->num_candidates;) {
@@ -193,7 +194,7 @@ static void drop_from_room(peerwire_reader *reader, uint32_t len)
 
 /* ---- search ---- */
 
-/* Where all places are taken, the one that has to wait longest gives way. */
+/* When all places are taken, the candidate whose next message is the farthest is replaced. */
 static void add_candidate(peerwire_reader *reader, uint64_t begin, uint32_t prefix, uint8_t id)
 {
     peerwire_candidate *place = &reader->candidates[reader->num_candidates];
@@ -315,8 +316,8 @@ static bool search_byte(peerwire_reader *reader, uint64_t *begin_out, uint8_t by
     return look_at_header(reader, begin_out, scanned);
 }
 
-/* Nearly all bytes of a stream that is searched are nothing: passes over those that neither may end a header nor begin
- * a handshake, and returns how many they are. */
+/* Nearly all bytes of a stream that is searched can neither end a header nor begin a handshake: skips them and returns
+ * their number. */
 static size_t search_nothing(peerwire_reader *reader, const uint8_t *data, size_t len)
 {
     uint64_t window = reader->window;
@@ -378,7 +379,7 @@ static void fall_into_step(peerwire_reader *reader, uint64_t begin)
     reader->searched = 0;
 }
 
-/* The first byte that may still be the begin of a message to give. */
+/* The first byte with which a message may begin that is still to be given. */
 static uint64_t first_needed(const peerwire_reader *reader)
 {
     uint64_t needed = reader->scanned - (reader->matched > 4 ? reader->matched : 4);
@@ -396,7 +397,7 @@ static uint64_t first_needed(const peerwire_reader *reader)
     return reader->scanned - reader->window_begin < 4 || needed < reader->window_begin ? reader->window_begin : needed;
 }
 
-/* The chunk is used up: keep of it, and of what was kept before, what is still needed. */
+/* At the end of the chunk: keeps what is still needed of it, and of what was kept before. */
 static void keep_for_search(peerwire_reader *reader)
 {
     uint64_t needed = first_needed(reader);
@@ -459,7 +460,7 @@ static void use_up(peerwire_reader *reader, uint32_t len)
     }
 }
 
-static bool pass_over(peerwire_reader *reader)
+static bool skip_rest(peerwire_reader *reader)
 {
     size_t left = reader->chunk_len - reader->pos;
     uint32_t in_room = reader->skip < reader->room_len ? (uint32_t)reader->skip : reader->room_len;
@@ -556,7 +557,7 @@ bool peerwire_reader_next(peerwire_reader *reader, peerwire_event *out)
         if (reader->state == STATE_SEARCH && !search(reader)) {
             return false;
         }
-        if (reader->state == STATE_DONE || (reader->skip > 0 && !pass_over(reader))) {
+        if (reader->state == STATE_DONE || (reader->skip > 0 && !skip_rest(reader))) {
             return false;
         }
         found = next_message(reader, out);

@@ -38,7 +38,7 @@ const char *krpc_severity_name(krpc_severity severity)
     return (unsigned)severity < sizeof names / sizeof names[0] ? names[severity] : "?";
 }
 
-/* In quotes, which a key cannot end, nor a terminal or another program read as anything else than its bytes. */
+/* In quotes, with every byte escaped that could end them or act on a terminal. */
 static void put_key(line_writer *to, const uint8_t *key, size_t len)
 {
     size_t shown = len < MAX_KEY ? len : MAX_KEY;
@@ -84,7 +84,7 @@ static void put_required(line_writer *to, const krpc_finding *finding)
     }
 }
 
-/* 0: the receiver may see any of several ports, and none of them is the one that was named. */
+/* 0: the receiver may see any of several ports, and the named one is none of them. */
 static void put_port(line_writer *to, int64_t port)
 {
     if (port == 0) {
@@ -171,7 +171,7 @@ static void put_brace(line *to, char which, krpc_number kind)
     }
 }
 
-/* For no finding in particular. */
+/* The name of a brace where there is no finding. */
 static const char *brace_name(char which)
 {
     static const struct {

@@ -33,7 +33,7 @@ const char *trackerwire_kind_name(trackerwire_kind kind)
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
 
-/* -1 stands for "unknown", and some send the largest signed number for it. */
+/* -1 means "unknown"; some programs send the largest signed number instead. */
 static bool is_size(uint64_t num)
 {
     return num <= MAX_SIZE || num == UINT64_MAX || num == INT64_MAX;
@@ -143,7 +143,7 @@ static krpc_span value_of(const uint8_t *data, uint32_t off, uint32_t len)
     return value;
 }
 
-/* Nine digits are enough for every wrong port that somebody might send; more are no number. */
+/* Nine digits hold every wrong port that programs send; more are not read as a number. */
 static void take_port(trackerwire_message *out, const uint8_t *data, krpc_span value)
 {
     int64_t port = 0;

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import functools
 import importlib.util
+import ipaddress
 import json
 import os
 import pathlib
@@ -204,3 +205,21 @@ class Failing(unittest.TestCase):
         self.assertTrue(result.stderr.startswith(b"krpcscope: "), result.stderr)
         self.assertIn(says.encode(), result.stderr)
         return result
+
+
+def peers(response):
+    """The peers of values, None without that key: items of 6 or 18 bytes, and those of strings that hold several."""
+    wrong = [bytes.fromhex(x["value"]) for x in response.get("unknown", []) if bytes.fromhex(x["key"]) == b"values"]
+    if "values" not in response and not wrong:
+        return None
+    found = []
+    for value in response.get("values", []) + [x.split(b":", 1)[1].hex() for x in wrong if x[:1].isdigit()]:
+        if isinstance(value, dict):
+            found.append(value)
+            continue
+        raw = bytes.fromhex(value)
+        size = len(raw) if len(raw) in (6, 18) else 6 if len(raw) % 6 == 0 else 0
+        for at in range(0, len(raw) if size else 0, size or 1):
+            one = raw[at:at + size]
+            found.append({"ip": str(ipaddress.ip_address(one[:-2])), "port": int.from_bytes(one[-2:], "big")})
+    return found

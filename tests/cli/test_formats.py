@@ -17,7 +17,7 @@ import sys
 import unittest
 
 import golden
-from krpcscope_cli import SAMPLES, SOURCE, in_samples, of_each, sent_by
+from krpcscope_cli import SAMPLES, SOURCE, in_samples, of_each, peers as peers_of, sent_by
 
 DAMAGED = {"bencode.bad-length", "bencode.bad-byte"}  # decoding stops there
 NAMES = sorted(p.stem for p in SAMPLES.glob("*.pcapng"))
@@ -258,7 +258,10 @@ class Decode(Formats):
 
     def response(self, m):
         r = m.get("r", {})
-        for key, size, one, many in (("values", 0, "peer", "peers"), ("nodes", 52, "node", "nodes"),
+        peers = peers_of(r)
+        if peers is not None:
+            yield f"{len(peers)} {'peer' if len(peers) == 1 else 'peers'}"
+        for key, size, one, many in (("nodes", 52, "node", "nodes"),
                                      ("nodes6", 76, "IPv6 node", "IPv6 nodes"), ("samples", 40, "sample", "samples")):
             count = len(r[key]) if key in r else len(r[key + "_hex"]) // size if key + "_hex" in r else None
             if count is not None:
@@ -272,12 +275,20 @@ class Decode(Formats):
         ip, r = m.get("ip", {}), m.get("r", {})
         if "port" in ip:
             same_port, same = ip["port"] == m["dest_port"], ip == {"ip": m["dest_ip"], "port": m["dest_port"]}
-            yield "sees you there" if same else f"sees you at {endpoint(**ip)} (another {'address' if same_port else 'port'})"
+            other = "invalid port" if ip["port"] == 0 else "another address" if same_port else "another port"
+            yield "sees you there" if same else f"sees you at {endpoint(**ip)} ({other})"
+        elif ip:
+            yield f"sees you at {ip['ip']} (no port)"
         elif "p" in r:
             yield f"sees you at port {r['p']}"
 
+    def type(self, m):
+        """By y, and where that is missing or cut off by the body."""
+        body = "query" if "a" in m or "q" in m else "response" if "r" in m else "error" if "e" in m else "unknown"
+        return {"q": "query", "r": "response", "e": "error"}.get(m.get("y"), body)
+
     def kind(self, m):
-        kind = {"q": "query", "r": "response", "e": "error"}.get(m.get("y"), "unknown")
+        kind = self.type(m)
         if kind == "query" and "q" in m:
             kind = m["q"][:60] + "?"
         e = m.get("e", {})
@@ -289,7 +300,7 @@ class Decode(Formats):
 
     def line(self, m, found):
         words = [f"{m['frame']}", m["timestamp"][11:26], f"{source(m)} -> {destination(m)}", self.kind(m)]
-        words += self.query(m) if m.get("y") == "q" else self.response(m) if m.get("y") == "r" else []
+        words += self.query(m) if self.type(m) == "query" else self.response(m) if self.type(m) == "response" else []
         words += [f"contact port {self.port(m['p'], m)}"] if "p" in m else []
         words += self.seen(m)
         ids = [m[body]["id"] for body in "ar" if len(m.get(body, {}).get("id", "")) == 40]
@@ -415,7 +426,7 @@ class Packets(Formats):
     def brings(self, m):
         r = m.get("r", {})
         count = lambda key, size: len(r.get(key, [])) + len(r.get(key + "_hex", "")) // size
-        counts = [(count("nodes", 52) + count("nodes6", 76), "node"), (count("values", 1), "peer"), (count("samples", 40), "info-hash")]
+        counts = [(count("nodes", 52) + count("nodes6", 76), "node"), (len(peers_of(r) or []), "peer"), (count("samples", 40), "info-hash")]
         words = [f"{n} {word}" + ("" if n == 1 else "es" if word == "info-hash" else "s") for n, word in counts if n]
         words += [word for key, word in (("token", "token"), ("v", "item"), ("BFsd", "BFsd"), ("BFpe", "BFpe")) if key in r]
         return ": " + ", ".join(words) if words else ""

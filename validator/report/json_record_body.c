@@ -1,8 +1,8 @@
 /* json_record_body.c: the inside of a message as JSON.
  *
  * Keys are those on the wire. A value whose form JSON cannot hold (a string that is not what its key wants, a list with
- * other items) is written as KEY_hex, or with its whole encoding under "unknown"; a message that is not canonical has its
- * bytes under "raw" as well.
+ * other items) is written as KEY_hex, or with its whole encoding under "unknown"; a message that is not canonical has
+ * its bytes under "raw" as well.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -279,7 +279,8 @@ static void begin_unknown(strbuf *out, bool first, const uint8_t *key, uint32_t 
     strbuf_puts(out, ",\"value\":");
 }
 
-/* The members of one dictionary, each with a comma in front. Known keys whose value JSON cannot hold are among the unknown. */
+/* The members of one dictionary, each with a comma in front. Known keys whose value JSON cannot hold are among the
+ * unknown. */
 static void put_scope(strbuf *out, const krpc_message *message, const uint8_t *data, krpc_scope scope)
 {
     unsigned end = krpc_scope_first(scope + 1u);

@@ -1,8 +1,8 @@
 /* krpc/advert.h: every statement that a message makes about a port.
  *
- * The meaning of a port is its position. Top-level p: mine. contact's a.port: mine. announce_peer's a.port: mine, but the
- * peer service and not the DHT. implied_port: take what you see. r.p and top-level ip: yours, as I see you. punch's a.ip,
- * nodes and values: a third party's.
+ * The meaning of a port is its position. Top-level p: mine. contact's a.port: mine. announce_peer's a.port: mine, but
+ * the peer service and not the DHT. implied_port: take what you see. r.p and top-level ip: yours, as I see you. punch's
+ * a.ip, nodes and values: a third party's.
  *
  *     krpc_advert_iter it;
  *     krpc_advert a;
@@ -26,7 +26,7 @@ typedef enum krpc_whose { KRPC_WHOSE_SENDER, KRPC_WHOSE_RECEIVER, KRPC_WHOSE_THI
 
 typedef enum krpc_service { KRPC_SERVICE_DHT, KRPC_SERVICE_PEER } krpc_service;
 
-/* What a statement rests on: what somebody says of himself or heard of others, what he saw, or "take what you see". */
+/* What a statement rests on: what a node says of itself or was told of others, what it saw, or "take what you see". */
 typedef enum krpc_basis { KRPC_BASIS_CLAIMED, KRPC_BASIS_OBSERVED, KRPC_BASIS_DEFERRED } krpc_basis;
 
 typedef enum krpc_channel {
@@ -56,7 +56,7 @@ typedef struct krpc_advert {
     krpc_whose whose;
     krpc_service service;
     krpc_basis basis;
-    bool has_port;          /* yourip and a 4-byte ip name an address alone */
+    bool has_port;          /* false for yourip and a 4-byte ip, which have no port */
     bool has_addr;          /* endpoint.addr_len is not 0 */
     int64_t port;           /* as sent: may be -1 or 70000 */
     krpc_endpoint endpoint; /* the address where one is named; its port only where that fits 16 bits */
@@ -75,9 +75,9 @@ typedef struct krpc_advert_iter {
 
 KRPC_EXPORT void krpc_advert_init(krpc_advert_iter *out, const krpc_message *message, const uint8_t *data);
 
-/* krpc_advert_next gives the next statement, in the order: p, contact, announce_peer, implied_port, ip, r.p, punch, nodes,
- * nodes6, nodes2, values. Values of the wrong type are left out; entries of nodes and values with a wrong length too. An
- * entry of nodes2 comes as one of nodes or nodes6, by its length. */
+/* krpc_advert_next gives the next statement, in the order: p, contact, announce_peer, implied_port, ip, r.p, punch,
+ * nodes, nodes6, nodes2, values. Values of the wrong type are left out; entries of nodes and values with a wrong length
+ * too. An entry of nodes2 comes as one of nodes or nodes6, by its length. */
 KRPC_EXPORT bool krpc_advert_next(krpc_advert_iter *iter, krpc_advert *out);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /* krpc/bencode.h: bencode (BEP 3) as a sequence of tokens, and back into a caller's buffer.
  *
  * The reader is a cursor over bytes that it does not own. It allocates nothing, does not recurse and never reads past
- * the end. It is lenient where the next token can still be found, and says in the token's flags what was wrong; it stops
- * only where nobody could know where the next token begins.
+ * the end. It is lenient where the next token can still be found, and says in the token's flags what was wrong; it
+ * stops only where the start of the next token cannot be found.
  *
  *     bencode_reader r;
  *     bencode_token t;
@@ -72,8 +72,8 @@ typedef struct bencode_token {
     int64_t num; /* an integer's value; 0 for every other token */
 } bencode_token;
 
-/* bencode_reader walks one value. Copy it to look ahead. pos may be read at any time: it is the next token's first byte,
- * or where the walk stopped. */
+/* bencode_reader walks one value. Copy it to look ahead. pos may be read at any time: it is the next token's first
+ * byte, or where the walk stopped. */
 typedef struct bencode_reader {
     const uint8_t *data;
     uint32_t len;
@@ -90,7 +90,7 @@ KRPC_EXPORT void bencode_reader_init(bencode_reader *reader, const void *data, s
 /* bencode_next reads one token into *out. On anything but BENCODE_OK *out and the reader stay as they were. */
 KRPC_EXPORT bencode_status bencode_next(bencode_reader *reader, bencode_token *out);
 
-/* bencode_skip passes over the rest of the value that token opened (a container's body and END; nothing for others) and
+/* bencode_skip skips the rest of the value that token opened (a container's body and END; nothing for others) and
  * sets *end_out to the first byte after it. On anything but BENCODE_OK the reader is where the walk stopped. */
 KRPC_EXPORT bencode_status bencode_skip(bencode_reader *reader, uint32_t *end_out, const bencode_token *token);
 

@@ -43,7 +43,7 @@ KRPC_EXPORT bool krpc_bep44_available(void);
 KRPC_EXPORT bool krpc_bep44_item(krpc_span *out, const krpc_message *message, const uint8_t *data);
 
 /* krpc_bep44_immutable_target is the SHA-1 of the encoded v; krpc_bep44_mutable_target that of the 32-byte public key
- * with the salt behind it (salt_len 0 for none), which is BEP 46's target too. False without libgcrypt. */
+ * followed by the salt (salt_len 0 for none), which is BEP 46's target too. False without libgcrypt. */
 KRPC_EXPORT bool krpc_bep44_immutable_target(uint8_t out[KRPC_BEP44_TARGET_LEN], const void *v, size_t v_len);
 KRPC_EXPORT bool krpc_bep44_mutable_target(uint8_t out[KRPC_BEP44_TARGET_LEN], const uint8_t k[KRPC_BEP44_KEY_LEN],
                                            const void *salt, size_t salt_len);

@@ -46,14 +46,14 @@ typedef struct krpc_client {
  * this program sends (4, for MonoTorrent also 6). */
 KRPC_EXPORT const krpc_client *krpc_client_find(const void *v, size_t len);
 
-/* krpc_client_version writes the version alone, as the program codes it: "2.0.11", "build 43796"; "" for an unknown
+/* krpc_client_version writes only the version, as the program codes it: "2.0.11", "build 43796"; "" for an unknown
  * program. krpc_client_text writes name and version, "uTorrent build 43796"; for an unknown program the bytes of v in
  * hex, "0x2e422e7b", of a long one the first 20 and "..."; "" when len is 0. Both write at most cap bytes, always
  * terminated when cap is not 0, and return the length that the text has, or would have had. */
 KRPC_EXPORT size_t krpc_client_version(char *out, size_t cap, const void *v, size_t len);
 KRPC_EXPORT size_t krpc_client_text(char *out, size_t cap, const void *v, size_t len);
 
-/* krpc_client_get returns line number `index` of clients.def, NULL behind the last: to show the whole table. */
+/* krpc_client_get returns line number `index` of clients.def, NULL after the last: to show the whole table. */
 KRPC_EXPORT const krpc_client *krpc_client_get(size_t index);
 
 #ifdef __cplusplus

@@ -40,7 +40,7 @@ KRPC_EXPORT bool krpc_endpoint_get(krpc_endpoint *out, const uint8_t *compact, s
 /* krpc_endpoint_put writes compact form into out (room for 18 bytes) and returns 6 or 18, or 0 for "none". */
 KRPC_EXPORT size_t krpc_endpoint_put(uint8_t *out, const krpc_endpoint *endpoint);
 
-/* krpc_endpoint_equal compares address and port; krpc_endpoint_same_addr the address alone. */
+/* krpc_endpoint_equal compares address and port; krpc_endpoint_same_addr only the address. */
 KRPC_EXPORT bool krpc_endpoint_equal(const krpc_endpoint *a, const krpc_endpoint *b);
 KRPC_EXPORT bool krpc_endpoint_same_addr(const krpc_endpoint *a, const krpc_endpoint *b);
 
@@ -52,7 +52,7 @@ KRPC_EXPORT int krpc_endpoint_compare(const krpc_endpoint *a, const krpc_endpoin
 KRPC_EXPORT uint64_t krpc_endpoint_hash(const krpc_endpoint *endpoint);
 
 /* krpc_endpoint_text writes "192.0.2.1:6881" or "[2001:db8::1]:6881" (RFC 5952) and returns out;
- * krpc_endpoint_addr_text writes the address alone. "none" becomes "". */
+ * krpc_endpoint_addr_text writes only the address. "none" becomes "". */
 KRPC_EXPORT char *krpc_endpoint_text(char out[KRPC_ENDPOINT_TEXT], const krpc_endpoint *endpoint);
 KRPC_EXPORT char *krpc_endpoint_addr_text(char out[KRPC_ENDPOINT_TEXT], const krpc_endpoint *endpoint);
 
@@ -63,7 +63,7 @@ typedef enum krpc_addr_scope {
     KRPC_ADDR_CGNAT,      /* 100.64/10 (RFC 6598) */
     KRPC_ADDR_LINK_LOCAL, /* 169.254/16, fe80::/10 */
     KRPC_ADDR_LOOPBACK,   /* 127/8, ::1 */
-    KRPC_ADDR_BOGUS       /* 0/8, 240/4, multicast, broadcast, ::, v4-mapped, none: can be nobody's unicast address */
+    KRPC_ADDR_BOGUS       /* 0/8, 240/4, multicast, broadcast, ::, v4-mapped, none: no node's unicast address */
 } krpc_addr_scope;
 
 KRPC_EXPORT krpc_addr_scope krpc_endpoint_scope(const krpc_endpoint *endpoint);

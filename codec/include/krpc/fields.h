@@ -41,8 +41,8 @@ typedef enum krpc_kind {
     KRPC_KIND_ANY        /* any value */
 } krpc_kind;
 
-/* krpc_field is a key in its scope. KRPC_FIRST_A, KRPC_FIRST_R and KRPC_FIRST_E are the first fields of their scopes; TOP
- * begins at 0, and each scope ends where the next one begins. */
+/* krpc_field is a key in its scope. KRPC_FIRST_A, KRPC_FIRST_R and KRPC_FIRST_E are the first fields of their scopes;
+ * TOP begins at 0, and each scope ends where the next one begins. */
 typedef enum krpc_field {
 #define FIELD(SYMBOL, ...) KRPC_##SYMBOL,
 #include <krpc/fields.def>

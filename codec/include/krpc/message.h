@@ -101,14 +101,14 @@ static inline unsigned krpc_message_next(const krpc_message *message, unsigned f
     return from < end ? from : end;
 }
 
-/* krpc_value_encoding is the whole encoding of a field's value in a decoded message, a string's length included; an empty
- * span when the field is not there. */
+/* krpc_value_encoding is the whole encoding of a field's value in a decoded message, a string's length included; an
+ * empty span when the field is not there. */
 KRPC_EXPORT krpc_span krpc_value_encoding(const krpc_message *message, const uint8_t *data, krpc_field field);
 
 /* krpc_message_decode reads one message out of the len bytes that were captured of a datagram of wire_len bytes (the
- * same when nothing was cut off). Keys may come in any order; of a key that comes twice the first counts. Findings about
- * the encoding and about each value's type and size go to sink (NULL: nowhere). Never fails: what could be read is in
- * *out, and out->status says where the walk ended. Cost: about one and a half walks over the structure. */
+ * same when nothing was cut off). Keys may come in any order; of a key that comes twice the first counts. Findings
+ * about the encoding and about each value's type and size go to sink (NULL: nowhere). Never fails: what could be read
+ * is in *out, and out->status says where the walk ended. Cost: about one and a half walks over the structure. */
 KRPC_EXPORT void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, size_t wire_len,
                                      const krpc_sink *sink);
 
@@ -120,8 +120,8 @@ KRPC_EXPORT void krpc_message_decode(krpc_message *out, const uint8_t *data, siz
 typedef enum krpc_probe { KRPC_PROBE_NO, KRPC_PROBE_MAYBE, KRPC_PROBE_YES } krpc_probe;
 KRPC_EXPORT krpc_probe krpc_message_probe(const krpc_message *message, const uint8_t *data);
 
-/* krpc_message_check reports what needs the whole message: missing keys, ports that cannot be, BEP 33, 44 and 51. Call it
- * after decode. Of a message that was cut it reports nothing that the missing part could change. */
+/* krpc_message_check reports what needs the whole message: missing keys, ports that cannot be, BEP 33, 44 and 51. Call
+ * it after decode. Of a message that was cut it reports nothing that the missing part could change. */
 KRPC_EXPORT void krpc_message_check(const krpc_message *message, const uint8_t *data, const krpc_sink *sink);
 
 /* krpc_message_guess_type is the type, and where y is missing or cut off the one that the body is of. */
@@ -144,21 +144,21 @@ KRPC_EXPORT bool krpc_message_ip(krpc_endpoint *out, const krpc_message *message
  *     while (krpc_list_next(&it, &item))
  *         ...   (a container is one item)
  *
- * A field that holds a string instead of a list gives that string as its one item. Positions are those of the message. For
- * nodes and peers see krpc/compact.h. */
+ * A field that holds a string instead of a list gives that string as its one item. Positions are those of the message.
+ * For nodes and peers see krpc/compact.h. */
 typedef struct krpc_list {
     bencode_reader reader;
     bencode_token single;
     bool has_single;
 } krpc_list;
 
-/* krpc_list_init begins at the first item of a field; there is none when the field is absent. krpc_list_next is false at the
- * end, and where a damaged message does not go on. */
+/* krpc_list_init begins at the first item of a field; there is none when the field is absent. krpc_list_next is false
+ * at the end, and where a damaged message does not go on. */
 KRPC_EXPORT void krpc_list_init(krpc_list *out, const krpc_message *message, const uint8_t *data, krpc_field field);
 KRPC_EXPORT bool krpc_list_next(krpc_list *list, bencode_token *out);
 
-/* krpc_unknown walks the entries of a dictionary whose keys fields.def does not have: *key_out is the key, *value_out the
- * value's whole encoding. */
+/* krpc_unknown walks the entries of a dictionary whose keys fields.def does not have: *key_out is the key, *value_out
+ * the value's whole encoding. */
 typedef struct krpc_unknown {
     bencode_reader reader;
     krpc_scope scope;
@@ -171,9 +171,9 @@ KRPC_EXPORT bool krpc_unknown_next(krpc_unknown *unknown, krpc_span *key_out, kr
 
 /* krpc_message_encode writes a message canonically: keys sorted, integers and lengths in their one form. data are the
  * bytes that the message's positions point into. Containers, BEP 44 items and the values of unknown keys are copied as
- * they are. For every message with canonical set the result is the bytes that it was decoded from. Returns the size; the
- * bytes are complete only when that is at most cap (out may be NULL when cap is 0). 0 when the message was not completely
- * decoded. Cost: less than a memcpy for each token. */
+ * they are. For every message with canonical set the result is the bytes that it was decoded from. Returns the size;
+ * the bytes are complete only when that is at most cap (out may be NULL when cap is 0). 0 when the message was not
+ * completely decoded. Cost: less than a memcpy for each token. */
 KRPC_EXPORT size_t krpc_message_encode(void *out, size_t cap, const krpc_message *message, const uint8_t *data);
 
 /* krpc_builder makes a message from values: it copies strings into the caller's buffer, keeps their positions in
@@ -203,8 +203,8 @@ KRPC_EXPORT void krpc_builder_init(krpc_builder *builder, void *room, size_t cap
 /* krpc_builder_method sets q of a query. */
 KRPC_EXPORT void krpc_builder_method(krpc_builder *builder, krpc_method method);
 
-/* krpc_builder_bytes and _int set a string and an integer; setting a field again replaces it. A field of A or R makes the
- * dictionary that it is in. */
+/* krpc_builder_bytes and _int set a string and an integer; setting a field again replaces it. A field of A or R makes
+ * the dictionary that it is in. */
 KRPC_EXPORT void krpc_builder_bytes(krpc_builder *builder, krpc_field field, const void *bytes, size_t len);
 KRPC_EXPORT void krpc_builder_int(krpc_builder *builder, krpc_field field, int64_t num);
 
@@ -222,8 +222,8 @@ KRPC_EXPORT void krpc_builder_error(krpc_builder *builder, int64_t code, const c
 KRPC_EXPORT void krpc_builder_endpoint(krpc_builder *builder, krpc_field field, const krpc_endpoint *endpoint);
 
 /* krpc_builder_unknown adds a key that the table does not have, with its bencoded value, to TOP, A or R; false when the
- * value is not one whole value. Add the unknown keys of one scope in the order of their bytes, with no other call between
- * them. */
+ * value is not one whole value. Add the unknown keys of one scope in the order of their bytes, with no other call
+ * between them. */
 KRPC_EXPORT bool krpc_builder_unknown(krpc_builder *builder, krpc_scope scope, const void *key, size_t key_len,
                                       const void *bencode, size_t len);
 

@@ -1,7 +1,7 @@
 /* krpc/node_id.h: node ids: do they fit the address (BEP 42), and how near are two of them.
  *
  * An id is 20 bytes, big endian. BEP 42 ties its first 21 bits to the node's outside address and to the low 3 bits of
- * its last byte, so that nobody can choose a place in the DHT freely.
+ * its last byte, so that a node cannot choose its place in the DHT freely.
  *
  * SPDX-License-Identifier: MIT
  */

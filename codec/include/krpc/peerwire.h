@@ -33,7 +33,7 @@ extern "C" {
 #define PEERWIRE_MAX_LEN           (1u << 20)
 
 /* PEERWIRE_MAX_WHOLE is the largest message, prefix included, that the reader keeps whole; of a larger one it gives the
- * first PEERWIRE_HEAD bytes (prefix, id, first byte of the payload) and passes over the rest. */
+ * first PEERWIRE_HEAD bytes (prefix, id, first byte of the payload) and skips the rest. */
 #define PEERWIRE_MAX_WHOLE         4096
 #define PEERWIRE_HEAD              6
 
@@ -80,7 +80,7 @@ typedef struct peerwire_key_info {
     const char *key;
     const char *spec;
     const char *meaning;
-    peerwire_extension extension; /* whose dictionary it stands in */
+    peerwire_extension extension; /* whose dictionary has it */
     bencode_type type;
 } peerwire_key_info;
 
@@ -221,7 +221,7 @@ typedef struct peerwire_candidate {
  *
  * In step it goes from message to message. Before that, and after a gap or bytes that are no message, it looks for a
  * handshake, anywhere, or for PEERWIRE_RUN plausible messages in a row (keep-alives do not count), and then begins
- * with the first of these that lies within the last PEERWIRE_MAX_WHOLE bytes. So it also falls into step behind an
+ * with the first of these that lies within the last PEERWIRE_MAX_WHOLE bytes. So it also finds the messages after an
  * encrypted handshake (MSE) that settles on plaintext. How the stream is cut into pieces makes no difference to the
  * events. */
 typedef struct peerwire_reader {
@@ -229,7 +229,7 @@ typedef struct peerwire_reader {
     const uint8_t *chunk;
     size_t chunk_len;
     size_t pos;    /* in the chunk: bytes before are used up or in room */
-    uint64_t skip; /* bytes to pass over before the next message */
+    uint64_t skip; /* bytes to skip before the next message */
     uint32_t drop; /* bytes of the event given last */
     uint32_t room_len;
     uint8_t state;
@@ -250,7 +250,7 @@ typedef struct peerwire_reader {
 KRPC_EXPORT void peerwire_reader_init(peerwire_reader *reader);
 
 /* peerwire_reader_trust says, before the first bytes, that the stream is the peer wire for certain. Then one plausible
- * message where the bytes begin (those of the stream, or those behind a gap) brings the reader into step, elsewhere two
+ * message where the bytes begin (those of the stream, or those after a gap) brings the reader into step, elsewhere two
  * in a row; and it never gives up. */
 KRPC_EXPORT void peerwire_reader_trust(peerwire_reader *reader);
 
@@ -259,7 +259,7 @@ KRPC_EXPORT void peerwire_reader_trust(peerwire_reader *reader);
 KRPC_EXPORT void peerwire_reader_feed(peerwire_reader *reader, const void *data, size_t len);
 
 /* peerwire_reader_gap says that bytes are missing between those fed and those that come next: how many, or 0 when
- * nobody knows. Missing bytes inside a message that is passed over do no harm, others bring the reader out of step.
+ * it is not known. Missing bytes inside a message that is skipped do no harm, others bring the reader out of step.
  * Call it after peerwire_reader_next has returned false. */
 KRPC_EXPORT void peerwire_reader_gap(peerwire_reader *reader, uint64_t missing);
 

@@ -1,7 +1,8 @@
 /* krpc/rules.h: every finding that the codec or the tracker can report, and where findings go.
  *
- * A finding is about bytes that could be read but are wrong, or that a person should know of. The rules are in rules.def,
- * once: this enum, the names that the validator prints, Wireshark's expert items and the documentation come from it.
+ * A finding is about bytes that could be read but are wrong, or that a person should know of. The rules are in
+ * rules.def, once: this enum, the names that the validator prints, Wireshark's expert items and the documentation come
+ * from it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,8 +38,9 @@ KRPC_EXPORT const krpc_rule_info *krpc_rule_get(krpc_rule rule);
 /* krpc_rule_find looks a slug up; KRPC_NUM_RULES when there is none. */
 KRPC_EXPORT krpc_rule krpc_rule_find(const char *slug);
 
-/* krpc_rule_text writes a rule's line for no finding in particular, with N and M for its numbers, NAME and KEY for names, into
- * out (cap bytes, always terminated) and returns the length that it has, or would have had: 200 bytes hold any. */
+/* krpc_rule_text writes a rule's line for no finding in particular, with N and M for its numbers, NAME and KEY for
+ * names, into out (cap bytes, always terminated) and returns the length that it has, or would have had: 200 bytes hold
+ * any. */
 KRPC_EXPORT size_t krpc_rule_text(char *out, size_t cap, krpc_rule rule);
 
 /* krpc_severity_name is "note", "warn" or "error". */
@@ -54,14 +56,14 @@ typedef struct krpc_finding {
     int64_t b;
 } krpc_finding;
 
-/* krpc_rule_number says what a finding's number a (which 'a') or b (which 'b') is under a rule: the word before it in the
- * rule's text. A frame's number counts from 1, as the caller counted. */
+/* krpc_rule_number says what a finding's number a (which 'a') or b (which 'b') is under a rule: the word before it in
+ * the rule's text. A frame's number counts from 1, as the caller counted. */
 typedef enum krpc_number { KRPC_NUMBER_NONE, KRPC_NUMBER_PLAIN, KRPC_NUMBER_FRAME, KRPC_NUMBER_PORT } krpc_number;
 KRPC_EXPORT krpc_number krpc_rule_number(krpc_rule rule, char which);
 
 /* krpc_finding_text writes the rule's line with the finding's numbers and keys into out (cap bytes, always terminated)
- * and returns the length that it has, or would have had: 200 bytes hold any. data is the payload that was looked at, len
- * bytes: keys are named out of it. Whatever they hold, the line is printable ASCII. */
+ * and returns the length that it has, or would have had: 200 bytes hold any. data is the payload that was looked at,
+ * len bytes: keys are named out of it. Whatever they hold, the line is printable ASCII. */
 KRPC_EXPORT size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len);
 
 /* krpc_frame_text writes the name of a frame ("12", "a.pcap:12") into out, cut to cap bytes and terminated, and returns
@@ -76,8 +78,8 @@ typedef struct krpc_sink {
     void *ctx;
 } krpc_sink;
 
-/* krpc_emit_at sends a finding about a field to sink; a sink that is NULL takes nothing. krpc_emit is for findings about
- * no field. */
+/* krpc_emit_at sends a finding about a field to sink; a sink that is NULL takes nothing. krpc_emit is for findings
+ * about no field. */
 static inline void krpc_emit_at(const krpc_sink *sink, krpc_rule rule, krpc_field field, uint32_t off, uint32_t len,
                                 int64_t a, int64_t b)
 {

@@ -48,7 +48,7 @@ typedef struct trackerwire_message {
 
 /* trackerwire_udp_parse recognises connect, connected and announce (98 bytes or, with BEP 41's options, more). It is
  * strict, because any UDP packet comes here: an announce has a port, an event of BEP 15, sane numbers, an info-hash,
- * and nothing but options behind it. Returns out->kind. */
+ * followed by nothing but options. Returns out->kind. */
 KRPC_EXPORT trackerwire_kind trackerwire_udp_parse(trackerwire_message *out, const uint8_t *data, size_t len);
 
 /* trackerwire_lsd_parse recognises "BT-SEARCH * HTTP/1.1" and reads Port and Infohash (upper and lower case alike), up

@@ -6,7 +6,8 @@
  *
  *     tracker *t = tracker_new(NULL);
  *     for (every UDP payload) {
- *         if (tracker_decode(&m, data, len, wire_len, &sink) && tracker_admit(t, &packet, &m, data, TRACKER_ACCEPT_KNOWN)) {
+ *         if (tracker_decode(&m, data, len, wire_len, &sink) &&
+ *             tracker_admit(t, &packet, &m, data, TRACKER_ACCEPT_KNOWN)) {
  *             tracker_message(t, &packet, &m, data, NULL, &result, &sink);
  *         } else {
  *             tracker_datagram(t, &packet, data, len, &result, &sink);   (drop what the sink got before)
