@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* CRC32C is linear: over inputs of one length, every nibble adds a constant of its own to the CRC of zeros, and no
+/* CRC32C is linear: over inputs of one length, every nibble of the input adds its constant to the CRC of zeros, and no
  * look-up waits for another. Row n is for the nibble at bit 4 n of the input, read as one big-endian number. */
 static const uint32_t nibbles[16][16] = {
     {0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c, 0x26a1e7e8, 0xd4ca64eb, 0x8ad958cf,

@@ -12,7 +12,7 @@
 #define CONNECT_MAGIC UINT64_C(0x41727101980)
 #define ANNOUNCE_LEN  98
 
-/* More than any torrent's size, and more peers than anybody wants. */
+/* More than the size of any torrent, and more peers than any client asks for. */
 #define MAX_SIZE      (UINT64_C(1) << 56)
 #define MAX_WANT      10000
 

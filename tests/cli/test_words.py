@@ -15,7 +15,7 @@ WORDS = {
     r"somebody(?:'s|\s+else)?|anybody|everybody": "a node, another node, any node, all nodes",
     r"whoever|whomever": "any node that",
     r"whatever|wherever|whichever": "any",
-    r"(?:pass|passed|passes|passing)\s+(?:\w+\s+)?over(?!\s+(?:TCP|uTP|UDP))": "skip",
+    r"(?:(?:passed|passes|passing)\s+(?:\w+\s+)?|pass\s+\w+\s+)over(?!\s+(?:TCP|uTP|UDP))": "skip",
     r"anew": "again",
     r"(?:held|holds?|holding)\s+against": "compared with",
     r"(?:the|its|\w+'s)\s+begin": "start",

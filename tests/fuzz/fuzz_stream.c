@@ -1,5 +1,6 @@
-/* fuzz_stream: the laws of what puts TCP and uTP in order. The input is a list of packets: a byte of flags and direction, a
- * byte that says which of two connections and which transport, two bytes of position, one of length, the bytes.
+/* fuzz_stream: the laws of what puts TCP and uTP in order. The input is a list of packets: a byte of flags and
+ * direction, a byte that says which of two connections and which transport, two bytes of position, one of length, the
+ * bytes.
  *
  *   - what is given out is what a packet carried, at the place that is named, and that packet came already
  *   - nothing is given out twice: no more than the packets carried

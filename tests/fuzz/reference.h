@@ -7,7 +7,8 @@
 
 #include <krpc/message.h>
 
-/* reference_decode sets *out to what krpc_message_decode must set it to; value[f] only where f is in present or wrong. */
+/* reference_decode sets *out to what krpc_message_decode must set it to; value[f] only where f is in present or
+ * wrong. */
 void reference_decode(krpc_message *out, const uint8_t *data, uint32_t len);
 
 #endif

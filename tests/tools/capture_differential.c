@@ -1,8 +1,9 @@
-/* capture_differential.c: reads captures with capture.h, and again with libwiretap alone, and compares record by record.
+/* capture_differential.c: reads captures with capture.h, and again with libwiretap alone, and compares record by
+ * record.
  *
- * capture_differential [--mutations N] CAPTURE...: also N damaged copies of each capture, from a fixed seed: bytes changed,
- * bytes cut off at the end, bytes removed, and every length of the first KiB. Prints each difference, and at the end the
- * numbers of files and packets. Exit status 1 on a difference.
+ * capture_differential [--mutations N] CAPTURE...: also N damaged copies of each capture, from a fixed seed: bytes
+ * changed, bytes cut off at the end, bytes removed, and every length of the first KiB. Prints each difference, and at
+ * the end the numbers of files and packets. Exit status 1 on a difference.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -51,9 +52,9 @@ static void different(const char *path, const char *what, uint32_t frame, const 
 
 typedef enum condition { WHOLE, CUT, DAMAGED } condition;
 
-/* All packets are the same, and so is what ends them. Of a record that is damaged and cut, either may be reported. From a
- * damaged or missing record libwiretap concludes that the file is of another system's pcap, in which it does not tell where
- * data is: such a copy is not compared further. */
+/* All packets are the same, and so is what ends them. Of a record that is damaged and cut, either may be reported. From
+ * a damaged or missing record libwiretap concludes that the file is of another system's pcap, in which it does not tell
+ * where data is: such a copy is not compared further. */
 static void compare(const char *path, condition is)
 {
     char *our_error = NULL, *their_error = NULL;

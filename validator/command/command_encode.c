@@ -1,7 +1,7 @@
 /* command_encode.c: what decode prints as ndjson, back to messages, with the library's builder and encoder.
  *
- * The tokenizer is libwsutil's (wsutil/wsjson.h), which comes with libwiretap. It returns positions and leaves numbers as
- * digits, which keeps 64 bits of an integer.
+ * The tokenizer is libwsutil's (wsutil/wsjson.h), which comes with libwiretap. It returns positions and leaves numbers
+ * as digits, which keeps 64 bits of an integer.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

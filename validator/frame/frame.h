@@ -1,10 +1,10 @@
 /* frame.h: finds the datagram in a captured frame: source, destination, and the offset of its payload.
  *
  * A small reader of link, network and transport headers; tests/cli/frame_differential.py holds it against tshark.
- * Links:    Ethernet (802.1Q, Q-in-Q, 802.1ah, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
+ * Links: Ethernet (802.1Q, Q-in-Q, 802.1ah, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
  *           Cisco HDLC, 802.11 data frames with and without radiotap, NFLOG, PFLOG, ENC, PKTAP, PPI, netANALYZER.
- * Networks: IPv4, IPv6 with extension headers.
- * Tunnels:  IP in IP, GRE, PPTP, ERSPAN I to III, VXLAN, VXLAN-GPE, Geneve, GTP-U, L2TP, Teredo, TZSP: what counts is the
+ * Networks: IPv4, IPv6 with extension headers. Tunnels: IP in IP, GRE, PPTP, ERSPAN I to III, VXLAN, VXLAN-GPE, Geneve,
+ * GTP-U, L2TP, Teredo, TZSP: what counts is the
  *           innermost datagram.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

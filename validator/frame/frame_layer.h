@@ -101,8 +101,8 @@ frame_layer frame_link_layer(frame_link link);
 frame_layer frame_link_step(frame_layer layer, frame_cursor *c);
 frame_layer frame_protocol_step(frame_cursor *c);
 
-/* frame_tunnel_udp opens what a UDP datagram between these ports carries; LAYER_DONE: it is no tunnel, and the cursor did
- * not move. frame_tunnel_erspan and frame_tunnel_pbb read one header, as the steps do. (frame_tunnel.c) */
+/* frame_tunnel_udp opens what a UDP datagram between these ports carries; LAYER_DONE: it is no tunnel, and the cursor
+ * did not move. frame_tunnel_erspan and frame_tunnel_pbb read one header, as the steps do. (frame_tunnel.c) */
 frame_layer frame_tunnel_udp(frame_cursor *c, uint16_t src_port, uint16_t dst_port);
 frame_layer frame_tunnel_erspan(frame_cursor *c, bool has_sequence);
 frame_layer frame_tunnel_pbb(frame_cursor *c);

@@ -302,8 +302,8 @@ static uint32_t get32_le(const uint8_t *p)
     return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
-/* Linux's netfilter log: type-length-value fields in the byte order of the machine, nearly always little endian; the packet
- * is the value of NFULA_PAYLOAD (9). */
+/* Linux's netfilter log: type-length-value fields in the byte order of the machine, nearly always little endian; the
+ * packet is the value of NFULA_PAYLOAD (9). */
 static frame_layer step_nflog(frame_cursor *c)
 {
     if (!cursor_has(c, 4)) {

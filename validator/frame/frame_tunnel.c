@@ -1,7 +1,7 @@
 /* frame_tunnel.c: tunnels that begin after a UDP, GRE or Ethernet header.
  *
- * A UDP port alone proves nothing, a DHT node can have chosen it: each tunnel over UDP is opened only where its header is
- * valid, and none is where the payload begins with KRPC's 'd' and a digit.
+ * A UDP port alone proves nothing, a DHT node can have chosen it: each tunnel over UDP is opened only where its header
+ * is valid, and none is where the payload begins with KRPC's 'd' and a digit.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -159,7 +159,8 @@ static frame_layer open_tzsp(frame_cursor *c)
     return inside;
 }
 
-/* Teredo (RFC 4380): an optional authentication header, an optional origin, an IPv6 packet, whose length has to agree. */
+/* Teredo (RFC 4380): an optional authentication header, an optional origin, an IPv6 packet, whose length has to
+ * agree. */
 static frame_layer open_teredo(frame_cursor *c)
 {
     frame_cursor inner = *c;
@@ -213,7 +214,8 @@ frame_layer frame_tunnel_udp(frame_cursor *c, uint16_t src_port, uint16_t dst_po
 
 /* ---- over GRE and Ethernet ---- */
 
-/* ERSPAN (draft-foschiano-erspan): type I is a bare Ethernet frame, type II has 8 bytes, type III 12 and perhaps 8 more. */
+/* ERSPAN (draft-foschiano-erspan): type I is a bare Ethernet frame, type II has 8 bytes, type III 12 and perhaps 8
+ * more. */
 frame_layer frame_tunnel_erspan(frame_cursor *c, bool has_sequence)
 {
     const uint8_t *p = cursor_at(c);

@@ -1,7 +1,7 @@
 /* batch.h: a number of packets on their way from the captures to the tracker.
  *
- * A batch holds the blocks of the capture that its packets are in, or copies where the next packet is read over the last
- * one. A tracker that knows some packets ahead can bring its records into the cache.
+ * A batch holds the blocks of the capture that its packets are in, or copies where the next packet is read over the
+ * last one. A tracker that knows some packets ahead can bring its records into the cache.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -37,8 +37,8 @@ static char *error_line(const char *name, const char *text)
     return line;
 }
 
-/* peek reads the first bytes of fd without taking them away, from a pipe too. False: there are not so many, or it cannot
- * be done (a socket). */
+/* peek reads the first bytes of fd without taking them away, from a pipe too. False: there are not so many, or it
+ * cannot be done (a socket). */
 static bool peek(int fd, bool is_regular, uint8_t *out, size_t len)
 {
     int copy[2];

@@ -22,8 +22,8 @@ typedef struct capture_block capture_block;
 capture_block *capture_block_ref(capture_block *block);
 void capture_block_unref(capture_block *block);
 
-/* capture_packet is one packet as it is in the file. data is valid until the next call of capture_next or capture_close,
- * or longer, as long as the caller holds a reference to block. */
+/* capture_packet is one packet as it is in the file. data is valid until the next call of capture_next or
+ * capture_close, or longer, as long as the caller holds a reference to block. */
 typedef struct capture_packet {
     const uint8_t *data;
     capture_block *block;  /* that data is in; NULL: data is valid only until the next call */

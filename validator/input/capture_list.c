@@ -1,7 +1,8 @@
 /* capture_list.c: see capture_list.h.
  *
- * With merge, a heap holds each file at the time of its next packet. A file is open only from its first packet to its last,
- * so that a thousand files of a capture that was rotated need a few descriptors. Where each begins is found out first.
+ * With merge, a heap holds each file at the time of its next packet. A file is open only from its first packet to its
+ * last, so that a thousand files of a capture that was rotated need a few descriptors. Where each begins is found out
+ * first.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

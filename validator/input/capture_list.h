@@ -7,19 +7,20 @@
 
 #include "input/capture.h"
 
-/* capture_list reads num_paths captures. A capture that cannot be opened or is damaged is reported on standard error and
- * counted, and the others are read. */
+/* capture_list reads num_paths captures. A capture that cannot be opened or is damaged is reported on standard error
+ * and counted, and the others are read. */
 typedef struct capture_list capture_list;
 
 /* capture_list_new makes a list of captures ("-": standard input); paths stay the caller's and must outlive it. */
 capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge);
 
-/* capture_list_advance opens the next capture that can be opened, with merge all of them, once; false: there is none. */
+/* capture_list_advance opens the next capture that can be opened, with merge all of them, once; false: there is
+ * none. */
 bool capture_list_advance(capture_list *list);
 
-/* capture_list_next reads the next packet; *file_out is the index of its path. Without merge it is false at the end of each
- * capture. With merge packets come in the order of their times (of equal times, in the order of the paths), and it is false
- * at the end of all. */
+/* capture_list_next reads the next packet; *file_out is the index of its path. Without merge it is false at the end of
+ * each capture. With merge packets come in the order of their times (of equal times, in the order of the paths), and it
+ * is false at the end of all. */
 bool capture_list_next(capture_list *list, capture_packet *out, unsigned *file_out);
 
 /* capture_list_would_wait: the next packet has not arrived on standard input yet. */

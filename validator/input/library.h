@@ -22,8 +22,8 @@ typedef struct library_function {
 #define LIBRARY_MEMBER(name)   __typeof__(name) *name;
 #define LIBRARY_FUNCTION(name) {#name, &lib.name},
 
-/* library_load loads a shared library and looks up its functions, and those of the libraries that it needs. Returns NULL,
- * or what is wrong, which is valid until the next call. */
+/* library_load loads a shared library and looks up its functions, and those of the libraries that it needs. Returns
+ * NULL, or what is wrong, which is valid until the next call. */
 const char *library_load(const char *soname, const library_function *functions, size_t num_functions);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * It reads what nearly all captures are: pcap 2.4 and pcapng 1.x in both byte orders, times in decimal fractions of a
  * second down to nanoseconds, several sections and interfaces, and the link types that are stored as they were on the
- * wire. It knows nothing else: for everything it does not know it returns PCAP_READER_FOREIGN, and libwiretap has to read
- * the file. Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+ * wire. It knows nothing else: for everything it does not know it returns PCAP_READER_FOREIGN, and libwiretap has to
+ * read the file. Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
  *
  * Packets are not copied. They point into blocks that are counted references, see capture.h.
  *

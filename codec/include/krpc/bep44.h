@@ -2,7 +2,7 @@
  *
  * This is the one part of the codec that needs another library, libgcrypt, for SHA-1 and Ed25519. Where the codec was
  * built without it the functions are there all the same: krpc_bep44_available is false, targets cannot be made, and
- * every verdict is KRPC_BEP44_UNKNOWN. libgcrypt allocates memory of its own; a program with several threads calls
+ * every verdict is KRPC_BEP44_UNKNOWN. libgcrypt allocates memory; a program with several threads calls
  * gcry_check_version before it starts them.
  *
  * SPDX-License-Identifier: MIT

@@ -1,7 +1,7 @@
 /* krpc/client.h: which program sent a message, by its top-level v (BEP 5).
  *
  * v is two letters for the program and two bytes for its version, which every program codes in its own way. The letters
- * and the codings are in clients.def. Anybody can send anything: v is a hint and never proof.
+ * and the codings are in clients.def. A node can send any v: it is a hint and never proof.
  *
  *     char text[KRPC_CLIENT_TEXT];
  *     krpc_client_text(text, sizeof text, "LT\x02\x0b", 4);     "libtorrent 2.0.11"

@@ -63,7 +63,7 @@ KRPC_EXPORT krpc_number krpc_rule_number(krpc_rule rule, char which);
 
 /* krpc_finding_text writes the rule's line with the finding's numbers and keys into out (cap bytes, always terminated)
  * and returns the length that it has, or would have had: 200 bytes hold any. data is the payload that was looked at,
- * len bytes: keys are named out of it. Whatever they hold, the line is printable ASCII. */
+ * len bytes: keys are named out of it. The line is printable ASCII for any bytes. */
 KRPC_EXPORT size_t krpc_finding_text(char *out, size_t cap, const krpc_finding *finding, const void *data, size_t len);
 
 /* krpc_frame_text writes the name of a frame ("12", "a.pcap:12") into out, cut to cap bytes and terminated, and returns

@@ -69,8 +69,9 @@ void read_ports(const krpc_message *m, const uint8_t *data, const krpc_endpoint 
     }
 }
 
-/* What we send opens a NAT for the one endpoint that it goes to, and the table's get something all the time: queries from
- * there prove nothing. One that came in by a forwarded port may show a source port of the NAT's; it is unsolicited, too. */
+/* What we send opens a NAT for the one endpoint that it goes to, and the table's get something all the time: queries
+ * from there prove nothing. One that came in by a forwarded port may show a source port of the NAT's; it is
+ * unsolicited, too. */
 void count_query(const uint8_t *id, const krpc_endpoint *from)
 {
     const node *known = find_node(id);

@@ -191,7 +191,8 @@ static void nearly_hostile_keys(void)
     }
 }
 
-/* The second half of a signature and the order of the group added to it fit the same text: only the smaller one counts. */
+/* The second half of a signature and the order of the group added to it fit the same text: only the smaller one
+ * counts. */
 static void one_form(void)
 {
     uint8_t k[32], sig[64], order[32];

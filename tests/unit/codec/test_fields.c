@@ -1,5 +1,5 @@
-/* test_fields.c: the borders of every key, as the specifications have them: what fields.def says is held against a second
- * list, and every border is tried in a message.
+/* test_fields.c: the borders of every key, as the specifications have them: what fields.def says is held against a
+ * second list, and every border is tried in a message.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -457,7 +457,8 @@ static uintptr_t stack_of(const char *open, size_t levels)
     return lowest;
 }
 
-/* However deep a message is nested, decoding it takes no more stack: what lies inside its own two levels is one loop. */
+/* However deep a message is nested, decoding it takes no more stack: what lies inside its own two levels is one
+ * loop. */
 static void depth_takes_no_stack(void)
 {
     static const char *const opens[] = {"d1:a", "d1:r", "d1:al", "d1:v", "d1:zl", "d1:ad1:v"};

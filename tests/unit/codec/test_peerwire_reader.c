@@ -355,8 +355,8 @@ static void lengths_in_step(void)
     }
 }
 
-/* A run begins with nothing that is only acceptable: each length of a message that is known begins one, its neighbours do
- * not. */
+/* A run begins with nothing that is only acceptable: each length of a message that is known begins one, its neighbours
+ * do not. */
 static void lengths_of_a_run(void)
 {
     static const struct {

@@ -264,7 +264,8 @@ static size_t name_frame(void *ctx, char *out, size_t cap, int64_t frame)
     return (size_t)snprintf(out, cap, "%s:%d", (const char *)ctx, (int)frame);
 }
 
-/* A number after the word frame is a frame, and one after the word port a port: the text says so, and callers are told. */
+/* A number after the word frame is a frame, and one after the word port a port: the text says so, and callers are
+ * told. */
 static void numbers_have_kinds(void)
 {
     static const krpc_finding answers = {KRPC_RULE_NAT_REPLY_OTHER_PORT, KRPC_NUM_FIELDS, 0, 0, 7, 6881};

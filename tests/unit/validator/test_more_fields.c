@@ -1,5 +1,5 @@
-/* test_more_fields.c: a line more in fields.def, at the end of each scope, and nothing else changed: the key is seen by the
- * decoder, the encoder, the builder, the JSON of a message and krpcscope encode.
+/* test_more_fields.c: a line more in fields.def, at the end of each scope, and nothing else changed: the key is seen by
+ * the decoder, the encoder, the builder, the JSON of a message and krpcscope encode.
  *
  * This program is made of the sources of the library and of the command, with a copy of the table.
  *

@@ -185,8 +185,8 @@ typedef struct tracker_options {
      * ones replace it, and for the rest in tracker_finish. May be NULL. */
     void (*advert_done)(void *ctx, const tracker_advert *advert);
     /* peerwire is called with each BitTorrent peer wire message, during the call that hands over the packet that
-     * completes it. data is valid during the call; off is where the message begins in the packet's payload, negative when
-     * it began in an earlier packet. May be NULL. */
+     * completes it. data is valid during the call; off is where the message begins in the packet's payload, negative
+     * when it began in an earlier packet. May be NULL. */
     void (*peerwire)(void *ctx, const tracker_packet *packet, const peerwire_message *message, const uint8_t *data,
                      int64_t off);
     void *ctx;
@@ -197,9 +197,9 @@ typedef struct tracker_options {
 tracker *tracker_new(const tracker_options *options);
 void tracker_free(tracker *tracker);
 
-/* tracker_decode decodes and checks a payload that may be KRPC: one that begins as a dictionary. False for any other, and
- * *out is not set then. It needs no tracker, so it can run in another thread. The findings count when the message is
- * admitted. */
+/* tracker_decode decodes and checks a payload that may be KRPC: one that begins as a dictionary. False for any other,
+ * and *out is not set then. It needs no tracker, so it can run in another thread. The findings count when the message
+ * is admitted. */
 bool tracker_decode(krpc_message *out, const uint8_t *data, uint32_t len, uint32_t wire_len, const krpc_sink *sink);
 
 /* tracker_admit decides whether a decoded payload is accepted as KRPC. */
