@@ -233,7 +233,7 @@ typedef struct peerwire_reader {
     uint32_t drop; /* bytes of the event given last */
     uint32_t room_len;
     uint8_t state;
-    uint8_t matched; /* length of the start of a handshake at the end of the bytes so far */
+    uint8_t matched; /* length of the start of a handshake, at the end of the bytes so far */
     bool was_in_step;
     bool lost; /* an event to give */
     bool trusted;
