@@ -12,7 +12,8 @@ typedef struct checker {
     const krpc_sink *sink;
 } checker;
 
-static bool has(const checker *c, krpc_field field)
+/* 0 or 1, an integer so that several can be joined with | instead of branches. */
+static unsigned has(const checker *c, krpc_field field)
 {
     return krpc_has(c->m, field);
 }
@@ -267,7 +268,7 @@ static void check_mangled(const checker *c)
 /* BEP 44: an item, in a put or in the answer to a get. */
 static void check_item(const checker *c, krpc_field item, krpc_field k, krpc_field seq, krpc_field sig)
 {
-    bool any = has(c, k) | has(c, seq) | has(c, sig);
+    bool any = (has(c, k) | has(c, seq) | has(c, sig)) != 0;
     bool all = has(c, k) & has(c, seq) & has(c, sig);
 
     /* a get with seq is answered with seq and without the item when that has not changed (BEP 44) */
