@@ -263,11 +263,12 @@ void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forc
     if (packet->quoted || !begin(pinfo, packet)) {
         return;
     }
-    if (packet->message == NULL) {
-        packet->message = wmem_new(pinfo->pool, krpc_message);
+    krpc_message *message = packet->message != NULL ? packet->message : wmem_new(pinfo->pool, krpc_message);
+    if (!tracker_decode(message, packet->data, packet->len, packet->wire_len, &sink)) {
+        return;
     }
-    if (!tracker_decode(packet->message, packet->data, packet->len, packet->wire_len, &sink) ||
-        !tracker_admit(state, &packet->packet, packet->message, packet->data,
+    packet->message = message;
+    if (!tracker_admit(state, &packet->packet, message, packet->data,
                        forced ? TRACKER_ACCEPT_ALL : (tracker_accept)prefs_krpc_accept)) {
         return;
     }
