@@ -50,6 +50,11 @@ static uint32_t depth_of(krpc_scope scope)
     return scope == KRPC_SCOPE_TOP ? 1 : 2;
 }
 
+static krpc_field dict_of(krpc_scope scope)
+{
+    return scope == KRPC_SCOPE_A ? KRPC_A : scope == KRPC_SCOPE_R ? KRPC_R : KRPC_NUM_FIELDS;
+}
+
 /* A key that is no string: skips it and its value. */
 static bencode_status skip_odd_key(krpc_decoder *d)
 {
@@ -115,9 +120,9 @@ static bencode_status read_other_value(krpc_decoder *d, krpc_field field, uint32
         return BENCODE_OK;
     }
     v->key_off = key_off;
-    d->value_field = field;
+    d->about = field;
     status = krpc_decoder_read_value(d, v, depth_of(d->scope));
-    d->value_field = KRPC_NUM_FIELDS;
+    d->about = dict_of(d->scope);
     if (status != BENCODE_OK) {
         return status;
     }
@@ -204,6 +209,7 @@ typedef struct walk {
 static inline void open_scope(walk *w, krpc_decoder *d, krpc_scope scope)
 {
     d->scope = scope;
+    d->about = dict_of(scope);
     d->out->body[scope].off = w->pos;
     d->out->body[scope].len = d->len - w->pos;
     w->slots = field_slots[scope];
@@ -246,6 +252,7 @@ static inline bool close_scope(walk *w, krpc_decoder *d)
     }
     v->len = w->pos - v->off;
     d->scope = KRPC_SCOPE_TOP;
+    d->about = KRPC_NUM_FIELDS;
     w->slots = field_slots[KRPC_SCOPE_TOP];
     w->tokens = w->outer_tokens;
     w->last_off = v->key_off;
@@ -417,7 +424,7 @@ void krpc_message_decode(krpc_message *out, const uint8_t *data, size_t len, siz
                       .len = len > UINT32_MAX ? UINT32_MAX : (uint32_t)len,
                       .sink = sink,
                       .out = out,
-                      .value_field = KRPC_NUM_FIELDS};
+                      .about = KRPC_NUM_FIELDS};
 
     memset(&out->present, 0, sizeof out->present);
     memset(&out->wrong, 0, sizeof out->wrong);

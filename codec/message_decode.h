@@ -17,8 +17,8 @@ typedef struct krpc_decoder {
     krpc_scope scope; /* of the dictionary that is walked */
     krpc_span key;    /* the last one that took a closer look, and its field */
     krpc_field field;
-    krpc_field value_field; /* of the value that is read; KRPC_NUM_FIELDS while a key is read */
-    bool no_key;            /* the last key was no string */
+    krpc_field about; /* findings are about this field: the value's; while a key is read, its dictionary's */
+    bool no_key;      /* the last key was no string */
     uint32_t tokens;
     uint32_t depth; /* the deepest that was seen */
     uint32_t deep_off;

@@ -33,12 +33,12 @@ void krpc_decoder_report_flags(krpc_decoder *d, uint32_t flags, uint32_t off, ui
     }
     d->out->canonical = 0;
     if ((flags & BENCODE_LEADING_ZERO) != 0) {
-        krpc_emit_at(d->sink, is_string ? KRPC_RULE_BENCODE_LENGTH_ZERO : KRPC_RULE_BENCODE_LEADING_ZERO,
-                     d->value_field, off, end - off, num, 0);
+        krpc_emit_at(d->sink, is_string ? KRPC_RULE_BENCODE_LENGTH_ZERO : KRPC_RULE_BENCODE_LEADING_ZERO, d->about, off,
+                     end - off, num, 0);
     }
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if ((flags & rules[i].flag) != 0) {
-            krpc_emit_at(d->sink, rules[i].rule, d->value_field, off, end - off, num, 0);
+            krpc_emit_at(d->sink, rules[i].rule, d->about, off, end - off, num, 0);
         }
     }
 }
@@ -51,16 +51,16 @@ RARE void krpc_decoder_report_order(krpc_decoder *d, krpc_span last, krpc_span k
 
     if (order == 0 && last.len == key.len) {
         d->out->canonical = 0;
-        krpc_emit_at(d->sink, KRPC_RULE_BENCODE_DUPLICATE, d->value_field, key.off, key.len, 0, 0);
+        krpc_emit_at(d->sink, KRPC_RULE_BENCODE_DUPLICATE, d->about, key.off, key.len, 0, 0);
     } else if (order > 0 || (order == 0 && last.len > key.len)) {
         d->out->canonical = 0;
-        krpc_emit_at(d->sink, KRPC_RULE_BENCODE_UNSORTED, d->value_field, key.off, key.len, 0, 0);
+        krpc_emit_at(d->sink, KRPC_RULE_BENCODE_UNSORTED, d->about, key.off, key.len, 0, 0);
     }
 }
 
 RARE void krpc_decoder_report_empty_key(krpc_decoder *d, uint32_t off)
 {
-    krpc_emit_at(d->sink, KRPC_RULE_BENCODE_EMPTY_KEY, d->value_field, off, 0, 0, 0);
+    krpc_emit_at(d->sink, KRPC_RULE_BENCODE_EMPTY_KEY, d->about, off, 0, 0, 0);
 }
 
 /* Words compare as the keys do, except where the first eight bytes are equal. */
