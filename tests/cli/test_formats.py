@@ -117,14 +117,14 @@ class Golden(unittest.TestCase):
         """golden.py --update writes them."""
         wrong, compared = golden.differences()
         self.assertEqual("".join(wrong), "")
-        self.assertGreater(compared, 3 * len(NAMES))
+        self.assertGreater(compared, len(NAMES))
 
 
 class Rules(unittest.TestCase):
     def test_a_row_a_rule(self):
         rules = [json.loads(line) for line in in_samples("krpcscope", "rules", "--format", "ndjson").stdout.splitlines()]
         text = in_samples("krpcscope", "rules").stdout.decode()
-        self.assertEqual(table(text), [["rule", "severity", "from", "what"]] + [
+        self.assertEqual(table(text), [["rule", "severity", "source", "finding"]] + [
             [r["rule"], r["severity"], r["spec"], r["message"]] for r in rules])
         defined = re.findall(r'^RULE\(\w+,\s*"([^"]+)"', (SOURCE / "codec/include/krpc/rules.def").read_text(), re.M)
         self.assertEqual([r["rule"] for r in rules], defined)

@@ -265,7 +265,7 @@ static void put_nodes(strbuf *out, const krpc_message *message, const uint8_t *d
     while (krpc_nodes_next(&it, &entry)) {
         bool is_node = entry.endpoint.addr_len != 0;
         if (!is_node && field != KRPC_R_NODES2) {
-            strbuf_printf(out, " (and %u bytes that are no node)", entry.len);
+            strbuf_printf(out, " (and %u bytes left over)", entry.len);
             continue;
         }
         if (n++ > 0) {
