@@ -1,5 +1,5 @@
-/* test_fields.c: the borders of every key, as the specifications have them: what fields.def says is held against a
- * second list, and every border is tried in a message.
+/* test_fields.c: the limits of every key. Every limit of fields.def is tried in a message, and a second list, made from the
+ * specifications, must agree with it. A new key needs no row there.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,7 +18,7 @@ typedef struct border {
     int64_t high;
 } border;
 
-static const border borders[] = {
+static const border specified[] = {
     {KRPC_SCOPE_TOP, "a", KRPC_KIND_DICT, 0, 0},
     {KRPC_SCOPE_TOP, "c", KRPC_KIND_BYTES, 20, 20}, /* BEP 50 */
     {KRPC_SCOPE_TOP, "e", KRPC_KIND_ERROR, 0, 0},
@@ -78,19 +78,34 @@ static const border borders[] = {
     {KRPC_SCOPE_E, "message", KRPC_KIND_TEXT, 0, 1000},
 };
 
-#define NUM_BORDERS (sizeof borders / sizeof borders[0])
+#define NUM_SPECIFIED (sizeof specified / sizeof specified[0])
+#define NUM_BORDERS   KRPC_NUM_FIELDS
+
+/* Those of fields.def. */
+static border borders[NUM_BORDERS];
+
+static void borders_init(void)
+{
+    for (unsigned f = 0; f < NUM_BORDERS; f++) {
+        const krpc_field_info *info = krpc_field_get((krpc_field)f);
+
+        borders[f] = (border){info->scope, info->key, info->kind, info->min, info->max};
+    }
+}
 
 static void the_table_has_these(void)
 {
-    CU_ASSERT_EQUAL_FATAL(NUM_BORDERS, KRPC_NUM_FIELDS);
-    for (krpc_field f = 0; f < KRPC_NUM_FIELDS; f++) {
-        const krpc_field_info *info = krpc_field_get(f);
+    for (size_t i = 0; i < NUM_SPECIFIED; i++) {
+        const border *wanted = &specified[i];
+        const border *found = NULL;
 
-        CU_ASSERT_EQUAL(info->scope, borders[f].scope);
-        CU_ASSERT_STRING_EQUAL(info->key, borders[f].key);
-        CU_ASSERT_EQUAL(info->kind, borders[f].kind);
-        if (info->min != borders[f].low || info->max != borders[f].high) {
-            CU_FAIL(info->key);
+        for (unsigned f = 0; f < NUM_BORDERS; f++) {
+            if (borders[f].scope == wanted->scope && strcmp(borders[f].key, wanted->key) == 0) {
+                found = &borders[f];
+            }
+        }
+        if (found == NULL || found->kind != wanted->kind || found->low != wanted->low || found->high != wanted->high) {
+            CU_FAIL(wanted->key);
         }
     }
 }
@@ -359,5 +374,6 @@ int main(void)
         UNIT_TEST(arguments),           UNIT_TEST(answers),
     };
 
+    borders_init();
     return UNIT_RUN("fields", tests);
 }

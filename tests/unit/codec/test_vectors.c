@@ -338,6 +338,26 @@ static void every_rule_has_both(void)
     free(elsewhere);
 }
 
+static void every_key_has_a_vector(void)
+{
+    static bool found[KRPC_NUM_FIELDS];
+
+    for (size_t i = 0; i < all.num; i++) {
+        krpc_message m;
+
+        krpc_message_decode(&m, all.list[i].bytes, all.list[i].len, all.list[i].wire_len, NULL);
+        for (unsigned f = 0; f < KRPC_NUM_FIELDS; f++) {
+            found[f] |= krpc_has(&m, (krpc_field)f);
+        }
+    }
+    for (unsigned f = 0; f < KRPC_NUM_FIELDS; f++) {
+        if (!found[f]) {
+            CU_FAIL("a key without a vector that has it");
+            fprintf(stderr, "\n%s\n", krpc_field_get((krpc_field)f)->filter);
+        }
+    }
+}
+
 /* ---- the draft ---- */
 
 static const vector *find(const char *name)
@@ -427,6 +447,7 @@ static int run_tests(void)
         UNIT_TEST(every_prefix_is_cut),
         UNIT_TEST(near_misses_do_not_fire),
         UNIT_TEST(every_rule_has_both),
+        UNIT_TEST(every_key_has_a_vector),
         UNIT_TEST(the_draft_has_these),
     };
     int status;

@@ -1,4 +1,4 @@
-/* fields.c: the tables of keys and queries.
+/* field_table.c: the tables of keys and queries.
  *
  * SPDX-License-Identifier: MIT
  */
