@@ -112,5 +112,6 @@ def statistics(path, name, *options):
     twice = name in IN_TWO_PASSES
     names = [other for other in TITLES if (other in IN_TWO_PASSES) == twice]
     text = tshark(path, "-q", *(["-2"] if twice else []), *options, *(word for other in names for word in ("-z", other)))
-    (part,) = [part for part in re.split("^=+$", text, flags=re.M) if part.lstrip().startswith(TITLES[name])]
+    parts = re.split("^=+$", text.replace("BitTorrent DHT / ", "BitTorrent DHT/"), flags=re.M)  # the former in Wireshark 4.4
+    (part,) = [part for part in parts if part.lstrip().startswith(TITLES[name])]
     return part.splitlines()
