@@ -1,5 +1,5 @@
-/* test_fields.c: the limits of every key. Every limit of fields.def is tried in a message, and a second list, made from the
- * specifications, must agree with it. A new key needs no row there.
+/* test_fields.c: the limits of every key. Every limit of fields.def is tried in a message, and a second list, made from
+ * the specifications, must agree with it. A new key needs no row there.
  *
  * SPDX-License-Identifier: MIT
  */
