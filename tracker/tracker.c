@@ -37,6 +37,47 @@ static const char *const filtering_names[] = {
 #include <tracker/verdicts.def>
 };
 
+static const char *const addresses_names[] = {
+#define ADDRESSES(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const reach_names[] = {
+#define REACH(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const reach_meanings[] = {
+#define REACH(SYMBOL, NAME, MEANING) MEANING,
+#include <tracker/verdicts.def>
+};
+static const char *const reason_names[] = {
+#define REASON(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const reason_meanings[] = {
+#define REASON(SYMBOL, NAME, MEANING) MEANING,
+#include <tracker/verdicts.def>
+};
+static const char *const missing_names[] = {
+#define MISSING(SYMBOL, NAME, MEANING) NAME,
+#include <tracker/verdicts.def>
+};
+static const char *const missing_meanings[] = {
+#define MISSING(SYMBOL, NAME, MEANING) MEANING,
+#include <tracker/verdicts.def>
+};
+static const char *const advice_slugs[] = {
+#define ADVICE(SYMBOL, SLUG, LINE, TEXT) SLUG,
+#include <tracker/advice.def>
+};
+static const char *const advice_lines[] = {
+#define ADVICE(SYMBOL, SLUG, LINE, TEXT) LINE,
+#include <tracker/advice.def>
+};
+static const char *const advice_texts[] = {
+#define ADVICE(SYMBOL, SLUG, LINE, TEXT) TEXT,
+#include <tracker/advice.def>
+};
+
 #define PICK(names, value) ((unsigned)(value) < G_N_ELEMENTS(names) ? (names)[value] : NULL)
 
 const char *tracker_verdict_name(tracker_verdict verdict)
@@ -72,6 +113,56 @@ const char *tracker_mapping_name(tracker_mapping mapping)
 const char *tracker_filtering_name(tracker_filtering filtering)
 {
     return PICK(filtering_names, filtering);
+}
+
+const char *tracker_addresses_name(tracker_addresses addresses)
+{
+    return PICK(addresses_names, addresses);
+}
+
+const char *tracker_reach_name(tracker_reach reach)
+{
+    return PICK(reach_names, reach);
+}
+
+const char *tracker_reach_meaning(tracker_reach reach)
+{
+    return PICK(reach_meanings, reach);
+}
+
+const char *tracker_reason_name(tracker_reason reason)
+{
+    return PICK(reason_names, reason);
+}
+
+const char *tracker_reason_meaning(tracker_reason reason)
+{
+    return PICK(reason_meanings, reason);
+}
+
+const char *tracker_missing_name(tracker_missing missing)
+{
+    return PICK(missing_names, missing);
+}
+
+const char *tracker_missing_meaning(tracker_missing missing)
+{
+    return PICK(missing_meanings, missing);
+}
+
+const char *tracker_advice_slug(tracker_advice advice)
+{
+    return PICK(advice_slugs, advice);
+}
+
+const char *tracker_advice_line(tracker_advice advice)
+{
+    return PICK(advice_lines, advice);
+}
+
+const char *tracker_advice_text(tracker_advice advice)
+{
+    return PICK(advice_texts, advice);
 }
 
 /* ---- start and end ---- */
@@ -141,6 +232,13 @@ void tracker_finish(tracker *t)
         t->now_ns += ANSWER_NS + 1;
         adverts_finish(t);
     }
+}
+
+void tracker_conclude(tracker *t, void (*emit)(void *ctx, const tracker_conclusion *conclusion), void *ctx)
+{
+    (void)t;
+    (void)emit;
+    (void)ctx;
 }
 
 void tracker_stats_get(const tracker *t, tracker_stats *out)

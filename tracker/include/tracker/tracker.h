@@ -69,7 +69,37 @@ typedef enum tracker_filtering {
     TRACKER_NUM_FILTERING
 } tracker_filtering;
 
-/* These return the names and meanings in verdicts.def; NULL for other values. */
+typedef enum tracker_addresses {
+#define ADDRESSES(SYMBOL, NAME, MEANING) TRACKER_ADDRESSES_##SYMBOL,
+#include <tracker/verdicts.def>
+    TRACKER_NUM_ADDRESSES
+} tracker_addresses;
+
+typedef enum tracker_reach {
+#define REACH(SYMBOL, NAME, MEANING) TRACKER_REACH_##SYMBOL,
+#include <tracker/verdicts.def>
+    TRACKER_NUM_REACH
+} tracker_reach;
+
+typedef enum tracker_reason {
+#define REASON(SYMBOL, NAME, MEANING) TRACKER_REASON_##SYMBOL,
+#include <tracker/verdicts.def>
+    TRACKER_NUM_REASONS
+} tracker_reason;
+
+typedef enum tracker_missing {
+#define MISSING(SYMBOL, NAME, MEANING) TRACKER_MISSING_##SYMBOL,
+#include <tracker/verdicts.def>
+    TRACKER_NUM_MISSING
+} tracker_missing;
+
+typedef enum tracker_advice {
+#define ADVICE(SYMBOL, SLUG, LINE, TEXT) TRACKER_ADVICE_##SYMBOL,
+#include <tracker/advice.def>
+    TRACKER_NUM_ADVICE
+} tracker_advice;
+
+/* These return the names and meanings in verdicts.def and advice.def; NULL for other values. */
 const char *tracker_verdict_name(tracker_verdict verdict);
 const char *tracker_verdict_meaning(tracker_verdict verdict);
 const char *tracker_later_name(tracker_later later);
@@ -77,6 +107,16 @@ const char *tracker_later_meaning(tracker_later later);
 const char *tracker_port_name(tracker_port port);
 const char *tracker_mapping_name(tracker_mapping mapping);
 const char *tracker_filtering_name(tracker_filtering filtering);
+const char *tracker_addresses_name(tracker_addresses addresses);
+const char *tracker_reach_name(tracker_reach reach);
+const char *tracker_reach_meaning(tracker_reach reach);
+const char *tracker_reason_name(tracker_reason reason);
+const char *tracker_reason_meaning(tracker_reason reason);
+const char *tracker_missing_name(tracker_missing missing);
+const char *tracker_missing_meaning(tracker_missing missing);
+const char *tracker_advice_slug(tracker_advice advice);
+const char *tracker_advice_line(tracker_advice advice);
+const char *tracker_advice_text(tracker_advice advice);
 
 /* tracker_packet is the frame, time and endpoints of a datagram or segment. */
 typedef struct tracker_packet {
@@ -141,14 +181,46 @@ enum tracker_evidence {
  * about the NAT between the two capture points; otherwise they are about all NATs on the path. */
 typedef struct tracker_nat {
     tracker_port port;
+    tracker_addresses addresses;
     tracker_mapping mapping;
     tracker_filtering filtering;
-    unsigned evidence;     /* enum tracker_evidence */
-    uint32_t remapped;     /* how often the outside port changed over time, for all destinations */
-    uint32_t num_external; /* all of them, stored or not */
-    uint32_t num_kept;     /* entries of external[] */
+    tracker_reason port_reason;    /* what the verdict about the port, or its lack, rests on */
+    tracker_reason mapping_reason; /* and that about mapping and addresses */
+    uint32_t changed_frame;        /* the first frame with the new address, where it changed; 0: none */
+    unsigned evidence;             /* enum tracker_evidence */
+    uint32_t remapped;             /* how often the outside port changed over time, for all destinations */
+    uint32_t num_external;         /* all of them, stored or not */
+    uint32_t num_kept;             /* entries of external[] */
     tracker_external external[TRACKER_MAX_EXTERNAL];
 } tracker_nat;
+
+/* tracker_reachability says whether hosts to which the node had sent nothing can reach it. */
+#define TRACKER_MAX_OPEN 4
+typedef struct tracker_reachability {
+    tracker_reach verdict;
+    unsigned missing; /* 1 << tracker_missing, for each kind of evidence that is missing */
+    uint32_t num_open;
+    struct {
+        krpc_endpoint endpoint; /* on which strangers get in */
+        uint32_t num_sites;     /* of different networks: /24, or /48 of IPv6 */
+        uint32_t num_frames;    /* entries of frames[] */
+        uint32_t frames[TRACKER_MAX_FRAMES];
+    } open[TRACKER_MAX_OPEN];
+    uint32_t num_sites;  /* networks of strangers that got in, on any port; or that got no answer */
+    uint32_t num_frames; /* queries that got in, with the answers; or queries without an answer */
+    uint32_t frames[TRACKER_MAX_FRAMES];
+} tracker_reachability;
+
+/* tracker_advice_item is one advice to the person who runs the node. */
+#define TRACKER_MAX_ADVICE 6
+typedef struct tracker_advice_item {
+    tracker_advice advice;
+    uint16_t port;   /* {port} of its text; 0: none */
+    uint16_t said;   /* {said}; 0: none */
+    uint8_t channel; /* krpc_channel, where said is not 0 */
+    uint32_t num_frames;
+    uint32_t frames[TRACKER_MAX_FRAMES];
+} tracker_advice_item;
 
 /* tracker_node is one endpoint that sent KRPC. */
 typedef struct tracker_node {
@@ -167,7 +239,11 @@ typedef struct tracker_node {
     uint32_t last_frame;
     int64_t first_ns;
     int64_t last_ns;
+    bool ours; /* on the inside of the capture: its address is not global, or the same client has such an address */
     tracker_nat nat;
+    tracker_reachability reach;
+    uint32_t num_advice;
+    tracker_advice_item advice[TRACKER_MAX_ADVICE];
 } tracker_node;
 
 /* tracker_options: 0 is the default. Bounds are numbers of records. */
@@ -282,6 +358,18 @@ uint32_t tracker_unreachable(tracker *tracker, const tracker_packet *packet, con
 /* tracker_finish ends the capture: advertisements that are still open get their last verdict, and advert_done is called
  * with them. Call it once. Advertisements, nodes and statistics can still be read. */
 void tracker_finish(tracker *tracker);
+
+/* tracker_conclusion is a finding that follows from all packets so far, not from one packet: a later packet may take it
+ * back. packet is the one that it is about. */
+typedef struct tracker_conclusion {
+    tracker_packet packet;
+    bool over_tcp; /* the packet is a TCP segment */
+    krpc_finding finding;
+} tracker_conclusion;
+
+/* tracker_conclude calls emit with every conclusion from the packets so far, in the order of their frames. It changes
+ * nothing: it may be called at the end, and any number of times before. */
+void tracker_conclude(tracker *tracker, void (*emit)(void *ctx, const tracker_conclusion *conclusion), void *ctx);
 
 /* tracker_advert_get reads the advertisement with a serial number; false when newer ones have replaced it. */
 bool tracker_advert_get(const tracker *tracker, uint64_t serial, tracker_advert *out);
