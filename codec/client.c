@@ -11,7 +11,7 @@
 #define MAX_RAW 20
 
 static const krpc_client clients[] = {
-#define CLIENT(CODE, NAME, CODING, EVIDENCE) {CODE, NAME, EVIDENCE, KRPC_CODING_##CODING},
+#define CLIENT(CODE, NAME, CODING, ONE_PORT, EVIDENCE) {CODE, NAME, EVIDENCE, KRPC_CODING_##CODING, ONE_PORT},
 #include <krpc/clients.def>
 };
 
@@ -141,4 +141,14 @@ size_t krpc_client_text(char *out, size_t cap, const void *v, size_t len)
         line_writer_string(&to, len > MAX_RAW ? "..." : "");
     }
     return line_writer_end(&to);
+}
+
+bool krpc_client_has_one_port(const uint8_t code[2])
+{
+    for (size_t i = 0; i < NUM_CLIENTS; i++) {
+        if (memcmp(clients[i].code, code, 2) == 0) {
+            return clients[i].one_port;
+        }
+    }
+    return false;
 }

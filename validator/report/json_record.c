@@ -165,7 +165,8 @@ static void put_later(strbuf *out, const run *from, const tracker_advert *advert
 void json_record_advert(strbuf *out, const run *from, const tracker_advert *advert)
 {
     const krpc_channel_info *channel = krpc_channel_get((krpc_channel)advert->channel);
-    const tracker_packet where = {advert->frame, advert->time_ns, advert->sender, advert->receiver};
+    const tracker_packet where = {
+        .frame = advert->frame, .time_ns = advert->time_ns, .src = advert->sender, .dst = advert->receiver};
 
     strbuf_puts(out, "{\"type\":\"advert\"");
     json_record_packet_head(out, from, &where, advert->time_ns != 0);

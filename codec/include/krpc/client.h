@@ -11,6 +11,7 @@
 #ifndef KRPC_CLIENT_H
 #define KRPC_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ typedef struct krpc_client {
     const char *name;
     const char *evidence;
     krpc_coding coding;
+    bool one_port; /* by default, its DHT and its peer service have the same port number */
 } krpc_client;
 
 /* KRPC_CLIENT_TEXT is the size of a buffer that holds any text of this header, with the final NUL. */
@@ -52,6 +54,10 @@ KRPC_EXPORT const krpc_client *krpc_client_find(const void *v, size_t len);
  * terminated when cap is not 0, and return the length that the text has, or would have had. */
 KRPC_EXPORT size_t krpc_client_version(char *out, size_t cap, const void *v, size_t len);
 KRPC_EXPORT size_t krpc_client_text(char *out, size_t cap, const void *v, size_t len);
+
+/* krpc_client_has_one_port: does a program with these first two bytes of v use one port for the DHT and for its peer
+ * service? False for unknown programs. */
+KRPC_EXPORT bool krpc_client_has_one_port(const uint8_t code[2]);
 
 /* krpc_client_get returns line number `index` of clients.def, NULL after the last: to show the whole table. */
 KRPC_EXPORT const krpc_client *krpc_client_get(size_t index);

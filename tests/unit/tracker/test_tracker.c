@@ -453,7 +453,7 @@ static void fetching_changes_nothing(void)
     query = SAY(&s, A, B, PING);
     for (int i = 0; i < 40; i++) {
         krpc_message m;
-        tracker_packet p = {7, 0, ep(B), ep(A)};
+        tracker_packet p = {.frame = 7, .src = ep(B), .dst = ep(A)};
         tracker_keys keys;
 
         memcpy(kept, s.packet, s.len);
@@ -478,7 +478,7 @@ static void fetching_what_is_not_there(void)
     SAY(&s, A, B, PING);
     for (uint32_t i = 0; i < 4000; i++) {
         krpc_message m;
-        tracker_packet p = {7, 0, ep(A), ep(B)};
+        tracker_packet p = {.frame = 7, .src = ep(A), .dst = ep(B)};
         tracker_keys keys;
 
         memcpy(p.src.addr, &i, sizeof i);

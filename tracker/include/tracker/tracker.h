@@ -124,6 +124,7 @@ typedef struct tracker_packet {
     int64_t time_ns; /* since 1970; may repeat or go backwards */
     krpc_endpoint src;
     krpc_endpoint dst;
+    uint16_t source; /* the number of the capture, where several are read together: their clocks may differ */
 } tracker_packet;
 
 /* tracker_advert is one port advertisement of a sender about itself (channels of krpc/channels.def with SENDER), with
@@ -250,9 +251,10 @@ typedef struct tracker_node {
 typedef struct tracker_options {
     uint32_t max_nodes;        /* endpoints: 131072 */
     uint32_t max_transactions; /* queries without a response yet: 65536 */
-    uint32_t max_adverts;      /* advertisements whose verdict may still change: 32768 */
+    uint32_t max_adverts;      /* advertisements whose verdict may still change: 262144 */
     uint32_t max_items;        /* BEP 44 items whose signature is verified: 1000 */
     uint32_t max_streams;      /* TCP and uTP streams: 4096 */
+    uint64_t max_memory;       /* bytes of facts, allocated as they are needed: 512 MiB */
     uint8_t hash_key[16];      /* key of all hashes; all zero: a random key */
     const uint16_t
         *peer_ports; /* TCP ports that carry the peer wire protocol; must stay valid, the tracker does not copy */
@@ -397,7 +399,7 @@ typedef struct tracker_stats {
     uint64_t quoted; /* KRPC inside ICMP */
     uint64_t dropped_nodes;
     uint64_t dropped_transactions;
-    uint64_t dropped_mappings; /* nodes whose NAT evidence was dropped for that of other nodes */
+    uint64_t dropped_facts;    /* contacts, sightings, ids and endpoints that did not fit into max_memory */
     uint64_t dropped_adverts;  /* replaced by newer ones within 15 minutes of capture time */
     uint64_t dropped_streams;
     uint64_t items_verified; /* BEP 44 items whose signature and target were checked */

@@ -12,131 +12,13 @@
 
 #include <tracker/tracker.h>
 
-#include <string.h>
+#include "facts/facts.h"
+#include "judge/judge.h"
+#include "table/table.h"
 
-#include <glib.h>
-
-#define SECOND    INT64_C(1000000000)
 #define ANSWER_NS (15 * SECOND)  /* libtorrent's rpc_manager waits this long */
 #define FORGET_NS (60 * SECOND)  /* a later response is not matched with the query */
 #define WINDOW_NS (900 * SECOND) /* later packets show nothing about an advertisement */
-#define NONE      UINT32_MAX
-
-/* ---- table.c ---- */
-
-/* Hashes are keyed, because strangers choose node ids, endpoints and transaction ids. */
-typedef struct hash_key {
-    uint64_t k[4];
-} hash_key;
-
-void hash_key_init(hash_key *out, const uint8_t bytes[16]);
-
-static inline uint64_t hash_fold(uint64_t a, uint64_t b)
-{
-#ifdef __SIZEOF_INT128__
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-#else
-    uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX);
-    uint64_t mid = (a >> 32) * (b & UINT32_MAX) + (low >> 32);
-    uint64_t cross = (a & UINT32_MAX) * (b >> 32) + (mid & UINT32_MAX);
-    uint64_t high = (a >> 32) * (b >> 32) + (mid >> 32) + (cross >> 32);
-
-    return (low & UINT32_MAX) ^ cross << 32 ^ high;
-#endif
-}
-
-/* c goes through both multiplications. Through one of them, small differences, such as those between consecutive ports,
- * hardly change the bits that choose a set, and with one key in two hundred such ports share a set. */
-static inline uint64_t hash_words(const hash_key *key, uint64_t a, uint64_t b, uint64_t c)
-{
-    uint64_t spread = c * UINT64_C(0x9e3779b97f4a7c15);
-
-    return hash_fold(hash_fold(a ^ key->k[0], b ^ spread ^ key->k[1]) ^ key->k[2], c ^ key->k[3]);
-}
-
-/* Of the address only. */
-static inline uint64_t hash_addr(const hash_key *key, const krpc_endpoint *endpoint)
-{
-    uint64_t w[2];
-
-    memcpy(w, endpoint->addr, sizeof w);
-    return hash_words(key, w[0], w[1], (uint64_t)endpoint->addr_len << 16);
-}
-
-/* Of the address and the port. */
-static inline uint64_t hash_endpoint(const hash_key *key, const krpc_endpoint *endpoint)
-{
-    uint64_t w[2];
-
-    memcpy(w, endpoint->addr, sizeof w);
-    return hash_words(key, w[0], w[1], (uint64_t)endpoint->addr_len << 16 | endpoint->port | UINT64_C(1) << 32);
-}
-
-uint64_t hash_bytes(const hash_key *key, const void *bytes, size_t len, uint64_t seed);
-
-/* An array of records that are all zero at first. It grows by chunks, so records never move. */
-#define POOL_SHIFT 12
-#define POOL_CHUNK (UINT32_C(1) << POOL_SHIFT)
-typedef struct pool {
-    uint8_t **chunks;
-    uint32_t max;
-    uint32_t used;
-    size_t size; /* of a record */
-    uint64_t *memory;
-} pool;
-
-void pool_init(pool *out, uint32_t max, size_t size, uint64_t *memory);
-void pool_clear(pool *pool);
-void pool_grow(pool *pool, uint32_t index); /* makes record number index exist */
-
-/* A bounded set of 64-bit keys. The slot of a key is an index of an array of the caller. A key has 8 possible slots (a
- * set); a new key replaces the least recently used one of its set. */
-typedef struct way_set {
-    uint32_t tag[8];  /* 0: free */
-    uint32_t time[8]; /* of the last use, in seconds since the start of the capture */
-} way_set;
-typedef struct ways {
-    way_set *sets;
-    uint32_t num_sets; /* a power of two */
-} ways;
-
-void ways_init(ways *out, uint32_t max, uint64_t *memory);
-void ways_clear(ways *ways);
-
-static inline uint32_t ways_set(const ways *w, uint64_t key)
-{
-    return (uint32_t)(key >> 32) & (w->num_sets - 1);
-}
-
-static inline uint32_t ways_tag(uint64_t key)
-{
-    return (uint32_t)key | 1;
-}
-
-/* A set is one cache line. So are the 8 records of the caller for the set, if a record is at most 8 bytes. */
-static inline void ways_fetch(const ways *w, uint64_t key, const void *records, size_t size)
-{
-    uint32_t set = ways_set(w, key);
-
-    __builtin_prefetch(&w->sets[set], 1);
-    __builtin_prefetch((const uint8_t *)records + set * 8 * size, 1);
-}
-
-/* ways_find returns the slot of a key, or NONE. ways_insert returns a slot for a key that is not in the set: a free
- * one, else the least recently used one. */
-uint32_t ways_find(const ways *ways, uint64_t key);
-uint32_t ways_insert(ways *ways, uint64_t key, uint32_t now);
-/* ways_take finds or inserts a key, and notes its use. *made: it was inserted. */
-uint32_t ways_take(ways *ways, uint64_t key, uint32_t now, bool *made);
-
-/* The smallest power of two that is not less than at_least. */
-uint32_t power_of_two(uint32_t at_least);
-/* Memory that is all zero and aligned to cache lines. */
-void *table_alloc(uint64_t *memory, size_t num, size_t size);
-void table_free(void *table);
 
 /* ---- nodes.c ---- */
 
@@ -148,15 +30,11 @@ enum node_flags {
     NODE_ECHO_REPORTED = 1 << 4,
     NODE_MANY_REPORTED = 1 << 5, /* id.many-at-address was reported for its address */
     NODE_T_MIXED = 1 << 6,       /* its transaction ids have no fixed length */
-    NODE_TRANSLATED = 1 << 7,    /* there is a nat record for this endpoint */
-    NODE_GROUPED = 1 << 8,       /* one of its ids was seen on another port of the address */
+    NODE_TRANSLATED = 1 << 7,    /* its outside endpoint is known */
     NODE_ELSEWHERE = 1 << 9,     /* its id was seen at another address, in noted_frame */
     NODE_PRIVATE = 1 << 10,      /* its address is not global */
     NODE_ID_CHECKED = 1 << 11,   /* the newest id was compared with the outside address */
-    NODE_PAIRED = 1 << 12,       /* there is a nat record for the first of several NATs on its path */
-    NODE_OPEN = 1 << 13,         /* a query reached it from a host to which it had sent nothing */
-    NODE_SWARM_REPORTED = 1 << 14,
-    NODE_ANSWERED_FIRST = 1 << 15 /* its first message is a response: a forwarded port, or an older mapping */
+    NODE_SWARM_REPORTED = 1 << 14
 };
 
 /* node is one endpoint that sent KRPC, in two cache lines: the first one has the members that every message needs. An
@@ -167,8 +45,8 @@ typedef struct node {
     uint8_t id[20];
     uint8_t version[4];
     uint16_t flags; /* enum node_flags */
-    uint8_t counts; /* NODE_SEEN, NODE_TALKED, version_len: see below */
-    uint8_t t_len;  /* of its transaction ids; 0: it sent none */
+    uint8_t version_len;
+    uint8_t t_len; /* of its transaction ids; 0: it sent none */
     int64_t last_ns;
     uint32_t last_frame;
     uint32_t id_frame; /* the last frame with this id */
@@ -185,26 +63,7 @@ typedef struct node {
     uint32_t num_ids;
     uint32_t near_target;
     uint32_t noted_frame; /* for NODE_READ_ONLY or NODE_ELSEWHERE */
-    uint32_t seen_frame;  /* the first response that sees it at this endpoint */
-    uint32_t witness[2];  /* hashes of two addresses that answered it; those that see it at this endpoint come first */
 } node;
-
-/* node_seen and node_talked: numbers of different addresses, up to 3, that see the node at this endpoint, and that
- * answered it. */
-static inline unsigned node_seen(const node *n)
-{
-    return n->counts & 3u;
-}
-
-static inline unsigned node_talked(const node *n)
-{
-    return n->counts >> 2 & 3u;
-}
-
-static inline uint8_t node_version_len(const node *n)
-{
-    return n->counts >> 4;
-}
 
 typedef struct history {
     uint8_t ids[TRACKER_MAX_IDS - 1][20]; /* newest first */
@@ -278,205 +137,46 @@ void clusters_take(tracker *t, node *n, uint32_t off, const krpc_sink *sink); /*
 
 typedef struct transaction transaction;
 
-/* ---- flows.c: pairs of a local and a remote endpoint ---- */
-
-typedef struct flow {
-    uint64_t key;
-    int64_t last_ns; /* any datagram */
-    int64_t seen_ns; /* time of the query whose source the remote reported */
-    uint32_t value;  /* hash of the reported outside endpoint; 0: none */
-    uint32_t seen_frame;
-    uint16_t port;   /* of the reported outside endpoint */
-    uint8_t inbound; /* enum flow_inbound: the remote sent the first packet */
-    uint8_t unused;
-} flow;
-
-/* payload_seen is the payload of a query that may be seen again on the other side of a NAT. */
-typedef struct payload_seen {
-    uint64_t key;
-    int64_t ns;
-    krpc_endpoint src;
-    uint32_t frame; /* 0: it was seen on both sides already */
-} payload_seen;
+/* ---- pair.c: the same bytes on both sides of a NAT ---- */
 
 #define BOTH_LEN 40 /* shorter payloads could be equal by chance */
+typedef struct pairs {
+    void *seen;       /* NULL until there is one */
+    gint has_private; /* a node with a private address sent a message; see has_private */
+} pairs;
 
-typedef struct flows {
-    ways ways;
-    flow *records;      /* NULL until the first flow */
-    ways votes;         /* (nat, remote address, value): the reports of remotes */
-    uint32_t crowded;   /* when a vote younger than VOTES_KEPT was replaced: seconds; 0: never */
-    payload_seen *seen; /* queries of the last seconds, to find the same bytes on the other side */
-    gint has_private;   /* a node with a private address sent a query; see flows_has_private */
-} flows;
+void pairs_clear(tracker *t);
+uint64_t pair_key(const tracker *t, const krpc_message *m, const uint8_t *data); /* a hash of the payload */
+void pairs_note(tracker *t, const tracker_packet *p, uint64_t payload, const tracker_keys *keys);
+void pairs_fetch(const tracker *t, const tracker_keys *keys);
 
-flow *flow_get(tracker *t, uint64_t local, const krpc_endpoint *remote); /* finds or makes it */
-const flow *flow_find(const tracker *t, uint64_t local, const krpc_endpoint *remote);
-enum flow_inbound { FLOW_CAME_IN = 1, FLOW_DOUBTFUL };
-/* flow_touch notes a datagram between a local endpoint and a remote one: sent, received, or received by a local
- * endpoint that strangers can reach. */
-typedef enum flow_way { FLOW_OUT, FLOW_IN, FLOW_IN_OPEN } flow_way;
-void flow_touch(tracker *t, const krpc_endpoint *local, const krpc_endpoint *remote, flow_way way, int64_t now);
-/* Votes: a remote address reported a value (the hash of an endpoint), or one of these, for a local endpoint. */
-enum vote_values {
-    VOTE_ANY,
-    VOTE_EQUAL,
-    VOTE_OTHER,
-    VOTE_CONTACTED,
-    VOTE_PASSED,
-    VOTE_KNOCKED,
-    VOTE_NET_EQUAL,
-    VOTE_NET_OTHER
-};
-bool vote_new(tracker *t, uint64_t local, uint32_t remote, uint32_t value);
-/* votes_are_complete: all votes of the last VOTES_KEPT seconds are stored. */
-#define VOTES_KEPT 300
-bool votes_are_complete(const tracker *t);
-bool vote_known(const tracker *t, uint64_t local, uint32_t remote, uint32_t value);
-/* payload_key is a hash of the whole payload, and of its destination, whose hash is dst_hash. */
-uint64_t payload_key(const tracker *t, const krpc_message *m, const uint8_t *data, uint64_t dst_hash);
-void payload_fetch(const tracker *t, uint64_t key);
-payload_seen *payload_seen_at(tracker *t, uint64_t key); /* the one with this key, or the one to replace */
-void flows_clear(tracker *t);
+/* ---- outside.c ---- */
 
-/* ---- nat.c ---- */
-
-typedef struct external {
-    krpc_endpoint endpoint;
-    uint32_t value; /* hash of the endpoint */
-    uint32_t observers;
-    uint32_t num_frames;
-    uint32_t frames[TRACKER_MAX_FRAMES];
-    int64_t first_ns;
-    int64_t last_ns;
-    uint8_t over;  /* bit j: seen before and after external j */
-    uint8_t after; /* bit k: seen by a remote that had seen external k before */
-    uint8_t kinds; /* enum tracker_evidence */
-    bool said_remapped;
-} external;
-
-/* One remote address that saw the same outside endpoint before and after another remote saw a different one. */
-typedef struct straddle {
-    uint32_t remote;
-    uint32_t value;
-} straddle;
-
-#define NUM_STRADDLES 8
-#define NUM_BURST     3
-
-/* nat holds the observations of the mappings of one inside endpoint, or of one node id at one outside address (a
- * group). */
-typedef struct nat {
-    uint64_t key;
-    krpc_endpoint inside; /* of a group: its address, port 0 */
-    bool group;
-    uint8_t kinds; /* enum tracker_evidence */
-    uint8_t num_kept;
-    uint8_t num_straddles;
-    uint8_t straddle_kinds; /* kinds of evidence that straddled */
-    uint8_t reported;       /* enum nat_reported */
-    bool burst;             /* different ports to different remotes at once */
-    bool clones;            /* two hosts with one id */
-    uint32_t remapped;
-    uint32_t num_external;
-    uint32_t observers;    /* different remote addresses, in all */
-    uint32_t observers_eq; /* of these, those that saw the inside port */
-    uint32_t observers_ne; /* and those that saw another port */
-    uint32_t networks_eq;  /* numbers of different networks of both */
-    uint32_t networks_ne;
-    uint32_t frames_eq;
-    uint32_t passed;         /* remote addresses to which it had sent nothing, and whose packets came through */
-    uint32_t knocks[2];      /* remote endpoints that sent to an open mapping; [1]: it had sent to their address */
-    uint32_t late_knocks[2]; /* those since the node was last seen inside, before knock_ns */
-    int64_t knock_ns;
-    uint32_t contacts; /* remote addresses to which it sent queries, since contacts_ns */
-    int64_t contacts_ns;
-    external externals[TRACKER_MAX_EXTERNAL];
-    straddle straddles[NUM_STRADDLES];
-    struct {
-        int64_t ns;
-        uint32_t value;
-        uint32_t remote;
-    } bursts[NUM_BURST];
-} nat;
-
-enum nat_reported { NAT_SAID_REWRITTEN = 1, NAT_SAID_DEPENDENT = 2, NAT_SAID_CARRIER = 4 };
-
-typedef struct nats {
-    pool records;
-    GHashTable *by_key; /* of uint64_t in the record, to number + 1 */
-    uint32_t hand;
-} nats;
-
-void nats_init(tracker *t);
-void nats_clear(tracker *t);
-nat *nat_find(const tracker *t, uint64_t key);
-nat *nat_make(tracker *t, uint64_t key);
-
-/* observation: remote saw the local endpoint as outside, in the query that was sent at ns. */
-typedef struct observation {
-    const krpc_endpoint *remote;
-    const krpc_endpoint *outside;
-    int64_t ns;
-    uint32_t frame;
-    uint8_t kind;
-} observation;
-void nat_observe(tracker *t, nat *n, const observation *seen, const krpc_sink *sink);
-tracker_port nat_port(const nat *n);
-const external *nat_current(const nat *n); /* the current outside endpoint; num_kept must not be 0 */
-tracker_mapping nat_mapping(const nat *n);
-/* nat_is_lone: only one remote reports that outside endpoint, and others saw another one before and after. */
-bool nat_is_lone(const nat *n, unsigned external);
-/* nat_is_made_up: only one remote reports that outside endpoint, for a global endpoint. */
-bool nat_is_made_up(const nat *n, const external *e);
-/* nat_of_node returns the nat record of a node, or of the group of one of its ids; NULL when there is none. */
-nat *nat_of_node(const tracker *t, const node *n);
-/* nat_of_place returns the record of the NAT between two capture points, where there is another NAT further outside. */
-nat *nat_of_place(const tracker *t, const node *n);
-uint64_t place_key(const tracker *t, const krpc_endpoint *local);
-void nat_describe(const tracker *t, const node *n, tracker_nat *out);
-uint64_t group_key(const tracker *t, const uint8_t id[20], const krpc_endpoint *addr);
-void group_make(tracker *t, const uint8_t id[20], node *a, node *b);
-/* The outside address of a node: its own if it is global, else the observed one; false: unknown. */
+/* The outside address of a node: its own if it is global, else the one that hosts of two networks see; false: unknown. */
 bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out);
-/* nat_reply takes what a response reports about its receiver. */
+void node_is_translated(tracker *t, const krpc_endpoint *endpoint);
+/* nat_reply takes what an answer says about its receiver. */
 void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const transaction *query, const tracker_result *result, uint32_t src, uint32_t dst,
+               const transaction *query, const tracker_result *result, const fact_contact *contact, uint32_t dst,
                const krpc_sink *sink);
-void nat_query(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data,
-               const tracker_keys *keys, uint32_t src, uint32_t dst, transaction *query, const krpc_sink *sink);
-/* nat_datagram notes any datagram from or to a private address; opens: a sender to which the receiver has sent nothing
- * is a stranger. */
-void nat_datagram(tracker *t, const tracker_packet *p, bool opens);
 /* nat_seen_port returns the port on which a remote sees a local endpoint now; 0: unknown. */
 uint16_t nat_seen_port(const tracker *t, uint32_t index, const krpc_endpoint *local, const krpc_endpoint *remote);
 /* nat_own_address reports a sender that sends to its own outside address. */
 void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, const krpc_sink *sink);
 
-/* ---- blocks.c ---- */
+/* ---- conclude.c ---- */
 
-typedef struct blocks {
-    ways ways;             /* of addresses */
-    struct block *records; /* NULL until there is one */
-} blocks;
+/* verdicts keeps what was judged of each socket, until more packets come. */
+typedef struct verdicts {
+    GHashTable *sockets; /* number of an endpoint, + 1, to judge_socket */
+    GHashTable *wrong;   /* to wrong_claim, what its host says and is not */
+    uint64_t packets;    /* the number of packets, when they were judged */
+    bool has_wrong;      /* wrong is filled */
+} verdicts;
 
-void blocks_clear(tracker *t);
-void blocks_observe(tracker *t, nat *n, const external *e, const krpc_sink *sink); /* e was just seen */
-
-/* ---- filtering.c ---- */
-
-typedef struct openings {
-    ways ways;               /* of outside endpoints */
-    struct opening *records; /* NULL until there is one */
-} openings;
-
-void filtering_clear(tracker *t);
-/* filtering_opened: a query left through that mapping; filtering_knocked: a query came to an outside endpoint. */
-void filtering_opened(tracker *t, const krpc_endpoint *inside, const krpc_endpoint *outside, int64_t ns);
-void filtering_knocked(tracker *t, const tracker_packet *p);
-/* filtering_contacted: a node with a private address sends a query. */
-void filtering_contacted(tracker *t, const tracker_packet *p);
-tracker_filtering filtering_of(const tracker *t, const node *local, const nat *n);
+const judge_socket *judged(const tracker *t, const krpc_endpoint *endpoint); /* NULL: no facts about it */
+void verdicts_clear(tracker *t);
+void nat_describe(const tracker *t, const node *n, tracker_node *out);
 
 /* ---- transactions.c ---- */
 
@@ -498,12 +198,7 @@ struct transaction {
     uint8_t id[2]; /* the first bytes of the querier's id, to distinguish the nodes at one endpoint */
 };
 
-enum transaction_flags {
-    TRANSACTION_TARGET = 1,
-    TRANSACTION_SCRAPE = 2,
-    TRANSACTION_GROUP = 4, /* the querier's id is on several ports */
-    TRANSACTION_IN_TIME = 8
-};
+enum transaction_flags { TRANSACTION_TARGET = 1, TRANSACTION_SCRAPE = 2, TRANSACTION_IN_TIME = 8 };
 
 /* A set of eight records: their tags and times are in one cache line. */
 typedef struct transaction_set {
@@ -578,30 +273,32 @@ void tokens_refused(tracker *t, const tracker_packet *p, const transaction *quer
  * sender's endpoint and the receiver. Peer ports: by the advertised endpoint and the receiver. */
 typedef enum advert_chain { CHAIN_NAMED, CHAIN_TOLD, CHAIN_SOURCE, CHAIN_PEERS, NUM_CHAINS } advert_chain;
 
+/* advert_use is a packet that shows what became of an advertised port. */
+typedef struct advert_use {
+    uint32_t frame; /* 0: none */
+    bool is_query;  /* else a port in a response, or a connection */
+    int64_t ns;
+    krpc_endpoint src, dst;
+} advert_use;
+
 typedef struct advert {
     tracker_advert said;
     uint32_t next[NUM_CHAINS]; /* an older one of the same chain: low 32 bits of its serial, + 1; 0 ends it */
-    uint32_t tried_frame;      /* the first query to the advertised port */
-    uint32_t kept_frame;       /* the receiver's first query to the source port */
-    uint32_t used_frame;       /* the receiver's first query to the advertised port */
-    uint32_t dead_frame;
+    advert_use tried;          /* the first query of any host to the advertised port */
+    advert_use kept;           /* the receiver's first query to the source port */
+    advert_use used;           /* and to the advertised port */
+    advert_use dead;           /* an ICMP error about the advertised port */
     uint32_t contradicts_frame;
     uint32_t swapped_frame;
-    uint32_t seen_frame; /* over a stream: the frame where the receiver saw dht_port; 0: unknown at that time */
-    int64_t tried_ns;
-    int64_t kept_ns;
-    int64_t used_ns;
-    int64_t dead_ns;
     uint8_t family[2]; /* code of the client; zero: unknown */
     uint8_t flags;     /* enum advert_flags */
 } advert;
 
 enum advert_flags {
-    ADVERT_STREAM = 1,   /* over TCP or uTP: the receiver's port is not that of its DHT socket */
-    ADVERT_UTP = 2,      /* over uTP: the sender's port is that of its UDP socket */
-    ADVERT_TESTABLE = 4, /* the advertised port differs from the source port */
-    ADVERT_DEAD_SAID = 8,
-    ADVERT_OTHER_REASON = 16 /* the receiver's first query to the advertised port has another reason */
+    ADVERT_STREAM = 1,      /* over TCP or uTP: the receiver's port is not that of its DHT socket */
+    ADVERT_UTP = 2,         /* over uTP: the sender's port is that of its UDP socket */
+    ADVERT_TESTABLE = 4,    /* the advertised port differs from the source port */
+    ADVERT_OTHER_REASON = 8 /* the receiver's first query to the advertised port has another reason */
 };
 
 typedef struct adverts {
@@ -648,9 +345,6 @@ bool advert_may_be_another(const tracker *t, const advert *a, const node *n);
  * one of them: the one with the port, if there is one. */
 unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,
                            uint32_t *out);
-/* advert_seen_frame returns the last frame in which the receiver of a stream's advertisement saw the sender; 0:
- * unknown. */
-uint32_t advert_seen_frame(const tracker *t, const advert *a);
 /* advert_seen_port returns the port on which the receiver of a mismatch sees its sender, or else on which any node sees
  * it; 0: unknown. */
 uint16_t advert_seen_port(const tracker *t, const tracker_advert *judged);
@@ -661,8 +355,8 @@ krpc_endpoint advert_named(const advert *a);
 void adverts_observed(tracker *t, const transaction *query, const krpc_endpoint *outside, uint32_t frame);
 /* adverts_sent: a query was sent to an endpoint; repeats is the frame of the query that it repeats, or 0.
  * adverts_unreachable: an ICMP error reported the endpoint unreachable. */
-void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t repeats, const krpc_sink *sink);
-void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where, const krpc_sink *sink);
+void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t repeats);
+void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where);
 /* adverts_connected: a connection to a peer port is opened. */
 void adverts_connected(tracker *t, const tracker_packet *p);
 /* adverts_returned: the receiver of an advertisement returned a port of the sender in a response; kind: enum
@@ -670,26 +364,6 @@ void adverts_connected(tracker *t, const tracker_packet *p);
 enum port_return { RETURNED_AS_SAID, RETURNED_SOURCE, RETURNED_SWAPPED };
 void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint32_t frame, int kind);
 void adverts_finish(tracker *t);
-
-/* ---- sources.c: the source port of a node (id and address) towards each receiver ---- */
-
-typedef struct sent_from {
-    uint32_t frame; /* the last */
-    uint16_t port;
-    uint8_t asks;      /* it sent queries there, and not only responses */
-    uint8_t family[2]; /* code of the client; zero: unknown */
-} sent_from;
-
-typedef struct sources {
-    ways ways;
-    sent_from *records; /* NULL until the first stream */
-} sources;
-
-void sources_begin(tracker *t); /* allocates the table; packets are noted from now on */
-void sources_clear(tracker *t);
-void sources_note(tracker *t, const tracker_packet *p, const krpc_message *m, const uint8_t *data);
-const sent_from *sources_find(const tracker *t, const krpc_endpoint *sender, const uint8_t id[20],
-                              const krpc_endpoint *receiver);
 
 /* ---- values.c ---- */
 
@@ -749,23 +423,21 @@ struct tracker {
     bool finished;
     nodes nodes;
     transactions transactions;
-    flows flows;
-    nats nats;
+    facts facts;
+    pairs pairs;
+    verdicts verdicts;
     tokens tokens;
     adverts adverts;
     announcements announcements;
     lives lives;
-    sources sources;
-    openings openings;
-    blocks blocks;
     clusters clusters;
     struct peers *peers;
 };
 
 /* Atomic, because tracker_keys_make may run in another thread. */
-static inline bool flows_has_private(const tracker *t)
+static inline bool has_private(const tracker *t)
 {
-    return g_atomic_int_get(&t->flows.has_private) != 0;
+    return g_atomic_int_get(&t->pairs.has_private) != 0;
 }
 
 /* Seconds since the start of the capture, from 1. */

@@ -180,21 +180,14 @@ static void contradict(tracker *t, advert *a)
     last->channel = said->channel;
 }
 
-static void report(const tracker *t, const advert *a, const krpc_sink *sink)
+static void report(const advert *a, const krpc_sink *sink)
 {
     const tracker_advert *said = &a->said;
     uint16_t from = said->dht_port;
-    tracker_advert now;
 
     if (said->implied_port != 0) {
         if (said->advertised_port > 0 && said->advertised_port != from) {
             krpc_emit(sink, KRPC_RULE_PORT_IMPLIED, said->off, said->len, said->advertised_port, from);
-        }
-    } else if (said->service == KRPC_SERVICE_DHT) {
-        advert_judge(t, a, &now);
-        if (now.verdict == TRACKER_VERDICT_MISMATCH) {
-            krpc_emit(sink, KRPC_RULE_PORT_MISMATCH, said->off, said->len, said->advertised_port,
-                      advert_seen_port(t, &now));
         }
     } else if (said->channel == KRPC_CHANNEL_ANNOUNCE_PEER && is_valid(said->advertised_port) &&
                said->advertised_port != from) {
@@ -235,16 +228,20 @@ void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2],
     a->said = *said;
     memcpy(a->family, family, sizeof a->family);
     a->flags = flags;
-    if ((flags & ADVERT_STREAM) != 0) {
-        tracker_advert now;
+    if ((flags & ADVERT_STREAM) != 0 && (flags & ADVERT_UTP) == 0) {
+        uint32_t index;
 
-        advert_judge(t, a, &now);
-        a->seen_frame = now.has_node_id != 0 ? advert_seen_frame(t, a) : 0;
-        a->said.dht_port = now.dht_port;
-        a->said.has_node_id = now.has_node_id;
-        memcpy(a->said.node_id, now.node_id, sizeof a->said.node_id);
-        said = &a->said;
+        if (advert_host_nodes(t, &said->sender, family, (uint16_t)said->advertised_port, &index) == 1) {
+            const node *n = node_at(&t->nodes, index);
+
+            a->said.dht_port = n->endpoint.port;
+            a->said.has_node_id = (n->flags & NODE_HAS_ID) != 0;
+            memcpy(a->said.node_id, n->id, sizeof a->said.node_id);
+        }
+    } else if ((flags & ADVERT_UTP) != 0) {
+        a->said.dht_port = said->sender.port;
     }
+    said = &a->said;
     if (is_valid(said->advertised_port) && said->advertised_port != source_port(a)) {
         a->flags |= ADVERT_TESTABLE;
     }
@@ -257,7 +254,7 @@ void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2],
         out->first_advert = out->num_adverts == 0 ? serial : out->first_advert;
         out->num_adverts++;
     }
-    report(t, a, sink);
+    report(a, sink);
 }
 
 static int32_t clamp(int64_t port)
@@ -294,7 +291,7 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
         said.has_info_hash = 1;
         memcpy(said.info_hash, data + m->value[KRPC_A_INFO_HASH].off, sizeof said.info_hash);
     }
-    said.version_len = node_version_len(n);
+    said.version_len = n->version_len;
     memcpy(said.version, n->version, sizeof said.version);
     said.off = m->value[field].off;
     said.len = m->value[field].len;

@@ -182,7 +182,10 @@ tracker *tracker_new(const tracker_options *options)
     }
     default_to(&t->options.max_nodes, 16, 131072);
     default_to(&t->options.max_transactions, 64, 65536);
-    default_to(&t->options.max_adverts, 16, 32768);
+    default_to(&t->options.max_adverts, 16, 262144);
+    if (t->options.max_memory == 0) {
+        t->options.max_memory = UINT64_C(512) << 20;
+    }
     default_to(&t->options.max_streams, 16, 4096);
     if (memcmp(t->options.hash_key, no_key, sizeof no_key) == 0) {
         for (size_t i = 0; i < sizeof no_key; i++) {
@@ -193,7 +196,7 @@ tracker *tracker_new(const tracker_options *options)
     t->stats.memory = sizeof *t;
     nodes_init(t);
     transactions_init(t);
-    nats_init(t);
+    facts_init(&t->facts, &t->key, t->options.max_memory, &t->stats.memory);
     tokens_init(t);
     adverts_init(t);
     values_init(t);
@@ -209,15 +212,13 @@ void tracker_free(tracker *t)
     }
     nodes_clear(t);
     transactions_clear(t);
-    flows_clear(t);
-    nats_clear(t);
+    verdicts_clear(t);
+    facts_clear(&t->facts);
+    pairs_clear(t);
     tokens_clear(t);
     adverts_clear(t);
     values_clear(t);
     lives_clear(t);
-    sources_clear(t);
-    filtering_clear(t);
-    blocks_clear(t);
     clusters_clear(t);
     peers_clear(t);
     g_free(t);
@@ -234,18 +235,12 @@ void tracker_finish(tracker *t)
     }
 }
 
-void tracker_conclude(tracker *t, void (*emit)(void *ctx, const tracker_conclusion *conclusion), void *ctx)
-{
-    (void)t;
-    (void)emit;
-    (void)ctx;
-}
-
 void tracker_stats_get(const tracker *t, tracker_stats *out)
 {
     const transactions *x = &t->transactions;
 
     *out = t->stats;
+    out->dropped_facts = facts_num_dropped(&t->facts);
     out->unanswered += x->live - transactions_pending(t, ANSWER_NS);
 }
 
@@ -258,6 +253,7 @@ void tracker_time(tracker *t, const tracker_packet *p)
         t->now_ns = p->time_ns;
     }
     t->now_ns = MAX(t->now_ns, p->time_ns);
+    facts_time(&t->facts, p->time_ns);
     t->stats.packets++;
 }
 
@@ -293,7 +289,7 @@ bool tracker_admit(const tracker *t, const tracker_packet *packet, const krpc_me
 
 static bool wants_payload(const tracker *t, const krpc_message *message)
 {
-    return message->type == KRPC_QUERY && message->len >= BOTH_LEN && flows_has_private(t);
+    return message->len >= BOTH_LEN && has_private(t);
 }
 
 void tracker_keys_make(const tracker *t, const tracker_packet *packet, const krpc_message *message, const uint8_t *data,
@@ -303,7 +299,7 @@ void tracker_keys_make(const tracker *t, const tracker_packet *packet, const krp
 
     out->src = hash_endpoint(&t->key, &packet->src);
     out->dst = hash_endpoint(&t->key, &packet->dst);
-    out->payload = wants_payload(t, message) ? payload_key(t, message, data, out->dst) : 0;
+    out->payload = wants_payload(t, message) ? pair_key(t, message, data) : 0;
     out->src_node = out->dst_node = out->query = NONE;
     out->token = krpc_has(message, KRPC_R_TOKEN) ? tokens_key(t, packet, message, data) : 0;
     out->has_t = krpc_has(message, KRPC_T);
@@ -319,8 +315,9 @@ void tracker_fetch_indexes(const tracker *t, const tracker_keys *keys)
     if (keys->has_t) {
         transactions_fetch_set(t, keys);
     }
+    facts_touch_fetch(&t->facts, keys->src, keys->dst);
     /* prefetched even where the message has no such record, which is not known yet */
-    payload_fetch(t, keys->payload);
+    pairs_fetch(t, keys);
     tokens_fetch(t, keys->token);
 }
 
@@ -329,6 +326,7 @@ void tracker_fetch_records(const tracker *t, const tracker_packet *packet, const
 {
     keys->src_node = nodes_fetch(t, &packet->src, keys->src);
     keys->dst_node = nodes_fetch(t, &packet->dst, keys->dst);
+    facts_touch_fetch_record(&t->facts, keys->src, keys->dst);
     if (keys->has_t) {
         transactions_fetch(t, keys, message->type == KRPC_QUERY);
     }
@@ -381,7 +379,7 @@ static void take_sender(const taking *k)
     if (krpc_has(m, KRPC_V) && m->value[KRPC_V].len >= 2) {
         uint8_t len = (uint8_t)MIN(m->value[KRPC_V].len, sizeof n->version);
 
-        n->counts = (uint8_t)((n->counts & 15) | len << 4);
+        n->version_len = len;
         memcpy(n->version, k->data + m->value[KRPC_V].off, len);
     }
     if (krpc_has(m, KRPC_RO) && m->value[KRPC_RO].num != 0 && m->type == KRPC_QUERY) {
@@ -396,10 +394,23 @@ static void take_sender(const taking *k)
             k->t, k->p, k->src, k->dst, id, off,
             field_sink_init(&about, k->sink,
                             m->value[KRPC_A_ID].off == off && krpc_has(m, KRPC_A_ID) ? KRPC_A_ID : KRPC_R_ID));
-        if (k->t->sources.records != NULL && (n->flags & NODE_GROUPED) != 0) {
-            sources_note(k->t, k->p, m, k->data);
-        }
     }
+}
+
+/* Notes the datagram in the facts, and looks for its copy on the other side of a NAT. */
+static fact_contact *touch(const taking *k, fact_what what)
+{
+    tracker *t = k->t;
+    fact_moment at = {k->p->time_ns, fact_place(k->p->source, k->p->frame)};
+    fact_contact *c = facts_touch(&t->facts, &at, &k->p->src, &k->p->dst, k->keys->src, k->keys->dst, what);
+
+    if (!has_private(t) && (addr_is_private(&k->p->src) || addr_is_private(&k->p->dst))) {
+        g_atomic_int_set(&t->pairs.has_private, 1);
+    }
+    if (has_private(t) && k->m->len >= BOTH_LEN) {
+        pairs_note(t, k->p, k->keys->payload != 0 ? k->keys->payload : pair_key(t, k->m, k->data), k->keys);
+    }
+    return c;
 }
 
 static void take_query(const taking *k)
@@ -416,12 +427,12 @@ static void take_query(const taking *k)
     }
     k->out->method = (krpc_method)k->m->method;
     query = transactions_query(t, k->p, k->m, k->data, k->keys, k->src, k->out, k->sink);
+    touch(k, FACT_QUERY);
     take_sender(k);
     adverts_take(t, k->p, k->m, k->data, k->src, query, k->out, k->sink);
-    nat_query(t, k->p, k->m, k->data, k->keys, k->src, k->dst, query, k->sink);
     nat_own_address(t, k->p, k->src, k->sink);
     items_check(t, k->m, k->data, k->out, k->sink);
-    adverts_sent(t, k->p, k->m, k->out->repeats, k->sink);
+    adverts_sent(t, k->p, k->m, k->out->repeats);
 }
 
 /* A good response to the method has at least one of its expected fields. */
@@ -480,10 +491,8 @@ static void take_reply(const taking *k)
     tracker *t = k->t;
     node *n = node_at(&t->nodes, k->src);
     const transaction *query = transactions_reply(t, k->p, k->m, k->keys, k->dst, k->out, k->sink);
+    const fact_contact *contact;
 
-    if (n->first_frame == k->p->frame) {
-        n->flags |= NODE_ANSWERED_FIRST;
-    }
     if (k->m->type == KRPC_RESPONSE) {
         t->stats.responses++;
         n->responses++;
@@ -497,7 +506,8 @@ static void take_reply(const taking *k)
         krpc_emit(k->sink, KRPC_RULE_KRPC_READ_ONLY_ANSWERS, 0, 0, n->noted_frame, 0);
     }
     adverts_take(t, k->p, k->m, k->data, k->src, NULL, k->out, k->sink);
-    nat_reply(t, k->p, k->m, k->data, query, k->out, k->src, k->dst, k->sink);
+    contact = touch(k, query != NULL ? FACT_ANSWER : FACT_STRAY);
+    nat_reply(t, k->p, k->m, k->data, query, k->out, contact, k->dst, k->sink);
     if (query != NULL) {
         check_answer(k, query);
     }
@@ -531,6 +541,7 @@ void tracker_message(tracker *t, const tracker_packet *packet, const krpc_messag
         break;
     default:
         t->stats.others++;
+        touch(&k, FACT_DATAGRAM);
         take_sender(&k);
     }
     from = node_at(&t->nodes, k.src); /* up to here the record was without this packet */
@@ -547,7 +558,7 @@ uint32_t tracker_unreachable(tracker *t, const tracker_packet *packet, const krp
 
     tracker_time(t, packet);
     if (port) {
-        adverts_unreachable(t, packet, quoted_dst, sink);
+        adverts_unreachable(t, packet, quoted_dst);
     }
     krpc_message_decode(&m, data, len, len, NULL);
     query = transactions_find(t, quoted_src, quoted_dst, &m, data);

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "lanes.h"
+#include "table/lanes.h"
 #include "tracker_private.h"
 
 #include <krpc/node_id.h>
@@ -109,21 +109,16 @@ static void keep_id(tracker *t, uint32_t index, const uint8_t id[ID_LEN])
 
 /* ---- the same id elsewhere ---- */
 
-/* Two endpoints have the same id. At one address: two mappings of one node, or two hosts; the observations decide. At
- * two addresses of the same family: the id is shared if the first one still sends, else the node has moved. The IPv4
- * and IPv6 endpoints of one node have the same id (BEP 32), and so have the inside and outside endpoint of a node
- * inside a NAT. */
-static void meet(tracker *t, const tracker_packet *p, node *mine, node *other)
+/* Two endpoints have the same id. At one address: two mappings of one node, or two hosts; the facts decide. At two
+ * addresses of the same family: the id is shared if the first one still sends, else the node has moved. The IPv4 and
+ * IPv6 endpoints of one node have the same id (BEP 32), and so have the inside and outside endpoint of a node inside a
+ * NAT. */
+static void meet(const tracker_packet *p, const node *mine, node *other)
 {
-    if (krpc_endpoint_same_addr(&mine->endpoint, &other->endpoint)) {
-        krpc_addr_scope scope = krpc_endpoint_scope(&mine->endpoint);
-
-        if (scope == KRPC_ADDR_GLOBAL || scope == KRPC_ADDR_CGNAT) {
-            group_make(t, mine->id, mine, other);
-        }
-    } else if (mine->endpoint.addr_len == other->endpoint.addr_len &&
-               krpc_endpoint_scope(&mine->endpoint) == krpc_endpoint_scope(&other->endpoint) &&
-               p->time_ns - other->last_ns <= WINDOW_NS) {
+    if (!krpc_endpoint_same_addr(&mine->endpoint, &other->endpoint) &&
+        mine->endpoint.addr_len == other->endpoint.addr_len &&
+        krpc_endpoint_scope(&mine->endpoint) == krpc_endpoint_scope(&other->endpoint) &&
+        p->time_ns - other->last_ns <= WINDOW_NS) {
         other->flags |= NODE_ELSEWHERE;
         other->noted_frame = p->frame;
     }
@@ -158,14 +153,14 @@ static void register_id(tracker *t, const tracker_packet *p, uint32_t index)
     uint32_t set = ways_set(&n->ids, key);
     uint32_t same = lanes_8x32(n->ids.sets[set].tag, ways_tag(key));
 
-    for (; same != 0 && (mine->flags & NODE_GROUPED) == 0; same &= same - 1) {
+    for (; same != 0; same &= same - 1) {
         uint32_t slot = set * 8 + lanes_first(same);
 
         if (n->id_nodes[slot] != index && n->id_nodes[slot] < n->records.used) {
             node *other = node_at(n, n->id_nodes[slot]);
 
             if (node_had_id(t, other, mine->id)) {
-                meet(t, p, mine, other);
+                meet(p, mine, other);
             }
         }
     }
@@ -196,8 +191,7 @@ static void count_neighbours(tracker *t, const tracker_packet *p, uint32_t index
         }
         for (unsigned j = 0; is_new && j < num; j++) {
             is_new = krpc_node_id_common_bits(kept[j]->id, n->id) < CLUSTER_BITS;
-            versions_differ |=
-                node_version_len(n) != node_version_len(kept[j]) || memcmp(n->version, kept[j]->version, 2) != 0;
+            versions_differ |= n->version_len != kept[j]->version_len || memcmp(n->version, kept[j]->version, 2) != 0;
         }
         if (is_new) {
             kept[num++] = n;
@@ -210,6 +204,18 @@ static void count_neighbours(tracker *t, const tracker_packet *p, uint32_t index
 }
 
 /* ---- one message ---- */
+
+static void note_identity(tracker *t, const tracker_packet *p, const node *n)
+{
+    uint32_t endpoint = facts_find(&t->facts, &n->endpoint);
+    static const uint8_t none[2];
+
+    if (endpoint != NONE && !krpc_node_id_is_zero(n->id)) {
+        fact_moment at = {p->time_ns, fact_place(p->source, p->frame)};
+
+        facts_identity(&t->facts, endpoint, n->id, n->version_len >= 2 ? n->version : none, &at);
+    }
+}
 
 static void changed(tracker *t, const tracker_packet *p, uint32_t index, const uint8_t id[ID_LEN], uint32_t off,
                     const krpc_sink *sink)
@@ -226,6 +232,7 @@ static void changed(tracker *t, const tracker_packet *p, uint32_t index, const u
         krpc_emit(sink, fits && !fitted ? KRPC_RULE_ID_RENUMBERED : KRPC_RULE_ID_CHANGED, off, ID_LEN, n->id_frame, 0);
     }
     keep_id(t, index, id);
+    note_identity(t, p, n);
     if (is_back || krpc_node_id_is_zero(id)) {
         return;
     }

@@ -5,8 +5,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "table.h"
 #include "lanes.h"
-#include "tracker_private.h"
 
 void hash_key_init(hash_key *out, const uint8_t bytes[16])
 {

@@ -42,7 +42,7 @@ static void family_of_peer_id(uint8_t out[2], const uint8_t *id)
 {
     static const char codes[][2][3] = {
         {"LT", "LT"}, {"qB", "LT"}, {"DE", "LT"}, {"lt", "lt"}, {"TR", "TR"}, {"UT", "UT"}, {"UM", "UT"},
-        {"UE", "UT"}, {"UW", "UT"}, {"BT", "UT"}, {"AZ", "ml"}, {"BI", "ml"}, {"MO", "MO"}, {"A2", "A2"},
+        {"UE", "UT"}, {"UW", "UT"}, {"BT", "UT"}, {"AZ", "Az"}, {"BI", "Az"}, {"MO", "MO"}, {"A2", "A2"},
     };
     const uint8_t *code = id[0] == '-' ? id + 1 : id;
 
@@ -233,7 +233,6 @@ static void feed(tracker *t, const tracker_packet *p, const stream_datagram *d, 
         peers->owner = t;
         to.ctx = peers;
         peers->table = stream_table_new(&limits, &to);
-        sources_begin(t);
     }
     peers->packet = p;
     peers->out = out;
@@ -312,8 +311,11 @@ void tracker_datagram(tracker *t, const tracker_packet *packet, const uint8_t *d
     begin_result(&out, &unwanted);
     tracker_time(t, packet);
     lives_note(t, &packet->src, packet->frame);
-    if (flows_has_private(t)) {
-        nat_datagram(t, packet, true);
+    if (nodes_find(t, &packet->src) != NONE || nodes_find(t, &packet->dst) != NONE) {
+        fact_moment at = {packet->time_ns, fact_place(packet->source, packet->frame)};
+
+        facts_touch(&t->facts, &at, &packet->src, &packet->dst, hash_endpoint(&t->key, &packet->src),
+                    hash_endpoint(&t->key, &packet->dst), FACT_DATAGRAM);
     }
     take_discovery(t, packet, data, len, out, sink);
     if (utp_header_get(&utp, data, (uint32_t)len, (uint32_t)len)) {

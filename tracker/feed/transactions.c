@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "lanes.h"
+#include "table/lanes.h"
 #include "tracker_private.h"
 
 #define WAYS      8

@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "lanes.h"
+#include "table/lanes.h"
 #include "tracker_private.h"
 
 #include <krpc/node_id.h>
@@ -346,7 +346,7 @@ static void describe(const tracker *t, const node *n, tracker_node *out)
     out->endpoint = n->endpoint;
     node_ids(t, n, out);
     memcpy(out->version, n->version, sizeof out->version);
-    out->version_len = node_version_len(n);
+    out->version_len = n->version_len;
     out->read_only = (n->flags & NODE_READ_ONLY) != 0;
     out->bep42 = KRPC_NODE_ID_EXEMPT;
     if ((n->flags & NODE_HAS_ID) != 0 && nat_outside(t, n, &outside)) {
@@ -360,7 +360,7 @@ static void describe(const tracker *t, const node *n, tracker_node *out)
     out->last_frame = n->last_frame;
     out->first_ns = n->first_ns;
     out->last_ns = n->last_ns;
-    nat_describe(t, n, &out->nat);
+    nat_describe(t, n, out);
 }
 
 bool tracker_node_get(tracker *t, uint32_t index, tracker_node *out)

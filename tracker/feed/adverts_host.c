@@ -33,7 +33,7 @@ bool advert_may_be(const node *n, const uint8_t family[2])
 {
     static const uint8_t nothing[2];
 
-    return advert_is_client(node_version_len(n) < 2 ? nothing : n->version, family);
+    return advert_is_client(n->version_len < 2 ? nothing : n->version, family);
 }
 
 unsigned advert_host_nodes(const tracker *t, const krpc_endpoint *addr, const uint8_t family[2], uint16_t port,

@@ -26,16 +26,11 @@ typedef struct later {
     const krpc_endpoint *where; /* its destination, or the endpoint that an ICMP error reports unreachable */
     const krpc_message *m;
     uint32_t repeats; /* the frame of the query that it repeats; a query older than the advertisement is no use of it */
-    bool said;        /* a finding was reported; one for each packet, about the newest advertisement */
-    const krpc_sink *sink;
 } later;
 
-static void say_once(later *l, krpc_rule rule, const advert *a)
+static void note_use(advert_use *out, const tracker_packet *p, bool is_query)
 {
-    if (!l->said) {
-        l->said = true;
-        krpc_emit(l->sink, rule, 0, 0, a->said.frame, 0);
-    }
+    *out = (advert_use){p->frame, is_query, p->time_ns, p->src, p->dst};
 }
 
 /* Is who the receiver of the advertisement: the same endpoint, or another port of its address with one of its ids? One
@@ -89,19 +84,14 @@ static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(
     }
 }
 
-/* Notes the first query to the advertised port from another address, and reports a port that is dead. */
+/* Notes the first query to the advertised port from another address. */
 static bool visit_tried(tracker *t, later *l, advert *a)
 {
-    if (a->tried_frame != 0) {
-        if ((a->flags & ADVERT_DEAD_SAID) == 0 && advert_is_dead(t, a)) {
-            a->flags |= ADVERT_DEAD_SAID;
-            say_once(l, KRPC_RULE_PORT_DEAD, a);
-        }
+    if (a->tried.frame != 0) {
         return false;
     }
     if (!krpc_endpoint_same_addr(&a->said.sender, &l->p->src)) {
-        a->tried_frame = l->p->frame;
-        a->tried_ns = l->p->time_ns;
+        note_use(&a->tried, l->p, true);
     }
     return true;
 }
@@ -126,9 +116,8 @@ static bool is_following(const later *l, const advert *a)
 /* The receiver sends a query to the advertised port: it honoured the advertisement. */
 static bool visit_used(tracker *t, later *l, advert *a)
 {
-    uint32_t frame;
-
-    if (a->used_frame != 0 || (a->flags & ADVERT_OTHER_REASON) != 0) {
+    (void)t;
+    if (a->used.frame != 0 || (a->flags & ADVERT_OTHER_REASON) != 0) {
         return false;
     }
     if (l->repeats != 0 && l->repeats <= a->said.frame) {
@@ -138,9 +127,7 @@ static bool visit_used(tracker *t, later *l, advert *a)
         a->flags |= ADVERT_OTHER_REASON;
         return true;
     }
-    a->used_frame = l->p->frame;
-    a->used_ns = l->p->time_ns;
-    say_once(l, advert_other_node(t, a, &frame) ? KRPC_RULE_PORT_OTHER_NODE : KRPC_RULE_PORT_HONOURED, a);
+    note_use(&a->used, l->p, true);
     return true;
 }
 
@@ -148,23 +135,19 @@ static bool visit_used(tracker *t, later *l, advert *a)
 static bool visit_kept(tracker *t, later *l, advert *a)
 {
     (void)t;
-    if (a->kept_frame != 0) {
+    if (a->kept.frame != 0) {
         return false;
     }
     if (l->repeats != 0 && l->repeats <= a->said.frame) {
         return true;
     }
-    a->kept_frame = l->p->frame;
-    a->kept_ns = l->p->time_ns;
-    if (a->used_frame == 0 && (a->flags & ADVERT_OTHER_REASON) == 0) {
-        say_once(l, KRPC_RULE_PORT_NOT_HONOURED, a);
-    }
+    note_use(&a->kept, l->p, true);
     return true;
 }
 
-void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t repeats, const krpc_sink *sink)
+void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, uint32_t repeats)
 {
-    later l = {p, &p->dst, m, repeats, false, sink};
+    later l = {p, &p->dst, m, repeats};
 
     if (t->adverts.num_dht != 0) {
         visit_chain(t, &l, CHAIN_NAMED, visit_tried);
@@ -176,9 +159,8 @@ void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, ui
 static bool visit_connected(tracker *t, later *l, advert *a)
 {
     (void)t;
-    if (a->used_frame == 0) {
-        a->used_frame = l->p->frame;
-        a->used_ns = l->p->time_ns;
+    if (a->used.frame == 0) {
+        note_use(&a->used, l->p, false);
         return true;
     }
     return false;
@@ -186,31 +168,23 @@ static bool visit_connected(tracker *t, later *l, advert *a)
 
 void adverts_connected(tracker *t, const tracker_packet *p)
 {
-    later l = {p, &p->dst, NULL, 0, false, NULL};
+    later l = {p, &p->dst, NULL, 0};
 
     visit_chain(t, &l, CHAIN_PEERS, visit_connected);
 }
 
 static bool visit_unreachable(tracker *t, later *l, advert *a)
 {
-    if (a->dead_frame != 0) {
+    if (a->dead.frame != 0) {
         return false;
     }
-    a->dead_frame = l->p->frame;
-    a->dead_ns = l->p->time_ns;
-    if (advert_is_dead(t, a)) {
-        if ((a->flags & ADVERT_DEAD_SAID) == 0) {
-            say_once(l, KRPC_RULE_PORT_DEAD, a);
-        }
-        a->flags |= ADVERT_DEAD_SAID;
-        l->said = true;
-    }
+    note_use(&a->dead, l->p, true);
     return true;
 }
 
-void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where, const krpc_sink *sink)
+void adverts_unreachable(tracker *t, const tracker_packet *p, const krpc_endpoint *where)
 {
-    later l = {p, where, NULL, 0, false, sink};
+    later l = {p, where, NULL, 0};
 
     if (t->adverts.num_dht != 0) {
         visit_chain(t, &l, CHAIN_NAMED, visit_unreachable);
@@ -228,11 +202,10 @@ void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint
         a->swapped_frame = a->swapped_frame == 0 ? p->frame : a->swapped_frame;
     } else if ((a->flags & ADVERT_TESTABLE) != 0) {
         bool followed = (kind == RETURNED_SOURCE) == (a->said.implied_port != 0);
-        uint32_t *first = followed ? &a->used_frame : &a->kept_frame;
+        advert_use *first = followed ? &a->used : &a->kept;
 
-        if (*first == 0) {
-            *first = p->frame;
-            *(followed ? &a->used_ns : &a->kept_ns) = p->time_ns;
+        if (first->frame == 0) {
+            note_use(first, p, false);
         }
     }
 }

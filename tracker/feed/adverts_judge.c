@@ -1,0 +1,384 @@
+/* adverts_judge.c: the verdict on an advertised port.
+ *
+ * The port is compared with the port on which the receiver sees the sender's DHT socket (judge_seen_by). Over a stream
+ * the socket is that of the node at the sender's address; captured outside, the one from which this node sends to the
+ * receiver's address.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <krpc/client.h>
+
+#include "judge/judge.h"
+#include "tracker_private.h"
+
+#define MAX_AT       64
+#define MAX_SESSIONS 64
+#define MAX_IDS      4
+
+/* ---- where is it seen? ---- */
+
+static judge_seen where_seen(const tracker *t, const advert *a, const krpc_endpoint *socket)
+{
+    const judge_socket *s = judged(t, socket);
+    judge_seen seen = {JUDGE_AT, false, false, *socket, a->said.frame};
+
+    if (s != NULL) {
+        judge_seen_by(&seen, s, &a->said.receiver, (a->flags & ADVERT_STREAM) != 0, a->said.time_ns);
+        seen.place = seen.place == 0 ? a->said.frame : seen.place;
+    } else if (addr_is_private(socket) && !addr_is_private(&a->said.receiver)) {
+        seen.how = JUDGE_NOWHERE;
+    }
+    return seen;
+}
+
+static void compare(tracker_advert *out, const judge_seen *seen)
+{
+    if (seen->how == JUDGE_NOWHERE) {
+        return;
+    }
+    if (seen->how == JUDGE_AT) {
+        out->verdict = out->advertised_port == seen->endpoint.port ? TRACKER_VERDICT_MATCH : TRACKER_VERDICT_MISMATCH;
+    } else if (out->advertised_port == out->dht_port) {
+        out->verdict = TRACKER_VERDICT_MISMATCH;
+    } else {
+        return;
+    }
+    out->verdict_frame = (uint32_t)fact_frame(seen->place);
+    if (seen->told && out->observed_frame == 0) {
+        out->observed = seen->endpoint;
+        out->observed_frame = out->verdict_frame;
+    }
+}
+
+/* ---- over a stream ---- */
+
+static void take_node(const node *n, tracker_advert *out)
+{
+    out->version_len = n->version_len;
+    memcpy(out->version, n->version, sizeof out->version);
+    if ((n->flags & NODE_HAS_ID) != 0) {
+        out->has_node_id = 1;
+        memcpy(out->node_id, n->id, sizeof out->node_id);
+    }
+}
+
+/* source is a session of one endpoint of a node with the receiver's address. */
+typedef struct source {
+    uint32_t endpoint; /* NONE: there is none */
+    bool began;        /* the node began it: this is the port that the receiver learns */
+    int64_t away_ns;   /* of its time from that of the advertisement */
+    uint64_t place;
+    uint32_t identity;
+} source;
+
+static void look_at_sessions(const facts *f, source *best, uint32_t endpoint, uint32_t receiver, int64_t ns,
+                             uint32_t identity)
+{
+    unsigned left = MAX_SESSIONS;
+
+    for (uint32_t i = facts_contact(f, endpoint, receiver); i != NONE && left-- > 0;) {
+        const fact_contact *c = facts_contact_at(f, i);
+        unsigned mine = fact_side(c, endpoint);
+        bool began = c->began == mine && c->query[mine].place != 0;
+        int64_t away = ns < c->first.ns ? c->first.ns - ns : ns > c->last.ns ? ns - c->last.ns : 0;
+
+        if (best->endpoint == NONE || began > best->began || (began == best->began && away < best->away_ns)) {
+            uint64_t place = c->query[mine].place != 0 ? c->query[mine].place : c->answer[mine].place;
+
+            *best = (source){endpoint, began, away, place != 0 ? place : c->first.place, identity};
+        }
+        i = c->older;
+    }
+}
+
+static bool shares_id(const tracker *t, const node *n, const facts *f, uint32_t endpoint, uint32_t *identity_out)
+{
+    unsigned left = MAX_IDS;
+
+    for (uint32_t i = facts_endpoint_at(f, endpoint)->identities; i != NONE && left-- > 0;
+         i = facts_identity_at(f, i)->next) {
+        if (node_had_id(t, n, facts_identity_at(f, i)->id)) {
+            *identity_out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Captured outside: the endpoint from which that node sends to the receiver's address. *several: it has more than one
+ * endpoint. Two nodes can have had the same endpoint: then the client decides which id is meant. */
+static source source_of(const tracker *t, const advert *a, const node *n, bool *several)
+{
+    const facts *f = &t->facts;
+    source best = {NONE, false, 0, 0, NONE};
+    unsigned left = MAX_AT;
+    unsigned num = 0;
+
+    for (uint32_t i = facts_first_at(f, &a->said.sender); i != NONE && left-- > 0;
+         i = facts_endpoint_at(f, i)->next_at) {
+        unsigned receivers = MAX_AT;
+        uint32_t identity;
+
+        if (!shares_id(t, n, f, i, &identity) ||
+            !advert_is_client(facts_identity_at(f, identity)->version, a->family)) {
+            continue;
+        }
+        num++;
+        for (uint32_t r = facts_first_at(f, &a->said.receiver); r != NONE && receivers-- > 0;
+             r = facts_endpoint_at(f, r)->next_at) {
+            look_at_sessions(f, &best, i, r, a->said.time_ns, identity);
+        }
+    }
+    *several = num > 1;
+    return best;
+}
+
+/* The node at the sender's address that a stream belongs to; where there are several, the one whose port it
+ * advertises. */
+static const node *stream_node(const tracker *t, const advert *a, bool *several_out)
+{
+    uint32_t index;
+    uint16_t port = (uint16_t)a->said.advertised_port;
+    unsigned num = advert_host_nodes(t, &a->said.sender, a->family, port, &index);
+    const node *n = index == NONE ? NULL : node_at(&t->nodes, index);
+
+    *several_out = num > 1 && n->endpoint.port != port;
+    return n;
+}
+
+static judge_seen seen_outside(const tracker *t, const advert *a, const node *n, tracker_advert *out)
+{
+    bool several;
+    source from = source_of(t, a, n, &several);
+    judge_seen s = {JUDGE_AT, false, false, n->endpoint, n->last_frame};
+
+    if (from.endpoint != NONE) {
+        s.endpoint = facts_endpoint_at(&t->facts, from.endpoint)->endpoint;
+        s.place = from.place;
+        memcpy(out->node_id, facts_identity_at(&t->facts, from.identity)->id, sizeof out->node_id);
+    } else if (several) {
+        s.how = JUDGE_NOWHERE;
+        s.endpoint.port = 0;
+    }
+    out->dht_port = s.endpoint.port;
+    return s;
+}
+
+static judge_seen stream_seen(const tracker *t, const advert *a, tracker_advert *out)
+{
+    krpc_endpoint local = a->said.sender;
+    bool outside = !addr_is_private(&local);
+    bool several;
+    const node *n = stream_node(t, a, &several);
+    judge_seen s = {JUDGE_NOWHERE, false, false, local, 0};
+
+    if (n != NULL && !several) {
+        take_node(n, out);
+    }
+    if ((a->flags & ADVERT_UTP) != 0) {
+        out->dht_port = local.port; /* clients with uTP have one UDP socket for both */
+        s = where_seen(t, a, &local);
+    } else if (n == NULL || several) {
+        out->dht_port = 0; /* unknown which of them it is */
+    } else if (outside && (n->flags & NODE_TRANSLATED) == 0) {
+        s = seen_outside(t, a, n, out);
+    } else {
+        local.port = out->dht_port = n->endpoint.port;
+        s = where_seen(t, a, &local);
+        s.place = s.place == out->frame ? n->last_frame : s.place;
+    }
+    if (s.how == JUDGE_AT && s.endpoint.port == out->advertised_port && (a->flags & ADVERT_UTP) == 0 &&
+        advert_may_be_another(t, a, n)) {
+        s.how = JUDGE_NOWHERE;
+    }
+    return s;
+}
+
+static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
+{
+    bool listens = a->said.service == KRPC_SERVICE_PEER && a->said.sender.port == a->said.advertised_port;
+    judge_seen s;
+
+    out->has_node_id = 0; /* a has the id at the time of the advertisement */
+    out->version_len = 0;
+    s = stream_seen(t, a, out);
+    if (listens && !addr_is_private(&a->said.sender)) { /* the receiver sees this port */
+        s = (judge_seen){JUDGE_AT, false, false, a->said.sender, out->frame};
+    } else if (listens && (a->flags & ADVERT_UTP) == 0 && !addr_is_private(&a->said.receiver)) {
+        s.how = JUDGE_NOWHERE; /* it came in through an outside port that is not visible inside */
+    }
+    compare(out, &s);
+}
+
+/* ---- the verdict ---- */
+
+/* What the receiver itself said is dropped where its own NAT made it up, or where it contradicts the others. */
+static void check_observed(tracker_advert *out, const judge_seen *seen)
+{
+    if (out->observed_frame != 0 && (seen->made_up || addr_is_private(&out->observed) ||
+                                     (seen->told && !krpc_endpoint_equal(&seen->endpoint, &out->observed)))) {
+        memset(&out->observed, 0, sizeof out->observed);
+        out->observed_frame = 0;
+    }
+}
+
+static void judge_datagram(const tracker *t, const advert *a, tracker_advert *out)
+{
+    judge_seen s = where_seen(t, a, &a->said.sender);
+
+    check_observed(out, &s);
+    if (out->observed_frame != 0) {
+        s = (judge_seen){JUDGE_AT, true, false, out->observed, out->observed_frame};
+    }
+    if (out->implied_port != 0) {
+        out->verdict = TRACKER_VERDICT_IMPLIED;
+        out->verdict_frame = out->frame;
+        out->effective_port = s.how == JUDGE_AT ? s.endpoint.port : 0;
+        if (s.told) {
+            out->observed = s.endpoint;
+            out->observed_frame = (uint32_t)fact_frame(s.place);
+        }
+    } else {
+        compare(out, &s);
+    }
+}
+
+/* Is it known that the sender uses one port for the DHT and for its peer service? */
+static bool has_one_port(const advert *a, const tracker_advert *out)
+{
+    if (a->family[0] != 0) {
+        return krpc_client_has_one_port(a->family);
+    }
+    return out->version_len >= 2 && krpc_client_has_one_port(out->version);
+}
+
+static void judge_verdict(const tracker *t, const advert *a, tracker_advert *out)
+{
+    bool usable = out->advertised_port > 1 && out->advertised_port <= 65535;
+
+    if (out->implied_port == 0 && !usable) {
+        out->verdict = TRACKER_VERDICT_INVALID;
+        out->verdict_frame = out->frame;
+        return;
+    }
+    if ((a->flags & ADVERT_STREAM) != 0) {
+        judge_stream(t, a, out);
+    } else {
+        judge_datagram(t, a, out);
+    }
+    if (a->swapped_frame != 0) {
+        out->verdict = TRACKER_VERDICT_SWAPPED;
+        out->verdict_frame = a->swapped_frame;
+    } else if (out->service == KRPC_SERVICE_PEER && out->implied_port == 0 &&
+               out->verdict == TRACKER_VERDICT_MISMATCH && !has_one_port(a, out)) {
+        out->verdict = TRACKER_VERDICT_PEER_PORT;
+    } else if (out->verdict == TRACKER_VERDICT_UNKNOWN && a->contradicts_frame != 0) {
+        out->verdict = TRACKER_VERDICT_CONTRADICTS;
+        out->verdict_frame = a->contradicts_frame;
+    }
+}
+
+uint16_t advert_seen_port(const tracker *t, const tracker_advert *said)
+{
+    krpc_endpoint local = said->sender;
+    const judge_socket *s;
+
+    if (said->observed.port != 0) {
+        return said->observed.port;
+    }
+    local.port = said->dht_port;
+    s = judged(t, &local);
+    return s == NULL || s->global || s->nat.num_kept == 0 ? said->dht_port : s->nat.external[0].endpoint.port;
+}
+
+/* ---- the outcome ---- */
+
+bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
+{
+    krpc_endpoint named = advert_named(a);
+    krpc_endpoint source = a->said.sender;
+    uint32_t index = nodes_find(t, &named);
+    uint32_t mine;
+    const node *n;
+
+    if (index == NONE || a->said.service != KRPC_SERVICE_DHT || a->said.implied_port != 0) {
+        return false;
+    }
+    n = node_at(&t->nodes, index);
+    *frame_out = n->last_frame;
+    if (a->family[0] != 0 && n->version_len >= 2 && !advert_may_be(n, a->family)) {
+        return true;
+    }
+    if ((n->flags & NODE_HAS_ID) == 0) {
+        return false;
+    }
+    if (a->said.has_node_id != 0 && node_had_id(t, n, a->said.node_id)) {
+        return false;
+    }
+    source.port = a->said.dht_port;
+    mine = a->said.dht_port == 0 ? NONE : nodes_find(t, &source);
+    if (mine != NONE &&
+        (node_had_id(t, n, node_at(&t->nodes, mine)->id) || node_had_id(t, node_at(&t->nodes, mine), n->id))) {
+        return false; /* it has another id now, on both ports */
+    }
+    return a->said.has_node_id != 0 || (mine != NONE && mine != index);
+}
+
+/* Dead: queries to the port had no response, the port never sent anything, and its address did; or an ICMP error
+ * reported the port unreachable. If the port has sent something since the advertisement, or sent the advertisement,
+ * such an error means that the node has left, or that a firewall sent it. */
+bool advert_is_dead(const tracker *t, const advert *a)
+{
+    krpc_endpoint named = advert_named(a);
+    uint32_t index = nodes_find(t, &named);
+    addr_walk walk;
+
+    if (a->dead.frame != 0) {
+        return a->said.dht_port != named.port &&
+               (index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame);
+    }
+    if (a->tried.frame == 0 || t->now_ns - a->tried.ns <= ANSWER_NS || index != NONE || lives_frame(t, &named) != 0) {
+        return false;
+    }
+    nodes_at_init(&walk, t, &named);
+    return nodes_at_next(&walk, t, &named) != NONE;
+}
+
+static void set_later(tracker_advert *out, tracker_later later, uint32_t frame, int64_t ns)
+{
+    out->later = (uint8_t)later;
+    out->later_frame = frame;
+    out->later_ns = MAX(ns - out->time_ns, 0);
+}
+
+static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
+{
+    uint32_t frame = 0;
+    bool same = out->service == KRPC_SERVICE_DHT && out->dht_port == out->advertised_port;
+
+    if (out->verdict == TRACKER_VERDICT_INVALID) {
+        return;
+    }
+    if ((a->flags & ADVERT_TESTABLE) != 0 && !same && advert_other_node(t, a, &frame)) {
+        bool used = a->used.frame != 0;
+
+        set_later(out, TRACKER_LATER_OTHER_NODE, used ? a->used.frame : frame, used ? a->used.ns : out->time_ns);
+    } else if (out->service == KRPC_SERVICE_DHT && advert_is_dead(t, a)) {
+        bool told = a->dead.frame != 0;
+
+        set_later(out, TRACKER_LATER_DEAD, told ? a->dead.frame : a->tried.frame, told ? a->dead.ns : a->tried.ns);
+    } else if (same && out->channel != KRPC_CHANNEL_CONTACT) {
+        return; /* both ports are the same: its use shows nothing */
+    } else if (a->used.frame != 0) {
+        set_later(out, TRACKER_LATER_HONOURED, a->used.frame, a->used.ns);
+    } else if (a->kept.frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0) {
+        set_later(out, TRACKER_LATER_NOT_HONOURED, a->kept.frame, a->kept.ns);
+    }
+}
+
+void advert_judge(const tracker *t, const advert *a, tracker_advert *out)
+{
+    *out = a->said;
+    judge_verdict(t, a, out);
+    judge_later(t, a, out);
+}

@@ -1,0 +1,88 @@
+/* judge/judge.h: verdicts, from facts.
+ *
+ * Every function here is pure: the same facts give the same verdict, and nothing is stored.
+ *
+ * A witness chooses what it writes into `ip`. So what hosts of one network say never decides: a verdict must hold
+ * without them. What packets show (the same bytes on both sides of a NAT, a query that got in) needs no second witness,
+ * but must be answered, since a stranger can forge a source address.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TRACKER_JUDGE_H
+#define TRACKER_JUDGE_H
+
+#include <tracker/tracker.h>
+
+#include "facts/facts.h"
+
+/* How a witness came to see the socket. */
+typedef enum judge_class {
+    JUDGE_MAPPED,    /* the socket sent the first packet: the witness sees the mapping */
+    JUDGE_DOUBTFUL,  /* the capture does not show which of the two sent first */
+    JUDGE_FORWARDED, /* the witness sent the first packet: it sees the port through which it got in */
+} judge_class;
+
+/* judge_view is one outside endpoint of a socket, as one witness saw it. */
+typedef struct judge_view {
+    uint32_t witness, outside; /* numbers of endpoints */
+    uint64_t network;          /* of the witness */
+    int64_t first_ns, last_ns;
+    uint64_t first_place;
+    int64_t shown_ns; /* the time of that packet */
+    uint32_t count;
+    uint8_t kind;  /* fact_kind, or JUDGE_BY_ID */
+    uint8_t class; /* judge_class */
+    bool dropped;  /* contradicts the others, or itself */
+} judge_view;
+
+#define JUDGE_BY_ID FACT_NUM_KINDS /* the socket's node id was seen there, in a capture from outside */
+
+/* judge_socket is all that is judged about one socket. */
+typedef struct judge_socket {
+    const facts *facts;
+    uint32_t index;
+    const fact_endpoint *self;
+    bool fresh;   /* the capture shows the socket from its start */
+    bool lossy;   /* packets of the socket are missing */
+    bool hairpin; /* it talks to its own outside address, or through a router that shows its inside address */
+    bool global;
+    bool several_ids;  /* views are those of a group: one id at several endpoints */
+    uint32_t collides; /* the neighbour with the same port; NONE: there is none */
+    uint64_t collides_place;
+    GArray *views;          /* of judge_view, by time */
+    GArray *siblings;       /* of uint32_t: endpoints with the same id, for a global endpoint */
+    uint32_t first_sibling; /* the one that was seen first */
+    tracker_nat nat;
+    tracker_reachability reach;
+} judge_socket;
+
+/* judge_socket_init gathers the views of an endpoint and judges it; judge_socket_clear frees what it needed. */
+void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint);
+void judge_socket_clear(judge_socket *socket);
+
+/* judge_mapping fills nat: port, addresses, mapping, external. judge_reach fills reach, and nat.filtering. */
+void judge_mapping(judge_socket *socket);
+void judge_reach(judge_socket *socket);
+
+/* judge_class_at says how the witness came to see the socket at that time. */
+judge_class judge_class_at(const judge_socket *socket, uint32_t witness, int64_t ns);
+/* judge_is_stranger: did the other end of this session of the socket begin it with a query, without the socket having
+ * sent anything to its address? *proven: not even before the capture. */
+bool judge_is_stranger(const judge_socket *socket, const fact_contact *session, bool *proven);
+
+/* judge_seen is where a receiver sees a socket at a time. */
+typedef struct judge_seen {
+    enum { JUDGE_NOWHERE, JUDGE_AT, JUDGE_ELSEWHERE } how; /* elsewhere: not on its own port, but unknown where */
+    bool told;    /* by ip, r.p or a packet on the other side; else it is the source port */
+    bool made_up; /* the receiver says something else, which its own NAT invented, or which is wrong */
+    krpc_endpoint endpoint;
+    uint64_t place; /* of the packet that shows it */
+} judge_seen;
+/* receiver may have any port when any_port is set: its address counts. */
+void judge_seen_by(judge_seen *out, const judge_socket *socket, const krpc_endpoint *receiver, bool any_port,
+                   int64_t ns);
+
+/* judge_is_ours: the endpoint is on the inside of the capture. */
+bool judge_is_ours(const facts *f, uint32_t endpoint);
+
+#endif

@@ -1,0 +1,769 @@
+/* judge_mapping.c: port, addresses and mapping of a NAT (RFC 4787, sections 4.1 and 4.2), from the views of witnesses.
+ *
+ * Mapping depends on the destination where two outside endpoints exist at the same time: one network saw A before and
+ * after another network saw B. A NAT that restarts, or forgets a mapping, gives A for all, then B for all. One network
+ * alone proves nothing: a verdict must also follow without what any single network says.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "judge.h"
+
+#define ENOUGH          3 /* witness addresses that agree */
+#define ENOUGH_NETWORKS 2
+#define MAX_SPANS       768
+#define BURST           3 /* outside ports of as many hosts within FACT_SILENCE_NS, without those of any one network */
+#define SCATTERED       5 /* in any time */
+#define ROTATING        3 /* different endpoints that one witness named */
+
+/* group is one outside endpoint. */
+typedef struct group {
+    uint32_t outside;
+    GArray *networks;  /* of uint64_t, that saw it through a mapping */
+    GArray *witnesses; /* of uint32_t: addresses, as facts_first_at numbers them; of any class */
+    int64_t first_ns, last_ns;
+    uint64_t first_place;
+    uint32_t num_views;
+    uint32_t num_frames;
+    uint64_t places[TRACKER_MAX_FRAMES];
+    bool paired; /* a packet was captured on both sides, with an answer, or for two networks */
+    bool pair_in, pair_out;
+    bool forwarded; /* only seen by those who got in first */
+    bool dropped;
+} group;
+
+typedef struct span {
+    uint64_t network;
+    uint32_t outside;
+    int64_t first_ns, last_ns;
+    bool pair;
+} span;
+
+typedef struct mapping {
+    judge_socket *s;
+    GArray *groups; /* in the order of first_ns */
+    GArray *spans;
+    bool inner; /* the verdict is about a NAT that is inside another one */
+} mapping;
+
+static bool add_unique_64(GArray *to, uint64_t value)
+{
+    for (unsigned i = 0; i < to->len; i++) {
+        if (g_array_index(to, uint64_t, i) == value) {
+            return false;
+        }
+    }
+    g_array_append_val(to, value);
+    return true;
+}
+
+static bool add_unique_32(GArray *to, uint32_t value)
+{
+    for (unsigned i = 0; i < to->len; i++) {
+        if (g_array_index(to, uint32_t, i) == value) {
+            return false;
+        }
+    }
+    g_array_append_val(to, value);
+    return true;
+}
+
+static judge_view *view_at(const mapping *m, unsigned i)
+{
+    return &g_array_index(m->s->views, judge_view, i);
+}
+
+static group *group_at(const mapping *m, unsigned i)
+{
+    return &g_array_index(m->groups, group, i);
+}
+
+static const fact_endpoint *endpoint_at(const mapping *m, uint32_t index)
+{
+    return facts_endpoint_at(m->s->facts, index);
+}
+
+static uint32_t address_of(const mapping *m, uint32_t endpoint)
+{
+    return facts_first_at(m->s->facts, &endpoint_at(m, endpoint)->endpoint);
+}
+
+/* Does this view count for the verdicts? Those of the other side of an inner NAT do not, and for a global endpoint what
+ * others tell does not: a host that is reached through a forwarded port sees source ports that its own NAT makes up. */
+static bool counts(const mapping *m, const judge_view *v)
+{
+    bool global = endpoint_at(m, v->outside)->scope == KRPC_ADDR_GLOBAL;
+
+    return !v->dropped && (m->s->global ? v->kind == JUDGE_BY_ID : global != m->inner);
+}
+
+static bool is_mapped(const judge_view *v)
+{
+    return v->class == JUDGE_MAPPED;
+}
+
+/* ---- witnesses that contradict themselves ---- */
+
+typedef struct witness {
+    uint32_t address;
+    uint64_t network;
+    uint32_t num_views;
+    GArray *named; /* of uint32_t: outside endpoints */
+} witness;
+
+static void drop_witness(const mapping *m, uint32_t address)
+{
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        judge_view *v = view_at(m, i);
+
+        v->dropped |= v->kind == FACT_TOLD && address_of(m, v->witness) == address;
+    }
+}
+
+/* Drops what a host says that names one endpoint after the other, if hosts of other networks do not. */
+static void drop_rotating(const mapping *m)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(witness));
+    GHashTable *by_address = g_hash_table_new(NULL, NULL);
+    uint64_t rotating_network = 0;
+    unsigned num_networks = 0;
+    unsigned num_stable = 0;
+
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        const judge_view *v = view_at(m, i);
+        uint32_t address = address_of(m, v->witness);
+        guint at = GPOINTER_TO_UINT(g_hash_table_lookup(by_address, GUINT_TO_POINTER(address + 1)));
+        witness *w;
+
+        if (v->kind != FACT_TOLD) {
+            continue;
+        }
+        if (at == 0) {
+            witness fresh = {address, v->network, 0, g_array_new(FALSE, FALSE, sizeof(uint32_t))};
+
+            g_array_append_val(all, fresh);
+            at = all->len;
+            g_hash_table_insert(by_address, GUINT_TO_POINTER(address + 1), GUINT_TO_POINTER(at));
+        }
+        w = &g_array_index(all, witness, at - 1);
+        w->num_views += v->count;
+        if (w->named->len < ROTATING) {
+            add_unique_32(w->named, v->outside);
+        }
+    }
+    for (unsigned i = 0; i < all->len; i++) {
+        const witness *w = &g_array_index(all, witness, i);
+
+        if (w->named->len >= ROTATING && w->network != rotating_network) {
+            rotating_network = w->network;
+            num_networks++;
+        }
+    }
+    for (unsigned i = 0; i < all->len; i++) {
+        const witness *w = &g_array_index(all, witness, i);
+
+        num_stable += w->network != rotating_network && w->named->len == 1 && w->num_views >= 2;
+    }
+    for (unsigned i = 0; i < all->len; i++) {
+        const witness *w = &g_array_index(all, witness, i);
+
+        if (num_networks == 1 && num_stable > 0 && w->named->len >= ROTATING) {
+            drop_witness(m, w->address);
+        }
+        g_array_free(w->named, TRUE);
+    }
+    g_array_free(all, TRUE);
+    g_hash_table_destroy(by_address);
+}
+
+/* ---- groups and spans ---- */
+
+static void clear_groups(mapping *m)
+{
+    for (unsigned i = 0; i < m->groups->len; i++) {
+        g_array_free(group_at(m, i)->networks, TRUE);
+        g_array_free(group_at(m, i)->witnesses, TRUE);
+    }
+    g_array_set_size(m->groups, 0);
+    g_array_set_size(m->spans, 0);
+}
+
+static void add_to_group(const mapping *m, group *g, const judge_view *v)
+{
+    if (v->class != JUDGE_FORWARDED) {
+        add_unique_64(g->networks, v->network);
+        g->forwarded = false;
+        g->first_ns = MIN(g->first_ns, v->first_ns);
+        g->last_ns = MAX(g->last_ns, v->last_ns);
+    }
+    add_unique_32(g->witnesses, address_of(m, v->witness));
+    g->pair_out |= v->kind == FACT_PAIR;
+    g->pair_in |= v->kind == FACT_PAIR_IN;
+    g->num_views += v->count;
+    if (g->num_frames < TRACKER_MAX_FRAMES && (g->num_frames == 0 || g->places[g->num_frames - 1] != v->first_place)) {
+        g->places[g->num_frames++] = v->first_place;
+    }
+}
+
+static void add_span(const mapping *m, const judge_view *v)
+{
+    for (unsigned i = 0; i < m->spans->len; i++) {
+        span *p = &g_array_index(m->spans, span, i);
+
+        if (p->network == v->network && p->outside == v->outside) {
+            p->first_ns = MIN(p->first_ns, v->first_ns);
+            p->last_ns = MAX(p->last_ns, v->last_ns);
+            return;
+        }
+    }
+    if (m->spans->len < MAX_SPANS) {
+        span p = {v->network, v->outside, v->first_ns, v->last_ns, v->kind == FACT_PAIR};
+
+        g_array_append_val(m->spans, p);
+    }
+}
+
+static void make_groups(mapping *m)
+{
+    GHashTable *by_outside = g_hash_table_new(NULL, NULL);
+
+    clear_groups(m);
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        const judge_view *v = view_at(m, i);
+        guint at = GPOINTER_TO_UINT(g_hash_table_lookup(by_outside, GUINT_TO_POINTER(v->outside + 1)));
+
+        if (!counts(m, v)) {
+            continue;
+        }
+        if (at == 0) {
+            group g = {.outside = v->outside,
+                       .networks = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
+                       .witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+                       .first_ns = INT64_MAX,
+                       .last_ns = INT64_MIN,
+                       .first_place = v->first_place,
+                       .forwarded = true};
+
+            g_array_append_val(m->groups, g);
+            at = m->groups->len;
+            g_hash_table_insert(by_outside, GUINT_TO_POINTER(v->outside + 1), GUINT_TO_POINTER(at));
+        }
+        add_to_group(m, group_at(m, at - 1), v);
+        if (is_mapped(v)) {
+            add_span(m, v);
+        }
+    }
+    for (unsigned i = 0; i < m->groups->len; i++) {
+        group *g = group_at(m, i);
+
+        g->paired = g->pair_out && (g->pair_in || g->networks->len >= ENOUGH_NETWORKS);
+    }
+    g_hash_table_destroy(by_outside);
+}
+
+/* ---- at the same time ---- */
+
+typedef struct conflicts {
+    unsigned num;    /* pairs of spans of different networks that overlap, with different outside endpoints */
+    bool paired;     /* one of them between packets that were captured on both sides */
+    bool addresses;  /* some pairs differ in the address */
+    uint64_t cover;  /* the network that is part of every pair; 0: none, so no single witness makes them up */
+    uint64_t cover2; /* another one, where there is only one pair */
+} conflicts;
+
+static bool overlap(const span *a, const span *b)
+{
+    return a->first_ns < b->last_ns && b->first_ns < a->last_ns;
+}
+
+static bool differs_in(const mapping *m, const span *a, const span *b, bool address)
+{
+    return !address ||
+           !krpc_endpoint_same_addr(&endpoint_at(m, a->outside)->endpoint, &endpoint_at(m, b->outside)->endpoint);
+}
+
+static bool group_is_paired(const mapping *m, uint32_t outside)
+{
+    for (unsigned i = 0; i < m->groups->len; i++) {
+        if (group_at(m, i)->outside == outside) {
+            return group_at(m, i)->paired;
+        }
+    }
+    return false;
+}
+
+typedef struct degree {
+    uint64_t network;
+    unsigned num;
+} degree;
+
+static void count_degree(GArray *degrees, uint64_t network)
+{
+    for (unsigned i = 0; i < degrees->len; i++) {
+        if (g_array_index(degrees, degree, i).network == network) {
+            g_array_index(degrees, degree, i).num++;
+            return;
+        }
+    }
+    degree d = {network, 1};
+
+    g_array_append_val(degrees, d);
+}
+
+static conflicts find_conflicts(const mapping *m, bool address)
+{
+    conflicts found = {0};
+    GArray *degrees = g_array_new(FALSE, FALSE, sizeof(degree));
+
+    for (unsigned i = 0; i < m->spans->len; i++) {
+        const span *a = &g_array_index(m->spans, span, i);
+
+        for (unsigned j = 0; j < i; j++) {
+            const span *b = &g_array_index(m->spans, span, j);
+
+            if (a->outside == b->outside || a->network == b->network || !overlap(a, b) ||
+                !differs_in(m, a, b, address)) {
+                continue;
+            }
+            found.num++;
+            found.paired |= a->pair && b->pair && group_is_paired(m, a->outside) && group_is_paired(m, b->outside);
+            count_degree(degrees, a->network);
+            count_degree(degrees, b->network);
+        }
+    }
+    for (unsigned i = 0; i < degrees->len; i++) {
+        const degree *d = &g_array_index(degrees, degree, i);
+
+        if (d->num == found.num) {
+            *(found.cover == 0 ? &found.cover : &found.cover2) = d->network;
+        }
+    }
+    g_array_free(degrees, TRUE);
+    return found;
+}
+
+/* ---- every host another port ---- */
+
+/* The views without those of one network, if no two of different hosts agree: how many, and the most within the time of
+ * a short silence. */
+static void count_scattered(const mapping *m, uint64_t without, unsigned *all_out, unsigned *burst_out)
+{
+    GArray *kept = g_array_new(FALSE, FALSE, sizeof(judge_view));
+    GArray *outsides = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    GArray *witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    unsigned begin = 0;
+
+    *all_out = *burst_out = 0;
+    for (unsigned i = 0; i < m->s->views->len && kept->len < MAX_SPANS; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (!counts(m, v) || !is_mapped(v) || v->network == without) {
+            continue;
+        }
+        if (add_unique_32(witnesses, address_of(m, v->witness)) & add_unique_32(outsides, v->outside)) {
+            g_array_append_val(kept, *v);
+        }
+    }
+    if (outsides->len >= witnesses->len && kept->len == witnesses->len) {
+        *all_out = kept->len;
+        for (unsigned i = 0; i < kept->len; i++) {
+            while (g_array_index(kept, judge_view, i).first_ns - g_array_index(kept, judge_view, begin).first_ns >
+                   FACT_SILENCE_NS) {
+                begin++;
+            }
+            *burst_out = MAX(*burst_out, i - begin + 1);
+        }
+    }
+    g_array_free(kept, TRUE);
+    g_array_free(outsides, TRUE);
+    g_array_free(witnesses, TRUE);
+}
+
+static bool is_scattered(const mapping *m)
+{
+    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    bool scattered = true;
+
+    for (unsigned i = 0; i < m->spans->len; i++) {
+        add_unique_64(networks, g_array_index(m->spans, span, i).network);
+    }
+    scattered = networks->len >= ENOUGH_NETWORKS;
+    for (unsigned i = 0; i < networks->len && scattered; i++) {
+        unsigned all, burst;
+
+        count_scattered(m, g_array_index(networks, uint64_t, i), &all, &burst);
+        scattered = all >= SCATTERED || burst >= BURST;
+    }
+    g_array_free(networks, TRUE);
+    return scattered;
+}
+
+/* ---- a neighbour with the same port ---- */
+
+/* Another inside host with the same port that talked to this witness. Its mapping takes the port, so that the NAT must
+ * give the socket another one there. */
+static uint32_t find_neighbour(const mapping *m, uint32_t with)
+{
+    const facts *f = m->s->facts;
+    const fact_endpoint *self = m->s->self;
+    unsigned left = 4096;
+
+    for (uint32_t i = endpoint_at(m, with)->contacts; i != NONE && left-- > 0;) {
+        const fact_contact *c = facts_contact_at(f, i);
+        unsigned side = fact_side(c, with);
+        const fact_endpoint *other = facts_endpoint_at(f, c->end[!side]);
+
+        if (other->scope == self->scope && other->scope != KRPC_ADDR_GLOBAL &&
+            other->endpoint.port == self->endpoint.port && other->endpoint.addr_len == self->endpoint.addr_len &&
+            !krpc_endpoint_same_addr(&other->endpoint, &self->endpoint)) {
+            return c->end[!side];
+        }
+        i = c->next[side];
+    }
+    return NONE;
+}
+
+static bool collides(mapping *m)
+{
+    for (unsigned i = 0; i < m->s->views->len && !m->s->global; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (counts(m, v) && v->class != JUDGE_FORWARDED &&
+            endpoint_at(m, v->outside)->endpoint.port != m->s->self->endpoint.port) {
+            m->s->collides = find_neighbour(m, v->witness);
+            if (m->s->collides != NONE) {
+                m->s->collides_place = v->first_place;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- verdicts ---- */
+
+static void drop_network(const mapping *m, uint64_t network)
+{
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        view_at(m, i)->dropped |= view_at(m, i)->network == network && view_at(m, i)->kind == FACT_TOLD;
+    }
+}
+
+/* The networks and hosts that saw an outside endpoint with, or without, the socket's own port. */
+typedef struct tally {
+    unsigned networks, witnesses;
+    bool paired;
+} tally;
+
+static tally count_port(const mapping *m, bool equal)
+{
+    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    GArray *witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    tally t = {0, 0, false};
+
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (counts(m, v) && v->class != JUDGE_FORWARDED &&
+            (endpoint_at(m, v->outside)->endpoint.port == m->s->self->endpoint.port) == equal) {
+            add_unique_64(networks, v->network);
+            add_unique_32(witnesses, address_of(m, v->witness));
+            t.paired |= v->kind == FACT_PAIR && group_is_paired(m, v->outside);
+        }
+    }
+    t.networks = networks->len;
+    t.witnesses = witnesses->len;
+    g_array_free(networks, TRUE);
+    g_array_free(witnesses, TRUE);
+    return t;
+}
+
+/* Do some witnesses of whom it is unknown who sent first see another endpoint than the others? */
+static bool doubts_differ(const mapping *m)
+{
+    GArray *sure = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    bool differ = false;
+    bool any = false;
+
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        if (counts(m, view_at(m, i)) && is_mapped(view_at(m, i))) {
+            add_unique_32(sure, view_at(m, i)->outside);
+        }
+    }
+    any = sure->len > 0;
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (counts(m, v) && v->class == JUDGE_DOUBTFUL && add_unique_32(sure, v->outside)) {
+            differ |= any;
+            any = true;
+        }
+    }
+    g_array_free(sure, TRUE);
+    return differ;
+}
+
+static void judge_port(const mapping *m, bool collision, bool doubted)
+{
+    tally equal = count_port(m, true);
+    tally other = count_port(m, false);
+    bool is_equal = equal.paired || equal.networks >= ENOUGH_NETWORKS;
+    bool is_other = other.paired || other.networks >= ENOUGH_NETWORKS;
+    tracker_nat *nat = &m->s->nat;
+
+    if (m->s->global) {
+        nat->port_reason = TRACKER_REASON_OUTSIDE;
+        return;
+    }
+    nat->port_reason = equal.paired || other.paired ? TRACKER_REASON_PAIRED : TRACKER_REASON_AGREED;
+    if (collision && equal.networks > 0) {
+        nat->port = TRACKER_PORT_MIXED;
+        nat->port_reason = TRACKER_REASON_COLLISION;
+    } else if (doubted && equal.networks > 0 && other.networks > 0) {
+        nat->port_reason = TRACKER_REASON_MID_CONVERSATION;
+    } else if (is_equal && is_other) {
+        nat->port = TRACKER_PORT_MIXED;
+    } else if (is_equal && (equal.paired || other.networks <= 1)) {
+        nat->port = TRACKER_PORT_PRESERVED;
+    } else if (is_other && (other.paired || equal.networks <= 1)) {
+        nat->port = TRACKER_PORT_REWRITTEN;
+    } else if (equal.networks + other.networks == 0) {
+        nat->port_reason = TRACKER_REASON_NONE;
+    } else {
+        nat->port_reason =
+            equal.networks > 0 && other.networks > 0 ? TRACKER_REASON_DISPUTED : TRACKER_REASON_ONE_WITNESS;
+    }
+}
+
+static void set_mapping(const mapping *m, tracker_mapping mapping, tracker_reason reason)
+{
+    m->s->nat.mapping = mapping;
+    m->s->nat.mapping_reason = reason;
+}
+
+static bool is_enough(const group *g)
+{
+    return g->paired ? g->witnesses->len >= ENOUGH_NETWORKS
+                     : g->networks->len >= ENOUGH_NETWORKS && g->witnesses->len >= ENOUGH;
+}
+
+static gint by_first(gconstpointer a, gconstpointer b)
+{
+    const group *x = a, *y = b;
+
+    return x->first_ns < y->first_ns ? -1 : x->first_ns > y->first_ns;
+}
+
+/* One outside endpoint after the other, for all. */
+static void judge_sequence(const mapping *m)
+{
+    const group *last = NULL;
+    bool enough = false;
+    bool clean = true;
+    bool changed = false;
+    unsigned lone = 0;
+    tracker_nat *nat = &m->s->nat;
+
+    g_array_sort(m->groups, by_first);
+    for (unsigned i = 0; i < m->groups->len; i++) {
+        const group *g = group_at(m, i);
+
+        if (g->networks->len == 0) {
+            continue;
+        }
+        enough |= is_enough(g);
+        if (g->networks->len < ENOUGH_NETWORKS && !g->paired) {
+            lone++;
+            continue;
+        }
+        if (last != NULL) {
+            clean &= g->first_ns >= last->last_ns;
+            if (!krpc_endpoint_same_addr(&endpoint_at(m, last->outside)->endpoint,
+                                         &endpoint_at(m, g->outside)->endpoint)) {
+                changed = true;
+                nat->changed_frame = (uint32_t)fact_frame(g->first_place);
+            }
+            nat->remapped++;
+        }
+        last = g;
+    }
+    if (last == NULL) {
+        set_mapping(m, TRACKER_MAPPING_UNKNOWN,
+                    lone == 0   ? TRACKER_REASON_NONE
+                    : lone == 1 ? TRACKER_REASON_ONE_WITNESS
+                                : TRACKER_REASON_DISPUTED);
+    } else if (!clean || lone > 1) {
+        set_mapping(m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_DISPUTED);
+        nat->remapped = 0;
+        nat->changed_frame = 0;
+        return;
+    } else {
+        set_mapping(m, enough ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN,
+                    !enough             ? TRACKER_REASON_FEW_WITNESSES
+                    : nat->remapped > 0 ? TRACKER_REASON_CHANGED
+                    : last->paired      ? TRACKER_REASON_PAIRED
+                    : m->s->global      ? TRACKER_REASON_IN_PLACE
+                                        : TRACKER_REASON_AGREED);
+    }
+    if (last != NULL) {
+        nat->addresses = changed ? TRACKER_ADDRESSES_CHANGED : TRACKER_ADDRESSES_ONE;
+    }
+}
+
+static void judge_dependent(const mapping *m, tracker_reason reason)
+{
+    conflicts addresses = find_conflicts(m, true);
+    bool one = true;
+
+    set_mapping(m, TRACKER_MAPPING_DEPENDENT, reason);
+    if (addresses.num > 0 && (addresses.cover == 0 || addresses.paired)) {
+        m->s->nat.addresses = TRACKER_ADDRESSES_SEVERAL;
+        return;
+    }
+    for (unsigned i = 1; i < m->groups->len; i++) {
+        one &= krpc_endpoint_same_addr(&endpoint_at(m, group_at(m, 0)->outside)->endpoint,
+                                       &endpoint_at(m, group_at(m, i)->outside)->endpoint);
+    }
+    m->s->nat.addresses = one ? TRACKER_ADDRESSES_ONE : TRACKER_ADDRESSES_UNKNOWN;
+}
+
+/* Drops the network that contradicts all others, if the others agree. */
+static bool drop_outlier(mapping *m, const conflicts *c)
+{
+    uint64_t candidates[2] = {c->cover, c->cover2};
+
+    for (unsigned i = 0; i < 2 && candidates[i] != 0; i++) {
+        GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+        for (unsigned j = 0; j < m->spans->len; j++) {
+            if (g_array_index(m->spans, span, j).network != candidates[i]) {
+                add_unique_64(networks, g_array_index(m->spans, span, j).network);
+            }
+        }
+        if (networks->len >= ENOUGH_NETWORKS && c->cover2 == 0) {
+            drop_network(m, candidates[i]);
+            make_groups(m);
+            g_array_free(networks, TRUE);
+            return true;
+        }
+        g_array_free(networks, TRUE);
+    }
+    return false;
+}
+
+static gint by_evidence(gconstpointer a, gconstpointer b)
+{
+    const group *x = a, *y = b;
+
+    return x->first_place < y->first_place ? -1 : x->first_place > y->first_place;
+}
+
+/* The outside endpoints, in the order of their first frames. What a single network says, against several others, is
+ * left out. */
+static void list_externals(mapping *m)
+{
+    tracker_nat *nat = &m->s->nat;
+    bool confirmed = false;
+    bool inner = m->inner;
+
+    for (unsigned round = 0; round < (inner ? 2u : 1u); round++) {
+        m->inner = inner && round == 0;
+        make_groups(m);
+        g_array_sort(m->groups, by_evidence);
+        for (unsigned i = 0; i < m->groups->len; i++) {
+            confirmed |= group_at(m, i)->paired || group_at(m, i)->networks->len >= ENOUGH_NETWORKS;
+        }
+        for (unsigned i = 0; i < m->groups->len; i++) {
+            const group *g = group_at(m, i);
+            tracker_external *e = &nat->external[nat->num_kept];
+
+            if (nat->mapping != TRACKER_MAPPING_DEPENDENT && confirmed && g->witnesses->len < ENOUGH_NETWORKS &&
+                !g->paired && !m->s->global) {
+                continue;
+            }
+            nat->num_external++;
+            if (nat->num_kept == TRACKER_MAX_EXTERNAL) {
+                continue;
+            }
+            e->endpoint = endpoint_at(m, g->outside)->endpoint;
+            e->observers = g->witnesses->len;
+            e->num_frames = g->num_frames;
+            for (unsigned k = 0; k < g->num_frames; k++) {
+                e->frames[k] = (uint32_t)fact_frame(g->places[k]);
+            }
+            nat->num_kept++;
+        }
+    }
+    m->inner = inner;
+}
+
+static void note_evidence(const mapping *m)
+{
+    static const unsigned bits[] = {[FACT_TOLD] = TRACKER_FROM_INSIDE,
+                                    [FACT_PAIR] = TRACKER_FROM_BOTH,
+                                    [FACT_PAIR_IN] = TRACKER_FROM_BOTH,
+                                    [JUDGE_BY_ID] = TRACKER_FROM_OUTSIDE};
+
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        m->s->nat.evidence |= bits[view_at(m, i)->kind];
+    }
+}
+
+/* A global endpoint on the inside of the capture: no NAT changes its port, if hosts of two networks see it there. */
+static void judge_in_place(const mapping *m)
+{
+    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        if (view_at(m, i)->kind == FACT_TOLD && view_at(m, i)->outside == m->s->index) {
+            add_unique_64(networks, view_at(m, i)->network);
+        }
+    }
+    if (networks->len >= ENOUGH_NETWORKS && judge_is_ours(m->s->facts, m->s->index)) {
+        m->s->nat.port = TRACKER_PORT_PRESERVED;
+        m->s->nat.port_reason = TRACKER_REASON_IN_PLACE;
+    }
+    g_array_free(networks, TRUE);
+}
+
+void judge_mapping(judge_socket *s)
+{
+    mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), g_array_new(FALSE, FALSE, sizeof(span)), false};
+    conflicts c;
+    bool collision, doubted;
+
+    for (unsigned i = 0; i < s->views->len; i++) {
+        const judge_view *v = view_at(&m, i);
+
+        m.inner |= !s->global && v->kind != FACT_TOLD && endpoint_at(&m, v->outside)->scope != KRPC_ADDR_GLOBAL;
+    }
+    drop_rotating(&m);
+    make_groups(&m);
+    collision = collides(&m);
+    c = find_conflicts(&m, false);
+    if (c.num > 0 && c.cover != 0 && !c.paired && !collision && drop_outlier(&m, &c)) {
+        c = find_conflicts(&m, false);
+    }
+    doubted = doubts_differ(&m);
+    judge_port(&m, collision, doubted);
+    if (collision && s->nat.port == TRACKER_PORT_MIXED) {
+        judge_dependent(&m, TRACKER_REASON_COLLISION);
+    } else if (c.num > 0 && (c.paired || c.cover == 0)) {
+        judge_dependent(&m, c.paired ? TRACKER_REASON_PAIRED : TRACKER_REASON_OVERLAP);
+    } else if (is_scattered(&m)) {
+        judge_dependent(&m, TRACKER_REASON_SCATTERED);
+    } else if (c.num > 0) {
+        set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_DISPUTED);
+    } else if (doubted) {
+        set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_MID_CONVERSATION);
+    } else {
+        judge_sequence(&m);
+    }
+    if (s->global) {
+        judge_in_place(&m);
+    }
+    list_externals(&m);
+    note_evidence(&m);
+    clear_groups(&m);
+    g_array_free(m.groups, TRUE);
+    g_array_free(m.spans, TRUE);
+}

@@ -1,0 +1,293 @@
+/* judge_socket.c: gathers what witnesses saw of a socket.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "judge.h"
+
+#define START_NS      (10 * SECOND) /* a node that runs already is asked within this time, or gets a stray answer */
+#define MAX_VIEWS     8192
+#define MAX_SIBLINGS  64
+#define MAX_AT        64 /* endpoints of one address that are looked at */
+#define MAX_SESSIONS  64
+#define LOSSY_PERCENT 5
+
+/* ---- how a session began ---- */
+
+static bool is_fresh(const facts *f, const fact_endpoint *e)
+{
+    bool quiet_before = e->first.ns - f->begin_ns >= FACT_SILENCE_NS;
+
+    return quiet_before ||
+           (e->first_out && e->stray_ns > e->first.ns + START_NS && e->knock_ns > e->first.ns + START_NS);
+}
+
+static bool is_lossy(const facts *f, const fact_endpoint *e)
+{
+    uint64_t all = (uint64_t)e->num_strays + e->num_answers;
+
+    return facts_num_dropped(f) > 0 || (e->num_strays >= 3 && (uint64_t)e->num_strays * 100 > all * LOSSY_PERCENT);
+}
+
+/* Did the socket begin a session with any port of that address before a time, which a mapping may have outlived? */
+static bool has_sent(const judge_socket *s, const krpc_endpoint *addr, int64_t before_ns)
+{
+    unsigned left = MAX_AT;
+
+    for (uint32_t i = facts_first_at(s->facts, addr); i != NONE && left-- > 0;
+         i = facts_endpoint_at(s->facts, i)->next_at) {
+        unsigned sessions = MAX_SESSIONS;
+
+        for (uint32_t j = facts_contact(s->facts, s->index, i); j != NONE && sessions-- > 0;) {
+            const fact_contact *c = facts_contact_at(s->facts, j);
+            bool mine = c->end[c->began] == s->index || c->stray;
+
+            if (mine && c->first.ns < before_ns && before_ns - c->last.ns <= FACT_LIFE_NS) {
+                return true;
+            }
+            j = c->older;
+        }
+    }
+    return false;
+}
+
+bool judge_is_stranger(const judge_socket *s, const fact_contact *c, bool *proven)
+{
+    unsigned mine = fact_side(c, s->index);
+    const fact_endpoint *other = facts_endpoint_at(s->facts, c->end[!mine]);
+
+    if (c->began == mine || c->stray || c->query[!mine].place == 0 || other->scope != KRPC_ADDR_GLOBAL ||
+        krpc_endpoint_same_addr(&other->endpoint, &s->self->endpoint) || has_sent(s, &other->endpoint, c->first.ns)) {
+        return false;
+    }
+    *proven = s->fresh || c->first.ns - s->facts->begin_ns >= FACT_LIFE_NS;
+    return true;
+}
+
+judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
+{
+    const fact_contact *now = NULL;
+    bool came_in = false; /* the witness began an earlier session, whose mapping may still be in use */
+    bool asked = false;
+    unsigned left = MAX_SESSIONS;
+    bool proven = false;
+
+    for (uint32_t i = facts_contact(s->facts, s->index, witness); i != NONE && left-- > 0;) {
+        const fact_contact *c = facts_contact_at(s->facts, i);
+        unsigned mine = fact_side(c, s->index);
+
+        asked |= c->query[!mine].place != 0;
+        if (now == NULL && ns >= c->first.ns && ns <= c->last.ns) {
+            now = c;
+        } else if (now != NULL && c->began != mine && !c->stray && now->first.ns - c->last.ns <= FACT_LIFE_NS) {
+            came_in = true;
+        }
+        i = c->older;
+    }
+    if (now == NULL) {
+        return JUDGE_DOUBTFUL;
+    }
+    if (now->began != fact_side(now, s->index) && !now->stray) {
+        return judge_is_stranger(s, now, &proven) && proven ? JUDGE_FORWARDED : JUDGE_DOUBTFUL;
+    }
+    if (came_in || (!s->fresh && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
+        return JUDGE_DOUBTFUL;
+    }
+    return JUDGE_MAPPED;
+}
+
+/* ---- views ---- */
+
+static void add_view(judge_socket *s, const fact_sighting *seen)
+{
+    const fact_endpoint *witness = facts_endpoint_at(s->facts, seen->witness);
+    const fact_endpoint *outside = facts_endpoint_at(s->facts, seen->outside);
+    judge_view v = {seen->witness,
+                    seen->outside,
+                    fact_network(&witness->endpoint),
+                    seen->first.ns,
+                    seen->last.ns,
+                    seen->first.place,
+                    seen->shown_ns,
+                    seen->count,
+                    seen->kind,
+                    0,
+                    false};
+
+    if (outside->scope != KRPC_ADDR_GLOBAL && seen->kind == FACT_TOLD) {
+        /* a global host that names a private address is reached through the router, or names the router */
+        s->hairpin |= witness->scope == KRPC_ADDR_GLOBAL && !s->global;
+        return;
+    }
+    if ((witness->scope != KRPC_ADDR_GLOBAL && outside->scope == KRPC_ADDR_GLOBAL) ||
+        krpc_endpoint_same_addr(&witness->endpoint, &outside->endpoint) ||
+        krpc_endpoint_same_addr(&witness->endpoint, &s->self->endpoint)) {
+        s->hairpin |= krpc_endpoint_same_addr(&witness->endpoint, &outside->endpoint);
+        return;
+    }
+    v.class = (uint8_t)(seen->kind == FACT_PAIR_IN && judge_class_at(s, seen->witness, seen->first.ns) == JUDGE_MAPPED
+                            ? JUDGE_MAPPED
+                            : judge_class_at(s, seen->witness, seen->last.ns));
+    g_array_append_val(s->views, v);
+}
+
+/* A global endpoint in a capture from outside: every host that answered it, or whose answer it got, saw it there. */
+static void add_contacts(judge_socket *s, uint32_t endpoint)
+{
+    judge_socket of = *s; /* sessions are those of the sibling */
+
+    of.index = endpoint;
+    of.self = facts_endpoint_at(s->facts, endpoint);
+    of.fresh = is_fresh(s->facts, of.self);
+    for (uint32_t i = of.self->contacts; i != NONE && s->views->len < MAX_VIEWS;) {
+        const fact_contact *c = facts_contact_at(s->facts, i);
+        unsigned mine = fact_side(c, endpoint);
+        const fact_endpoint *witness = facts_endpoint_at(s->facts, c->end[!mine]);
+
+        if (witness->scope == KRPC_ADDR_GLOBAL && (c->answer[!mine].place != 0 || c->answer[mine].place != 0) &&
+            !krpc_endpoint_same_addr(&witness->endpoint, &of.self->endpoint)) {
+            judge_view v = {c->end[!mine],
+                            endpoint,
+                            fact_network(&witness->endpoint),
+                            c->first.ns,
+                            c->last.ns,
+                            c->first.place,
+                            c->first.ns,
+                            1,
+                            JUDGE_BY_ID,
+                            (uint8_t)judge_class_at(&of, c->end[!mine], c->first.ns),
+                            false};
+
+            g_array_append_val(s->views, v);
+        }
+        i = c->next[mine];
+    }
+}
+
+static bool has_sibling(const judge_socket *s, uint32_t endpoint)
+{
+    for (unsigned i = 0; i < s->siblings->len; i++) {
+        if (g_array_index(s->siblings, uint32_t, i) == endpoint) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_client(const fact_identity *a, const fact_identity *b)
+{
+    return a->version[0] == 0 || b->version[0] == 0 || memcmp(a->version, b->version, sizeof a->version) == 0;
+}
+
+/* The endpoints with one of its ids, at its address or in the network of a pool. */
+static void find_siblings(judge_socket *s)
+{
+    uint64_t network = fact_network(&s->self->endpoint);
+    unsigned ids = 4;
+
+    g_array_append_val(s->siblings, s->index);
+    for (uint32_t i = s->self->identities; i != NONE && ids-- > 0; i = facts_identity_at(s->facts, i)->next) {
+        const fact_identity *mine = facts_identity_at(s->facts, i);
+        unsigned left = 4 * MAX_SIBLINGS;
+
+        for (uint32_t j = facts_first_with(s->facts, mine->id); j != NONE && left-- > 0;
+             j = facts_identity_at(s->facts, j)->next_of) {
+            const fact_identity *other = facts_identity_at(s->facts, j);
+            const fact_endpoint *e = facts_endpoint_at(s->facts, other->endpoint);
+
+            if (fact_network(&e->endpoint) == network && e->scope == s->self->scope && same_client(mine, other) &&
+                s->siblings->len < MAX_SIBLINGS && !has_sibling(s, other->endpoint)) {
+                g_array_append_val(s->siblings, other->endpoint);
+            }
+        }
+    }
+    s->several_ids = s->siblings->len > 1;
+    s->first_sibling = s->index;
+    for (unsigned i = 0; i < s->siblings->len; i++) {
+        s->first_sibling = MIN(s->first_sibling, g_array_index(s->siblings, uint32_t, i));
+    }
+}
+
+static gint by_time(gconstpointer a, gconstpointer b)
+{
+    const judge_view *x = a, *y = b;
+
+    if (x->first_ns != y->first_ns) {
+        return x->first_ns < y->first_ns ? -1 : 1;
+    }
+    return x->first_place < y->first_place ? -1 : x->first_place > y->first_place;
+}
+
+static bool is_translated_endpoint(const facts *f, const fact_endpoint *e)
+{
+    unsigned left = MAX_AT;
+
+    for (uint32_t i = e->seen_as; i != NONE && left-- > 0; i = facts_sighting_at(f, i)->next_seen) {
+        const fact_endpoint *socket = facts_endpoint_at(f, facts_sighting_at(f, i)->socket);
+
+        if (socket != e && socket->scope != KRPC_ADDR_GLOBAL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool judge_is_ours(const facts *f, uint32_t endpoint)
+{
+    const fact_endpoint *e = facts_endpoint_at(f, endpoint);
+    unsigned ids = 4;
+
+    if (e->scope == KRPC_ADDR_PRIVATE || e->scope == KRPC_ADDR_CGNAT || e->scope == KRPC_ADDR_LINK_LOCAL) {
+        return e->speaks;
+    }
+    if (e->scope != KRPC_ADDR_GLOBAL || is_translated_endpoint(f, e)) {
+        return false;
+    }
+    /* IPv6 without a NAT: the same client has an inside address too (BEP 32: both have one id) */
+    for (uint32_t i = e->identities; i != NONE && ids-- > 0; i = facts_identity_at(f, i)->next) {
+        const fact_identity *mine = facts_identity_at(f, i);
+        unsigned left = MAX_AT;
+
+        for (uint32_t j = facts_first_with(f, mine->id); j != NONE && left-- > 0;
+             j = facts_identity_at(f, j)->next_of) {
+            const fact_endpoint *other = facts_endpoint_at(f, facts_identity_at(f, j)->endpoint);
+
+            if (other->scope == KRPC_ADDR_PRIVATE && other->endpoint.addr_len != e->endpoint.addr_len) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint)
+{
+    memset(out, 0, sizeof *out);
+    out->facts = f;
+    out->index = endpoint;
+    out->self = facts_endpoint_at(f, endpoint);
+    out->collides = NONE;
+    out->fresh = is_fresh(f, out->self);
+    out->lossy = is_lossy(f, out->self);
+    out->global = out->self->scope == KRPC_ADDR_GLOBAL;
+    out->views = g_array_new(FALSE, FALSE, sizeof(judge_view));
+    out->siblings = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (uint32_t i = out->self->sightings; i != NONE && out->views->len < MAX_VIEWS;
+         i = facts_sighting_at(f, i)->next) {
+        add_view(out, facts_sighting_at(f, i));
+    }
+    if (out->global) {
+        find_siblings(out);
+        for (unsigned i = 0; i < out->siblings->len; i++) {
+            add_contacts(out, g_array_index(out->siblings, uint32_t, i));
+        }
+    }
+    g_array_sort(out->views, by_time);
+    judge_mapping(out);
+    judge_reach(out);
+}
+
+void judge_socket_clear(judge_socket *s)
+{
+    g_array_free(s->views, TRUE);
+    g_array_free(s->siblings, TRUE);
+}
