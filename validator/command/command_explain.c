@@ -13,6 +13,7 @@
 #include "output/color.h"
 #include "output/output.h"
 #include "output/wrap.h"
+#include "report/host_text.h"
 #include "report/json_record.h"
 #include "report/message_text.h"
 
@@ -352,6 +353,28 @@ static void explain_packet(void *ctx, const run_packet *packet)
     e->packet.data = copy;
 }
 
+/* What is known at the end about the two endpoints, and why. */
+static void put_endpoint_texts(const explain *e)
+{
+    const krpc_endpoint *const endpoints[] = {&e->packet.where.src, &e->packet.where.dst};
+    strbuf *out = output_text(e->output);
+    tracker_node node;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(endpoints); i++) {
+        if (!tracker_node_find(run_get_tracker(e->run), endpoints[i], &node)) {
+            continue;
+        }
+        size_t start = out->len;
+        strbuf_endpoint(out, endpoints[i]);
+        strbuf_puts(out, ": ");
+        if (host_text_reasons(out, &node)) {
+            wrap(out, start, "  ", WIDTH);
+        } else {
+            out->len = start;
+        }
+    }
+}
+
 /* Some findings follow from later packets, so all of them are read. */
 static void explain_end(void *ctx, run *from)
 {
@@ -365,6 +388,7 @@ static void explain_end(void *ctx, run *from)
         put_packet_records(e, &e->packet);
     } else {
         put_packet_text(e, &e->packet);
+        put_endpoint_texts(e);
     }
 }
 

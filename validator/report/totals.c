@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
+#include "report/host_text.h"
 #include "report/json_record.h"
-#include "report/node_text.h"
 
 void totals_init(totals *sum)
 {
@@ -172,7 +172,6 @@ static void totals_nodes(totals *sum, const run *from)
 {
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
     tracker_node node;
-    static const selection everything = {.port = -1};
 
     sum->num_nodes += num_nodes;
     advert_groups_sort(sum->groups);
@@ -184,7 +183,7 @@ static void totals_nodes(totals *sum, const run *from)
         sum->nat_mapping[node.nat.mapping]++;
     }
     uint32_t room = sum->num_natted < TOTALS_NODE_TEXTS ? (uint32_t)(TOTALS_NODE_TEXTS - sum->num_natted) : 0;
-    sum->num_natted += node_text_put_all(&sum->node_texts, from, sum->groups, &everything, NULL, room);
+    sum->num_natted += host_text_put_natted(&sum->node_texts, from, sum->groups, NULL, HOST_TEXT_SHORT, room);
 }
 
 void totals_end(totals *sum, const run *from)

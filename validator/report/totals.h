@@ -54,7 +54,7 @@ typedef struct totals {
     unsigned num_files;
     totals_client messages[TOTALS_VERSIONS]; /* by the sender's v; an open hash table */
     uint64_t other_messages;
-    strbuf node_texts; /* paragraphs about the first nodes, see node_text.h */
+    strbuf node_texts; /* stories of the first hosts, see host_text.h */
     uint64_t advert_groups_dropped;
     advert_groups *groups;
 } totals;
