@@ -15,8 +15,8 @@
 #include "output/columns.h"
 #include "output/output.h"
 #include "report/advert_groups.h"
+#include "report/host_text.h"
 #include "report/json_record.h"
-#include "report/node_text.h"
 
 #define MAX_MAPPINGS 16384
 #define MAX_REMOTES  64
@@ -369,14 +369,14 @@ static void compare_end(void *ctx, run *from)
     packet_matcher_finish(c->pairs);
     advert_groups_sort(c->groups);
     GPtrArray *all = sorted_mappings(c);
-    const node_text_filter only = {is_inside, all};
+    const host_text_filter only = {&c->with->selection, is_inside, all};
     if (c->with->format == FORMAT_NDJSON) {
         for (guint i = 0; i < all->len; i++) {
             put_record(c, g_ptr_array_index(all, i));
         }
     } else {
         put_text(c, all);
-        node_text_put_all(output_text(c->output), from, c->groups, &c->with->selection, &only, UINT32_MAX);
+        host_text_put_natted(output_text(c->output), from, c->groups, &only, HOST_TEXT_SHORT, UINT64_MAX);
     }
     g_ptr_array_unref(all);
 }

@@ -13,6 +13,7 @@
 #include "output/color.h"
 #include "output/output.h"
 #include "output/wrap.h"
+#include "report/host_text.h"
 #include "report/json_record.h"
 #include "report/message_text.h"
 
@@ -258,6 +259,7 @@ typedef struct explain {
     uint32_t frame;
     uint64_t num_packets;
     bool found;
+    run_packet packet; /* a copy of the packet */
     marks marks;
 } explain;
 
@@ -295,6 +297,15 @@ static void explain_findings(void *ctx, const run_packet *packet, const krpc_mes
         for (size_t i = 0; i < num_findings; i++) {
             keep_mark(&e->marks, &findings[i]);
         }
+    }
+}
+
+static void explain_conclusion(void *ctx, const run_packet *packet, const krpc_finding *finding)
+{
+    explain *e = ctx;
+
+    if (packet->where.frame == e->frame) {
+        keep_mark(&e->marks, finding);
     }
 }
 
@@ -336,19 +347,49 @@ static void explain_packet(void *ctx, const run_packet *packet)
         return;
     }
     e->found = true;
-    if (e->with->format == FORMAT_NDJSON) {
-        put_packet_records(e, packet);
-    } else {
-        put_packet_text(e, packet);
-    }
-    run_stop(e->run);
+    e->packet = *packet;
+    uint8_t *copy = g_malloc(packet->len + 1u);
+    memcpy(copy, packet->data, packet->len);
+    e->packet.data = copy;
 }
 
+/* What is known at the end about the two endpoints, and why. */
+static void put_endpoint_texts(const explain *e)
+{
+    const krpc_endpoint *const endpoints[] = {&e->packet.where.src, &e->packet.where.dst};
+    strbuf *out = output_text(e->output);
+    tracker_node node;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(endpoints); i++) {
+        if (!tracker_node_find(run_get_tracker(e->run), endpoints[i], &node)) {
+            continue;
+        }
+        size_t start = out->len;
+        strbuf_endpoint(out, endpoints[i]);
+        strbuf_puts(out, ": ");
+        if (host_text_reasons(out, &node)) {
+            wrap(out, start, "  ", WIDTH);
+        } else {
+            out->len = start;
+        }
+    }
+}
+
+/* Some findings follow from later packets, so all of them are read. */
 static void explain_end(void *ctx, run *from)
 {
     explain *e = ctx;
 
     e->num_packets = run_get_counts(from)->packets;
+    if (!e->found) {
+        return;
+    }
+    if (e->with->format == FORMAT_NDJSON) {
+        put_packet_records(e, &e->packet);
+    } else {
+        put_packet_text(e, &e->packet);
+        put_endpoint_texts(e);
+    }
 }
 
 static int explain_frame(const options *with)
@@ -360,6 +401,7 @@ static int explain_frame(const options *with)
                                  .message = explain_message,
                                  .findings = explain_findings,
                                  .packet = explain_packet,
+                                 .conclusion = explain_conclusion,
                                  .end = explain_end};
     guint64 frame;
 
@@ -377,7 +419,9 @@ static int explain_frame(const options *with)
     one.num_args = 1;
     one.threads = 1;
     bool complete = run_captures(&one, &visitor, e.output);
-    if (!e.found && run_interrupted()) {
+    if (e.found && run_interrupted()) {
+        say("interrupted: findings that follow from later packets are missing");
+    } else if (run_interrupted()) {
         say("interrupted before frame %u", e.frame);
     } else if (complete && !e.found && e.frame > e.num_packets) {
         say("%s: no frame %u; the last frame is %" G_GUINT64_FORMAT, with->args[0], e.frame, e.num_packets);
@@ -386,8 +430,9 @@ static int explain_frame(const options *with)
             with->args[0], e.frame);
     }
     g_free(e.marks.findings);
+    g_free((void *)(uintptr_t)e.packet.data);
     bool written = output_close(e.output);
-    return complete && e.found && written ? EXIT_NOTHING : EXIT_TROUBLE;
+    return complete && e.found && written && !run_interrupted() ? EXIT_NOTHING : EXIT_TROUBLE;
 }
 
 int command_explain(const options *with)

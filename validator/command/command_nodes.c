@@ -12,9 +12,9 @@
 #include "output/columns.h"
 #include "output/output.h"
 #include "report/advert_groups.h"
+#include "report/host_text.h"
 #include "report/json_record.h"
 #include "report/message_text.h"
-#include "report/node_text.h"
 
 #define SHORT_CLIENT 20
 
@@ -118,6 +118,11 @@ static void put_row(columns *rows, const tracker_node *node, bool verbose)
     columns_color(rows, nat->port == TRACKER_PORT_REWRITTEN || nat->port == TRACKER_PORT_MIXED ? COLOR_RED : NULL);
     strbuf_puts(columns_cell(rows), mapping_text(nat->mapping));
     columns_color(rows, nat->mapping == TRACKER_MAPPING_DEPENDENT ? COLOR_RED : NULL);
+    strbuf_puts(columns_cell(rows),
+                nat->addresses == TRACKER_ADDRESSES_UNKNOWN ? "-" : tracker_addresses_name(nat->addresses));
+    columns_color(rows, nat->addresses == TRACKER_ADDRESSES_SEVERAL ? COLOR_RED : NULL);
+    host_text_reach(columns_cell(rows), node);
+    columns_color(rows, node->reach.verdict == TRACKER_REACH_REPLIES_ONLY ? COLOR_RED : NULL);
     put_external(columns_cell(rows), node);
 }
 
@@ -128,9 +133,11 @@ static bool is_wanted(const nodes *n, const tracker_node *node)
 
 static void put_text(nodes *n, const run *from)
 {
-    static const char *const headings[] = {"node", "client", "id", ">sent", "port", "mappings", "seen by others at"};
-    static const char *const long_headings[] = {"node",      "client",     "id",   ">sent",    ">asked",
-                                                ">answered", ">was asked", "port", "mappings", "seen by others at"};
+    static const char *const headings[] = {"node",  "client",           "id", ">sent", "port", "mappings", "addresses",
+                                           "reach", "seen by others at"};
+    static const char *const long_headings[] = {"node",     "client",    "id",         ">sent",
+                                                ">asked",   ">answered", ">was asked", "port",
+                                                "mappings", "addresses", "reach",      "seen by others at"};
     bool verbose = n->with->verbose;
     strbuf *out = output_text(n->output);
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
@@ -153,8 +160,8 @@ static void put_text(nodes *n, const run *from)
     if (none) {
         strbuf_puts(out, num_nodes == 0 ? "No DHT nodes found.\n" : "No node matches.\n");
     }
-    const node_text_filter only = {participants_has, n->about};
-    node_text_put_all(out, from, n->groups, &n->with->selection, &only, UINT32_MAX);
+    const host_text_filter only = {&n->with->selection, participants_has, n->about};
+    host_text_put_natted(out, from, n->groups, &only, verbose ? HOST_TEXT_WITH_REASONS : HOST_TEXT_LONG, UINT64_MAX);
 }
 
 static void nodes_end(void *ctx, run *from)

@@ -12,8 +12,8 @@
 #include "output/columns.h"
 #include "output/output.h"
 #include "report/advert_groups.h"
+#include "report/host_text.h"
 #include "report/json_record.h"
-#include "report/node_text.h"
 
 typedef struct ports {
     const options *with;
@@ -188,8 +188,8 @@ static void ports_end(void *ctx, run *from)
                           advert_groups_dropped(p->groups));
         }
         put_swaps(p);
-        const node_text_filter only = {participants_has, p->about};
-        node_text_put_all(out, p->run, p->groups, &p->with->selection, &only, UINT32_MAX);
+        const host_text_filter only = {&p->with->selection, participants_has, p->about};
+        host_text_put_natted(out, p->run, p->groups, &only, HOST_TEXT_SHORT, UINT64_MAX);
     }
     advert_groups_free(p->groups);
     participants_free(p->about);

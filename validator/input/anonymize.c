@@ -207,6 +207,9 @@ void anonymize_node(anonymizer *by, tracker_node *node)
     for (uint32_t i = 0; i < node->nat.num_kept; i++) {
         map_endpoint(by, &node->nat.external[i].endpoint);
     }
+    for (uint32_t i = 0; i < node->reach.num_open; i++) {
+        map_endpoint(by, &node->reach.open[i].endpoint);
+    }
 }
 
 void anonymize_result(anonymizer *by, tracker_result *result)

@@ -37,7 +37,7 @@ batch_reader *batch_reader_new(const options *with, bool keep_frames, bool wants
     r->wants_progress = wants_progress;
     r->between_files = true;
     r->live = true;
-    r->captures = capture_list_new(with->args, with->num_args, r->merged);
+    r->captures = capture_list_new(with->args, with->num_args, r->merged, with->is_repeat);
     if (with->filter != NULL) {
         r->filter = capture_filter_new(with->filter, NULL);
     }

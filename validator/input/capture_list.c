@@ -31,6 +31,7 @@ struct capture_list {
     unsigned next;    /* the file to open next */
     unsigned num_failed;
     bool merge;
+    bool is_repeat;
     unsigned *heap; /* merge: files that have a next packet, the earliest first */
     unsigned heap_len;
     bool must_read; /* merge: the packet of the file on top was given out */
@@ -46,7 +47,9 @@ static bool open_file(capture_list *list, list_file *file)
     if (file->capture != NULL) {
         return true;
     }
-    say("%s", error);
+    if (!list->is_repeat) {
+        say("%s", error);
+    }
     g_free(error);
     list->num_failed++;
     file->was_read = true;
@@ -68,7 +71,9 @@ static bool read_file(capture_list *list, list_file *file, capture_packet *out)
     }
     /* A signal that interrupts reading from a pipe looks like an error of it. */
     if (status == CAPTURE_ERROR && !run_interrupted()) {
-        say("%s", capture_error_text(file->capture));
+        if (!list->is_repeat) {
+            say("%s", capture_error_text(file->capture));
+        }
         list->num_failed++;
     }
     file->was_read = true;
@@ -189,13 +194,14 @@ static bool next_merged(capture_list *list, capture_packet *out, unsigned *file_
 
 /* ---- the list ---- */
 
-capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge)
+capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge, bool is_repeat)
 {
     capture_list *list = g_new0(capture_list, 1);
 
     list->files = g_new0(list_file, num_paths);
     list->num_files = num_paths;
     list->merge = merge;
+    list->is_repeat = is_repeat;
     list->heap = g_new0(unsigned, num_paths);
     for (unsigned i = 0; i < num_paths; i++) {
         list->files[i].path = paths[i];

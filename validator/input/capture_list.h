@@ -11,8 +11,9 @@
  * and counted, and the others are read. */
 typedef struct capture_list capture_list;
 
-/* capture_list_new makes a list of captures ("-": standard input); paths stay the caller's and must outlive it. */
-capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge);
+/* capture_list_new makes a list of captures ("-": standard input); paths stay the caller's and must outlive it. Errors
+ * are not reported if is_repeat says that an earlier list did. */
+capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge, bool is_repeat);
 
 /* capture_list_advance opens the next capture that can be opened, with merge all of them, once; false: there is
  * none. */

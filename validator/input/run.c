@@ -35,7 +35,6 @@ struct run {
     unsigned file;         /* the file that is judged */
     tracker *next_tracker; /* of the file that is read */
     bool merged;
-    bool stopped; /* the visitor stopped the run */
     run_counts counts;
     /* the packet that is judged */
     krpc_finding *findings;
@@ -45,6 +44,7 @@ struct run {
     strbuf anonymous_bytes;
     uint64_t num_packets; /* of all files */
     bool shows_progress;
+    const tracker_conclusion *conclusion; /* that the visitor is called for */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -58,11 +58,6 @@ static void on_interrupt(int number)
 bool run_interrupted(void)
 {
     return interrupted != 0;
-}
-
-void run_stop(run *from)
-{
-    from->stopped = true;
 }
 
 /* The first interrupt ends the run; the second one ends the program at once. */
@@ -88,7 +83,7 @@ tracker *run_get_tracker(const run *from)
 
 unsigned run_num_files(const run *from)
 {
-    return from->num_files;
+    return from != NULL ? from->num_files : 1;
 }
 
 const char *run_file_name(const run *from, unsigned file)
@@ -98,12 +93,13 @@ const char *run_file_name(const run *from, unsigned file)
 
 uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out)
 {
-    unsigned file = from->merged ? frame % from->num_files : from->file;
+    bool merged = from != NULL && from->merged;
+    unsigned file = merged ? frame % from->num_files : from != NULL ? from->file : 0;
 
     if (file_out != NULL) {
         *file_out = file;
     }
-    return from->merged ? frame / from->num_files : frame;
+    return merged ? frame / from->num_files : frame;
 }
 
 void run_put_frame(strbuf *out, const run *from, uint32_t frame)
@@ -111,7 +107,7 @@ void run_put_frame(strbuf *out, const run *from, uint32_t frame)
     unsigned file;
     uint32_t own = run_frame(from, frame, &file);
 
-    if (from->merged) {
+    if (from != NULL && from->merged) {
         /* compare names its two files by their sides. */
         const char *name = run_file_name(from, file);
         const char *slash = strrchr(name, '/');
@@ -203,9 +199,40 @@ static void begin_tracker(run *r, const batch *b)
     }
 }
 
+static void give_conclusion(void *ctx, const tracker_conclusion *conclusion)
+{
+    run *r = ctx;
+    run_packet packet = {.where = conclusion->packet,
+                         .data = (const uint8_t *)"",
+                         .byte_offset = -1,
+                         .protocol = conclusion->over_tcp ? FRAME_TCP : FRAME_UDP,
+                         .has_time = conclusion->packet.time_ns != 0};
+
+    if (r->anonymizer != NULL) {
+        anonymize_packet(r->anonymizer, &packet.where);
+    }
+    r->conclusion = conclusion;
+    r->visitor->conclusion(r->visitor->ctx, &packet, &conclusion->finding);
+    r->conclusion = NULL;
+}
+
+unsigned run_client(const run *from, uint8_t out[4])
+{
+    tracker_node sender;
+
+    if (from->conclusion == NULL || !tracker_node_find(from->tracker, &from->conclusion->packet.src, &sender)) {
+        return 0;
+    }
+    memcpy(out, sender.version, sizeof sender.version);
+    return sender.version_len;
+}
+
 static void end_tracker(run *r)
 {
     tracker_finish(r->tracker);
+    if (r->visitor->conclusion != NULL) {
+        tracker_conclude(r->tracker, give_conclusion, r);
+    }
     if (r->visitor->end != NULL) {
         r->visitor->end(r->visitor->ctx, r);
     }
@@ -386,7 +413,7 @@ static void fetch(run *r, batch *b, uint32_t index)
     }
 }
 
-/* False: the output failed or the user interrupted. */
+/* False: the output failed. */
 static bool judge_batch(void *ctx, batch *b)
 {
     run *r = ctx;
@@ -405,7 +432,7 @@ static bool judge_batch(void *ctx, batch *b)
         for (; fetched < end + FETCH_AFTER; fetched++) {
             fetch(r, b, fetched);
         }
-        for (uint32_t i = first; i < end && !r->stopped; i++) {
+        for (uint32_t i = first; i < end; i++) {
             judge_item(r, b, i);
         }
     }
@@ -418,7 +445,7 @@ static bool judge_batch(void *ctx, batch *b)
     if (r->shows_progress) {
         progress_show(batch_reader_file_name(r->reader, r->file), b->progress, r->num_packets);
     }
-    return output_ok(r->output) && !r->stopped;
+    return output_ok(r->output);
 }
 
 /* ---- the fill stage ---- */

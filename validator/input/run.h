@@ -72,10 +72,14 @@ typedef struct run_visitor {
     void (*body)(strbuf *out, const krpc_message *message, const uint8_t *data, uint32_t len);
     void (*message)(void *ctx, const run_packet *packet, const krpc_message *message, const tracker_result *result);
     /* Called after message for the same packet, with the findings in the order of detection. message is NULL for other
-     * packets. */
+     * packets. The findings stay valid until packet has been called for the same packet. */
     void (*findings)(void *ctx, const run_packet *packet, const krpc_message *message, const krpc_finding *findings,
                      size_t num_findings);
     void (*advert)(void *ctx, const tracker_advert *advert);
+    /* Called at the end of a tracker, before end, with each finding that follows from all packets, in the order of the
+     * frames. packet has the frame, time, endpoints and protocol of the packet that the finding is about; its payload
+     * is gone. */
+    void (*conclusion)(void *ctx, const run_packet *packet, const krpc_finding *finding);
     void (*packet)(void *ctx, const run_packet *packet); /* for every UDP or TCP packet, KRPC or not */
     void (*end)(void *ctx, run *from);
 } run_visitor;
@@ -92,19 +96,21 @@ bool run_interrupted(void);
 /* run_counts_add adds the counts of packets that come after those in sum. */
 void run_counts_add(run_counts *sum, const run_counts *more);
 
-/* run_stop ends the run after the current packet. */
-void run_stop(run *from);
-
 /* run_node_get is tracker_node_get, anonymised with --anonymize. */
 bool run_node_get(const run *from, uint32_t index, tracker_node *out);
 
-/* run_frame splits a frame number of the tracker: it returns the number in the file, and the file in *file_out. */
+/* run_client is the client version of the sender of the conclusion that the visitor is called for: 4 bytes in out, or
+ * 0 bytes. Returns their number. */
+unsigned run_client(const run *from, uint8_t out[4]);
+
+/* run_frame splits a frame number of the tracker: it returns the number in the file, and the file in *file_out. In this
+ * and the following functions from may be NULL: there is one file. */
 uint32_t run_frame(const run *from, uint32_t frame, unsigned *file_out);
 /* run_put_frame writes a frame number of the tracker: "12", or "FILE:12" if there are several files. */
 void run_put_frame(strbuf *out, const run *from, uint32_t frame);
-/* run_file_name is the name of a file; run_num_files is the number of files on the command line. */
-const char *run_file_name(const run *from, unsigned file);
+/* run_num_files is the number of files on the command line; run_file_name is the name of one. */
 unsigned run_num_files(const run *from);
+const char *run_file_name(const run *from, unsigned file);
 
 /* run_finding_text is krpc_finding_text for a payload, with frame numbers as in their files: "FILE:12" if there are
  * several. from may be NULL. */

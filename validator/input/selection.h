@@ -21,7 +21,7 @@ participants *participants_new(const selection *which);
 void participants_free(participants *all);
 void participants_note(participants *all, const run_packet *packet, const krpc_message *message,
                        const tracker_result *result);
-/* Also usable in node_text_filter. */
+/* Also usable in host_text_filter. */
 bool participants_has(void *all, const tracker_node *node);
 /* selection_all is true if no filter was given. */
 bool selection_all(const selection *which);

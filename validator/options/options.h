@@ -58,6 +58,7 @@ typedef struct options {
     bool each;
     bool raw;
     bool color;
+    bool is_repeat; /* the captures are read a second time: errors in them were printed */
     krpc_severity fail_on;
     unsigned threads;
     uint32_t max_nodes;

@@ -9,6 +9,7 @@
 #include <krpc/node_id.h>
 
 #include "frame/frame.h"
+#include "report/advice_text.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -213,25 +214,37 @@ void json_record_advert(strbuf *out, const run *from, const tracker_advert *adve
     strbuf_puts(out, "}\n");
 }
 
+static void put_frames(strbuf *out, const run *from, const uint32_t *frames, uint32_t num_frames)
+{
+    strbuf_puts(out, ",\"frames\":[");
+    for (uint32_t i = 0; i < MIN(num_frames, TRACKER_MAX_FRAMES); i++) {
+        if (i > 0) {
+            strbuf_char(out, ',');
+        }
+        strbuf_uint(out, run_frame(from, frames[i], NULL));
+    }
+    strbuf_char(out, ']');
+}
+
+/* The first members of an object in a list. */
+static void put_endpoint(strbuf *out, const krpc_endpoint *endpoint, bool first)
+{
+    strbuf_puts(out, first ? "{\"ip\":\"" : ",{\"ip\":\"");
+    strbuf_addr(out, endpoint);
+    strbuf_puts(out, "\",\"port\":");
+    strbuf_uint(out, endpoint->port);
+}
+
 static void put_external(strbuf *out, const run *from, const tracker_nat *nat)
 {
     strbuf_puts(out, ",\"external\":[");
     for (uint32_t i = 0; i < nat->num_kept; i++) {
         const tracker_external *external = &nat->external[i];
-        strbuf_puts(out, i > 0 ? ",{\"ip\":\"" : "{\"ip\":\"");
-        strbuf_addr(out, &external->endpoint);
-        strbuf_puts(out, "\",\"port\":");
-        strbuf_uint(out, external->endpoint.port);
+        put_endpoint(out, &external->endpoint, i == 0);
         strbuf_puts(out, ",\"observers\":");
         strbuf_uint(out, external->observers);
-        strbuf_puts(out, ",\"frames\":[");
-        for (uint32_t j = 0; j < MIN(external->num_frames, TRACKER_MAX_FRAMES); j++) {
-            if (j > 0) {
-                strbuf_char(out, ',');
-            }
-            strbuf_uint(out, run_frame(from, external->frames[j], NULL));
-        }
-        strbuf_puts(out, "]}");
+        put_frames(out, from, external->frames, external->num_frames);
+        strbuf_char(out, '}');
     }
     strbuf_char(out, ']');
 }
@@ -239,11 +252,18 @@ static void put_external(strbuf *out, const run *from, const tracker_nat *nat)
 static void put_nat(strbuf *out, const run *from, const tracker_nat *nat)
 {
     static const char *const evidence[] = {"inside", "outside", "both"};
+    tracker_reason reason = nat->mapping_reason != TRACKER_REASON_NONE ? nat->mapping_reason : nat->port_reason;
     bool any = false;
 
     put_string(out, ",\"nat\":{\"port\":", tracker_port_name(nat->port));
+    put_string(out, ",\"addresses\":", tracker_addresses_name(nat->addresses));
     put_string(out, ",\"mapping\":", tracker_mapping_name(nat->mapping));
     put_string(out, ",\"filtering\":", tracker_filtering_name(nat->filtering));
+    put_string(out, ",\"reason\":", tracker_reason_name(reason));
+    if (nat->changed_frame != 0) {
+        strbuf_puts(out, ",\"changed_frame\":");
+        strbuf_uint(out, run_frame(from, nat->changed_frame, NULL));
+    }
     strbuf_puts(out, ",\"evidence\":[");
     for (unsigned i = 0; i < G_N_ELEMENTS(evidence); i++) {
         if ((nat->evidence >> i & 1) != 0) {
@@ -257,6 +277,53 @@ static void put_nat(strbuf *out, const run *from, const tracker_nat *nat)
     strbuf_uint(out, nat->num_external);
     put_external(out, from, nat);
     strbuf_char(out, '}');
+}
+
+static void put_reach(strbuf *out, const run *from, const tracker_reachability *reach)
+{
+    put_string(out, ",\"reach\":{\"verdict\":", tracker_reach_name(reach->verdict));
+    strbuf_puts(out, ",\"open\":[");
+    for (uint32_t i = 0; i < reach->num_open; i++) {
+        put_endpoint(out, &reach->open[i].endpoint, i == 0);
+        strbuf_puts(out, ",\"from_sites\":");
+        strbuf_uint(out, reach->open[i].num_sites);
+        put_frames(out, from, reach->open[i].frames, reach->open[i].num_frames);
+        strbuf_char(out, '}');
+    }
+    strbuf_puts(out, "],\"missing\":[");
+    const char *separator = "";
+    for (unsigned left = reach->missing; left != 0; separator = ",") {
+        put_string(out, separator, tracker_missing_name(advice_next(&left)));
+    }
+    strbuf_puts(out, "],\"from_sites\":");
+    strbuf_uint(out, reach->num_sites);
+    put_frames(out, from, reach->frames, reach->num_frames);
+    strbuf_char(out, '}');
+}
+
+static void put_advice(strbuf *out, const run *from, const tracker_node *node)
+{
+    strbuf text = {0};
+
+    strbuf_puts(out, ",\"advice\":[");
+    for (uint32_t i = 0; i < node->num_advice; i++) {
+        const tracker_advice_item *item = &node->advice[i];
+        put_string(out, i == 0 ? "{\"slug\":" : ",{\"slug\":", tracker_advice_slug(item->advice));
+        if (item->port != 0) {
+            strbuf_puts(out, ",\"port\":");
+            strbuf_uint(out, item->port);
+        }
+        text.len = 0;
+        advice_text_line(&text, node, item);
+        strbuf_char(&text, ' ');
+        advice_text(&text, node, item);
+        strbuf_puts(out, ",\"text\":");
+        strbuf_json(out, text.data, text.len);
+        put_frames(out, from, item->frames, item->num_frames);
+        strbuf_char(out, '}');
+    }
+    strbuf_char(out, ']');
+    strbuf_free(&text);
 }
 
 static void put_seen(strbuf *out, const run *from, const tracker_node *node)
@@ -313,6 +380,8 @@ void json_record_node(strbuf *out, const run *from, const tracker_node *node)
     strbuf_char(out, '}');
     put_seen(out, from, node);
     put_nat(out, from, &node->nat);
+    put_reach(out, from, &node->reach);
+    put_advice(out, from, node);
     strbuf_puts(out, "}\n");
 }
 

@@ -17,6 +17,7 @@ void json_record_message(strbuf *out, const run *from, const run_packet *packet,
 void json_record_finding(strbuf *out, const run *from, const run_packet *packet, const krpc_finding *finding,
                          const uint8_t *data, uint32_t len);
 void json_record_advert(strbuf *out, const run *from, const tracker_advert *advert);
+/* from may be NULL: frames are those of one file. */
 void json_record_node(strbuf *out, const run *from, const tracker_node *node);
 
 /* json_record_packet_head writes the members that identify a packet, each after a comma: file (if there are several),

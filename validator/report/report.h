@@ -45,7 +45,7 @@ bool report_knows_clients(const totals_rule *rule);
 /* report_clients writes the senders, most frequent first: "libtorrent 2.0.8 (12), unknown (3)". */
 void report_clients(strbuf *out, const totals_rule *rule);
 
-/* report_node_texts writes the paragraphs of the first nodes (node_text.h), and how many more there are. */
+/* report_node_texts writes the stories of the first hosts (host_text.h), and how many more there are. */
 void report_node_texts(strbuf *out, const report *r);
 
 #endif

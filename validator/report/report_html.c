@@ -62,9 +62,7 @@ static void put_overview(report *r)
     put_count_row(out, "nodes behind a NAT or advertising another port", sum->num_natted);
     put_count_row(out, "PORT messages over TCP", sum->stats.port_messages_tcp);
     put_count_row(out, "PORT messages over uTP", sum->stats.port_messages_utp);
-    put_count_row(out, "dropped for lack of memory",
-                  sum->stats.dropped_nodes + sum->stats.dropped_transactions + sum->stats.dropped_adverts +
-                      sum->stats.dropped_streams);
+    put_count_row(out, "dropped for lack of memory", totals_dropped(sum));
     strbuf_puts(out, "</table>\n");
 }
 

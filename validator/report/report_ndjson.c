@@ -172,11 +172,14 @@ static void put_dropped(strbuf *out, const totals *sum)
 {
     bool first = true;
 
+    strbuf_puts(out, totals_dropped(sum) == 0 ? ",\"exact\":true" : ",\"exact\":false");
     strbuf_puts(out, ",\"dropped\":{");
     put_count(out, &first, "nodes", sum->stats.dropped_nodes);
     put_count(out, &first, "transactions", sum->stats.dropped_transactions);
+    put_count(out, &first, "mappings", sum->stats.dropped_mappings);
     put_count(out, &first, "adverts", sum->stats.dropped_adverts);
     put_count(out, &first, "streams", sum->stats.dropped_streams);
+    put_count(out, &first, "items", sum->stats.dropped_items);
     put_count(out, &first, "fragmented", sum->counts.fragments_lost);
     strbuf_char(out, '}');
 }

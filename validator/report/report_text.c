@@ -393,8 +393,7 @@ static void put_adverts(report *r)
 static void put_dropped(report *r)
 {
     const tracker_stats *stats = &r->sum.stats;
-    uint64_t sum = stats->dropped_nodes + stats->dropped_transactions + stats->dropped_adverts +
-                   stats->dropped_streams + r->sum.counts.fragments_lost;
+    uint64_t sum = totals_dropped(&r->sum) + r->sum.counts.fragments_lost;
     bool first = true;
 
     if (sum == 0) {
@@ -403,8 +402,10 @@ static void put_dropped(report *r)
     strbuf *out = put_label(r, "dropped");
     put_part(out, &first, stats->dropped_nodes, "nodes (see --max-nodes)");
     put_part(out, &first, stats->dropped_transactions, "queries");
+    put_part(out, &first, stats->dropped_mappings, "nodes' outside ports");
     put_part(out, &first, stats->dropped_adverts, "advertisements");
     put_part(out, &first, stats->dropped_streams, "streams");
+    put_part(out, &first, stats->dropped_items, "BEP 44 items");
     put_part(out, &first, r->sum.counts.fragments_lost, "datagrams whose fragments are incomplete");
     end_line(out, 2 + LABEL_WIDTH);
 }

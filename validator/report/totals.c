@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
+#include "report/host_text.h"
 #include "report/json_record.h"
-#include "report/node_text.h"
 
 void totals_init(totals *sum)
 {
@@ -97,8 +97,8 @@ static void add_frame(totals_rule *rule, const run *from, uint32_t number)
     }
 }
 
-void totals_finding(totals *sum, const run *from, const run_packet *packet, const krpc_message *message,
-                    const krpc_finding *finding)
+static void count_finding(totals *sum, const run *from, const run_packet *packet, totals_client client,
+                          const krpc_finding *finding)
 {
     totals_rule *rule = sum->rules[finding->rule];
 
@@ -108,9 +108,22 @@ void totals_finding(totals *sum, const run *from, const run_packet *packet, cons
         run_finding_text(from, rule->example, sizeof rule->example, finding, packet->data, packet->len);
     }
     rule->count++;
-    totals_client client = client_of(packet, message);
     count_client(rule, client);
     add_frame(rule, from, packet->where.frame);
+}
+
+void totals_finding(totals *sum, const run *from, const run_packet *packet, const krpc_message *message,
+                    const krpc_finding *finding)
+{
+    count_finding(sum, from, packet, client_of(packet, message), finding);
+}
+
+void totals_conclusion(totals *sum, const run *from, const run_packet *packet, const krpc_finding *finding)
+{
+    totals_client client = {.used = true};
+
+    client.len = packet->protocol == FRAME_UDP ? (uint8_t)run_client(from, client.version) : 0;
+    count_finding(sum, from, packet, client, finding);
 }
 
 void totals_advert(totals *sum, const tracker_advert *advert)
@@ -142,14 +155,23 @@ static void add_stats(tracker_stats *sum, const tracker_stats *more)
     sum->dropped_transactions += more->dropped_transactions;
     sum->dropped_adverts += more->dropped_adverts;
     sum->dropped_streams += more->dropped_streams;
+    sum->dropped_mappings += more->dropped_mappings;
+    sum->dropped_items += more->dropped_items;
     sum->memory = MAX(sum->memory, more->memory);
+}
+
+uint64_t totals_dropped(const totals *sum)
+{
+    const tracker_stats *stats = &sum->stats;
+
+    return stats->dropped_nodes + stats->dropped_transactions + stats->dropped_mappings + stats->dropped_adverts +
+           stats->dropped_streams + stats->dropped_items;
 }
 
 static void totals_nodes(totals *sum, const run *from)
 {
     uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
     tracker_node node;
-    static const selection everything = {.port = -1};
 
     sum->num_nodes += num_nodes;
     advert_groups_sort(sum->groups);
@@ -161,7 +183,7 @@ static void totals_nodes(totals *sum, const run *from)
         sum->nat_mapping[node.nat.mapping]++;
     }
     uint32_t room = sum->num_natted < TOTALS_NODE_TEXTS ? (uint32_t)(TOTALS_NODE_TEXTS - sum->num_natted) : 0;
-    sum->num_natted += node_text_put_all(&sum->node_texts, from, sum->groups, &everything, NULL, room);
+    sum->num_natted += host_text_put_natted(&sum->node_texts, from, sum->groups, NULL, HOST_TEXT_SHORT, room);
 }
 
 void totals_end(totals *sum, const run *from)

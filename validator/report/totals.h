@@ -54,7 +54,7 @@ typedef struct totals {
     unsigned num_files;
     totals_client messages[TOTALS_VERSIONS]; /* by the sender's v; an open hash table */
     uint64_t other_messages;
-    strbuf node_texts; /* paragraphs about the first nodes, see node_text.h */
+    strbuf node_texts; /* stories of the first hosts, see host_text.h */
     uint64_t advert_groups_dropped;
     advert_groups *groups;
 } totals;
@@ -65,8 +65,13 @@ void totals_begin(totals *sum);
 void totals_message(totals *sum, const run_packet *packet, const krpc_message *message);
 void totals_finding(totals *sum, const run *from, const run_packet *packet, const krpc_message *message,
                     const krpc_finding *finding);
+/* totals_conclusion counts a finding whose packet is gone (run_visitor). */
+void totals_conclusion(totals *sum, const run *from, const run_packet *packet, const krpc_finding *finding);
 void totals_advert(totals *sum, const tracker_advert *advert);
 void totals_end(totals *sum, const run *from);
+
+/* totals_dropped is how many records the tracker dropped because of its bounds; 0: the result is exact. */
+uint64_t totals_dropped(const totals *sum);
 
 /* totals_order fills out with the rules that have findings, most severe and most frequent first, and returns their
  * number. */
