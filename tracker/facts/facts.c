@@ -189,7 +189,7 @@ uint32_t facts_endpoint(facts *f, const krpc_endpoint *endpoint, uint64_t hash)
     e->endpoint = *endpoint;
     e->scope = (uint8_t)krpc_endpoint_scope(endpoint);
     e->contacts = e->sightings = e->seen_as = e->identities = e->outside = NONE;
-    e->stray_ns = e->knock_ns = INT64_MAX;
+    e->stray_ns = e->knock_ns = e->own_ns = INT64_MAX;
     chain_at_address(f, e, index);
     return index;
 }
@@ -310,12 +310,8 @@ fact_contact *facts_touch(facts *f, const fact_moment *at, const krpc_endpoint *
         c->began = (uint8_t)from;
         c->stray = what == FACT_STRAY;
         sender = facts_endpoint_at(f, c->end[from]);
-        if (sender->first.ns >= at->ns) {
-            sender->first_out = what == FACT_QUERY || what == FACT_DATAGRAM;
-        }
-        sender = facts_endpoint_at(f, c->end[!from]);
-        if (sender->first.ns >= at->ns) {
-            sender->first_out = false;
+        if (what == FACT_QUERY || what == FACT_DATAGRAM) {
+            sender->own_ns = MIN(sender->own_ns, at->ns);
         }
     }
     if (at->ns > c->last.ns) {

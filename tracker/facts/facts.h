@@ -53,9 +53,9 @@ typedef struct fact_endpoint {
     uint32_t num_strays;  /* and for others */
     fact_moment first;    /* of any datagram from or to it */
     int64_t stray_ns;     /* the first stray answer; INT64_MAX: none */
+    int64_t own_ns;       /* the first session that it began itself; INT64_MAX: none */
     int64_t knock_ns;     /* the first query from an endpoint to which it had sent nothing; INT64_MAX: none */
     uint8_t scope;        /* krpc_addr_scope */
-    bool first_out;       /* it sent the first datagram, and it was a query or no KRPC */
     bool speaks;          /* it sent KRPC */
 } fact_endpoint;
 
@@ -79,8 +79,8 @@ typedef struct fact_contact {
     uint8_t began;    /* index of the endpoint that sent the first packet */
     bool stray;       /* the first packet is an answer: the query was sent before the capture, or was lost */
     fact_moment first, last;
-    fact_moment query[2];  /* the first query of each; other datagrams count as queries */
-    fact_moment answer[2]; /* the first answer of each, to a query that was captured */
+    fact_moment query[2];      /* the first query of each; other datagrams count as queries */
+    fact_moment answer[2];     /* the first answer of each, to a query that was captured */
     int64_t last_answer_ns[2]; /* the last one; INT64_MIN: none */
 } fact_contact;
 

@@ -65,27 +65,31 @@ static void take_node(const node *n, tracker_advert *out)
 /* source is a session of one endpoint of a node with the receiver's address. */
 typedef struct source {
     uint32_t endpoint; /* NONE: there is none */
-    bool began;        /* the node began it: this is the port that the receiver learns */
+    unsigned rank;     /* 2: the receiver learns this port there; 1: it is the advertised one */
     int64_t away_ns;   /* of its time from that of the advertisement */
     uint64_t place;
     uint32_t identity;
 } source;
 
 static void look_at_sessions(const facts *f, source *best, uint32_t endpoint, uint32_t receiver, int64_t ns,
-                             uint32_t identity)
+                             uint32_t identity, bool named)
 {
     unsigned left = MAX_SESSIONS;
+    bool inside = facts_endpoint_at(f, receiver)->scope != KRPC_ADDR_GLOBAL;
 
     for (uint32_t i = facts_contact(f, endpoint, receiver); i != NONE && left-- > 0;) {
         const fact_contact *c = facts_contact_at(f, i);
         unsigned mine = fact_side(c, endpoint);
-        bool began = c->began == mine && c->query[mine].place != 0;
+        /* a receiver inside a NAT may see a port that its own NAT made up for a query; not so for an answer */
+        bool sure = inside ? c->query[!mine].place != 0 && c->answer[mine].place != 0
+                           : c->began == mine && c->query[mine].place != 0;
+        unsigned rank = 2u * sure + named;
         int64_t away = ns < c->first.ns ? c->first.ns - ns : ns > c->last.ns ? ns - c->last.ns : 0;
 
-        if (best->endpoint == NONE || began > best->began || (began == best->began && away < best->away_ns)) {
+        if (best->endpoint == NONE || rank > best->rank || (rank == best->rank && away < best->away_ns)) {
             uint64_t place = c->query[mine].place != 0 ? c->query[mine].place : c->answer[mine].place;
 
-            *best = (source){endpoint, began, away, place != 0 ? place : c->first.place, identity};
+            *best = (source){endpoint, rank, away, place != 0 ? place : c->first.place, identity};
         }
         i = c->older;
     }
@@ -110,7 +114,7 @@ static bool shares_id(const tracker *t, const node *n, const facts *f, uint32_t 
 static source source_of(const tracker *t, const advert *a, const node *n, bool *several)
 {
     const facts *f = &t->facts;
-    source best = {NONE, false, 0, 0, NONE};
+    source best = {NONE, 0, 0, 0, NONE};
     unsigned left = MAX_AT;
     unsigned num = 0;
 
@@ -126,7 +130,8 @@ static source source_of(const tracker *t, const advert *a, const node *n, bool *
         num++;
         for (uint32_t r = facts_first_at(f, &a->said.receiver); r != NONE && receivers-- > 0;
              r = facts_endpoint_at(f, r)->next_at) {
-            look_at_sessions(f, &best, i, r, a->said.time_ns, identity);
+            look_at_sessions(f, &best, i, r, a->said.time_ns, identity,
+                             facts_endpoint_at(f, i)->endpoint.port == a->said.advertised_port);
         }
     }
     *several = num > 1;
@@ -152,7 +157,9 @@ static judge_seen seen_outside(const tracker *t, const advert *a, const node *n,
     source from = source_of(t, a, n, &several);
     judge_seen s = {JUDGE_AT, false, false, n->endpoint, n->last_frame};
 
-    if (from.endpoint != NONE) {
+    if (from.endpoint != NONE && from.rank == 0 && several && addr_is_private(&a->said.receiver)) {
+        s.how = JUDGE_NOWHERE;
+    } else if (from.endpoint != NONE) {
         s.endpoint = facts_endpoint_at(&t->facts, from.endpoint)->endpoint;
         s.place = from.place;
         memcpy(out->node_id, facts_identity_at(&t->facts, from.identity)->id, sizeof out->node_id);
@@ -351,6 +358,16 @@ static void set_later(tracker_advert *out, tracker_later later, uint32_t frame, 
     out->later_ns = MAX(ns - out->time_ns, 0);
 }
 
+/* Inside a NAT, a query to the source port may have been sent to any outside port that is forwarded to it. */
+static bool shows_port(const tracker *t, const advert *a)
+{
+    const judge_socket *s = addr_is_private(&a->said.sender) && !addr_is_private(&a->said.receiver) && a->kept.is_query
+                                ? judged(t, &a->kept.dst)
+                                : NULL;
+
+    return s == NULL || s->reach.verdict == TRACKER_REACH_REPLIES_ONLY;
+}
+
 static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
 {
     uint32_t frame = 0;
@@ -371,7 +388,7 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
         return; /* both ports are the same: its use shows nothing */
     } else if (a->used.frame != 0) {
         set_later(out, TRACKER_LATER_HONOURED, a->used.frame, a->used.ns);
-    } else if (a->kept.frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0) {
+    } else if (a->kept.frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0 && shows_port(t, a)) {
         set_later(out, TRACKER_LATER_NOT_HONOURED, a->kept.frame, a->kept.ns);
     }
 }

@@ -156,10 +156,13 @@ void adverts_sent(tracker *t, const tracker_packet *p, const krpc_message *m, ui
     }
 }
 
+/* Of several hosts at one address, it is unknown which one connects. */
 static bool visit_connected(tracker *t, later *l, advert *a)
 {
-    (void)t;
-    if (a->used.frame == 0) {
+    static const uint8_t any[2];
+    uint32_t index;
+
+    if (a->used.frame == 0 && advert_host_nodes(t, &l->p->src, any, 0, &index) <= 1) {
         note_use(&a->used, l->p, false);
         return true;
     }

@@ -21,6 +21,7 @@ void verdicts_clear(tracker *t)
     if (t->verdicts.sockets != NULL) {
         g_hash_table_destroy(t->verdicts.sockets);
         g_hash_table_destroy(t->verdicts.wrong);
+        g_hash_table_destroy(t->verdicts.says);
         t->verdicts.sockets = NULL;
     }
 }
@@ -37,6 +38,7 @@ static verdicts *current(const tracker *t)
         own->verdicts.sockets = g_hash_table_new_full(NULL, NULL, NULL, free_socket);
         own->verdicts.wrong = g_hash_table_new_full(NULL, NULL, NULL, g_free);
         own->verdicts.packets = t->stats.packets;
+        own->verdicts.says = g_hash_table_new(NULL, NULL);
         own->verdicts.has_wrong = false;
     }
     return &own->verdicts;
@@ -82,8 +84,14 @@ static void gather_wrong(const tracker *t, verdicts *v)
         advert_judge(t, advert_at(t, serial), &a);
         socket = a.sender;
         socket.port = a.dht_port;
-        index = a.verdict != TRACKER_VERDICT_MISMATCH || a.dht_port == 0 ? NONE : facts_find(&t->facts, &socket);
+        index = a.dht_port == 0 ? NONE : facts_find(&t->facts, &socket);
         if (index == NONE) {
+            continue;
+        }
+        if (a.service == KRPC_SERVICE_DHT) {
+            g_hash_table_add(v->says, GUINT_TO_POINTER(index + 1));
+        }
+        if (a.verdict != TRACKER_VERDICT_MISMATCH) {
             continue;
         }
         w = g_hash_table_lookup(v->wrong, GUINT_TO_POINTER(index + 1));
@@ -107,6 +115,14 @@ static const wrong_claim *wrong_of(const tracker *t, uint32_t index)
         gather_wrong(t, v);
     }
     return g_hash_table_lookup(v->wrong, GUINT_TO_POINTER(index + 1));
+}
+
+/* Does it advertise a DHT port at all? */
+static bool says_port(const tracker *t, const tracker_node *n)
+{
+    uint32_t index = facts_find(&t->facts, &n->endpoint);
+
+    return index != NONE && g_hash_table_contains(current(t)->says, GUINT_TO_POINTER(index + 1));
 }
 
 static tracker_advice_item *add_advice(tracker_node *out, tracker_advice advice, uint16_t port, const uint32_t *frames,
@@ -161,7 +177,7 @@ static bool has_carrier(const tracker_node *n)
     return carrier;
 }
 
-static void advise_open(tracker_node *out, const wrong_claim *wrong)
+static void advise_open(const tracker *t, tracker_node *out, const wrong_claim *wrong)
 {
     uint16_t port = out->reach.num_open > 0 ? out->reach.open[0].endpoint.port : 0;
     const tracker_external *closed = closed_external(out);
@@ -176,7 +192,7 @@ static void advise_open(tracker_node *out, const wrong_claim *wrong)
     } else if (port != 0 && closed != NULL && out->nat.mapping == TRACKER_MAPPING_INDEPENDENT) {
         add_advice(out, TRACKER_ADVICE_FORWARDED_BUT_REWRITTEN, port, out->reach.open[0].frames,
                    out->reach.open[0].num_frames);
-    } else if (wrong == NULL || port != 0) {
+    } else if (port != 0 || !says_port(t, out)) {
         add_advice(out, TRACKER_ADVICE_NOTHING_TO_DO, port, out->reach.frames, out->reach.num_frames);
     } else {
         add_advice(out, TRACKER_ADVICE_NOT_ENOUGH_SEEN, 0, NULL, 0);
@@ -195,7 +211,7 @@ static void advise_closed(tracker_node *out, const judge_socket *s, const wrong_
     if (out->nat.mapping == TRACKER_MAPPING_DEPENDENT && out->nat.mapping_reason != TRACKER_REASON_COLLISION) {
         add_advice(out, TRACKER_ADVICE_DEPENDS_ON_DESTINATION, 0, e == NULL ? NULL : e->frames,
                    e == NULL ? 0 : e->num_frames);
-    } else if (wrong != NULL && e != NULL && out->nat.mapping == TRACKER_MAPPING_INDEPENDENT &&
+    } else if (closed && wrong != NULL && e != NULL && out->nat.mapping == TRACKER_MAPPING_INDEPENDENT &&
                e->endpoint.port != wrong->port) {
         tracker_advice_item *item =
             add_advice(out, TRACKER_ADVICE_ANNOUNCES_WRONG_PORT, e->endpoint.port, wrong->frames, wrong->num_frames);
@@ -215,7 +231,7 @@ static void advise(const tracker *t, tracker_node *out, const judge_socket *s)
     uint32_t frame = (uint32_t)fact_frame(s->collides_place);
 
     if (out->reach.verdict == TRACKER_REACH_OPEN) {
-        advise_open(out, wrong);
+        advise_open(t, out, wrong);
     } else {
         advise_closed(out, s, wrong);
     }

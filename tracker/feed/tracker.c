@@ -407,7 +407,7 @@ static fact_contact *touch(const taking *k, fact_what what)
     if (!has_private(t) && (addr_is_private(&k->p->src) || addr_is_private(&k->p->dst))) {
         g_atomic_int_set(&t->pairs.has_private, 1);
     }
-    if (has_private(t) && k->m->len >= BOTH_LEN) {
+    if (has_private(t) && k->m->len >= BOTH_LEN && krpc_message_id(k->m, k->data) != NULL) {
         pairs_note(t, k->p, k->keys->payload != 0 ? k->keys->payload : pair_key(t, k->m, k->data), k->keys);
     }
     return c;

@@ -170,6 +170,7 @@ void nat_own_address(const tracker *t, const tracker_packet *p, uint32_t src, co
 typedef struct verdicts {
     GHashTable *sockets; /* number of an endpoint, + 1, to judge_socket */
     GHashTable *wrong;   /* to wrong_claim, what its host says and is not */
+    GHashTable *says;    /* the sockets whose hosts advertise a DHT port */
     uint64_t packets;    /* the number of packets, when they were judged */
     bool has_wrong;      /* wrong is filled */
 } verdicts;

@@ -59,6 +59,8 @@ typedef struct judge_socket {
 /* judge_socket_init gathers the views of an endpoint and judges it; judge_socket_clear frees what it needed. */
 void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint);
 void judge_socket_clear(judge_socket *socket);
+/* judge_socket_of is another endpoint, for the functions below that read sessions; it owns nothing. */
+void judge_socket_of(judge_socket *out, const judge_socket *socket, uint32_t endpoint);
 
 /* judge_mapping fills nat: port, addresses, mapping, external. judge_reach fills reach, and nat.filtering. */
 void judge_mapping(judge_socket *socket);
@@ -66,9 +68,21 @@ void judge_reach(judge_socket *socket);
 
 /* judge_class_at says how the witness came to see the socket at that time. */
 judge_class judge_class_at(const judge_socket *socket, uint32_t witness, int64_t ns);
-/* judge_is_stranger: did the other end of this session of the socket begin it with a query, without the socket having
- * sent anything to its address? *proven: not even before the capture. */
-bool judge_is_stranger(const judge_socket *socket, const fact_contact *session, bool *proven);
+/* Did the other end of this session of the socket begin it with a query, without the socket having sent anything to it,
+ * or to its address, within the longest life of a mapping? */
+typedef enum judge_stranger {
+    JUDGE_KNOWN,
+    JUDGE_OTHER_PORT, /* the socket had sent to another port of this address */
+    JUDGE_STRANGER
+} judge_stranger;
+typedef enum judge_proof {
+    JUDGE_UNPROVEN, /* the socket may have sent to it before the capture */
+    JUDGE_LIKELY,   /* the capture seems to show the socket from its start */
+    JUDGE_PROVEN    /* the capture covers the longest life of a mapping */
+} judge_proof;
+/* judge_got_in: was a query of the other end answered before the socket, whose side is mine, sent a query itself? */
+bool judge_got_in(const fact_contact *session, unsigned mine);
+judge_stranger judge_is_stranger(const judge_socket *socket, const fact_contact *session, judge_proof *proof);
 
 /* judge_seen is where a receiver sees a socket at a time. */
 typedef struct judge_seen {

@@ -11,9 +11,9 @@
 #define ENOUGH          3 /* witness addresses that agree */
 #define ENOUGH_NETWORKS 2
 #define MAX_SPANS       768
-#define BURST           3 /* outside ports of as many hosts within FACT_SILENCE_NS, without those of any one network */
-#define SCATTERED       5 /* in any time */
-#define ROTATING        3 /* different endpoints that one witness named */
+#define MAX_NETWORKS    32 /* that are left out in turn */
+#define SCATTERED       3  /* changes of the outside port without a silence, without those that one network saw */
+#define ROTATING        3  /* different endpoints that one witness named */
 
 /* group is one outside endpoint. */
 typedef struct group {
@@ -31,18 +31,10 @@ typedef struct group {
     bool dropped;
 } group;
 
-typedef struct span {
-    uint64_t network;
-    uint32_t outside;
-    int64_t first_ns, last_ns;
-    bool pair;
-} span;
-
 typedef struct mapping {
     judge_socket *s;
     GArray *groups; /* in the order of first_ns */
-    GArray *spans;
-    bool inner; /* the verdict is about a NAT that is inside another one */
+    bool inner;     /* the verdict is about a NAT that is inside another one */
 } mapping;
 
 static bool add_unique_64(GArray *to, uint64_t value)
@@ -184,7 +176,6 @@ static void clear_groups(mapping *m)
         g_array_free(group_at(m, i)->witnesses, TRUE);
     }
     g_array_set_size(m->groups, 0);
-    g_array_set_size(m->spans, 0);
 }
 
 static void add_to_group(const mapping *m, group *g, const judge_view *v)
@@ -201,24 +192,6 @@ static void add_to_group(const mapping *m, group *g, const judge_view *v)
     g->num_views += v->count;
     if (g->num_frames < TRACKER_MAX_FRAMES && (g->num_frames == 0 || g->places[g->num_frames - 1] != v->first_place)) {
         g->places[g->num_frames++] = v->first_place;
-    }
-}
-
-static void add_span(const mapping *m, const judge_view *v)
-{
-    for (unsigned i = 0; i < m->spans->len; i++) {
-        span *p = &g_array_index(m->spans, span, i);
-
-        if (p->network == v->network && p->outside == v->outside) {
-            p->first_ns = MIN(p->first_ns, v->first_ns);
-            p->last_ns = MAX(p->last_ns, v->last_ns);
-            return;
-        }
-    }
-    if (m->spans->len < MAX_SPANS) {
-        span p = {v->network, v->outside, v->first_ns, v->last_ns, v->kind == FACT_PAIR};
-
-        g_array_append_val(m->spans, p);
     }
 }
 
@@ -248,9 +221,6 @@ static void make_groups(mapping *m)
             g_hash_table_insert(by_outside, GUINT_TO_POINTER(v->outside + 1), GUINT_TO_POINTER(at));
         }
         add_to_group(m, group_at(m, at - 1), v);
-        if (is_mapped(v)) {
-            add_span(m, v);
-        }
     }
     for (unsigned i = 0; i < m->groups->len; i++) {
         group *g = group_at(m, i);
@@ -262,25 +232,6 @@ static void make_groups(mapping *m)
 
 /* ---- at the same time ---- */
 
-typedef struct conflicts {
-    unsigned num;    /* pairs of spans of different networks that overlap, with different outside endpoints */
-    bool paired;     /* one of them between packets that were captured on both sides */
-    bool addresses;  /* some pairs differ in the address */
-    uint64_t cover;  /* the network that is part of every pair; 0: none, so no single witness makes them up */
-    uint64_t cover2; /* another one, where there is only one pair */
-} conflicts;
-
-static bool overlap(const span *a, const span *b)
-{
-    return a->first_ns < b->last_ns && b->first_ns < a->last_ns;
-}
-
-static bool differs_in(const mapping *m, const span *a, const span *b, bool address)
-{
-    return !address ||
-           !krpc_endpoint_same_addr(&endpoint_at(m, a->outside)->endpoint, &endpoint_at(m, b->outside)->endpoint);
-}
-
 static bool group_is_paired(const mapping *m, uint32_t outside)
 {
     for (unsigned i = 0; i < m->groups->len; i++) {
@@ -291,109 +242,183 @@ static bool group_is_paired(const mapping *m, uint32_t outside)
     return false;
 }
 
-typedef struct degree {
-    uint64_t network;
-    unsigned num;
-} degree;
+/* What counts as different: outside endpoints, or only their addresses; with all views, or with captured packets only. */
+typedef enum unlike { UNLIKE_ENDPOINT, UNLIKE_ADDRESS } unlike;
 
-static void count_degree(GArray *degrees, uint64_t network)
+typedef struct span {
+    uint32_t outside; /* endpoint, or address as facts_first_at numbers it */
+    int64_t first_ns, last_ns;
+} span;
+
+static gint by_span(gconstpointer a, gconstpointer b)
 {
-    for (unsigned i = 0; i < degrees->len; i++) {
-        if (g_array_index(degrees, degree, i).network == network) {
-            g_array_index(degrees, degree, i).num++;
-            return;
-        }
-    }
-    degree d = {network, 1};
+    const span *x = a, *y = b;
 
-    g_array_append_val(degrees, d);
+    return x->first_ns < y->first_ns ? -1 : x->first_ns > y->first_ns;
 }
 
-static conflicts find_conflicts(const mapping *m, bool address)
+static bool is_packet(const mapping *m, const judge_view *v)
 {
-    conflicts found = {0};
-    GArray *degrees = g_array_new(FALSE, FALSE, sizeof(degree));
+    return v->kind == FACT_PAIR && group_is_paired(m, v->outside);
+}
 
-    for (unsigned i = 0; i < m->spans->len; i++) {
-        const span *a = &g_array_index(m->spans, span, i);
+/* Without what one network saw: was one outside endpoint seen before and after another one? */
+static bool is_interleaved(const mapping *m, uint64_t without, unlike how, bool packets)
+{
+    GHashTable *by_outside = g_hash_table_new(NULL, NULL);
+    GArray *spans = g_array_new(FALSE, FALSE, sizeof(span));
+    int64_t until = INT64_MIN;
+    bool found = false;
 
-        for (unsigned j = 0; j < i; j++) {
-            const span *b = &g_array_index(m->spans, span, j);
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        const judge_view *v = view_at(m, i);
+        uint32_t outside = how == UNLIKE_ENDPOINT ? v->outside : address_of(m, v->outside);
+        guint at;
 
-            if (a->outside == b->outside || a->network == b->network || !overlap(a, b) ||
-                !differs_in(m, a, b, address)) {
-                continue;
-            }
-            found.num++;
-            found.paired |= a->pair && b->pair && group_is_paired(m, a->outside) && group_is_paired(m, b->outside);
-            count_degree(degrees, a->network);
-            count_degree(degrees, b->network);
+        if (!counts(m, v) || !is_mapped(v) || v->network == without || (packets && !is_packet(m, v))) {
+            continue;
+        }
+        at = GPOINTER_TO_UINT(g_hash_table_lookup(by_outside, GUINT_TO_POINTER(outside + 1)));
+        if (at == 0) {
+            span p = {outside, v->first_ns, v->last_ns};
+
+            g_array_append_val(spans, p);
+            g_hash_table_insert(by_outside, GUINT_TO_POINTER(outside + 1), GUINT_TO_POINTER(spans->len));
+        } else {
+            span *p = &g_array_index(spans, span, at - 1);
+
+            p->first_ns = MIN(p->first_ns, v->first_ns);
+            p->last_ns = MAX(p->last_ns, v->last_ns);
         }
     }
-    for (unsigned i = 0; i < degrees->len; i++) {
-        const degree *d = &g_array_index(degrees, degree, i);
+    g_array_sort(spans, by_span);
+    for (unsigned i = 0; i < spans->len && !found; i++) {
+        const span *p = &g_array_index(spans, span, i);
 
-        if (d->num == found.num) {
-            *(found.cover == 0 ? &found.cover : &found.cover2) = d->network;
-        }
+        found = i > 0 && p->first_ns < until;
+        until = MAX(until, p->last_ns);
     }
-    g_array_free(degrees, TRUE);
+    g_array_free(spans, TRUE);
+    g_hash_table_destroy(by_outside);
     return found;
+}
+
+static GArray *networks_of(const mapping *m)
+{
+    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (counts(m, v) && is_mapped(v) && networks->len < MAX_NETWORKS) {
+            add_unique_64(networks, v->network);
+        }
+    }
+    return networks;
+}
+
+/* Is it interleaved without any one network? If only without some, *outlier is the one that makes it so; 0: it cannot
+ * be told which one. */
+static bool is_interleaved_for_all(const mapping *m, unlike how, uint64_t *outlier)
+{
+    GArray *networks = networks_of(m);
+    unsigned num_without = 0;
+
+    *outlier = 0;
+    for (unsigned i = 0; i < networks->len; i++) {
+        if (!is_interleaved(m, g_array_index(networks, uint64_t, i), how, false)) {
+            *outlier = g_array_index(networks, uint64_t, i);
+            num_without++;
+        }
+    }
+    if (num_without != 1 || networks->len <= ENOUGH_NETWORKS) {
+        *outlier = 0; /* without it, one network would decide */
+    }
+    num_without += networks->len < ENOUGH_NETWORKS;
+    g_array_free(networks, TRUE);
+    return num_without == 0;
 }
 
 /* ---- every host another port ---- */
 
-/* The views without those of one network, if no two of different hosts agree: how many, and the most within the time of
- * a short silence. */
-static void count_scattered(const mapping *m, uint64_t without, unsigned *all_out, unsigned *burst_out)
+/* Was the socket silent for so long between two times that a mapping may have expired? busy has its sessions. */
+static bool was_silent(const GArray *busy, int64_t from, int64_t to)
 {
-    GArray *kept = g_array_new(FALSE, FALSE, sizeof(judge_view));
+    int64_t until = from;
+
+    for (unsigned i = 0; i < busy->len && until < to; i++) {
+        const fact_contact *c = g_array_index(busy, const fact_contact *, i);
+
+        if (c->first.ns > until + FACT_SILENCE_NS) {
+            return true;
+        }
+        until = MAX(until, c->last.ns);
+    }
+    return until + FACT_SILENCE_NS < to;
+}
+
+static gint by_begin(gconstpointer a, gconstpointer b)
+{
+    const fact_contact *x = *(const fact_contact *const *)a, *y = *(const fact_contact *const *)b;
+
+    return x->first.ns < y->first.ns ? -1 : x->first.ns > y->first.ns;
+}
+
+static GArray *busy_times(const mapping *m)
+{
+    GArray *busy = g_array_new(FALSE, FALSE, sizeof(fact_contact *));
+
+    for (uint32_t i = m->s->self->contacts; i != NONE && busy->len < MAX_SPANS;) {
+        const fact_contact *c = facts_contact_at(m->s->facts, i);
+
+        g_array_append_val(busy, c);
+        i = c->next[fact_side(c, m->s->index)];
+    }
+    g_array_sort(busy, by_begin);
+    return busy;
+}
+
+/* The views without those of one network, if no two different hosts agree: how often did the outside endpoint change
+ * without a silence in which a mapping could have expired? */
+static unsigned count_scattered(const mapping *m, uint64_t without, const GArray *busy)
+{
     GArray *outsides = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     GArray *witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    unsigned begin = 0;
+    const judge_view *last = NULL;
+    unsigned num = 0;
+    bool agree = false;
 
-    *all_out = *burst_out = 0;
-    for (unsigned i = 0; i < m->s->views->len && kept->len < MAX_SPANS; i++) {
+    for (unsigned i = 0; i < m->s->views->len && outsides->len < MAX_SPANS; i++) {
         const judge_view *v = view_at(m, i);
+        bool is_new;
 
         if (!counts(m, v) || !is_mapped(v) || v->network == without) {
             continue;
         }
-        if (add_unique_32(witnesses, address_of(m, v->witness)) & add_unique_32(outsides, v->outside)) {
-            g_array_append_val(kept, *v);
+        is_new = add_unique_32(witnesses, address_of(m, v->witness));
+        if (!add_unique_32(outsides, v->outside)) {
+            agree |= is_new; /* another host saw it already */
+        } else if (is_new) {
+            num += last != NULL && !was_silent(busy, last->first_ns, v->first_ns);
+            last = v;
         }
     }
-    if (outsides->len >= witnesses->len && kept->len == witnesses->len) {
-        *all_out = kept->len;
-        for (unsigned i = 0; i < kept->len; i++) {
-            while (g_array_index(kept, judge_view, i).first_ns - g_array_index(kept, judge_view, begin).first_ns >
-                   FACT_SILENCE_NS) {
-                begin++;
-            }
-            *burst_out = MAX(*burst_out, i - begin + 1);
-        }
-    }
-    g_array_free(kept, TRUE);
     g_array_free(outsides, TRUE);
     g_array_free(witnesses, TRUE);
+    return agree ? 0 : num;
 }
 
 static bool is_scattered(const mapping *m)
 {
-    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    bool scattered = true;
+    GArray *networks = networks_of(m);
+    GArray *busy = busy_times(m);
+    bool scattered = networks->len >= ENOUGH_NETWORKS;
 
-    for (unsigned i = 0; i < m->spans->len; i++) {
-        add_unique_64(networks, g_array_index(m->spans, span, i).network);
-    }
-    scattered = networks->len >= ENOUGH_NETWORKS;
     for (unsigned i = 0; i < networks->len && scattered; i++) {
-        unsigned all, burst;
-
-        count_scattered(m, g_array_index(networks, uint64_t, i), &all, &burst);
-        scattered = all >= SCATTERED || burst >= BURST;
+        scattered = count_scattered(m, g_array_index(networks, uint64_t, i), busy) >= SCATTERED;
     }
     g_array_free(networks, TRUE);
+    g_array_free(busy, TRUE);
     return scattered;
 }
 
@@ -611,43 +636,18 @@ static void judge_sequence(const mapping *m)
 
 static void judge_dependent(const mapping *m, tracker_reason reason)
 {
-    conflicts addresses = find_conflicts(m, true);
+    uint64_t outlier;
     bool one = true;
 
     set_mapping(m, TRACKER_MAPPING_DEPENDENT, reason);
-    if (addresses.num > 0 && (addresses.cover == 0 || addresses.paired)) {
+    if (is_interleaved_for_all(m, UNLIKE_ADDRESS, &outlier) || is_interleaved(m, 0, UNLIKE_ADDRESS, true)) {
         m->s->nat.addresses = TRACKER_ADDRESSES_SEVERAL;
         return;
     }
     for (unsigned i = 1; i < m->groups->len; i++) {
-        one &= krpc_endpoint_same_addr(&endpoint_at(m, group_at(m, 0)->outside)->endpoint,
-                                       &endpoint_at(m, group_at(m, i)->outside)->endpoint);
+        one &= address_of(m, group_at(m, 0)->outside) == address_of(m, group_at(m, i)->outside);
     }
     m->s->nat.addresses = one ? TRACKER_ADDRESSES_ONE : TRACKER_ADDRESSES_UNKNOWN;
-}
-
-/* Drops the network that contradicts all others, if the others agree. */
-static bool drop_outlier(mapping *m, const conflicts *c)
-{
-    uint64_t candidates[2] = {c->cover, c->cover2};
-
-    for (unsigned i = 0; i < 2 && candidates[i] != 0; i++) {
-        GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-
-        for (unsigned j = 0; j < m->spans->len; j++) {
-            if (g_array_index(m->spans, span, j).network != candidates[i]) {
-                add_unique_64(networks, g_array_index(m->spans, span, j).network);
-            }
-        }
-        if (networks->len >= ENOUGH_NETWORKS && c->cover2 == 0) {
-            drop_network(m, candidates[i]);
-            make_groups(m);
-            g_array_free(networks, TRUE);
-            return true;
-        }
-        g_array_free(networks, TRUE);
-    }
-    return false;
 }
 
 static gint by_evidence(gconstpointer a, gconstpointer b)
@@ -727,9 +727,9 @@ static void judge_in_place(const mapping *m)
 
 void judge_mapping(judge_socket *s)
 {
-    mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), g_array_new(FALSE, FALSE, sizeof(span)), false};
-    conflicts c;
-    bool collision, doubted;
+    mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), false};
+    bool collision, doubted, dependent, paired;
+    uint64_t outlier;
 
     for (unsigned i = 0; i < s->views->len; i++) {
         const judge_view *v = view_at(&m, i);
@@ -739,19 +739,21 @@ void judge_mapping(judge_socket *s)
     drop_rotating(&m);
     make_groups(&m);
     collision = collides(&m);
-    c = find_conflicts(&m, false);
-    if (c.num > 0 && c.cover != 0 && !c.paired && !collision && drop_outlier(&m, &c)) {
-        c = find_conflicts(&m, false);
+    paired = is_interleaved(&m, 0, UNLIKE_ENDPOINT, true);
+    dependent = is_interleaved_for_all(&m, UNLIKE_ENDPOINT, &outlier);
+    if (!dependent && !paired && !collision && outlier != 0 && is_interleaved(&m, 0, UNLIKE_ENDPOINT, false)) {
+        drop_network(&m, outlier);
+        make_groups(&m);
     }
     doubted = doubts_differ(&m);
     judge_port(&m, collision, doubted);
     if (collision && s->nat.port == TRACKER_PORT_MIXED) {
         judge_dependent(&m, TRACKER_REASON_COLLISION);
-    } else if (c.num > 0 && (c.paired || c.cover == 0)) {
-        judge_dependent(&m, c.paired ? TRACKER_REASON_PAIRED : TRACKER_REASON_OVERLAP);
+    } else if (dependent || paired) {
+        judge_dependent(&m, paired ? TRACKER_REASON_PAIRED : TRACKER_REASON_OVERLAP);
     } else if (is_scattered(&m)) {
         judge_dependent(&m, TRACKER_REASON_SCATTERED);
-    } else if (c.num > 0) {
+    } else if (is_interleaved(&m, 0, UNLIKE_ENDPOINT, false)) {
         set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_DISPUTED);
     } else if (doubted) {
         set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_MID_CONVERSATION);
@@ -765,5 +767,4 @@ void judge_mapping(judge_socket *s)
     note_evidence(&m);
     clear_groups(&m);
     g_array_free(m.groups, TRUE);
-    g_array_free(m.spans, TRUE);
 }

@@ -16,6 +16,8 @@
 #define MAX_NETWORKS    64
 #define MAX_SESSIONS    100000
 
+#define ENOUGH_HOSTS    3 /* where it is only likely that the capture shows the socket from its start */
+
 typedef struct knocks {
     uint64_t networks[MAX_NETWORKS];
     unsigned num_networks;
@@ -25,8 +27,17 @@ typedef struct knocks {
 
 typedef struct reach {
     judge_socket *s;
-    knocks in;       /* strangers that got an answer */
-    knocks unproven; /* they may have got in through a mapping that is older than the capture */
+    knocks in;          /* strangers that got an answer, also from another port of an address that it sent to */
+    unsigned num_hosts; /* of these */
+    bool any_stranger;  /* of an address that it had not sent to */
+    knocks proven;      /* those for which the capture is long enough */
+    bool proven_stranger;
+    unsigned num_ports;
+    struct {
+        uint32_t endpoint;
+        knocks knocks;
+    } ports[TRACKER_MAX_OPEN]; /* outside endpoints on which strangers were seen to get in */
+    knocks unproven;           /* they may have got in through a mapping that is older than the capture */
     knocks refused;
     uint32_t num_asked;    /* addresses that it sent to */
     uint32_t num_answered; /* sessions in which it answered */
@@ -74,25 +85,69 @@ static bool is_own_address(const judge_socket *s, const krpc_endpoint *addr)
            krpc_endpoint_same_addr(&facts_endpoint_at(s->facts, s->self->outside)->endpoint, addr);
 }
 
-static void read_sessions(reach *r)
+/* port is the outside endpoint that the query went to, if it was captured there. */
+static void add_port(reach *r, uint32_t port, const fact_endpoint *from, uint64_t place)
 {
-    judge_socket *s = r->s;
+    unsigned i = 0;
+
+    while (i < r->num_ports && r->ports[i].endpoint != port) {
+        i++;
+    }
+    if (i == r->num_ports) {
+        if (i == TRACKER_MAX_OPEN) {
+            return;
+        }
+        r->ports[r->num_ports++].endpoint = port;
+    }
+    add_knock(&r->ports[i].knocks, &from->endpoint, place);
+}
+
+static void add_stranger(reach *r, judge_stranger stranger, judge_proof proof, uint32_t port, const fact_endpoint *from,
+                         uint64_t place)
+{
+    if (proof == JUDGE_UNPROVEN) {
+        add_knock(&r->unproven, &from->endpoint, place);
+        return;
+    }
+    if (port != NONE) {
+        add_port(r, port, from, place);
+    }
+    add_knock(&r->in, &from->endpoint, place);
+    r->num_hosts++;
+    r->any_stranger |= stranger == JUDGE_STRANGER;
+    if (proof == JUDGE_PROVEN) {
+        add_knock(&r->proven, &from->endpoint, place);
+        r->proven_stranger |= stranger == JUDGE_STRANGER;
+    }
+}
+
+/* Two networks, one of them with a host of an address that got nothing: a NAT may let in every port of an address. */
+static bool is_open(const reach *r)
+{
+    return (r->proven.num_networks >= ENOUGH_NETWORKS && r->proven_stranger) ||
+           (r->in.num_networks >= ENOUGH_NETWORKS && r->num_hosts >= ENOUGH_HOSTS && r->any_stranger);
+}
+
+static void read_sessions(reach *r, const judge_socket *s)
+{
     unsigned left = MAX_SESSIONS;
 
     for (uint32_t i = s->self->contacts; i != NONE && left-- > 0;) {
         const fact_contact *c = facts_contact_at(s->facts, i);
         unsigned mine = fact_side(c, s->index);
         const fact_endpoint *other = facts_endpoint_at(s->facts, c->end[!mine]);
-        bool proven;
+        judge_proof proof;
+        judge_stranger stranger;
 
         if (is_own_address(s, &other->endpoint)) {
-            s->hairpin |= !s->global;
+            r->s->hairpin |= !s->global;
         } else if (other->scope == KRPC_ADDR_GLOBAL) {
             r->num_asked += c->began == mine;
             r->num_answered += c->answer[mine].place != 0;
             r->num_unheard += c->query[!mine].place != 0 && c->answer[mine].place == 0 && c->query[mine].place == 0;
-            if (judge_is_stranger(s, c, &proven) && c->answer[mine].place != 0) {
-                add_knock(proven ? &r->in : &r->unproven, &other->endpoint, c->query[!mine].place);
+            stranger = judge_is_stranger(s, c, &proof);
+            if (stranger != JUDGE_KNOWN && judge_got_in(c, mine)) {
+                add_stranger(r, stranger, proof, s->global ? s->index : NONE, other, c->query[!mine].place);
             }
         }
         i = c->next[mine];
@@ -132,12 +187,13 @@ static void read_refused(reach *r, uint32_t outside)
         const fact_contact *c = facts_contact_at(f, i);
         unsigned mine = fact_side(c, outside);
         const fact_endpoint *other = facts_endpoint_at(f, c->end[!mine]);
-        bool proven;
+        judge_proof proof;
+        judge_stranger stranger = judge_is_stranger(&at, c, &proof);
 
-        if (judge_is_stranger(&at, c, &proven) && c->query[mine].place == 0) {
+        if (stranger != JUDGE_KNOWN && c->query[mine].place == 0) {
             if (c->answer[mine].place != 0) {
-                if (outside != r->s->index && proven) {
-                    add_knock(&r->in, &other->endpoint, c->query[!mine].place);
+                if (!r->s->global) {
+                    add_stranger(r, stranger, proof, outside, other, c->query[!mine].place);
                 }
             } else if (f->end_ns - c->first.ns > ANSWER_NS && is_alive(f, at.self, outside, c->first.ns)) {
                 add_knock(&r->refused, &other->endpoint, c->query[!mine].place);
@@ -149,92 +205,71 @@ static void read_refused(reach *r, uint32_t outside)
 
 /* ---- on which port ---- */
 
-static unsigned count_networks(const judge_socket *s, uint32_t outside, tracker_reachability *to, uint32_t at)
-{
-    uint64_t networks[MAX_NETWORKS];
-    unsigned num = 0;
-
-    for (unsigned i = 0; i < s->views->len; i++) {
-        const judge_view *v = &g_array_index(s->views, judge_view, i);
-        unsigned k = 0;
-
-        if (v->outside != outside || v->class != JUDGE_FORWARDED || v->dropped) {
-            continue;
-        }
-        while (k < num && networks[k] != v->network) {
-            k++;
-        }
-        if (k == num && num < MAX_NETWORKS) {
-            networks[num++] = v->network;
-        }
-        if (to != NULL && to->open[at].num_frames < TRACKER_MAX_FRAMES) {
-            to->open[at].frames[to->open[at].num_frames++] = (uint32_t)fact_frame(v->first_place);
-        }
-    }
-    return num;
-}
-
-static void add_open(reach *r, const krpc_endpoint *endpoint, unsigned num_sites)
+static void add_open(reach *r, uint32_t endpoint, const knocks *k)
 {
     tracker_reachability *out = &r->s->reach;
 
-    for (unsigned i = 0; i < out->num_open; i++) {
-        if (krpc_endpoint_equal(&out->open[i].endpoint, endpoint)) {
-            return;
-        }
-    }
     if (out->num_open < TRACKER_MAX_OPEN) {
-        out->open[out->num_open].endpoint = *endpoint;
-        out->open[out->num_open].num_sites = num_sites;
+        out->open[out->num_open].endpoint = facts_endpoint_at(r->s->facts, endpoint)->endpoint;
+        out->open[out->num_open].num_sites = k->num_networks;
+        out->open[out->num_open].num_frames = k->num_frames;
+        for (unsigned i = 0; i < k->num_frames; i++) {
+            out->open[out->num_open].frames[i] = (uint32_t)fact_frame(k->places[i]);
+        }
         out->num_open++;
     }
 }
 
-static void use_frames(reach *r, uint32_t at)
+static bool is_listed(const reach *r, uint32_t endpoint)
 {
-    tracker_reachability *out = &r->s->reach;
-
-    for (unsigned i = 0; i < r->in.num_frames && out->open[at].num_frames < TRACKER_MAX_FRAMES; i++) {
-        out->open[at].frames[out->open[at].num_frames++] = (uint32_t)fact_frame(r->in.places[i]);
+    for (uint32_t i = 0; i < r->s->reach.num_open; i++) {
+        if (krpc_endpoint_equal(&r->s->reach.open[i].endpoint, &facts_endpoint_at(r->s->facts, endpoint)->endpoint)) {
+            return true;
+        }
     }
+    return false;
 }
 
-/* The outside endpoints through which strangers came in: those that they named, or where their packets were captured
- * outside. Without these, the mapping's own endpoint if the NAT keeps the port. */
-static void list_open(reach *r)
+/* Who got in first, and names an outside endpoint in a later answer, names the one that it used. One network is enough
+ * if it names the socket's own port, which it cannot know where the NAT rewrites it. */
+static void list_named(reach *r)
 {
     judge_socket *s = r->s;
-    tracker_reachability *out = &s->reach;
+    bool hidden = s->nat.port == TRACKER_PORT_REWRITTEN || s->nat.mapping == TRACKER_MAPPING_DEPENDENT;
 
-    if (s->global) {
-        add_open(r, &s->self->endpoint, r->in.num_networks);
-        use_frames(r, 0);
-        return;
-    }
     for (unsigned i = 0; i < s->views->len; i++) {
         const judge_view *v = &g_array_index(s->views, judge_view, i);
         const fact_endpoint *outside = facts_endpoint_at(s->facts, v->outside);
+        knocks k = {.num_networks = 0};
 
-        if (v->class == JUDGE_FORWARDED && !v->dropped && outside->scope == KRPC_ADDR_GLOBAL) {
-            unsigned sites = count_networks(s, v->outside, NULL, 0);
+        if (v->class != JUDGE_FORWARDED || v->dropped || outside->scope != KRPC_ADDR_GLOBAL ||
+            is_listed(r, v->outside)) {
+            continue;
+        }
+        for (unsigned j = i; j < s->views->len; j++) {
+            const judge_view *other = &g_array_index(s->views, judge_view, j);
 
-            if (sites >= ENOUGH_NETWORKS || v->kind == FACT_PAIR_IN) {
-                uint32_t before = out->num_open;
-
-                add_open(r, &outside->endpoint, sites);
-                if (out->num_open > before) {
-                    count_networks(s, v->outside, out, before);
-                }
+            if (other->outside == v->outside && other->class == JUDGE_FORWARDED && !other->dropped) {
+                add_knock(&k, &facts_endpoint_at(s->facts, other->witness)->endpoint, other->first_place);
             }
         }
+        if (k.num_networks >= ENOUGH_NETWORKS || v->kind == FACT_PAIR_IN ||
+            (hidden && outside->endpoint.port == s->self->endpoint.port)) {
+            add_open(r, v->outside, &k);
+        }
     }
-    if (out->num_open == 0 && s->nat.mapping == TRACKER_MAPPING_INDEPENDENT && s->nat.port == TRACKER_PORT_PRESERVED &&
-        s->self->outside != NONE) {
-        add_open(r, &facts_endpoint_at(s->facts, s->self->outside)->endpoint, r->in.num_networks);
-        use_frames(r, 0);
+}
+
+static void list_open(reach *r)
+{
+    for (unsigned i = 0; i < r->num_ports; i++) {
+        add_open(r, r->ports[i].endpoint, &r->ports[i].knocks);
     }
-    if (out->num_open == 0) {
-        out->missing |= 1u << TRACKER_MISSING_PORT;
+    if (!r->s->global) {
+        list_named(r);
+    }
+    if (r->s->reach.num_open == 0) {
+        r->s->reach.missing |= 1u << TRACKER_MISSING_PORT;
     }
 }
 
@@ -280,13 +315,26 @@ static bool is_shunned(const reach *r)
            r->num_answered > 0 && r->in.num_networks + r->unproven.num_networks == 0 && !s->global;
 }
 
+/* A global endpoint is judged together with those of the same id. */
+static void read_siblings(reach *r)
+{
+    for (unsigned i = 0; i < r->s->siblings->len; i++) {
+        judge_socket of;
+
+        judge_socket_of(&of, r->s, g_array_index(r->s->siblings, uint32_t, i));
+        read_sessions(r, &of);
+        read_refused(r, of.index);
+    }
+}
+
 void judge_reach(judge_socket *s)
 {
     reach r = {.s = s};
 
-    read_sessions(&r);
     if (s->global) {
-        read_refused(&r, s->index);
+        read_siblings(&r);
+    } else {
+        read_sessions(&r, s);
     }
     for (unsigned i = 0; i < s->views->len; i++) {
         const judge_view *v = &g_array_index(s->views, judge_view, i);
@@ -300,7 +348,7 @@ void judge_reach(judge_socket *s)
             read_refused(&r, v->outside);
         }
     }
-    if (!s->lossy && r.in.num_networks >= ENOUGH_NETWORKS) {
+    if (!s->lossy && is_open(&r)) {
         s->reach.verdict = TRACKER_REACH_OPEN;
         s->nat.filtering = TRACKER_FILTERING_INDEPENDENT;
         use_knocks(&s->reach, &r.in);
@@ -368,10 +416,36 @@ static const judge_view *common_view(const judge_socket *s, int64_t ns)
     return before != NULL ? before : after;
 }
 
+/* How did the receiver come to see the socket, in the session that is nearest in time? */
+static judge_class class_of(const judge_socket *s, const krpc_endpoint *receiver, bool any_port, int64_t ns,
+                            bool *known)
+{
+    judge_class class = JUDGE_MAPPED;
+    int64_t best = INT64_MAX;
+    unsigned left = 64;
+
+    *known = false;
+    for (uint32_t i = any_port ? facts_first_at(s->facts, receiver) : facts_find(s->facts, receiver);
+         i != NONE && left-- > 0; i = any_port ? facts_endpoint_at(s->facts, i)->next_at : NONE) {
+        for (uint32_t j = facts_contact(s->facts, s->index, i); j != NONE && left-- > 0;) {
+            const fact_contact *c = facts_contact_at(s->facts, j);
+            int64_t off = ns < c->first.ns ? c->first.ns - ns : ns > c->last.ns ? ns - c->last.ns : 0;
+
+            if (off < best) {
+                best = off;
+                class = judge_class_at(s, i, CLAMP(ns, c->first.ns, c->last.ns));
+                *known = true;
+            }
+            j = c->older;
+        }
+    }
+    return class;
+}
+
 void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *receiver, bool any_port, int64_t ns)
 {
-    uint32_t witness = facts_find(s->facts, receiver);
     const judge_view *v;
+    bool known;
 
     memset(out, 0, sizeof *out);
     out->endpoint = s->self->endpoint;
@@ -386,10 +460,15 @@ void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *
         return;
     }
     if (v == NULL) {
-        bool came_in = witness != NONE && !any_port && judge_class_at(s, witness, ns) != JUDGE_MAPPED;
-
-        if (came_in && s->reach.verdict == TRACKER_REACH_OPEN) {
-            return; /* it sees the forwarded port */
+        if (class_of(s, receiver, any_port, ns, &known) != JUDGE_MAPPED) {
+            /* it sees the port through which it came in */
+            if (s->reach.verdict == TRACKER_REACH_OPEN && s->reach.num_open == 1) {
+                out->how = JUDGE_AT;
+                out->told = true;
+                out->endpoint = s->reach.open[0].endpoint;
+                out->place = s->reach.open[0].num_frames > 0 ? s->reach.open[0].frames[0] : 0;
+            }
+            return;
         }
         v = common_view(s, ns);
     }

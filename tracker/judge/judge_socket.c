@@ -5,6 +5,7 @@
 #include "judge.h"
 
 #define START_NS      (10 * SECOND) /* a node that runs already is asked within this time, or gets a stray answer */
+#define IDLE_NS       (5 * SECOND)  /* and it asks within this time */
 #define MAX_VIEWS     8192
 #define MAX_SIBLINGS  64
 #define MAX_AT        64 /* endpoints of one address that are looked at */
@@ -13,12 +14,15 @@
 
 /* ---- how a session began ---- */
 
+/* Does the capture show the socket from its start? Then it had asked no host before. */
 static bool is_fresh(const facts *f, const fact_endpoint *e)
 {
-    bool quiet_before = e->first.ns - f->begin_ns >= FACT_SILENCE_NS;
+    int64_t start = e->own_ns;
 
-    return quiet_before ||
-           (e->first_out && e->stray_ns > e->first.ns + START_NS && e->knock_ns > e->first.ns + START_NS);
+    if (start == INT64_MAX || (e->stray_ns != INT64_MAX && e->stray_ns <= start + START_NS)) {
+        return false;
+    }
+    return start - f->begin_ns >= IDLE_NS || e->knock_ns == INT64_MAX || e->knock_ns > start + START_NS;
 }
 
 static bool is_lossy(const facts *f, const fact_endpoint *e)
@@ -28,39 +32,55 @@ static bool is_lossy(const facts *f, const fact_endpoint *e)
     return facts_num_dropped(f) > 0 || (e->num_strays >= 3 && (uint64_t)e->num_strays * 100 > all * LOSSY_PERCENT);
 }
 
-/* Did the socket begin a session with any port of that address before a time, which a mapping may have outlived? */
+/* Did the socket send to that endpoint by itself before a time, through a mapping that may still be in use? */
+static bool has_sent_to(const judge_socket *s, uint32_t other, int64_t before_ns)
+{
+    unsigned left = MAX_SESSIONS;
+
+    for (uint32_t i = facts_contact(s->facts, s->index, other); i != NONE && left-- > 0;) {
+        const fact_contact *c = facts_contact_at(s->facts, i);
+        unsigned mine = fact_side(c, s->index);
+        bool sent =
+            (c->query[mine].place != 0 && c->query[mine].ns < before_ns) || (c->stray && c->first.ns < before_ns);
+
+        if (sent && before_ns - c->last.ns <= FACT_LIFE_NS) {
+            return true;
+        }
+        i = c->older;
+    }
+    return false;
+}
+
+/* The same for all ports of an address. */
 static bool has_sent(const judge_socket *s, const krpc_endpoint *addr, int64_t before_ns)
 {
     unsigned left = MAX_AT;
 
     for (uint32_t i = facts_first_at(s->facts, addr); i != NONE && left-- > 0;
          i = facts_endpoint_at(s->facts, i)->next_at) {
-        unsigned sessions = MAX_SESSIONS;
-
-        for (uint32_t j = facts_contact(s->facts, s->index, i); j != NONE && sessions-- > 0;) {
-            const fact_contact *c = facts_contact_at(s->facts, j);
-            bool mine = c->end[c->began] == s->index || c->stray;
-
-            if (mine && c->first.ns < before_ns && before_ns - c->last.ns <= FACT_LIFE_NS) {
-                return true;
-            }
-            j = c->older;
+        if (has_sent_to(s, i, before_ns)) {
+            return true;
         }
     }
     return false;
 }
 
-bool judge_is_stranger(const judge_socket *s, const fact_contact *c, bool *proven)
+judge_stranger judge_is_stranger(const judge_socket *s, const fact_contact *c, judge_proof *proof)
 {
     unsigned mine = fact_side(c, s->index);
     const fact_endpoint *other = facts_endpoint_at(s->facts, c->end[!mine]);
 
     if (c->began == mine || c->stray || c->query[!mine].place == 0 || other->scope != KRPC_ADDR_GLOBAL ||
-        krpc_endpoint_same_addr(&other->endpoint, &s->self->endpoint) || has_sent(s, &other->endpoint, c->first.ns)) {
-        return false;
+        krpc_endpoint_same_addr(&other->endpoint, &s->self->endpoint) || has_sent_to(s, c->end[!mine], c->first.ns)) {
+        return JUDGE_KNOWN;
     }
-    *proven = s->fresh || c->first.ns - s->facts->begin_ns >= FACT_LIFE_NS;
-    return true;
+    *proof = c->first.ns - s->facts->begin_ns >= FACT_LIFE_NS ? JUDGE_PROVEN : s->fresh ? JUDGE_LIKELY : JUDGE_UNPROVEN;
+    return has_sent(s, &other->endpoint, c->first.ns) ? JUDGE_OTHER_PORT : JUDGE_STRANGER;
+}
+
+bool judge_got_in(const fact_contact *c, unsigned mine)
+{
+    return c->answer[mine].place != 0 && (c->query[mine].place == 0 || c->answer[mine].ns < c->query[mine].ns);
 }
 
 judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
@@ -69,12 +89,13 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
     bool came_in = false; /* the witness began an earlier session, whose mapping may still be in use */
     bool asked = false;
     unsigned left = MAX_SESSIONS;
-    bool proven = false;
+    judge_proof proof;
+    unsigned mine;
 
     for (uint32_t i = facts_contact(s->facts, s->index, witness); i != NONE && left-- > 0;) {
         const fact_contact *c = facts_contact_at(s->facts, i);
-        unsigned mine = fact_side(c, s->index);
 
+        mine = fact_side(c, s->index);
         asked |= c->query[!mine].place != 0;
         if (now == NULL && ns >= c->first.ns && ns <= c->last.ns) {
             now = c;
@@ -86,8 +107,10 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
     if (now == NULL) {
         return JUDGE_DOUBTFUL;
     }
-    if (now->began != fact_side(now, s->index) && !now->stray) {
-        return judge_is_stranger(s, now, &proven) && proven ? JUDGE_FORWARDED : JUDGE_DOUBTFUL;
+    mine = fact_side(now, s->index);
+    if (now->began != mine && !now->stray && (!s->global || judge_got_in(now, mine))) {
+        return judge_is_stranger(s, now, &proof) != JUDGE_KNOWN && proof != JUDGE_UNPROVEN ? JUDGE_FORWARDED
+                                                                                           : JUDGE_DOUBTFUL;
     }
     if (came_in || (!s->fresh && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
         return JUDGE_DOUBTFUL;
@@ -130,14 +153,20 @@ static void add_view(judge_socket *s, const fact_sighting *seen)
     g_array_append_val(s->views, v);
 }
 
+void judge_socket_of(judge_socket *out, const judge_socket *socket, uint32_t endpoint)
+{
+    *out = *socket;
+    out->index = endpoint;
+    out->self = facts_endpoint_at(socket->facts, endpoint);
+    out->fresh = is_fresh(socket->facts, out->self);
+}
+
 /* A global endpoint in a capture from outside: every host that answered it, or whose answer it got, saw it there. */
 static void add_contacts(judge_socket *s, uint32_t endpoint)
 {
-    judge_socket of = *s; /* sessions are those of the sibling */
+    judge_socket of;
 
-    of.index = endpoint;
-    of.self = facts_endpoint_at(s->facts, endpoint);
-    of.fresh = is_fresh(s->facts, of.self);
+    judge_socket_of(&of, s, endpoint);
     for (uint32_t i = of.self->contacts; i != NONE && s->views->len < MAX_VIEWS;) {
         const fact_contact *c = facts_contact_at(s->facts, i);
         unsigned mine = fact_side(c, endpoint);

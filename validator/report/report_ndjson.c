@@ -176,7 +176,7 @@ static void put_dropped(strbuf *out, const totals *sum)
     strbuf_puts(out, ",\"dropped\":{");
     put_count(out, &first, "nodes", sum->stats.dropped_nodes);
     put_count(out, &first, "transactions", sum->stats.dropped_transactions);
-    put_count(out, &first, "mappings", sum->stats.dropped_mappings);
+    put_count(out, &first, "facts", sum->stats.dropped_facts);
     put_count(out, &first, "adverts", sum->stats.dropped_adverts);
     put_count(out, &first, "streams", sum->stats.dropped_streams);
     put_count(out, &first, "items", sum->stats.dropped_items);

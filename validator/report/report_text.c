@@ -402,7 +402,7 @@ static void put_dropped(report *r)
     strbuf *out = put_label(r, "dropped");
     put_part(out, &first, stats->dropped_nodes, "nodes (see --max-nodes)");
     put_part(out, &first, stats->dropped_transactions, "queries");
-    put_part(out, &first, stats->dropped_mappings, "nodes' outside ports");
+    put_part(out, &first, stats->dropped_facts, "nodes' outside ports");
     put_part(out, &first, stats->dropped_adverts, "advertisements");
     put_part(out, &first, stats->dropped_streams, "streams");
     put_part(out, &first, stats->dropped_items, "BEP 44 items");

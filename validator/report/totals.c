@@ -155,7 +155,7 @@ static void add_stats(tracker_stats *sum, const tracker_stats *more)
     sum->dropped_transactions += more->dropped_transactions;
     sum->dropped_adverts += more->dropped_adverts;
     sum->dropped_streams += more->dropped_streams;
-    sum->dropped_mappings += more->dropped_mappings;
+    sum->dropped_facts += more->dropped_facts;
     sum->dropped_items += more->dropped_items;
     sum->memory = MAX(sum->memory, more->memory);
 }
@@ -164,7 +164,7 @@ uint64_t totals_dropped(const totals *sum)
 {
     const tracker_stats *stats = &sum->stats;
 
-    return stats->dropped_nodes + stats->dropped_transactions + stats->dropped_mappings + stats->dropped_adverts +
+    return stats->dropped_nodes + stats->dropped_transactions + stats->dropped_facts + stats->dropped_adverts +
            stats->dropped_streams + stats->dropped_items;
 }
 

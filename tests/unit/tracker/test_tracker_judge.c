@@ -415,7 +415,7 @@ static void mappings_without_room(void)
     for (int i = 0; i < 67; i++) {
         snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
         ping_seen(&s, local, R1, OUT1);
-        CU_ASSERT_EQUAL(stats_of(&s).dropped_mappings, (uint64_t)(i < 64 ? 0 : i - 63));
+        CU_ASSERT_EQUAL(stats_of(&s).dropped_facts, (uint64_t)(i < 64 ? 0 : i - 63));
     }
     for (int i = 0; i < 67; i++) {
         snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
