@@ -251,7 +251,10 @@ static fact_contact *contact_add(facts *f, uint64_t key, uint32_t newest, const 
     c->end[src_hash < dst_hash] = to;
     c->first.ns = INT64_MAX;
     c->last.ns = INT64_MIN;
-    c->last_answer_ns[0] = c->last_answer_ns[1] = INT64_MIN;
+    for (unsigned i = 0; i < 2; i++) {
+        c->last_answer_ns[i] = c->last_sent_ns[i] = INT64_MIN;
+        c->first_sent_ns[i] = INT64_MAX;
+    }
     for (unsigned i = 0; i < 2; i++) {
         fact_endpoint *e = facts_endpoint_at(f, c->end[i]);
 
@@ -317,6 +320,8 @@ fact_contact *facts_touch(facts *f, const fact_moment *at, const krpc_endpoint *
     if (at->ns > c->last.ns) {
         c->last = *at;
     }
+    c->first_sent_ns[from] = MIN(c->first_sent_ns[from], at->ns);
+    c->last_sent_ns[from] = MAX(c->last_sent_ns[from], at->ns);
     if (what == FACT_ANSWER) {
         note_first(&c->answer[from], at);
         c->last_answer_ns[from] = MAX(c->last_answer_ns[from], at->ns);

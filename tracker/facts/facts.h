@@ -82,6 +82,8 @@ typedef struct fact_contact {
     fact_moment query[2];      /* the first query of each; other datagrams count as queries */
     fact_moment answer[2];     /* the first answer of each, to a query that was captured */
     int64_t last_answer_ns[2]; /* the last one; INT64_MIN: none */
+    int64_t first_sent_ns[2];  /* any datagram of each; INT64_MAX and INT64_MIN: none */
+    int64_t last_sent_ns[2];
 } fact_contact;
 
 typedef enum fact_kind {

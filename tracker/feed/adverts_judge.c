@@ -62,34 +62,40 @@ static void take_node(const node *n, tracker_advert *out)
     }
 }
 
-/* source is a session of one endpoint of a node with the receiver's address. */
+/* source is what the sessions of a node with the receiver's address say: the endpoint of those around a time. */
 typedef struct source {
     uint32_t endpoint; /* NONE: there is none */
-    unsigned rank;     /* 2: the receiver learns this port there; 1: it is the advertised one */
-    int64_t away_ns;   /* of its time from that of the advertisement */
+    bool differ;       /* several endpoints are in use at that time */
+    bool live;         /* the session is at that time; else no two sessions differ */
+    bool sure;         /* the receiver asked it there */
     uint64_t place;
     uint32_t identity;
 } source;
 
+#define LIVE_NS (30 * SECOND)
+
 static void look_at_sessions(const facts *f, source *best, uint32_t endpoint, uint32_t receiver, int64_t ns,
-                             uint32_t identity, bool named)
+                             uint32_t identity)
 {
     unsigned left = MAX_SESSIONS;
-    bool inside = facts_endpoint_at(f, receiver)->scope != KRPC_ADDR_GLOBAL;
 
     for (uint32_t i = facts_contact(f, endpoint, receiver); i != NONE && left-- > 0;) {
         const fact_contact *c = facts_contact_at(f, i);
         unsigned mine = fact_side(c, endpoint);
-        /* a receiver inside a NAT may see a port that its own NAT made up for a query; not so for an answer */
-        bool sure = inside ? c->query[!mine].place != 0 && c->answer[mine].place != 0
-                           : c->began == mine && c->query[mine].place != 0;
-        unsigned rank = 2u * sure + named;
-        int64_t away = ns < c->first.ns ? c->first.ns - ns : ns > c->last.ns ? ns - c->last.ns : 0;
+        bool live = ns >= c->first.ns - LIVE_NS && ns <= c->last.ns + LIVE_NS;
+        bool sure = c->query[!mine].place != 0 && c->answer[mine].place != 0;
+        uint64_t place = c->query[mine].place != 0 ? c->query[mine].place : c->answer[mine].place;
 
-        if (best->endpoint == NONE || rank > best->rank || (rank == best->rank && away < best->away_ns)) {
-            uint64_t place = c->query[mine].place != 0 ? c->query[mine].place : c->answer[mine].place;
-
-            *best = (source){endpoint, rank, away, place != 0 ? place : c->first.place, identity};
+        if (c->last_sent_ns[mine] == INT64_MIN) {
+            i = c->older;
+            continue; /* asked, and never heard of */
+        }
+        if (best->endpoint == NONE || live > best->live) {
+            *best = (source){endpoint, false, live, sure, place != 0 ? place : c->first.place, identity};
+        } else if (live == best->live && best->endpoint != endpoint) {
+            best->differ = true;
+        } else if (live == best->live) {
+            best->sure |= sure;
         }
         i = c->older;
     }
@@ -114,7 +120,7 @@ static bool shares_id(const tracker *t, const node *n, const facts *f, uint32_t 
 static source source_of(const tracker *t, const advert *a, const node *n, bool *several)
 {
     const facts *f = &t->facts;
-    source best = {NONE, 0, 0, 0, NONE};
+    source best = {NONE, false, false, false, 0, NONE};
     unsigned left = MAX_AT;
     unsigned num = 0;
 
@@ -130,8 +136,7 @@ static source source_of(const tracker *t, const advert *a, const node *n, bool *
         num++;
         for (uint32_t r = facts_first_at(f, &a->said.receiver); r != NONE && receivers-- > 0;
              r = facts_endpoint_at(f, r)->next_at) {
-            look_at_sessions(f, &best, i, r, a->said.time_ns, identity,
-                             facts_endpoint_at(f, i)->endpoint.port == a->said.advertised_port);
+            look_at_sessions(f, &best, i, r, a->said.time_ns, identity);
         }
     }
     *several = num > 1;
@@ -157,7 +162,8 @@ static judge_seen seen_outside(const tracker *t, const advert *a, const node *n,
     source from = source_of(t, a, n, &several);
     judge_seen s = {JUDGE_AT, false, false, n->endpoint, n->last_frame};
 
-    if (from.endpoint != NONE && from.rank == 0 && several && addr_is_private(&a->said.receiver)) {
+    /* a receiver inside a NAT may see a port that its own NAT made up for a query; not so for an answer */
+    if (from.endpoint != NONE && (from.differ || (!from.sure && several && addr_is_private(&a->said.receiver)))) {
         s.how = JUDGE_NOWHERE;
     } else if (from.endpoint != NONE) {
         s.endpoint = facts_endpoint_at(&t->facts, from.endpoint)->endpoint;
@@ -220,10 +226,12 @@ static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
 /* ---- the verdict ---- */
 
 /* What the receiver itself said is dropped where its own NAT made it up, or where it contradicts the others. */
-static void check_observed(tracker_advert *out, const judge_seen *seen)
+static void check_observed(const tracker *t, tracker_advert *out)
 {
-    if (out->observed_frame != 0 && (seen->made_up || addr_is_private(&out->observed) ||
-                                     (seen->told && !krpc_endpoint_equal(&seen->endpoint, &out->observed)))) {
+    const judge_socket *s = out->observed_frame == 0 ? NULL : judged(t, &out->sender);
+
+    if (s != NULL && (addr_is_private(&out->observed) || judge_is_dropped(s, &out->receiver) ||
+                      (s->global && !krpc_endpoint_equal(&out->observed, &out->sender)))) {
         memset(&out->observed, 0, sizeof out->observed);
         out->observed_frame = 0;
     }
@@ -233,7 +241,7 @@ static void judge_datagram(const tracker *t, const advert *a, tracker_advert *ou
 {
     judge_seen s = where_seen(t, a, &a->said.sender);
 
-    check_observed(out, &s);
+    check_observed(t, out);
     if (out->observed_frame != 0) {
         s = (judge_seen){JUDGE_AT, true, false, out->observed, out->observed_frame};
     }
@@ -380,7 +388,7 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
         bool used = a->used.frame != 0;
 
         set_later(out, TRACKER_LATER_OTHER_NODE, used ? a->used.frame : frame, used ? a->used.ns : out->time_ns);
-    } else if (out->service == KRPC_SERVICE_DHT && advert_is_dead(t, a)) {
+    } else if (out->service == KRPC_SERVICE_DHT && out->dht_port != 0 && advert_is_dead(t, a)) {
         bool told = a->dead.frame != 0;
 
         set_later(out, TRACKER_LATER_DEAD, told ? a->dead.frame : a->tried.frame, told ? a->dead.ns : a->tried.ns);

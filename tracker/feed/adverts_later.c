@@ -46,7 +46,10 @@ static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who,
     i = nodes_find(t, &a->said.receiver);
     j = nodes_find(t, who);
     if (i == NONE || j == NONE) {
-        return unknown;
+        static const uint8_t any[2];
+        uint32_t one;
+
+        return unknown && advert_host_nodes(t, who, any, 0, &one) <= 1;
     }
     told = node_at(&t->nodes, i);
     other = node_at(&t->nodes, j);

@@ -199,7 +199,7 @@ static void advise_open(const tracker *t, tracker_node *out, const wrong_claim *
     }
 }
 
-static void advise_closed(tracker_node *out, const judge_socket *s, const wrong_claim *wrong)
+static void advise_closed(tracker_node *out, const judge_socket *s)
 {
     const tracker_external *e = first_external(out);
     bool closed = out->reach.verdict == TRACKER_REACH_REPLIES_ONLY;
@@ -211,13 +211,6 @@ static void advise_closed(tracker_node *out, const judge_socket *s, const wrong_
     if (out->nat.mapping == TRACKER_MAPPING_DEPENDENT && out->nat.mapping_reason != TRACKER_REASON_COLLISION) {
         add_advice(out, TRACKER_ADVICE_DEPENDS_ON_DESTINATION, 0, e == NULL ? NULL : e->frames,
                    e == NULL ? 0 : e->num_frames);
-    } else if (closed && wrong != NULL && e != NULL && out->nat.mapping == TRACKER_MAPPING_INDEPENDENT &&
-               e->endpoint.port != wrong->port) {
-        tracker_advice_item *item =
-            add_advice(out, TRACKER_ADVICE_ANNOUNCES_WRONG_PORT, e->endpoint.port, wrong->frames, wrong->num_frames);
-
-        item->said = wrong->port;
-        item->channel = wrong->channel;
     }
     if (!closed) {
         add_advice(out, TRACKER_ADVICE_NOT_ENOUGH_SEEN, 0, NULL, 0);
@@ -226,14 +219,13 @@ static void advise_closed(tracker_node *out, const judge_socket *s, const wrong_
 
 static void advise(const tracker *t, tracker_node *out, const judge_socket *s)
 {
-    const wrong_claim *wrong = wrong_of(t, s->index);
     const tracker_external *e = first_external(out);
     uint32_t frame = (uint32_t)fact_frame(s->collides_place);
 
     if (out->reach.verdict == TRACKER_REACH_OPEN) {
-        advise_open(t, out, wrong);
+        advise_open(t, out, wrong_of(t, s->index));
     } else {
-        advise_closed(out, s, wrong);
+        advise_closed(out, s);
     }
     if (out->nat.mapping_reason == TRACKER_REASON_COLLISION) {
         add_advice(out, TRACKER_ADVICE_PORT_COLLISION, out->endpoint.port, &frame, 1);

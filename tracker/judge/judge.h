@@ -80,6 +80,8 @@ typedef enum judge_proof {
     JUDGE_LIKELY,   /* the capture seems to show the socket from its start */
     JUDGE_PROVEN    /* the capture covers the longest life of a mapping */
 } judge_proof;
+/* judge_may_be_same: do the clients of two endpoints send the same version, or one of them none? */
+bool judge_may_be_same(const facts *f, const fact_endpoint *a, const fact_endpoint *b);
 /* judge_got_in: was a query of the other end answered before the socket, whose side is mine, sent a query itself? */
 bool judge_got_in(const fact_contact *session, unsigned mine);
 judge_stranger judge_is_stranger(const judge_socket *socket, const fact_contact *session, judge_proof *proof);
@@ -95,6 +97,9 @@ typedef struct judge_seen {
 /* receiver may have any port when any_port is set: its address counts. */
 void judge_seen_by(judge_seen *out, const judge_socket *socket, const krpc_endpoint *receiver, bool any_port,
                    int64_t ns);
+
+/* judge_is_dropped: what a host of this address says about the socket contradicts the others, or itself. */
+bool judge_is_dropped(const judge_socket *socket, const krpc_endpoint *witness);
 
 /* judge_is_ours: the endpoint is on the inside of the capture. */
 bool judge_is_ours(const facts *f, uint32_t endpoint);

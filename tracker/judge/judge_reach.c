@@ -15,6 +15,7 @@
 #define ENOUGH_ASKED    100
 #define MAX_NETWORKS    64
 #define MAX_SESSIONS    100000
+#define MAX_AT          64
 
 #define ENOUGH_HOSTS    3 /* where it is only likely that the capture shows the socket from its start */
 
@@ -79,6 +80,21 @@ static void add_knock(knocks *k, const krpc_endpoint *from, uint64_t place)
 
 /* ---- what came in ---- */
 
+/* Is that an outside endpoint of a host of the socket's own network? */
+static bool is_hairpin(const judge_socket *s, const fact_endpoint *other)
+{
+    unsigned left = MAX_AT;
+
+    for (uint32_t i = other->seen_as; i != NONE && left-- > 0; i = facts_sighting_at(s->facts, i)->next_seen) {
+        const fact_endpoint *socket = facts_endpoint_at(s->facts, facts_sighting_at(s->facts, i)->socket);
+
+        if (socket->scope == s->self->scope && fact_network(&socket->endpoint) == fact_network(&s->self->endpoint)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_own_address(const judge_socket *s, const krpc_endpoint *addr)
 {
     return s->self->outside != NONE &&
@@ -140,7 +156,7 @@ static void read_sessions(reach *r, const judge_socket *s)
         judge_stranger stranger;
 
         if (is_own_address(s, &other->endpoint)) {
-            r->s->hairpin |= !s->global;
+            r->s->hairpin |= !s->global && is_hairpin(s, other);
         } else if (other->scope == KRPC_ADDR_GLOBAL) {
             r->num_asked += c->began == mine;
             r->num_answered += c->answer[mine].place != 0;
@@ -174,6 +190,27 @@ static bool is_alive(const facts *f, const fact_endpoint *e, uint32_t index, int
     return before && after;
 }
 
+/* Has any socket at the outside address sent to that host before? Then the host knows the NAT, and may have another
+ * reason to send there. */
+static bool knows_nat(const facts *f, const fact_endpoint *outside, const krpc_endpoint *host, int64_t ns)
+{
+    unsigned left = 4096;
+
+    for (uint32_t i = facts_first_at(f, host); i != NONE && left-- > 0; i = facts_endpoint_at(f, i)->next_at) {
+        for (uint32_t j = facts_endpoint_at(f, i)->contacts; j != NONE && left-- > 0;) {
+            const fact_contact *c = facts_contact_at(f, j);
+            unsigned its = fact_side(c, i);
+            const krpc_endpoint *other = &facts_endpoint_at(f, c->end[!its])->endpoint;
+
+            if (c->first_sent_ns[!its] < ns && krpc_endpoint_same_addr(other, &outside->endpoint)) {
+                return true;
+            }
+            j = c->next[its];
+        }
+    }
+    return false;
+}
+
 /* Queries of strangers to an outside endpoint that uses its mapping, and answers the hosts that it asked. */
 static void read_refused(reach *r, uint32_t outside)
 {
@@ -195,7 +232,8 @@ static void read_refused(reach *r, uint32_t outside)
                 if (!r->s->global) {
                     add_stranger(r, stranger, proof, outside, other, c->query[!mine].place);
                 }
-            } else if (f->end_ns - c->first.ns > ANSWER_NS && is_alive(f, at.self, outside, c->first.ns)) {
+            } else if (f->end_ns - c->first.ns > ANSWER_NS && is_alive(f, at.self, outside, c->first.ns) &&
+                       !knows_nat(f, at.self, &other->endpoint, c->first.ns)) {
                 add_knock(&r->refused, &other->endpoint, c->query[!mine].place);
             }
         }
@@ -271,6 +309,35 @@ static void list_open(reach *r)
     if (r->s->reach.num_open == 0) {
         r->s->reach.missing |= 1u << TRACKER_MISSING_PORT;
     }
+}
+
+/* Is another endpoint of the address open that may be the same client? */
+static bool has_open_twin(const judge_socket *s)
+{
+    unsigned left = MAX_AT;
+
+    for (uint32_t i = facts_first_at(s->facts, &s->self->endpoint); i != NONE && left-- > 0;
+         i = facts_endpoint_at(s->facts, i)->next_at) {
+        const fact_endpoint *e = facts_endpoint_at(s->facts, i);
+        unsigned sessions = MAX_SESSIONS;
+        judge_socket of;
+
+        if (i == s->index || !e->speaks || !judge_may_be_same(s->facts, s->self, e)) {
+            continue;
+        }
+        judge_socket_of(&of, s, i);
+        for (uint32_t j = e->contacts; j != NONE && sessions-- > 0;) {
+            const fact_contact *c = facts_contact_at(s->facts, j);
+            unsigned mine = fact_side(c, i);
+            judge_proof proof;
+
+            if (judge_got_in(c, mine) && judge_is_stranger(&of, c, &proof) != JUDGE_KNOWN) {
+                return true;
+            }
+            j = c->next[mine];
+        }
+    }
+    return false;
 }
 
 static void use_knocks(tracker_reachability *out, const knocks *k)
@@ -354,131 +421,12 @@ void judge_reach(judge_socket *s)
         use_knocks(&s->reach, &r.in);
         list_open(&r);
     } else if (r.in.num_networks == 0 && r.unproven.num_networks == 0 &&
-               ((!s->lossy && r.refused.num_networks >= ENOUGH_NETWORKS) || is_shunned(&r))) {
+               ((!s->lossy && r.refused.num_networks >= ENOUGH_NETWORKS && !(s->global && has_open_twin(s))) ||
+                is_shunned(&r))) {
         s->reach.verdict = TRACKER_REACH_REPLIES_ONLY;
         s->nat.filtering = TRACKER_FILTERING_DEPENDENT;
         use_knocks(&s->reach, &r.refused);
     } else {
         set_unknown(&r);
-    }
-}
-
-/* ---- where a receiver sees it ---- */
-
-static const judge_view *view_of(const judge_socket *s, const krpc_endpoint *receiver, bool any_port, int64_t ns)
-{
-    const judge_view *best = NULL;
-    int64_t best_off = INT64_MAX;
-
-    for (unsigned i = 0; i < s->views->len; i++) {
-        const judge_view *v = &g_array_index(s->views, judge_view, i);
-        const krpc_endpoint *witness = &facts_endpoint_at(s->facts, v->witness)->endpoint;
-        int64_t off = ns < v->first_ns ? v->first_ns - ns : ns > v->last_ns ? ns - v->last_ns : 0;
-
-        if (v->dropped || v->kind == JUDGE_BY_ID ||
-            !(any_port ? krpc_endpoint_same_addr(witness, receiver) : krpc_endpoint_equal(witness, receiver)) ||
-            facts_endpoint_at(s->facts, v->outside)->scope != KRPC_ADDR_GLOBAL) {
-            continue;
-        }
-        if (off < best_off) {
-            best = v;
-            best_off = off;
-        }
-    }
-    return best_off <= FACT_SILENCE_NS ? best : NULL;
-}
-
-/* The outside endpoint that all hosts see at that time, for a mapping that does not depend on the destination. */
-static const judge_view *common_view(const judge_socket *s, int64_t ns)
-{
-    const judge_view *before = NULL;
-    const judge_view *after = NULL;
-
-    if (s->nat.mapping != TRACKER_MAPPING_INDEPENDENT) {
-        return NULL;
-    }
-    for (unsigned i = 0; i < s->views->len; i++) {
-        const judge_view *v = &g_array_index(s->views, judge_view, i);
-
-        if (v->dropped || v->class == JUDGE_FORWARDED || v->kind == JUDGE_BY_ID ||
-            facts_endpoint_at(s->facts, v->outside)->scope != KRPC_ADDR_GLOBAL) {
-            continue;
-        }
-        if (v->first_ns <= ns) {
-            before = before == NULL || v->last_ns > before->last_ns ? v : before;
-        } else {
-            after = after == NULL ? v : after;
-        }
-    }
-    if (before != NULL && after != NULL && before->outside != after->outside) {
-        return ns - before->last_ns <= 0 ? before : NULL; /* between two different ones */
-    }
-    return before != NULL ? before : after;
-}
-
-/* How did the receiver come to see the socket, in the session that is nearest in time? */
-static judge_class class_of(const judge_socket *s, const krpc_endpoint *receiver, bool any_port, int64_t ns,
-                            bool *known)
-{
-    judge_class class = JUDGE_MAPPED;
-    int64_t best = INT64_MAX;
-    unsigned left = 64;
-
-    *known = false;
-    for (uint32_t i = any_port ? facts_first_at(s->facts, receiver) : facts_find(s->facts, receiver);
-         i != NONE && left-- > 0; i = any_port ? facts_endpoint_at(s->facts, i)->next_at : NONE) {
-        for (uint32_t j = facts_contact(s->facts, s->index, i); j != NONE && left-- > 0;) {
-            const fact_contact *c = facts_contact_at(s->facts, j);
-            int64_t off = ns < c->first.ns ? c->first.ns - ns : ns > c->last.ns ? ns - c->last.ns : 0;
-
-            if (off < best) {
-                best = off;
-                class = judge_class_at(s, i, CLAMP(ns, c->first.ns, c->last.ns));
-                *known = true;
-            }
-            j = c->older;
-        }
-    }
-    return class;
-}
-
-void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *receiver, bool any_port, int64_t ns)
-{
-    const judge_view *v;
-    bool known;
-
-    memset(out, 0, sizeof *out);
-    out->endpoint = s->self->endpoint;
-    if (krpc_endpoint_scope(receiver) != KRPC_ADDR_GLOBAL && !s->global) {
-        out->how = JUDGE_AT; /* no NAT between hosts of one network */
-        return;
-    }
-    v = view_of(s, receiver, any_port, ns);
-    if (s->global) {
-        out->how = JUDGE_AT; /* its source port; a receiver that says something else made it up */
-        out->made_up = v != NULL && v->outside != s->index;
-        return;
-    }
-    if (v == NULL) {
-        if (class_of(s, receiver, any_port, ns, &known) != JUDGE_MAPPED) {
-            /* it sees the port through which it came in */
-            if (s->reach.verdict == TRACKER_REACH_OPEN && s->reach.num_open == 1) {
-                out->how = JUDGE_AT;
-                out->told = true;
-                out->endpoint = s->reach.open[0].endpoint;
-                out->place = s->reach.open[0].num_frames > 0 ? s->reach.open[0].frames[0] : 0;
-            }
-            return;
-        }
-        v = common_view(s, ns);
-    }
-    if (v != NULL) {
-        out->how = JUDGE_AT;
-        out->told = true;
-        out->endpoint = facts_endpoint_at(s->facts, v->outside)->endpoint;
-        out->place = v->first_place;
-    } else if (s->nat.port == TRACKER_PORT_REWRITTEN && s->nat.num_kept > 0) {
-        out->how = JUDGE_ELSEWHERE;
-        out->place = s->nat.external[0].num_frames > 0 ? s->nat.external[0].frames[0] : 0;
     }
 }

@@ -112,6 +112,9 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
         return judge_is_stranger(s, now, &proof) != JUDGE_KNOWN && proof != JUDGE_UNPROVEN ? JUDGE_FORWARDED
                                                                                            : JUDGE_DOUBTFUL;
     }
+    if (now->began != mine && !now->stray) {
+        return JUDGE_DOUBTFUL;
+    }
     if (came_in || (!s->fresh && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
         return JUDGE_DOUBTFUL;
     }
@@ -172,13 +175,14 @@ static void add_contacts(judge_socket *s, uint32_t endpoint)
         unsigned mine = fact_side(c, endpoint);
         const fact_endpoint *witness = facts_endpoint_at(s->facts, c->end[!mine]);
 
-        if (witness->scope == KRPC_ADDR_GLOBAL && (c->answer[!mine].place != 0 || c->answer[mine].place != 0) &&
+        if (witness->scope == KRPC_ADDR_GLOBAL && c->last_sent_ns[mine] != INT64_MIN &&
+            (c->answer[!mine].place != 0 || c->answer[mine].place != 0) &&
             !krpc_endpoint_same_addr(&witness->endpoint, &of.self->endpoint)) {
             judge_view v = {c->end[!mine],
                             endpoint,
                             fact_network(&witness->endpoint),
-                            c->first.ns,
-                            c->last.ns,
+                            c->first_sent_ns[mine],
+                            c->last_sent_ns[mine],
                             c->first.place,
                             c->first.ns,
                             1,
@@ -207,25 +211,35 @@ static bool same_client(const fact_identity *a, const fact_identity *b)
     return a->version[0] == 0 || b->version[0] == 0 || memcmp(a->version, b->version, sizeof a->version) == 0;
 }
 
+bool judge_may_be_same(const facts *f, const fact_endpoint *a, const fact_endpoint *b)
+{
+    return a->identities == NONE || b->identities == NONE ||
+           same_client(facts_identity_at(f, a->identities), facts_identity_at(f, b->identities));
+}
+
 /* The endpoints with one of its ids, at its address or in the network of a pool. */
 static void find_siblings(judge_socket *s)
 {
     uint64_t network = fact_network(&s->self->endpoint);
-    unsigned ids = 4;
 
     g_array_append_val(s->siblings, s->index);
-    for (uint32_t i = s->self->identities; i != NONE && ids-- > 0; i = facts_identity_at(s->facts, i)->next) {
-        const fact_identity *mine = facts_identity_at(s->facts, i);
-        unsigned left = 4 * MAX_SIBLINGS;
+    for (unsigned k = 0; k < s->siblings->len; k++) {
+        const fact_endpoint *of = facts_endpoint_at(s->facts, g_array_index(s->siblings, uint32_t, k));
+        unsigned ids = 4;
 
-        for (uint32_t j = facts_first_with(s->facts, mine->id); j != NONE && left-- > 0;
-             j = facts_identity_at(s->facts, j)->next_of) {
-            const fact_identity *other = facts_identity_at(s->facts, j);
-            const fact_endpoint *e = facts_endpoint_at(s->facts, other->endpoint);
+        for (uint32_t i = of->identities; i != NONE && ids-- > 0; i = facts_identity_at(s->facts, i)->next) {
+            const fact_identity *mine = facts_identity_at(s->facts, i);
+            unsigned left = 4 * MAX_SIBLINGS;
 
-            if (fact_network(&e->endpoint) == network && e->scope == s->self->scope && same_client(mine, other) &&
-                s->siblings->len < MAX_SIBLINGS && !has_sibling(s, other->endpoint)) {
-                g_array_append_val(s->siblings, other->endpoint);
+            for (uint32_t j = facts_first_with(s->facts, mine->id); j != NONE && left-- > 0;
+                 j = facts_identity_at(s->facts, j)->next_of) {
+                const fact_identity *other = facts_identity_at(s->facts, j);
+                const fact_endpoint *e = facts_endpoint_at(s->facts, other->endpoint);
+
+                if (fact_network(&e->endpoint) == network && e->scope == s->self->scope && same_client(mine, other) &&
+                    s->siblings->len < MAX_SIBLINGS && !has_sibling(s, other->endpoint)) {
+                    g_array_append_val(s->siblings, other->endpoint);
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ import re
 from . import wire
 
 FLOW = re.compile(r'src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)')
+CARRIERS = ipaddress.ip_network('100.64.0.0/10')
 LINE = re.compile(r'\[([\d.]+)\]\s+\[(NEW|DESTROY)\]\s+(udp|tcp)\s')
 # A flow that an inside socket began: src and dst as the LAN sees them, out is the outside source port. A flow that came in
 # (came is true): src is the inside socket, dst is the stranger as the LAN sees it, who the stranger, out where it asked.
@@ -247,7 +248,7 @@ class Truth:
             'closed-to-strangers': not opened,
             'forwarded-but-rewritten': bool(opened) and any(f.out not in opened for f in self.flows(socket, span)),
             'depends-on-destination': self.mapping(socket, span) == {'endpoint_dependent'},
-            'carrier-nat': nat.uplink in self.nats,
+            'carrier-nat': nat.uplink in self.nats or any(n.subnet_of(CARRIERS) for n in nat.lan if n.version == 4),
             'port-collision': bool(neighbours) and 'preserve' in nat.kind and bool({'mixed', 'rewritten'} & (self.port(socket, span) or set())),
             'several-addresses': self.addresses(socket, span) == {'several'},
             'address-changed': self.addresses(socket, span) == {'changed'},
