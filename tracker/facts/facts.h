@@ -88,8 +88,9 @@ typedef struct fact_contact {
 
 typedef enum fact_kind {
     FACT_TOLD,    /* the witness wrote it into ip or r.p of an answer */
-    FACT_PAIR,    /* a packet of the socket was captured on both sides of the NAT */
-    FACT_PAIR_IN, /* a packet to the socket was */
+    FACT_PAIR,    /* a query of the socket was captured on both sides of the NAT */
+    FACT_PAIR_IN, /* an answer to the socket was */
+    FACT_ENTRY,   /* a query to the socket was, or the socket's answer: it came in there */
     FACT_NUM_KINDS
 } fact_kind;
 

@@ -177,6 +177,35 @@ static judge_seen seen_outside(const tracker *t, const advert *a, const node *n,
     return s;
 }
 
+/* A host that came in through a port forwarded to the receiver may have a source port that the receiver's NAT made up.
+ * Where it answers on the advertised port, that one is right; else it is unknown. */
+static void undo_receiver_nat(const tracker *t, const advert *a, judge_seen *seen)
+{
+    const facts *f = &t->facts;
+    krpc_endpoint named = advert_named(a);
+    uint32_t from = facts_find(f, &a->said.sender);
+    uint32_t to = facts_find(f, &a->said.receiver);
+    uint32_t at = facts_find(f, &named);
+    uint32_t session = at == NONE || to == NONE ? NONE : facts_contact(f, at, to);
+
+    if (a->said.sender.port == named.port) {
+        return;
+    }
+    for (; session != NONE; session = facts_contact_at(f, session)->older) {
+        const fact_contact *c = facts_contact_at(f, session);
+
+        if (c->answer[fact_side(c, at)].place != 0) {
+            seen->endpoint = named;
+            seen->place = c->answer[fact_side(c, at)].place;
+            return;
+        }
+    }
+    session = from == NONE || to == NONE ? NONE : facts_contact(f, from, to);
+    if (session == NONE || facts_contact_at(f, session)->began == fact_side(facts_contact_at(f, session), from)) {
+        seen->how = JUDGE_NOWHERE;
+    }
+}
+
 static judge_seen stream_seen(const tracker *t, const advert *a, tracker_advert *out)
 {
     krpc_endpoint local = a->said.sender;
@@ -191,6 +220,9 @@ static judge_seen stream_seen(const tracker *t, const advert *a, tracker_advert 
     if ((a->flags & ADVERT_UTP) != 0) {
         out->dht_port = local.port; /* clients with uTP have one UDP socket for both */
         s = where_seen(t, a, &local);
+        if (outside && addr_is_private(&a->said.receiver)) {
+            undo_receiver_nat(t, a, &s);
+        }
     } else if (n == NULL || several) {
         out->dht_port = 0; /* unknown which of them it is */
     } else if (outside && (n->flags & NODE_TRANSLATED) == 0) {
@@ -376,6 +408,16 @@ static bool shows_port(const tracker *t, const advert *a)
     return s == NULL || s->reach.verdict == TRACKER_REACH_REPLIES_ONLY;
 }
 
+/* Of several nodes at one address, it is unknown which one is the receiver of a TCP stream. */
+static bool knows_receiver(const tracker *t, const advert *a)
+{
+    static const uint8_t any[2];
+    uint32_t index;
+
+    return (a->flags & (ADVERT_STREAM | ADVERT_UTP)) != ADVERT_STREAM ||
+           advert_host_nodes(t, &a->said.receiver, any, 0, &index) <= 1;
+}
+
 static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
 {
     uint32_t frame = 0;
@@ -392,8 +434,8 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
         bool told = a->dead.frame != 0;
 
         set_later(out, TRACKER_LATER_DEAD, told ? a->dead.frame : a->tried.frame, told ? a->dead.ns : a->tried.ns);
-    } else if (same && out->channel != KRPC_CHANNEL_CONTACT) {
-        return; /* both ports are the same: its use shows nothing */
+    } else if ((same && out->channel != KRPC_CHANNEL_CONTACT) || !knows_receiver(t, a)) {
+        return; /* both ports are the same, so its use shows nothing; or it is unknown who used it */
     } else if (a->used.frame != 0) {
         set_later(out, TRACKER_LATER_HONOURED, a->used.frame, a->used.ns);
     } else if (a->kept.frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0 && shows_port(t, a)) {

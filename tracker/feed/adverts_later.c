@@ -58,10 +58,10 @@ static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who,
                : node_had_id(t, told, other->id) || node_had_id(t, other, told->id);
 }
 
-/* For an advertisement over a stream, any node of the receiver's address may be the receiver. */
+/* Over TCP, any node of the receiver's address may be the receiver. */
 static bool is_stranger(const tracker *t, const advert *a, const krpc_endpoint *who)
 {
-    return (a->flags & ADVERT_STREAM) == 0 && !is_told(t, a, who, true);
+    return (a->flags & (ADVERT_STREAM | ADVERT_UTP)) != ADVERT_STREAM && !is_told(t, a, who, true);
 }
 
 /* Visits the advertisements of a chain that the packet concerns, until visit returns false: it has visited the older

@@ -125,7 +125,7 @@ void nat_reply(tracker *t, const tracker_packet *p, const krpc_message *m, const
 
         facts_sight(&t->facts, FACT_TOLD, contact->end[mine], contact->end[!mine], &seen, query->time_ns, &at,
                     p->time_ns);
-        if (facts_endpoint_at(&t->facts, contact->end[mine])->outside != NONE) {
+        if (addr_is_private(&p->dst) && facts_endpoint_at(&t->facts, contact->end[mine])->outside != NONE) {
             node_at(&t->nodes, dst)->flags |= NODE_TRANSLATED;
         }
     }

@@ -56,7 +56,7 @@ static bool was_answered(const tracker *t, const krpc_endpoint *local, const krp
 }
 
 static void observe(tracker *t, const tracker_packet *p, const payload_seen *first, const krpc_endpoint *local,
-                    const krpc_endpoint *remote, bool out)
+                    const krpc_endpoint *remote, bool out, bool asks)
 {
     krpc_addr_scope was = krpc_endpoint_scope(&first->local);
     krpc_addr_scope is = krpc_endpoint_scope(local);
@@ -83,13 +83,17 @@ static void observe(tracker *t, const tracker_packet *p, const payload_seen *fir
     socket = facts_endpoint(&t->facts, inside, hash_endpoint(&t->key, inside));
     witness = facts_endpoint(&t->facts, remote, hash_endpoint(&t->key, remote));
     if (socket != NONE && witness != NONE) {
-        facts_sight(&t->facts, out ? FACT_PAIR : FACT_PAIR_IN, socket, witness, outside, at.ns, &at, p->time_ns);
+        facts_sight(&t->facts,
+                    out != asks ? FACT_ENTRY
+                    : out       ? FACT_PAIR
+                                : FACT_PAIR_IN,
+                    socket, witness, outside, at.ns, &at, p->time_ns);
         node_is_translated(t, inside);
     }
 }
 
 static void look(tracker *t, const tracker_packet *p, uint64_t key, const krpc_endpoint *local,
-                 const krpc_endpoint *remote, bool out)
+                 const krpc_endpoint *remote, bool out, bool asks)
 {
     payload_seen *group = group_of(t, key);
     payload_seen *place = group;
@@ -103,7 +107,7 @@ static void look(tracker *t, const tracker_packet *p, uint64_t key, const krpc_e
 
             if (ABS(apart) <= (far ? FAR_NS : NEAR_NS) && !krpc_endpoint_same_addr(&seen->local, local) &&
                 (far || !out || !was_answered(t, &seen->local, remote, seen->ns, p->time_ns))) {
-                observe(t, p, seen, local, remote, out);
+                observe(t, p, seen, local, remote, out, asks);
                 seen->frame = 0;
                 return;
             }
@@ -117,13 +121,13 @@ static void look(tracker *t, const tracker_packet *p, uint64_t key, const krpc_e
     *place = (payload_seen){key, p->time_ns, *local, p->frame, p->source};
 }
 
-void pairs_note(tracker *t, const tracker_packet *p, uint64_t payload, const tracker_keys *keys)
+void pairs_note(tracker *t, const tracker_packet *p, uint64_t payload, const tracker_keys *keys, bool asks)
 {
     if (t->pairs.seen == NULL) {
         t->pairs.seen = table_alloc(&t->stats.memory, NUM_PAYLOADS, sizeof(payload_seen));
     }
-    look(t, p, with_remote(t, payload, keys->dst, true), &p->src, &p->dst, true);
-    look(t, p, with_remote(t, payload, keys->src, false), &p->dst, &p->src, false);
+    look(t, p, with_remote(t, payload, keys->dst, true), &p->src, &p->dst, true, asks);
+    look(t, p, with_remote(t, payload, keys->src, false), &p->dst, &p->src, false, asks);
 }
 
 void pairs_fetch(const tracker *t, const tracker_keys *keys)

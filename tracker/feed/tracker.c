@@ -408,7 +408,8 @@ static fact_contact *touch(const taking *k, fact_what what)
         g_atomic_int_set(&t->pairs.has_private, 1);
     }
     if (has_private(t) && k->m->len >= BOTH_LEN && krpc_message_id(k->m, k->data) != NULL) {
-        pairs_note(t, k->p, k->keys->payload != 0 ? k->keys->payload : pair_key(t, k->m, k->data), k->keys);
+        pairs_note(t, k->p, k->keys->payload != 0 ? k->keys->payload : pair_key(t, k->m, k->data), k->keys,
+                   k->m->type == KRPC_QUERY);
     }
     return c;
 }

@@ -147,7 +147,7 @@ typedef struct pairs {
 
 void pairs_clear(tracker *t);
 uint64_t pair_key(const tracker *t, const krpc_message *m, const uint8_t *data); /* a hash of the payload */
-void pairs_note(tracker *t, const tracker_packet *p, uint64_t payload, const tracker_keys *keys);
+void pairs_note(tracker *t, const tracker_packet *p, uint64_t payload, const tracker_keys *keys, bool asks);
 void pairs_fetch(const tracker *t, const tracker_keys *keys);
 
 /* ---- outside.c ---- */

@@ -46,6 +46,7 @@ typedef struct judge_socket {
     bool lossy;   /* packets of the socket are missing */
     bool hairpin; /* it talks to its own outside address, or through a router that shows its inside address */
     bool global;
+    bool visited;      /* strangers came in, perhaps through a forwarded port */
     bool several_ids;  /* views are those of a group: one id at several endpoints */
     uint32_t collides; /* the neighbour with the same port; NONE: there is none */
     uint64_t collides_place;

@@ -701,6 +701,7 @@ static void note_evidence(const mapping *m)
     static const unsigned bits[] = {[FACT_TOLD] = TRACKER_FROM_INSIDE,
                                     [FACT_PAIR] = TRACKER_FROM_BOTH,
                                     [FACT_PAIR_IN] = TRACKER_FROM_BOTH,
+                                    [FACT_ENTRY] = TRACKER_FROM_BOTH,
                                     [JUDGE_BY_ID] = TRACKER_FROM_OUTSIDE};
 
     for (unsigned i = 0; i < m->s->views->len; i++) {

@@ -49,6 +49,11 @@ static void add_place(knocks *k, uint64_t place)
 {
     unsigned i = k->num_frames;
 
+    for (unsigned j = 0; j < i; j++) {
+        if (k->places[j] == place) {
+            return;
+        }
+    }
     /* the earliest ones, in order */
     if (i == TRACKER_MAX_FRAMES) {
         if (place >= k->places[i - 1]) {
@@ -291,7 +296,7 @@ static void list_named(reach *r)
                 add_knock(&k, &facts_endpoint_at(s->facts, other->witness)->endpoint, other->first_place);
             }
         }
-        if (k.num_networks >= ENOUGH_NETWORKS || v->kind == FACT_PAIR_IN ||
+        if (k.num_networks >= ENOUGH_NETWORKS || v->kind == FACT_ENTRY ||
             (hidden && outside->endpoint.port == s->self->endpoint.port)) {
             add_open(r, v->outside, &k);
         }
@@ -311,6 +316,31 @@ static void list_open(reach *r)
     }
 }
 
+static bool has_visitors(const judge_socket *s, uint32_t endpoint)
+{
+    judge_socket of;
+
+    judge_socket_of(&of, s, endpoint);
+    return of.visited;
+}
+
+/* Where the NAT rewrites ports, the queries that got no answer went to the mapping. Another port may be forwarded, in a
+ * home that forwards ports at all. */
+static bool has_open_neighbour(const judge_socket *s)
+{
+    uint64_t network = fact_network(&s->self->endpoint);
+
+    for (uint32_t i = 0; i < s->facts->endpoints.records.used && s->nat.port != TRACKER_PORT_PRESERVED; i++) {
+        const fact_endpoint *e = facts_endpoint_at(s->facts, i);
+
+        if (e->speaks && e->scope == s->self->scope && i != s->index && fact_network(&e->endpoint) == network &&
+            has_visitors(s, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Is another endpoint of the address open that may be the same client? */
 static bool has_open_twin(const judge_socket *s)
 {
@@ -319,22 +349,9 @@ static bool has_open_twin(const judge_socket *s)
     for (uint32_t i = facts_first_at(s->facts, &s->self->endpoint); i != NONE && left-- > 0;
          i = facts_endpoint_at(s->facts, i)->next_at) {
         const fact_endpoint *e = facts_endpoint_at(s->facts, i);
-        unsigned sessions = MAX_SESSIONS;
-        judge_socket of;
 
-        if (i == s->index || !e->speaks || !judge_may_be_same(s->facts, s->self, e)) {
-            continue;
-        }
-        judge_socket_of(&of, s, i);
-        for (uint32_t j = e->contacts; j != NONE && sessions-- > 0;) {
-            const fact_contact *c = facts_contact_at(s->facts, j);
-            unsigned mine = fact_side(c, i);
-            judge_proof proof;
-
-            if (judge_got_in(c, mine) && judge_is_stranger(&of, c, &proof) != JUDGE_KNOWN) {
-                return true;
-            }
-            j = c->next[mine];
+        if (i != s->index && e->speaks && judge_may_be_same(s->facts, s->self, e) && has_visitors(s, i)) {
+            return true;
         }
     }
     return false;
@@ -411,7 +428,7 @@ void judge_reach(judge_socket *s)
             seen = g_array_index(s->views, judge_view, j).outside == v->outside &&
                    g_array_index(s->views, judge_view, j).kind == v->kind;
         }
-        if ((v->kind == FACT_PAIR || v->kind == FACT_PAIR_IN) && !seen) {
+        if (v->kind != FACT_TOLD && v->kind != JUDGE_BY_ID && !seen) {
             read_refused(&r, v->outside);
         }
     }
@@ -421,7 +438,8 @@ void judge_reach(judge_socket *s)
         use_knocks(&s->reach, &r.in);
         list_open(&r);
     } else if (r.in.num_networks == 0 && r.unproven.num_networks == 0 &&
-               ((!s->lossy && r.refused.num_networks >= ENOUGH_NETWORKS && !(s->global && has_open_twin(s))) ||
+               ((!s->lossy && r.refused.num_networks >= ENOUGH_NETWORKS &&
+                 !(s->global ? has_open_twin(s) : has_open_neighbour(s))) ||
                 is_shunned(&r))) {
         s->reach.verdict = TRACKER_REACH_REPLIES_ONLY;
         s->nat.filtering = TRACKER_FILTERING_DEPENDENT;

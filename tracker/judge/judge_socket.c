@@ -6,6 +6,7 @@
 
 #define START_NS      (10 * SECOND) /* a node that runs already is asked within this time, or gets a stray answer */
 #define IDLE_NS       (5 * SECOND)  /* and it asks within this time */
+#define SOON_NS       (5 * SECOND)  /* no NAT forgets a mapping in this time */
 #define MAX_VIEWS     8192
 #define MAX_SIBLINGS  64
 #define MAX_AT        64 /* endpoints of one address that are looked at */
@@ -109,11 +110,17 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
     }
     mine = fact_side(now, s->index);
     if (now->began != mine && !now->stray && (!s->global || judge_got_in(now, mine))) {
-        return judge_is_stranger(s, now, &proof) != JUDGE_KNOWN && proof != JUDGE_UNPROVEN ? JUDGE_FORWARDED
-                                                                                           : JUDGE_DOUBTFUL;
+        /* later on, another mapping may have taken over */
+        return ns - now->first.ns <= SOON_NS && judge_is_stranger(s, now, &proof) != JUDGE_KNOWN &&
+                       proof != JUDGE_UNPROVEN
+                   ? JUDGE_FORWARDED
+                   : JUDGE_DOUBTFUL;
     }
     if (now->began != mine && !now->stray) {
         return JUDGE_DOUBTFUL;
+    }
+    if (s->visited && now->query[!mine].place != 0 && now->query[!mine].ns <= ns) {
+        return JUDGE_DOUBTFUL; /* it may have come in through a forwarded port meanwhile */
     }
     if (came_in || (!s->fresh && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
         return JUDGE_DOUBTFUL;
@@ -150,10 +157,28 @@ static void add_view(judge_socket *s, const fact_sighting *seen)
         s->hairpin |= krpc_endpoint_same_addr(&witness->endpoint, &outside->endpoint);
         return;
     }
-    v.class = (uint8_t)(seen->kind == FACT_PAIR_IN && judge_class_at(s, seen->witness, seen->first.ns) == JUDGE_MAPPED
-                            ? JUDGE_MAPPED
-                            : judge_class_at(s, seen->witness, seen->last.ns));
+    v.class = (uint8_t)judge_class_at(s, seen->witness, seen->first.ns);
+    if (seen->kind == FACT_ENTRY && v.class == JUDGE_MAPPED) {
+        v.class = JUDGE_DOUBTFUL;
+    }
     g_array_append_val(s->views, v);
+}
+
+static bool is_visited(const judge_socket *s)
+{
+    unsigned left = MAX_VIEWS;
+
+    for (uint32_t i = s->self->contacts; i != NONE && left-- > 0;) {
+        const fact_contact *c = facts_contact_at(s->facts, i);
+        unsigned mine = fact_side(c, s->index);
+        judge_proof proof;
+
+        if (judge_got_in(c, mine) && judge_is_stranger(s, c, &proof) == JUDGE_STRANGER) {
+            return true;
+        }
+        i = c->next[mine];
+    }
+    return false;
 }
 
 void judge_socket_of(judge_socket *out, const judge_socket *socket, uint32_t endpoint)
@@ -162,6 +187,7 @@ void judge_socket_of(judge_socket *out, const judge_socket *socket, uint32_t end
     out->index = endpoint;
     out->self = facts_endpoint_at(socket->facts, endpoint);
     out->fresh = is_fresh(socket->facts, out->self);
+    out->visited = is_visited(out);
 }
 
 /* A global endpoint in a capture from outside: every host that answered it, or whose answer it got, saw it there. */
@@ -312,6 +338,7 @@ void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint)
     out->fresh = is_fresh(f, out->self);
     out->lossy = is_lossy(f, out->self);
     out->global = out->self->scope == KRPC_ADDR_GLOBAL;
+    out->visited = is_visited(out);
     out->views = g_array_new(FALSE, FALSE, sizeof(judge_view));
     out->siblings = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (uint32_t i = out->self->sightings; i != NONE && out->views->len < MAX_VIEWS;

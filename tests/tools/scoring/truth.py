@@ -235,6 +235,14 @@ class Truth:
     def can_be_asked(self, socket):
         return {socket} if self.is_public(socket) else self.open_ports.get(socket, set())
 
+    def turns_round(self, nat, socket):
+        """Whether a host behind this NAT sends to the outside address of a NAT further out, which its own LAN has too."""
+        outer, addresses = self.nats.get(nat.uplink), set()
+        while outer:
+            addresses |= outer.addresses
+            outer = self.nats.get(outer.uplink)
+        return any(f.dst[0] in addresses for f in nat.flows['udp'] + nat.flows['tcp'] if f.src[0] == socket[0])
+
     def advice(self, slug, socket, span, wrong_claims):
         """Whether an advice is right for a socket; None: it cannot be scored. wrong_claims: {port} that it named in vain."""
         nat = self.nat_of(socket[0])
@@ -252,7 +260,7 @@ class Truth:
             'port-collision': bool(neighbours) and 'preserve' in nat.kind and bool({'mixed', 'rewritten'} & (self.port(socket, span) or set())),
             'several-addresses': self.addresses(socket, span) == {'several'},
             'address-changed': self.addresses(socket, span) == {'changed'},
-            'hairpin': any(s[0] == socket[0] for s in nat.hairpin),
+            'hairpin': any(s[0] == socket[0] for s in nat.hairpin) or self.turns_round(nat, socket),
             'announces-wrong-port': bool(wrong_claims),
         }
         return answers.get(slug)
