@@ -295,7 +295,8 @@ static void take_one(tracker *t, const tracker_packet *p, const krpc_message *m,
     memcpy(said.version, n->version, sizeof said.version);
     said.off = m->value[field].off;
     said.len = m->value[field].len;
-    advert_add(t, &said, n->version, 0, out, field_sink_init(&about, sink, field));
+    advert_add(t, &said, n->version, m->type == KRPC_QUERY ? 0 : ADVERT_ANSWER, out,
+               field_sink_init(&about, sink, field));
     if (said.has_info_hash != 0 && said.service == KRPC_SERVICE_PEER) {
         values_announced(t, &said, t->adverts.next - 1);
     }

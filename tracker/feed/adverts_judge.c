@@ -23,7 +23,8 @@ static judge_seen where_seen(const tracker *t, const advert *a, const krpc_endpo
     judge_seen seen = {JUDGE_AT, false, false, *socket, a->said.frame};
 
     if (s != NULL) {
-        judge_seen_by(&seen, s, &a->said.receiver, (a->flags & ADVERT_STREAM) != 0, a->said.time_ns);
+        judge_seen_by(&seen, s, &a->said.receiver, (a->flags & ADVERT_STREAM) != 0, (a->flags & ADVERT_ANSWER) != 0,
+                      a->said.time_ns);
         seen.place = seen.place == 0 ? a->said.frame : seen.place;
     } else if (addr_is_private(socket) && !addr_is_private(&a->said.receiver)) {
         seen.how = JUDGE_NOWHERE;
@@ -62,6 +63,16 @@ static void take_node(const node *n, tracker_advert *out)
     }
 }
 
+/* Of several nodes at one address, it is unknown which one is the receiver of a TCP stream. */
+static bool knows_receiver(const tracker *t, const advert *a)
+{
+    static const uint8_t any[2];
+    uint32_t index;
+
+    return (a->flags & (ADVERT_STREAM | ADVERT_UTP)) != ADVERT_STREAM ||
+           advert_host_nodes(t, &a->said.receiver, any, 0, &index) <= 1;
+}
+
 /* source is what the sessions of a node with the receiver's address say: the endpoint of those around a time. */
 typedef struct source {
     uint32_t endpoint; /* NONE: there is none */
@@ -75,14 +86,14 @@ typedef struct source {
 #define LIVE_NS (30 * SECOND)
 
 static void look_at_sessions(const facts *f, source *best, uint32_t endpoint, uint32_t receiver, int64_t ns,
-                             uint32_t identity)
+                             uint32_t identity, bool one_host)
 {
     unsigned left = MAX_SESSIONS;
 
     for (uint32_t i = facts_contact(f, endpoint, receiver); i != NONE && left-- > 0;) {
         const fact_contact *c = facts_contact_at(f, i);
         unsigned mine = fact_side(c, endpoint);
-        bool live = ns >= c->first.ns - LIVE_NS && ns <= c->last.ns + LIVE_NS;
+        bool live = !one_host || (ns >= c->first.ns - LIVE_NS && ns <= c->last.ns + LIVE_NS);
         bool sure = c->query[!mine].place != 0 && c->answer[mine].place != 0;
         uint64_t place = c->query[mine].place != 0 ? c->query[mine].place : c->answer[mine].place;
 
@@ -123,6 +134,7 @@ static source source_of(const tracker *t, const advert *a, const node *n, bool *
     source best = {NONE, false, false, false, 0, NONE};
     unsigned left = MAX_AT;
     unsigned num = 0;
+    bool one_host = knows_receiver(t, a);
 
     for (uint32_t i = facts_first_at(f, &a->said.sender); i != NONE && left-- > 0;
          i = facts_endpoint_at(f, i)->next_at) {
@@ -136,7 +148,7 @@ static source source_of(const tracker *t, const advert *a, const node *n, bool *
         num++;
         for (uint32_t r = facts_first_at(f, &a->said.receiver); r != NONE && receivers-- > 0;
              r = facts_endpoint_at(f, r)->next_at) {
-            look_at_sessions(f, &best, i, r, a->said.time_ns, identity);
+            look_at_sessions(f, &best, i, r, a->said.time_ns, identity, one_host);
         }
     }
     *several = num > 1;
@@ -163,7 +175,8 @@ static judge_seen seen_outside(const tracker *t, const advert *a, const node *n,
     judge_seen s = {JUDGE_AT, false, false, n->endpoint, n->last_frame};
 
     /* a receiver inside a NAT may see a port that its own NAT made up for a query; not so for an answer */
-    if (from.endpoint != NONE && (from.differ || (!from.sure && several && addr_is_private(&a->said.receiver)))) {
+    if (from.endpoint != NONE &&
+        (from.differ || (several && !from.live) || (!from.sure && several && addr_is_private(&a->said.receiver)))) {
         s.how = JUDGE_NOWHERE;
     } else if (from.endpoint != NONE) {
         s.endpoint = facts_endpoint_at(&t->facts, from.endpoint)->endpoint;
@@ -187,8 +200,21 @@ static void undo_receiver_nat(const tracker *t, const advert *a, judge_seen *see
     uint32_t to = facts_find(f, &a->said.receiver);
     uint32_t at = facts_find(f, &named);
     uint32_t session = at == NONE || to == NONE ? NONE : facts_contact(f, at, to);
+    const judge_socket *receiver = judged(t, &a->said.receiver);
+    uint32_t index;
 
-    if (a->said.sender.port == named.port) {
+    if (a->said.sender.port == named.port || from == NONE) {
+        return;
+    }
+    if (at != NONE && judge_is_another_node(f, facts_endpoint_at(f, from), facts_endpoint_at(f, at))) {
+        return; /* another host of the sender's address */
+    }
+    if (receiver != NULL && receiver->nat.port == TRACKER_PORT_PRESERVED) {
+        return; /* its NAT does not make up ports */
+    }
+    if (facts_endpoint_at(f, from)->identities == NONE &&
+        advert_host_nodes(t, &a->said.sender, a->family, named.port, &index) > 1) {
+        seen->how = JUDGE_NOWHERE; /* it may be any of them */
         return;
     }
     for (; session != NONE; session = facts_contact_at(f, session)->older) {
@@ -408,14 +434,32 @@ static bool shows_port(const tracker *t, const advert *a)
     return s == NULL || s->reach.verdict == TRACKER_REACH_REPLIES_ONLY;
 }
 
-/* Of several nodes at one address, it is unknown which one is the receiver of a TCP stream. */
-static bool knows_receiver(const tracker *t, const advert *a)
+/* Did a host of the receiver's address talk to the advertised port in any case? Then it may have two reasons to use the
+ * other one. */
+static bool knew_port(const tracker *t, const advert *a)
 {
-    static const uint8_t any[2];
-    uint32_t index;
+    krpc_endpoint named = advert_named(a);
+    uint32_t at = facts_find(&t->facts, &named);
+    unsigned left = MAX_AT;
 
-    return (a->flags & (ADVERT_STREAM | ADVERT_UTP)) != ADVERT_STREAM ||
-           advert_host_nodes(t, &a->said.receiver, any, 0, &index) <= 1;
+    for (uint32_t i = facts_first_at(&t->facts, &a->said.receiver); i != NONE && at != NONE && left-- > 0;
+         i = facts_endpoint_at(&t->facts, i)->next_at) {
+        if (facts_contact(&t->facts, at, i) != NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of a node with several addresses, it is unknown which one the receiver asks. */
+static bool has_pool(const tracker *t, const tracker_advert *out)
+{
+    krpc_endpoint socket = out->sender;
+    const judge_socket *s;
+
+    socket.port = out->dht_port;
+    s = judged(t, &socket);
+    return s != NULL && s->nat.addresses != TRACKER_ADDRESSES_ONE && s->nat.addresses != TRACKER_ADDRESSES_UNKNOWN;
 }
 
 static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
@@ -430,7 +474,8 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
         bool used = a->used.frame != 0;
 
         set_later(out, TRACKER_LATER_OTHER_NODE, used ? a->used.frame : frame, used ? a->used.ns : out->time_ns);
-    } else if (out->service == KRPC_SERVICE_DHT && out->dht_port != 0 && advert_is_dead(t, a)) {
+    } else if (out->service == KRPC_SERVICE_DHT && out->dht_port != 0 && out->verdict != TRACKER_VERDICT_MATCH &&
+               advert_is_dead(t, a) && !has_pool(t, out)) {
         bool told = a->dead.frame != 0;
 
         set_later(out, TRACKER_LATER_DEAD, told ? a->dead.frame : a->tried.frame, told ? a->dead.ns : a->tried.ns);
@@ -438,7 +483,7 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
         return; /* both ports are the same, so its use shows nothing; or it is unknown who used it */
     } else if (a->used.frame != 0) {
         set_later(out, TRACKER_LATER_HONOURED, a->used.frame, a->used.ns);
-    } else if (a->kept.frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0 && shows_port(t, a)) {
+    } else if (a->kept.frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0 && shows_port(t, a) && !knew_port(t, a)) {
         set_later(out, TRACKER_LATER_NOT_HONOURED, a->kept.frame, a->kept.ns);
     }
 }

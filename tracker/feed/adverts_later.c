@@ -34,10 +34,9 @@ static void note_use(advert_use *out, const tracker_packet *p, bool is_query)
 }
 
 /* Is who the receiver of the advertisement: the same endpoint, or another port of its address with one of its ids? One
- * address may have several nodes. Returns unknown where one of the two has sent no id. */
-static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who, bool unknown)
+ * address may have several nodes. */
+static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who)
 {
-    const node *told, *other;
     uint32_t i, j;
 
     if (!krpc_endpoint_same_addr(&a->said.receiver, who) || a->said.receiver.port == who->port) {
@@ -45,23 +44,17 @@ static bool is_told(const tracker *t, const advert *a, const krpc_endpoint *who,
     }
     i = nodes_find(t, &a->said.receiver);
     j = nodes_find(t, who);
-    if (i == NONE || j == NONE) {
-        static const uint8_t any[2];
-        uint32_t one;
-
-        return unknown && advert_host_nodes(t, who, any, 0, &one) <= 1;
+    if (i == NONE || j == NONE || (node_at(&t->nodes, i)->flags & node_at(&t->nodes, j)->flags & NODE_HAS_ID) == 0) {
+        return false;
     }
-    told = node_at(&t->nodes, i);
-    other = node_at(&t->nodes, j);
-    return (told->flags & other->flags & NODE_HAS_ID) == 0
-               ? unknown
-               : node_had_id(t, told, other->id) || node_had_id(t, other, told->id);
+    return node_had_id(t, node_at(&t->nodes, i), node_at(&t->nodes, j)->id) ||
+           node_had_id(t, node_at(&t->nodes, j), node_at(&t->nodes, i)->id);
 }
 
 /* Over TCP, any node of the receiver's address may be the receiver. */
 static bool is_stranger(const tracker *t, const advert *a, const krpc_endpoint *who)
 {
-    return (a->flags & (ADVERT_STREAM | ADVERT_UTP)) != ADVERT_STREAM && !is_told(t, a, who, true);
+    return (a->flags & (ADVERT_STREAM | ADVERT_UTP)) != ADVERT_STREAM && !is_told(t, a, who);
 }
 
 /* Visits the advertisements of a chain that the packet concerns, until visit returns false: it has visited the older
@@ -201,7 +194,7 @@ void adverts_returned(tracker *t, const tracker_packet *p, uint32_t serial, uint
 {
     advert *a = advert_at_low(t, serial);
 
-    if (a == NULL || a->said.frame != frame || !is_told(t, a, &p->src, false)) {
+    if (a == NULL || a->said.frame != frame || !is_told(t, a, &p->src)) {
         return;
     }
     if (kind == RETURNED_SWAPPED) {

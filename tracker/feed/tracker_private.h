@@ -299,6 +299,7 @@ enum advert_flags {
     ADVERT_STREAM = 1,      /* over TCP or uTP: the receiver's port is not that of its DHT socket */
     ADVERT_UTP = 2,         /* over uTP: the sender's port is that of its UDP socket */
     ADVERT_TESTABLE = 4,    /* the advertised port differs from the source port */
+    ADVERT_ANSWER = 16,     /* in a response */
     ADVERT_OTHER_REASON = 8 /* the receiver's first query to the advertised port has another reason */
 };
 

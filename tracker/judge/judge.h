@@ -95,10 +95,13 @@ typedef struct judge_seen {
     krpc_endpoint endpoint;
     uint64_t place; /* of the packet that shows it */
 } judge_seen;
-/* receiver may have any port when any_port is set: its address counts. */
+/* receiver may have any port when any_port is set: its address counts. answers: the socket answers a query of it, and so
+ * uses the port to which this was sent. */
 void judge_seen_by(judge_seen *out, const judge_socket *socket, const krpc_endpoint *receiver, bool any_port,
-                   int64_t ns);
+                   bool answers, int64_t ns);
 
+/* judge_is_another_node: do both endpoints send ids, and not one in common? */
+bool judge_is_another_node(const facts *f, const fact_endpoint *a, const fact_endpoint *b);
 /* judge_is_dropped: what a host of this address says about the socket contradicts the others, or itself. */
 bool judge_is_dropped(const judge_socket *socket, const krpc_endpoint *witness);
 

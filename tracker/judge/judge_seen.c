@@ -97,8 +97,7 @@ static bool sees_mapping(const judge_socket *s, const krpc_endpoint *receiver, b
             bool asked = c->query[!fact_side(c, s->index)].place != 0;
 
             if (distance(ns, c->first.ns, c->last.ns) <= LIVE_NS &&
-                ((asked && s->reach.verdict != TRACKER_REACH_REPLIES_ONLY) ||
-                 judge_class_at(s, i, CLAMP(ns, c->first.ns, c->last.ns)) != JUDGE_MAPPED)) {
+                ((asked && s->visited) || judge_class_at(s, i, CLAMP(ns, c->first.ns, c->last.ns)) != JUDGE_MAPPED)) {
                 return false;
             }
             j = c->older;
@@ -118,7 +117,8 @@ static bool is_one_port(const judge_socket *s, const judge_view *v)
     return s->reach.num_open > 0;
 }
 
-void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *receiver, bool any_port, int64_t ns)
+void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *receiver, bool any_port, bool answers,
+                   int64_t ns)
 {
     const judge_view *v;
 
@@ -136,7 +136,9 @@ void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *
     }
     if (v == NULL) {
         v = common_view(s, ns);
-        if (!sees_mapping(s, receiver, any_port, ns) && (v == NULL || !is_one_port(s, v))) {
+    }
+    if ((s->visited && answers) || !sees_mapping(s, receiver, any_port, ns)) {
+        if (v == NULL || !is_one_port(s, v)) {
             return;
         }
     }

@@ -130,10 +130,25 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
 
 /* ---- views ---- */
 
+bool judge_is_another_node(const facts *f, const fact_endpoint *a, const fact_endpoint *b)
+{
+    unsigned left = 16;
+
+    for (uint32_t i = a->identities; i != NONE && left-- > 0; i = facts_identity_at(f, i)->next) {
+        for (uint32_t j = b->identities; j != NONE && left-- > 0; j = facts_identity_at(f, j)->next) {
+            if (memcmp(facts_identity_at(f, i)->id, facts_identity_at(f, j)->id, FACT_ID_LEN) == 0) {
+                return false;
+            }
+        }
+    }
+    return a->identities != NONE && b->identities != NONE;
+}
+
 static void add_view(judge_socket *s, const fact_sighting *seen)
 {
     const fact_endpoint *witness = facts_endpoint_at(s->facts, seen->witness);
     const fact_endpoint *outside = facts_endpoint_at(s->facts, seen->outside);
+    const fact_endpoint *own = s->self->outside == NONE ? NULL : facts_endpoint_at(s->facts, s->self->outside);
     judge_view v = {seen->witness,
                     seen->outside,
                     fact_network(&witness->endpoint),
@@ -150,6 +165,11 @@ static void add_view(judge_socket *s, const fact_sighting *seen)
         /* a global host that names a private address is reached through the router, or names the router */
         s->hairpin |= witness->scope == KRPC_ADDR_GLOBAL && !s->global;
         return;
+    }
+    if ((own != NULL && own != s->self && krpc_endpoint_same_addr(&witness->endpoint, &own->endpoint)) ||
+        (seen->kind != FACT_TOLD && judge_is_another_node(s->facts, s->self, outside))) {
+        s->hairpin |= seen->kind == FACT_TOLD;
+        return; /* a neighbour, through the router; or the same bytes by chance */
     }
     if ((witness->scope != KRPC_ADDR_GLOBAL && outside->scope == KRPC_ADDR_GLOBAL) ||
         krpc_endpoint_same_addr(&witness->endpoint, &outside->endpoint) ||
@@ -247,32 +267,25 @@ bool judge_may_be_same(const facts *f, const fact_endpoint *a, const fact_endpoi
 static void find_siblings(judge_socket *s)
 {
     uint64_t network = fact_network(&s->self->endpoint);
+    unsigned ids = 4;
 
     g_array_append_val(s->siblings, s->index);
-    for (unsigned k = 0; k < s->siblings->len; k++) {
-        const fact_endpoint *of = facts_endpoint_at(s->facts, g_array_index(s->siblings, uint32_t, k));
-        unsigned ids = 4;
+    s->first_sibling = s->index;
+    for (uint32_t i = s->self->identities; i != NONE && ids-- > 0; i = facts_identity_at(s->facts, i)->next) {
+        const fact_identity *mine = facts_identity_at(s->facts, i);
+        unsigned left = 4 * MAX_SIBLINGS;
 
-        for (uint32_t i = of->identities; i != NONE && ids-- > 0; i = facts_identity_at(s->facts, i)->next) {
-            const fact_identity *mine = facts_identity_at(s->facts, i);
-            unsigned left = 4 * MAX_SIBLINGS;
+        for (uint32_t j = facts_first_with(s->facts, mine->id); j != NONE && left-- > 0;
+             j = facts_identity_at(s->facts, j)->next_of) {
+            const fact_identity *other = facts_identity_at(s->facts, j);
+            const fact_endpoint *e = facts_endpoint_at(s->facts, other->endpoint);
 
-            for (uint32_t j = facts_first_with(s->facts, mine->id); j != NONE && left-- > 0;
-                 j = facts_identity_at(s->facts, j)->next_of) {
-                const fact_identity *other = facts_identity_at(s->facts, j);
-                const fact_endpoint *e = facts_endpoint_at(s->facts, other->endpoint);
-
-                if (fact_network(&e->endpoint) == network && e->scope == s->self->scope && same_client(mine, other) &&
-                    s->siblings->len < MAX_SIBLINGS && !has_sibling(s, other->endpoint)) {
-                    g_array_append_val(s->siblings, other->endpoint);
-                }
+            if (fact_network(&e->endpoint) == network && e->scope == s->self->scope && same_client(mine, other) &&
+                s->siblings->len < MAX_SIBLINGS && !has_sibling(s, other->endpoint)) {
+                g_array_append_val(s->siblings, other->endpoint);
+                s->first_sibling = MIN(s->first_sibling, other->endpoint);
             }
         }
-    }
-    s->several_ids = s->siblings->len > 1;
-    s->first_sibling = s->index;
-    for (unsigned i = 0; i < s->siblings->len; i++) {
-        s->first_sibling = MIN(s->first_sibling, g_array_index(s->siblings, uint32_t, i));
     }
 }
 
