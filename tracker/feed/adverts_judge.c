@@ -78,7 +78,7 @@ typedef struct source {
     uint32_t endpoint; /* NONE: there is none */
     bool differ;       /* several endpoints are in use at that time */
     bool live;         /* the session is at that time; else no two sessions differ */
-    bool sure;         /* the receiver asked it there */
+    bool sure;         /* the receiver asked it there first, and got an answer */
     uint64_t place;
     uint32_t identity;
 } source;
@@ -94,7 +94,7 @@ static void look_at_sessions(const facts *f, source *best, uint32_t endpoint, ui
         const fact_contact *c = facts_contact_at(f, i);
         unsigned mine = fact_side(c, endpoint);
         bool live = !one_host || (ns >= c->first.ns - LIVE_NS && ns <= c->last.ns + LIVE_NS);
-        bool sure = c->query[!mine].place != 0 && c->answer[mine].place != 0;
+        bool sure = c->began != mine && c->query[!mine].place != 0 && c->answer[mine].place != 0;
         uint64_t place = c->query[mine].place != 0 ? c->query[mine].place : c->answer[mine].place;
 
         if (c->last_sent_ns[mine] == INT64_MIN) {
@@ -176,7 +176,9 @@ static judge_seen seen_outside(const tracker *t, const advert *a, const node *n,
 
     /* a receiver inside a NAT may see a port that its own NAT made up for a query; not so for an answer */
     if (from.endpoint != NONE &&
-        (from.differ || (several && !from.live) || (!from.sure && several && addr_is_private(&a->said.receiver)))) {
+        (from.differ || (several && !from.live) ||
+         (!from.sure && addr_is_private(&a->said.receiver) &&
+          facts_endpoint_at(&t->facts, from.endpoint)->endpoint.port != a->said.advertised_port))) {
         s.how = JUDGE_NOWHERE;
     } else if (from.endpoint != NONE) {
         s.endpoint = facts_endpoint_at(&t->facts, from.endpoint)->endpoint;
@@ -201,6 +203,8 @@ static void undo_receiver_nat(const tracker *t, const advert *a, judge_seen *see
     uint32_t at = facts_find(f, &named);
     uint32_t session = at == NONE || to == NONE ? NONE : facts_contact(f, at, to);
     const judge_socket *receiver = judged(t, &a->said.receiver);
+    bool makes_up = receiver != NULL && (receiver->nat.port == TRACKER_PORT_REWRITTEN ||
+                                         receiver->nat.mapping == TRACKER_MAPPING_DEPENDENT);
     uint32_t index;
 
     if (a->said.sender.port == named.port || from == NONE) {
@@ -220,7 +224,7 @@ static void undo_receiver_nat(const tracker *t, const advert *a, judge_seen *see
     for (; session != NONE; session = facts_contact_at(f, session)->older) {
         const fact_contact *c = facts_contact_at(f, session);
 
-        if (c->answer[fact_side(c, at)].place != 0) {
+        if (c->answer[fact_side(c, at)].place != 0 && makes_up) {
             seen->endpoint = named;
             seen->place = c->answer[fact_side(c, at)].place;
             return;
@@ -441,6 +445,10 @@ static bool knew_port(const tracker *t, const advert *a)
     krpc_endpoint named = advert_named(a);
     uint32_t at = facts_find(&t->facts, &named);
     unsigned left = MAX_AT;
+
+    if (a->said.over_tcp != 0 && a->said.sender.port == named.port) {
+        return true; /* the receiver called it there */
+    }
 
     for (uint32_t i = facts_first_at(&t->facts, &a->said.receiver); i != NONE && at != NONE && left-- > 0;
          i = facts_endpoint_at(&t->facts, i)->next_at) {
