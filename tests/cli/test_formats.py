@@ -84,10 +84,14 @@ def table(text):
 
 
 def stories(text):
-    """The paragraphs about nodes."""
+    """The stories of hosts, each in one line."""
     told = text.partition("Nodes behind a NAT, or advertising another port:\n")[2]
-    begins = r"^  (?=(?:\S+:\d+|Node [0-9a-f]{8} at \S+) (?:\((?!frame)|is |sends )|\.\.\. and)"
-    return [one_line(t) for t in re.split(begins, told, flags=re.M)[1:]]
+    return [one_line(t) for t in re.split(r"^  (?=\S)", told, flags=re.M)[1:]]
+
+
+def short(story):
+    """What check tells too: all before the advice, and which advice."""
+    return re.split(r" (?:Advice \(|To see more: )", story)[0], re.findall(r" Advice \(([a-z-]+)", story)
 
 
 def every_sample(test):
@@ -234,6 +238,7 @@ class Check(Formats):
         for what in "port", "mapping":
             self.assertEqual(without_zeros(s["nodes"][what]), count(n["nat"][what] for n in nodes))
         self.assertEqual(set(s["dropped"].values()), {0})
+        self.assertIs(s["exact"], True)
 
     @every_sample
     def test_stories(self, name):
@@ -241,8 +246,24 @@ class Check(Formats):
         all_told, natted = stories(out(name, "nodes")), summary(name)["nodes"]["natted"]
         self.assertEqual(len(all_told), natted)
         more = [f"... and {natted - 3} more: krpcscope nodes"] if natted > 3 else []
-        self.assertEqual(stories(out(name, "check")), all_told[:3] + more)
-        self.assertEqual(stories(out(name, "ports")), all_told)
+        self.assertEqual([short(s) for s in stories(out(name, "check"))], [short(s) for s in all_told[:3] + more])
+        self.assertEqual([short(s) for s in stories(out(name, "ports"))], [short(s) for s in all_told])
+
+    @every_sample
+    def test_reach(self, name):
+        """Its records are those of nodes, of all hosts or of those inside. Each story is about one of them, and none says to
+        send to a port that the record does not call open."""
+        told, nodes = records(name, "reach"), records(name, "nodes")
+        self.assertEqual(told, [n for n in nodes if n in told])
+        names = {endpoint(n["ip"], n["port"]) for n in told} | {n["ip"] for n in told}
+        ports = {o["port"] for n in told for o in n["reach"]["open"]}
+        text = out(name, "reach", "--verbose")
+        stories = [one_line(t) for t in re.split(r"^  (?=\S)", text, flags=re.M)[1:]]
+        self.assertEqual(bool(stories), bool(nodes))
+        for story in stories:
+            self.assertIn(re.match(r"(?:Node [0-9a-f]{8} at )?(\S+?)(?: \(.*?\))?: (?:open|replies only|unknown)\.", story)[1], names)
+            head = story.partition(". ")[2].partition(". ")[0]
+            self.assertLessEqual({int(p) for p in re.findall(r" on (?:port |\S+:)(\d+) ", head)}, ports)
 
 
 class Decode(Formats):
@@ -374,6 +395,10 @@ class Nodes(Formats):
     def short(self, client):
         return client if len(client) <= 20 else client[:21].rpartition(" ")[0]
 
+    def reach(self, reach):
+        words = {"unknown": "-", "replies_only": "replies only", "open": "open"}[reach["verdict"]]
+        return f"{words} {','.join(str(o['port']) for o in reach['open'])}" if words == "open" and reach["open"] else words
+
     def row(self, node):
         ids, nat, sent = node["node_ids"], node["nat"], node["messages"]
         outside = nat["external"]
@@ -381,7 +406,7 @@ class Nodes(Formats):
         return [endpoint(node["ip"], node["port"]), self.short(node.get("client", "unknown")),
                 ids[0][:8] + more(node["num_node_ids"]) if ids else "-",
                 str(sent["queries"] + sent["responses"] + sent["errors"]), "-" if nat["port"] == "unknown" else nat["port"],
-                self.MAPPING[nat["mapping"]],
+                self.MAPPING[nat["mapping"]], nat["addresses"] if nat["addresses"] != "unknown" else "-", self.reach(node["reach"]),
                 endpoint(outside[0]["ip"], outside[0]["port"]) + more(nat["num_external"]) if outside else "-"]
 
     @every_sample
@@ -396,7 +421,7 @@ class Nodes(Formats):
     @every_sample
     def test_a_row_a_node(self, name):
         expected = [self.row(n) for n in records(name, "nodes")]
-        heading = ["node", "client", "id", "sent", "port", "mappings", "seen by others at"]
+        heading = ["node", "client", "id", "sent", "port", "mappings", "addresses", "reach", "seen by others at"]
         self.assertEqual(table(out(name, "nodes")), [heading] + expected if expected else [["No DHT nodes found."]])
 
 

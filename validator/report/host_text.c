@@ -4,6 +4,8 @@
  */
 #include "report/host_text.h"
 
+#include <string.h>
+
 #include <glib.h>
 
 #include "input/client_name.h"
@@ -12,8 +14,8 @@
 #include "report/message_text.h"
 
 #define LINE_WIDTH     100
-#define HEAD_INDENT    "  "
 #define INDENT         "    "
+#define HANGING        "  " /* what the first line of a story is indented less */
 #define SHOWN_EXTERNAL 3
 #define SHOWN_FRAMES   2 /* for each outside endpoint */
 
@@ -172,10 +174,12 @@ static void put_externals(strbuf *out, const run *from, const tracker_node *node
     const tracker_nat *nat = &node->nat;
     uint32_t shown = MIN(end, first + SHOWN_EXTERNAL);
     uint32_t more = (end == nat->num_kept ? nat->num_external : end) - shown;
-    bool is_named = true;
+    bool is_named = true, has_one_addr = true;
 
-    for (uint32_t i = first; i < shown; i++) {
-        is_named = is_named && has_same_addr(node, &nat->external[i].endpoint);
+    for (uint32_t i = first; i < end; i++) {
+        const krpc_endpoint *endpoint = &nat->external[i].endpoint;
+        is_named = is_named && has_same_addr(node, endpoint);
+        has_one_addr = has_one_addr && krpc_endpoint_same_addr(endpoint, &nat->external[first].endpoint);
     }
     strbuf_puts(out, is_named ? "on " : before);
     for (uint32_t i = first; i < shown; i++) {
@@ -185,7 +189,8 @@ static void put_externals(strbuf *out, const run *from, const tracker_node *node
         put_proof(out, from, external->frames, MIN(external->num_frames, SHOWN_FRAMES));
     }
     if (more > 0) {
-        strbuf_printf(out, ", and on %u more outside port%s", more, more == 1 ? "" : "s");
+        strbuf_printf(out, has_one_addr ? ", and on %u more outside port%s" : ", and at %u more outside endpoint%s",
+                      more, more == 1 ? "" : "s");
     }
 }
 
@@ -462,7 +467,9 @@ void host_text_put(strbuf *out, const run *from, const tracker_node *node, const
 
     put_name(out, node);
     put_reach(out, from, node);
-    wrap(out, start, HEAD_INDENT, LINE_WIDTH);
+    wrap(out, start, INDENT, LINE_WIDTH);
+    out->len -= strlen(HANGING);
+    memmove(out->data + start, out->data + start + strlen(HANGING), out->len - start);
     start = out->len;
     put_seen(out, from, node);
     put_nat(out, from, node);

@@ -138,7 +138,7 @@ static void replies_only(void)
     advise(&node, TRACKER_ADVICE_FORWARD_PORT, 0);
     tells(
         &node, NULL, HOST_TEXT_LONG,
-        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts that it had sent nothing to got no "
+        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts to which it had sent nothing got no "
         "answer "
         "(from 3 networks, frame 31). It sends from port 6881. It advertises no DHT port. Advice (forward-port): "
         "Forward "
@@ -188,7 +188,7 @@ static void many_outside(void)
     host_claims claims = port_message(6881, TRACKER_VERDICT_MISMATCH, 40001);
     tells(
         &node, &claims, HOST_TEXT_SHORT,
-        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts that it had sent nothing to got no "
+        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts to which it had sent nothing got no "
         "answer. "
         "Others see it at 203.0.113.9:40001 (frame 4), 203.0.113.9:40002 (frame 5), 203.0.113.9:40003 (frame 6), and "
         "on "
@@ -203,7 +203,7 @@ static void many_outside(void)
     node.nat.addresses = TRACKER_ADDRESSES_SEVERAL;
     node.nat.mapping = TRACKER_MAPPING_DEPENDENT;
     tells(&node, NULL, HOST_TEXT_SHORT,
-          "192.168.1.2:6881: replies only. It gets answers, but queries of hosts that it had sent nothing to got no "
+          "192.168.1.2:6881: replies only. It gets answers, but queries of hosts to which it had sent nothing got no "
           "answer. "
           "Others see it at 203.0.113.9:6881 (frame 4) and 203.0.113.10:6881 (frame 5). Its NAT uses several outside "
           "addresses, and keeps the port. It advertises no DHT port.");
