@@ -34,9 +34,9 @@ typedef struct host_text_filter {
     void *ctx;
 } host_text_filter;
 
-/* host_text_put_natted writes the stories of the selected hosts that need one, at most max_hosts: others see it on another
- * endpoint than its own, or on several; or it advertises a DHT port that is not its own. Hosts of the capture's inside
- * come first. groups must be sorted. Returns the number of hosts that need a story. */
+/* host_text_put_natted writes the stories of the selected hosts that need one, at most max_hosts: others see it on
+ * another endpoint than its own, or on several; or it advertises a DHT port that is not its own. Hosts of the capture's
+ * inside come first. groups must be sorted. Returns the number of hosts that need a story. */
 uint64_t host_text_put_natted(strbuf *out, const run *from, const advert_groups *groups, const host_text_filter *only,
                               host_text_length length, uint64_t max_hosts);
 

@@ -34,8 +34,8 @@ void hosts_get(const hosts *all, unsigned index, host_group *out);
 /* hosts_members is the members of a host without its record. */
 const uint32_t *hosts_members(const hosts *all, unsigned index, uint32_t *num_out);
 
-/* host_join adds what another record of a host shows to one that keeps its endpoint. A known verdict replaces an unknown
- * one. Reachability and the advice come from the record that knows more about it. */
+/* host_join adds what another record of a host shows to one that keeps its endpoint. A known verdict replaces an
+ * unknown one. Reachability and the advice come from the record that knows more about it. */
 void host_join(tracker_node *node, const tracker_node *other);
 
 #endif
