@@ -343,19 +343,57 @@ class Decode(Formats):
 class Ports(Formats):
     CHANNELS = re.findall(r'^CHANNEL\(\w+, *"(\w+)"', (SOURCE / "codec/include/krpc/channels.def").read_text(), re.M)
 
+    LOCAL = [ipaddress.ip_network(n) for n in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3",
+        "::/127", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8")]
+
+    def is_global(self, ip):
+        return not any(ip in network for network in self.LOCAL if network.version == ip.version)
+
+    def hosts(self, name):
+        """For each endpoint outside a NAT the first one of its host: with an id in common, in one network or where others see it."""
+        place = lambda ip: ipaddress.ip_network(f"{ip}/{24 if ip.version == 4 else 48}", False) if self.is_global(ip) else ip
+        owners, parent = {}, {}
+
+        def root(e):
+            while parent[e] != e:
+                e = parent[e]
+            return e
+
+        for n in records(name, "nodes"):
+            me = (n["ip"], n["port"])
+            parent[me] = me
+            for ip in [n["ip"]] + [e["ip"] for e in n["nat"]["external"]]:
+                for node_id in n["node_ids"]:
+                    parent[root(me)] = root(owners.setdefault((node_id, place(ipaddress.ip_address(ip))), me))
+        return {e: root(e) for e in parent if self.is_global(ipaddress.ip_address(e[0]))}
+
     def rows(self, name):
         """A row is what a host said in the same way with the same outcome: by host, purpose, channel, port and frame."""
+        hosts, joined = self.hosts(name), {}
+        for (ip, port), said, seen, frames in self.rows_of_endpoints(name):
+            joined.setdefault((hosts.get((ip, port), ("alone", ip, port)), said), []).append((ip, port, seen, frames))
+        for (_, (channel, port, verdict, later, _)), group in joined.items():
+            ip, seen = group[0][0], {seen for _, _, seen, _ in group} - {"-"}
+            who = endpoint(*group[0][:2]) if group[0][1] else ip
+            if len(group) > 1:
+                who = f"{ip} ({len(group)} {'ports' if len({ip for ip, *_ in group}) == 1 else 'endpoints'})"
+            frames = sorted(f for *_, frames in group for f in frames) if len(group) > 1 else group[0][3]
+            yield [who, channel, port, "several" if len(seen) > 1 else seen.pop() if seen else "-", verdict, later, f"{len(frames)}",
+                   ", ".join(map(str, frames[:2]))]
+
+    def rows_of_endpoints(self, name):
         groups = collections.defaultdict(list)
         for a in records(name, "ports"):
             host = ipaddress.ip_address(a["src_ip"])
             groups[(host.version, host, a.get("dht_port", 0), a["service"], self.CHANNELS.index(a["channel"]), a.get("advertised_port", -1)),
                    a["verdict"], a["honoured"], a["implied_port"]].append(a)
         for key, group in sorted(groups.items(), key=lambda item: (item[0][0], item[1][0]["frame"])):
-            (_, ip, port, _, channel, says), verdict, later, _ = key
+            (_, ip, port, _, channel, says), verdict, later, implied = key
             seen = [a["observed_port"] for a in group if "observed_port" in a]
-            yield [endpoint(str(ip), port) if port else str(ip), self.CHANNELS[channel],
-                   f"{says}" if "advertised_port" in group[0] else "-", f"{seen[-1]}" if seen else "-", verdict,
-                   "-" if later == "unknown" else later, f"{len(group)}", ", ".join(str(a["frame"]) for a in group[:2])]
+            says = f"{says}" if "advertised_port" in group[0] else "-"
+            yield ((str(ip), port), (self.CHANNELS[channel], says, verdict, "-" if later == "unknown" else later, implied),
+                   f"{seen[-1]}" if seen else "-", [a["frame"] for a in group])
 
     @every_sample
     def test_a_row_a_host_and_port(self, name):
