@@ -47,7 +47,7 @@ class Records(unittest.TestCase):
             jsonschema.Draft202012Validator.check_schema(self.schema)
 
     def test_every_record_of_every_capture(self):
-        for command in ("check", "decode", "ports", "nodes"):
+        for command in ("check", "decode", "ports", "nodes", "reach"):
             with self.subTest(command=command):
                 self.fits([command, "--format", "ndjson", *CAPTURES])
                 self.fits([command, "--format", "ndjson", sample("natc-inside.pcapng")])
