@@ -53,7 +53,7 @@ class Scene:
             if re.match("  [^ ]", line):
                 stories.append([])
             stories[-1].append(line.strip())
-        head = r"(.*?): (?:open|replies only|unknown)\. .*? (?=(?:Others see|It leaves|It sends))"
+        head = r"(.*?): (?:open|replies only|unknown)[.,] .*? (?=(?:Others see|It leaves|It sends))"
         return [re.sub(r" (?:Advice \(|To see more:).*", "", re.sub(head, r"\1 ", " ".join(s))) for s in stories]
 
 
@@ -153,7 +153,7 @@ class Stories(unittest.TestCase):
         joined = " ".join(text.split())
         self.assertIn("Others see it at 203.0.113.9:40001 (frame 1), 203.0.113.9:40002 (frame 3), 203.0.113.10:40001 (frame "
                       "5), and at 1 more outside endpoint.", joined)
-        self.assertIn("203.0.113.9:50000 (libtorrent 2.0.11): unknown.", joined)
+        self.assertIn("203.0.113.9:50000 (libtorrent 2.0.11): unknown", joined)
 
 
 if __name__ == "__main__":

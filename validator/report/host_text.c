@@ -22,11 +22,18 @@
 static void put_frames(strbuf *out, const run *from, const char *before, const uint32_t *frames, uint32_t num_frames)
 {
     uint32_t num = MIN(num_frames, TRACKER_MAX_FRAMES);
+    uint32_t sorted[TRACKER_MAX_FRAMES];
 
+    for (uint32_t i = 0, at; i < num; i++) {
+        for (at = i; at > 0 && sorted[at - 1] > frames[i]; at--) {
+            sorted[at] = sorted[at - 1];
+        }
+        sorted[at] = frames[i];
+    }
     strbuf_printf(out, num == 1 ? "%sframe " : "%sframes ", before);
     for (uint32_t i = 0; i < num; i++) {
         strbuf_puts(out, i > 0 ? ", " : "");
-        run_put_frame(out, from, frames[i]);
+        run_put_frame(out, from, sorted[i]);
     }
 }
 
@@ -106,15 +113,17 @@ static void put_open(strbuf *out, const run *from, const tracker_node *node)
     strbuf_char(out, '.');
 }
 
-static void put_missing(strbuf *out, unsigned missing)
+static void put_unknown(strbuf *out, unsigned missing)
 {
-    const char *separator = ": ";
+    const char *separator = ", because ";
 
+    strbuf_puts(out, missing != 0 ? ": unknown" : ": unknown. The capture does not show whether others can reach it");
     while (missing != 0) {
         strbuf_puts(out, separator);
         strbuf_puts(out, tracker_missing_meaning(advice_next(&missing)));
         separator = "; ";
     }
+    strbuf_char(out, '.');
 }
 
 static void put_reach(strbuf *out, const run *from, const tracker_node *node)
@@ -132,9 +141,7 @@ static void put_reach(strbuf *out, const run *from, const tracker_node *node)
         strbuf_char(out, '.');
         break;
     default:
-        strbuf_puts(out, ": unknown. The capture does not show whether others can reach it");
-        put_missing(out, reach->missing);
-        strbuf_char(out, '.');
+        put_unknown(out, reach->missing);
     }
 }
 

@@ -160,14 +160,14 @@ static void unknown(void)
         "without dropped packets.");
     node.reach.missing = 1u << TRACKER_MISSING_NOBODY_TRIED | 1u << TRACKER_MISSING_ONE_SIDED;
     tells(&node, NULL, HOST_TEXT_LONG,
-          "192.168.1.2:6881: unknown. The capture does not show whether others can reach it: no host to which the node "
+          "192.168.1.2:6881: unknown, because no host to which the node "
           "had "
           "sent nothing sent it a query; the capture lacks the packets of one direction. It sends from port 6881. It "
           "advertises no DHT port. To see more: Capture longer: hosts that learn of this node from others send it "
           "queries. "
           "Capture the packets of both directions.");
     tells(&node, NULL, HOST_TEXT_SHORT,
-          "192.168.1.2:6881: unknown. The capture does not show whether others can reach it: no host to which the node "
+          "192.168.1.2:6881: unknown, because no host to which the node "
           "had "
           "sent nothing sent it a query; the capture lacks the packets of one direction. It sends from port 6881. It "
           "advertises no DHT port.");
