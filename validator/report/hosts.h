@@ -20,8 +20,8 @@ typedef struct host_group {
 
 typedef struct hosts hosts;
 
-/* hosts_new groups all records of a run that has ended. flags_of (may be NULL) returns bits for a record; a host has the
- * bits of all its records. */
+/* hosts_new groups all records of a run that has ended. flags_of (may be NULL) returns bits for a record; a host has
+ * the bits of all its records. */
 hosts *hosts_new(const run *from, unsigned (*flags_of)(void *ctx, const tracker_node *node), void *ctx);
 void hosts_free(hosts *all);
 

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <glib.h>
 
+#include "report/advice_text.h"
 #include "report/host_text.h"
 
 static krpc_endpoint endpoint_of(const char *text, uint16_t port)
@@ -142,9 +143,26 @@ static void replies_only(void)
         "answer "
         "(from 3 networks, frame 31). It sends from port 6881. It advertises no DHT port. Advice (forward-port): "
         "Forward "
-        "UDP port 6881 of the router to this host. In the router, forward UDP port 6881 to port 6881 of this host, or "
+        "UDP port 6881 of the router to this host. Forward it to the same port of this host, or "
         "allow UPnP or NAT-PMP in the router and in the client. To check it: capture again for ten minutes; krpcscope "
         "reach says open once hosts of two networks got in.");
+}
+
+/* Outside a NAT, the port of the client is not visible. */
+static void inside_port(void)
+{
+    tracker_node node = {.endpoint = endpoint_of("203.0.113.9", 40001)};
+    const tracker_advice_item item = {.advice = TRACKER_ADVICE_FORWARD_PORT};
+    strbuf out = {0};
+
+    see(&node, "203.0.113.9", 40001, 4);
+    advice_text_line(&out, &node, &item);
+    see(&node, "203.0.113.9", 40002, 5);
+    advice_text_line(&out, &node, &item);
+    strbuf_char(&out, '\0');
+    UNIT_TEXT(out.data, "Forward UDP port 40001 of the router to this host."
+                        "Forward UDP port N (set in the client) of the router to this host.");
+    strbuf_free(&out);
 }
 
 /* One story says why, and how to capture what is missing; the short one only why. */
@@ -274,6 +292,7 @@ int main(void)
     const unit_test tests[] = {UNIT_TEST(forwarded_but_rewritten),
                                UNIT_TEST(two_open_ports),
                                UNIT_TEST(replies_only),
+                               UNIT_TEST(inside_port),
                                UNIT_TEST(unknown),
                                UNIT_TEST(many_outside),
                                UNIT_TEST(reasons),
