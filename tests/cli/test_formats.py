@@ -261,7 +261,7 @@ class Check(Formats):
         stories = [one_line(t) for t in re.split(r"^  (?=\S)", text, flags=re.M)[1:]]
         self.assertEqual(bool(stories), bool(nodes))
         for story in stories:
-            self.assertIn(re.match(r"(?:Node [0-9a-f]{8} at )?(\S+?)(?: \(.*?\))?: (?:open|replies only|unknown)[.,]", story)[1], names)
+            self.assertIn(re.match(r"(?:Node [0-9a-f]{8} at )?(\S+?)(?: \(.*?\))?: (?:open|replies only|reachability unknown)[.,]", story)[1], names)
             head = story.partition(". ")[2].partition(". ")[0]
             self.assertLessEqual({int(p) for p in re.findall(r" on (?:port |\S+:)(\d+) ", head)}, ports)
 

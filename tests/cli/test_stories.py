@@ -53,7 +53,7 @@ class Scene:
             if re.match("  [^ ]", line):
                 stories.append([])
             stories[-1].append(line.strip())
-        head = r"(.*?): (?:open|replies only|unknown)[.,] .*? (?=(?:Others see|It leaves|It sends))"
+        head = r"(.*?): (?:open|replies only|reachability unknown)[.,](?: .*?)? (?=(?:Others see|It leaves|It sends))"
         return [re.sub(r" (?:Advice \(|To see more:).*", "", re.sub(head, r"\1 ", " ".join(s))) for s in stories]
 
 
@@ -149,11 +149,11 @@ class Stories(unittest.TestCase):
                 scene.send(outside, other, packets.query("ping", "b%d" % scene.number, packets.node_id("one node")))
         scene.send(("203.0.113.9", 50000), OTHERS[0], packets.query("ping", "zz", packets.node_id("another")))
         text = scene.out("reach")
-        self.assertEqual(len(re.findall("^  [^ ].*: unknown", text, re.M)), 2, text)
+        self.assertEqual(len(re.findall("^  [^ ].*: reachability unknown", text, re.M)), 2, text)
         joined = " ".join(text.split())
         self.assertIn("Others see it at 203.0.113.9:40001 (frame 1), 203.0.113.9:40002 (frame 3), 203.0.113.10:40001 (frame "
                       "5), and at 1 more outside endpoint.", joined)
-        self.assertIn("203.0.113.9:50000 (libtorrent 2.0.11): unknown", joined)
+        self.assertIn("203.0.113.9:50000 (libtorrent 2.0.11): reachability unknown", joined)
 
 
 if __name__ == "__main__":

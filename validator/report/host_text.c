@@ -117,7 +117,7 @@ static void put_unknown(strbuf *out, unsigned missing)
 {
     const char *separator = ", because ";
 
-    strbuf_puts(out, missing != 0 ? ": unknown" : ": unknown. The capture does not show whether others can reach it");
+    strbuf_puts(out, ": reachability unknown");
     while (missing != 0) {
         strbuf_puts(out, separator);
         strbuf_puts(out, tracker_missing_meaning(advice_next(&missing)));

@@ -173,19 +173,19 @@ static void unknown(void)
     advise(&node, TRACKER_ADVICE_NOT_ENOUGH_SEEN, 0);
     tells(
         &node, NULL, HOST_TEXT_LONG,
-        "192.168.1.2:6881: unknown. The capture does not show whether others can reach it. It sends from port 6881. It "
+        "192.168.1.2:6881: reachability unknown. It sends from port 6881. It "
         "advertises no DHT port. To see more: Capture for at least ten minutes, from before the client is started, and "
         "without dropped packets.");
     node.reach.missing = 1u << TRACKER_MISSING_NOBODY_TRIED | 1u << TRACKER_MISSING_ONE_SIDED;
     tells(&node, NULL, HOST_TEXT_LONG,
-          "192.168.1.2:6881: unknown, because no host to which the node "
+          "192.168.1.2:6881: reachability unknown, because no host to which the node "
           "had "
           "sent nothing sent it a query; the capture lacks the packets of one direction. It sends from port 6881. It "
           "advertises no DHT port. To see more: Capture longer: hosts that learn of this node from others send it "
           "queries. "
           "Capture the packets of both directions.");
     tells(&node, NULL, HOST_TEXT_SHORT,
-          "192.168.1.2:6881: unknown, because no host to which the node "
+          "192.168.1.2:6881: reachability unknown, because no host to which the node "
           "had "
           "sent nothing sent it a query; the capture lacks the packets of one direction. It sends from port 6881. It "
           "advertises no DHT port.");
@@ -253,7 +253,7 @@ static void reasons(void)
     node.nat.mapping_reason = TRACKER_REASON_ONE_WITNESS;
     tells(
         &node, NULL, HOST_TEXT_SHORT,
-        "192.168.1.2:6881: unknown. The capture does not show whether others can reach it. Others see it at "
+        "192.168.1.2:6881: reachability unknown. Others see it at "
         "203.0.113.9:6881 (frame 4). What its NAT does is unknown: only hosts of one network said where they see this "
         "node. It advertises no DHT port.");
 }
