@@ -27,7 +27,8 @@ void host_text_reach(strbuf *out, const tracker_node *node);
  * nothing is known. */
 bool host_text_reasons(strbuf *out, const tracker_node *node);
 
-/* host_text_filter selects records; ctx is passed on. NULL takes all. A host is selected with one of its records. */
+/* host_text_filter selects records; NULL takes all. takes is called once for each record that which selects. A host is
+ * selected with one of its records. */
 typedef struct host_text_filter {
     const selection *which;
     bool (*takes)(void *ctx, const tracker_node *node);
