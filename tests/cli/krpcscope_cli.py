@@ -93,11 +93,19 @@ def by_severities():
     return found
 
 
+# Rules whose findings follow from all packets: their client is that of the sender at the end of the capture.
+CONCLUSIONS = {"id.cluster", "nat.carrier", "nat.endpoint-dependent", "nat.port-block", "nat.port-rewritten", "nat.remapped",
+               "port.dead", "port.differs-from-source", "port.honoured", "port.not-honoured", "port.other-node"}
+
+
 def sent_by(found, messages):
     """The clients that sent what the findings are about, as reports name them; None where no client is known."""
     by_frame, senders = {m["frame"]: m for m in messages}, collections.Counter()
+    by_source = {(m["src_ip"], m["src_port"]): m for m in messages if len(m.get("v", "")) == 8}
     for f in found:
         message = by_frame.get(f["frame"], {})
+        if f["rule"] in CONCLUSIONS:
+            message = by_source.get((f["src_ip"], f["src_port"]), {}) if f["proto"] == "UDP" else {}
         known = len(message.get("v", "")) == 8
         senders[(message["v"], message["client"]) if known else ("", "unknown")] += 1
     first = sorted(list(senders.items())[:8], key=lambda item: -item[1])

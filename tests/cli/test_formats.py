@@ -84,10 +84,14 @@ def table(text):
 
 
 def stories(text):
-    """The paragraphs about nodes."""
+    """The stories of hosts, each in one line."""
     told = text.partition("Nodes behind a NAT, or advertising another port:\n")[2]
-    begins = r"^  (?=(?:\S+:\d+|Node [0-9a-f]{8} at \S+) (?:\((?!frame)|is |sends )|\.\.\. and)"
-    return [one_line(t) for t in re.split(begins, told, flags=re.M)[1:]]
+    return [one_line(t) for t in re.split(r"^  (?=\S)", told, flags=re.M)[1:]]
+
+
+def short(story):
+    """What check tells too: all before the advice, and which advice."""
+    return re.split(r" (?:Advice \(|To see more: )", story)[0], re.findall(r" Advice \(([a-z-]+)", story)
 
 
 def every_sample(test):
@@ -234,6 +238,7 @@ class Check(Formats):
         for what in "port", "mapping":
             self.assertEqual(without_zeros(s["nodes"][what]), count(n["nat"][what] for n in nodes))
         self.assertEqual(set(s["dropped"].values()), {0})
+        self.assertIs(s["exact"], True)
 
     @every_sample
     def test_stories(self, name):
@@ -241,8 +246,24 @@ class Check(Formats):
         all_told, natted = stories(out(name, "nodes")), summary(name)["nodes"]["natted"]
         self.assertEqual(len(all_told), natted)
         more = [f"... and {natted - 3} more: krpcscope nodes"] if natted > 3 else []
-        self.assertEqual(stories(out(name, "check")), all_told[:3] + more)
-        self.assertEqual(stories(out(name, "ports")), all_told)
+        self.assertEqual([short(s) for s in stories(out(name, "check"))], [short(s) for s in all_told[:3] + more])
+        self.assertEqual([short(s) for s in stories(out(name, "ports"))], [short(s) for s in all_told])
+
+    @every_sample
+    def test_reach(self, name):
+        """Its records are those of nodes, of all hosts or of those inside. Each story is about one of them, and none says to
+        send to a port that the record does not call open."""
+        told, nodes = records(name, "reach"), records(name, "nodes")
+        self.assertEqual(told, [n for n in nodes if n in told])
+        names = {endpoint(n["ip"], n["port"]) for n in told} | {n["ip"] for n in told}
+        ports = {o["port"] for n in told for o in n["reach"]["open"]}
+        text = out(name, "reach", "--verbose")
+        stories = [one_line(t) for t in re.split(r"^  (?=\S)", text, flags=re.M)[1:]]
+        self.assertEqual(bool(stories), bool(nodes))
+        for story in stories:
+            self.assertIn(re.match(r"(?:Node [0-9a-f]{8} at )?(\S+?)(?: \(.*?\))?: (?:open|replies only|reachability unknown)[.,]", story)[1], names)
+            if head := re.match(r".*?: open\. (Hosts .*?)\. (?:Others see|It )", story):
+                self.assertLessEqual({int(p) for p in re.findall(r" on (?:port |\S+:)(\d+) ", head[1])}, ports)
 
 
 class Decode(Formats):
@@ -322,19 +343,57 @@ class Decode(Formats):
 class Ports(Formats):
     CHANNELS = re.findall(r'^CHANNEL\(\w+, *"(\w+)"', (SOURCE / "codec/include/krpc/channels.def").read_text(), re.M)
 
+    LOCAL = [ipaddress.ip_network(n) for n in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3",
+        "::/127", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8")]
+
+    def is_global(self, ip):
+        return not any(ip in network for network in self.LOCAL if network.version == ip.version)
+
+    def hosts(self, name):
+        """For each endpoint outside a NAT the first one of its host: with an id in common, in one network or where others see it."""
+        place = lambda ip: ipaddress.ip_network(f"{ip}/{24 if ip.version == 4 else 48}", False) if self.is_global(ip) else ip
+        owners, parent = {}, {}
+
+        def root(e):
+            while parent[e] != e:
+                e = parent[e]
+            return e
+
+        for n in records(name, "nodes"):
+            me = (n["ip"], n["port"])
+            parent[me] = me
+            for ip in [n["ip"]] + [e["ip"] for e in n["nat"]["external"]]:
+                for node_id in n["node_ids"]:
+                    parent[root(me)] = root(owners.setdefault((node_id, place(ipaddress.ip_address(ip))), me))
+        return {e: root(e) for e in parent if self.is_global(ipaddress.ip_address(e[0]))}
+
     def rows(self, name):
         """A row is what a host said in the same way with the same outcome: by host, purpose, channel, port and frame."""
+        hosts, joined = self.hosts(name), {}
+        for (ip, port), said, seen, frames in self.rows_of_endpoints(name):
+            joined.setdefault((hosts.get((ip, port), ("alone", ip, port)), said), []).append((ip, port, seen, frames))
+        for (_, (channel, port, verdict, later, _)), group in joined.items():
+            ip, seen = group[0][0], {seen for _, _, seen, _ in group} - {"-"}
+            who = endpoint(*group[0][:2]) if group[0][1] else ip
+            if len(group) > 1:
+                who = f"{ip} ({len(group)} {'ports' if len({ip for ip, *_ in group}) == 1 else 'endpoints'})"
+            frames = sorted(f for *_, frames in group for f in frames) if len(group) > 1 else group[0][3]
+            yield [who, channel, port, "several" if len(seen) > 1 else seen.pop() if seen else "-", verdict, later, f"{len(frames)}",
+                   ", ".join(map(str, frames[:2]))]
+
+    def rows_of_endpoints(self, name):
         groups = collections.defaultdict(list)
         for a in records(name, "ports"):
             host = ipaddress.ip_address(a["src_ip"])
             groups[(host.version, host, a.get("dht_port", 0), a["service"], self.CHANNELS.index(a["channel"]), a.get("advertised_port", -1)),
                    a["verdict"], a["honoured"], a["implied_port"]].append(a)
         for key, group in sorted(groups.items(), key=lambda item: (item[0][0], item[1][0]["frame"])):
-            (_, ip, port, _, channel, says), verdict, later, _ = key
+            (_, ip, port, _, channel, says), verdict, later, implied = key
             seen = [a["observed_port"] for a in group if "observed_port" in a]
-            yield [endpoint(str(ip), port) if port else str(ip), self.CHANNELS[channel],
-                   f"{says}" if "advertised_port" in group[0] else "-", f"{seen[-1]}" if seen else "-", verdict,
-                   "-" if later == "unknown" else later, f"{len(group)}", ", ".join(str(a["frame"]) for a in group[:2])]
+            says = f"{says}" if "advertised_port" in group[0] else "-"
+            yield ((str(ip), port), (self.CHANNELS[channel], says, verdict, "-" if later == "unknown" else later, implied),
+                   f"{seen[-1]}" if seen else "-", [a["frame"] for a in group])
 
     @every_sample
     def test_a_row_a_host_and_port(self, name):
@@ -374,6 +433,10 @@ class Nodes(Formats):
     def short(self, client):
         return client if len(client) <= 20 else client[:21].rpartition(" ")[0]
 
+    def reach(self, reach):
+        words = {"unknown": "-", "replies_only": "replies only", "open": "open"}[reach["verdict"]]
+        return f"{words} {','.join(str(o['port']) for o in reach['open'])}" if words == "open" and reach["open"] else words
+
     def row(self, node):
         ids, nat, sent = node["node_ids"], node["nat"], node["messages"]
         outside = nat["external"]
@@ -381,7 +444,7 @@ class Nodes(Formats):
         return [endpoint(node["ip"], node["port"]), self.short(node.get("client", "unknown")),
                 ids[0][:8] + more(node["num_node_ids"]) if ids else "-",
                 str(sent["queries"] + sent["responses"] + sent["errors"]), "-" if nat["port"] == "unknown" else nat["port"],
-                self.MAPPING[nat["mapping"]],
+                self.MAPPING[nat["mapping"]], nat["addresses"] if nat["addresses"] != "unknown" else "-", self.reach(node["reach"]),
                 endpoint(outside[0]["ip"], outside[0]["port"]) + more(nat["num_external"]) if outside else "-"]
 
     @every_sample
@@ -396,7 +459,7 @@ class Nodes(Formats):
     @every_sample
     def test_a_row_a_node(self, name):
         expected = [self.row(n) for n in records(name, "nodes")]
-        heading = ["node", "client", "id", "sent", "port", "mappings", "seen by others at"]
+        heading = ["node", "client", "id", "sent", "port", "mappings", "addresses", "reach", "seen by others at"]
         self.assertEqual(table(out(name, "nodes")), [heading] + expected if expected else [["No DHT nodes found."]])
 
 

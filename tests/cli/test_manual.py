@@ -16,7 +16,7 @@ import unittest
 
 from krpcscope_cli import CAPTURES, KRPCSCOPE, SOURCE, folder, out, records, run, sample
 
-COMMANDS = ("check", "ports", "nodes", "decode", "compare", "encode", "explain", "rules")
+COMMANDS = ("check", "reach", "ports", "nodes", "decode", "compare", "encode", "explain", "rules")
 VALIDATOR = SOURCE / "validator"
 GENERATED = pathlib.Path(os.environ["BUILD_DIR"]) / "validator" / "generated"  # from validator/options/options.def
 MAN = (GENERATED / "krpcscope.1.adoc").read_text()

@@ -28,7 +28,7 @@ EVERY = 0.25   # and again after 0.2 s
 CLEAR = b"\r\x1b[K"
 COMMANDS = (["check"], ["check", "--each"], ["check", "--format", "ndjson"], ["check", "--format", "sarif"],
             ["check", "--format", "junit"], ["check", "--format", "html"], ["check", "--format", "eve"], ["ports"],
-            ["nodes"], ["decode"], ["decode", "--format", "ndjson"], ["ports", "--format", "ndjson"])
+            ["nodes"], ["reach"], ["decode"], ["decode", "--format", "ndjson"], ["ports", "--format", "ndjson"])
 
 
 def threads(process):

@@ -47,7 +47,7 @@ class Records(unittest.TestCase):
             jsonschema.Draft202012Validator.check_schema(self.schema)
 
     def test_every_record_of_every_capture(self):
-        for command in ("check", "decode", "ports", "nodes"):
+        for command in ("check", "decode", "ports", "nodes", "reach"):
             with self.subTest(command=command):
                 self.fits([command, "--format", "ndjson", *CAPTURES])
                 self.fits([command, "--format", "ndjson", sample("natc-inside.pcapng")])
@@ -484,7 +484,7 @@ class Write(unittest.TestCase):
     def test_frames_with_findings(self):
         """Of each capture, in order, every frame that has a finding; its comment names the frame and holds its findings."""
         found = of_each(CAPTURES, "check")
-        frames = [(capture.name, frame) for capture in CAPTURES for frame in dict.fromkeys(f["frame"] for f in found[capture])]
+        frames = [(capture.name, frame) for capture in CAPTURES for frame in sorted({f["frame"] for f in found[capture]})]
         with folder() as where:
             written = where / "w.pcapng"
             out("check", "--quiet", "--write", written, *CAPTURES)

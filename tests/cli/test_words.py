@@ -56,12 +56,12 @@ CHECKED = [
 # What the command prints. The lines of captures and slugs are part of it.
 CHECKED_OUTPUTS = [
     ["--help"],
-    *([command, "--help"] for command in ("check", "ports", "nodes", "decode", "compare", "encode", "explain", "rules")),
+    *([command, "--help"] for command in ("check", "reach", "ports", "nodes", "decode", "compare", "encode", "explain", "rules")),
     ["rules"],
     ["rules", "--format", "ndjson"],  # with the explanations
     *(["check", "--verbose", f"{name}.pcapng"] for name in ("natc-inside", "p-lab", "malformed", "token-lab")),
     ["check", "--format", "html", "natc-inside.pcapng"],
-    *([command, "--verbose", f"{name}.pcapng"] for command in ("ports", "nodes") for name in ("natb-inside", "swapped-values")),
+    *([command, "--verbose", f"{name}.pcapng"] for command in ("ports", "nodes", "reach") for name in ("natb-inside", "swapped-values")),
     ["decode", "--verbose", "bep5.pcapng"],
     ["compare", "--verbose", "--inside", "natc-inside.pcapng", "--outside", "natc-outside.pcapng"],
 ]

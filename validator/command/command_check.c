@@ -24,8 +24,8 @@ static const report_format report_nothing;
 
 /* ---- the packets of --write ----
  *
- * They are written as they pass. A conclusion comes when its packet is gone: if there are any, the captures are read and
- * written a second time. */
+ * They are written as they pass. A conclusion comes when its packet is gone: if there are any, the captures are read
+ * and written a second time. */
 
 static guint64 packet_key(const run *from, uint32_t frame)
 {

@@ -19,6 +19,7 @@ typedef struct decode {
     output *output;
     bool shown; /* --verbose: the message of the findings that follow was shown */
     bool headed;
+    bool concluded; /* the heading of the conclusions was written */
 } decode;
 
 static void decode_begin(void *ctx, run *from, const char *name)
@@ -30,6 +31,7 @@ static void decode_begin(void *ctx, run *from, const char *name)
         strbuf_heading(output_text(d->output), !d->headed, name);
     }
     d->headed = true;
+    d->concluded = false;
 }
 
 static void decode_message(void *ctx, const run_packet *packet, const krpc_message *message,
@@ -64,6 +66,27 @@ static void decode_findings(void *ctx, const run_packet *packet, const krpc_mess
     for (size_t i = 0; i < num_findings; i++) {
         message_text_finding(output_text(d->output), d->run, &findings[i], packet->data, packet->len, d->with->color);
     }
+}
+
+static void decode_conclusion(void *ctx, const run_packet *packet, const krpc_finding *finding)
+{
+    decode *d = ctx;
+    strbuf *out = output_text(d->output);
+
+    if (!d->with->verbose || d->with->format != FORMAT_TEXT || !selection_packet(&d->with->selection, &packet->where)) {
+        return;
+    }
+    strbuf_puts(out, d->concluded ? "" : "\nFindings that follow from all packets:\n");
+    d->concluded = true;
+    strbuf_puts(out, "  frame ");
+    run_put_frame(out, d->run, packet->where.frame);
+    strbuf_puts(out, "  ");
+    strbuf_endpoint(out, &packet->where.src);
+    strbuf_puts(out, " -> ");
+    strbuf_endpoint(out, &packet->where.dst);
+    strbuf_char(out, '\n');
+    message_text_finding(out, d->run, finding, packet->data, packet->len, d->with->color);
+    output_record(d->output);
 }
 
 /* Hex digits, which blanks, colons and the like may separate. */
@@ -155,7 +178,11 @@ static int decode_hex(const options *with)
 int command_decode(const options *with)
 {
     decode d = {.with = with};
-    run_visitor visitor = {.ctx = &d, .begin = decode_begin, .message = decode_message, .findings = decode_findings};
+    run_visitor visitor = {.ctx = &d,
+                           .begin = decode_begin,
+                           .message = decode_message,
+                           .findings = decode_findings,
+                           .conclusion = decode_conclusion};
 
     if (with->hex != NULL) {
         return decode_hex(with);

@@ -86,6 +86,15 @@ bool selection_message(const selection *which, const run_packet *packet, const k
     return is_client(which, data + (krpc_has(message, KRPC_V) ? v->off : 0), krpc_has(message, KRPC_V) ? v->len : 0);
 }
 
+bool selection_packet(const selection *which, const tracker_packet *where)
+{
+    bool is_asked = which->endpoint.addr_len != 0;
+
+    return !which->has_id && !which->has_info_hash && which->client == NULL &&
+           (!is_asked || is_endpoint(which, &where->src) || is_endpoint(which, &where->dst)) &&
+           (which->port < 0 || where->src.port == which->port || where->dst.port == which->port);
+}
+
 bool selection_advert(const selection *which, const tracker_advert *advert)
 {
     if (selection_all(which)) {

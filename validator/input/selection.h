@@ -9,6 +9,9 @@
 
 bool selection_message(const selection *which, const run_packet *packet, const krpc_message *message,
                        const tracker_result *result);
+/* selection_packet is for a packet whose message is not known: --node ADDRESS and --port can select it, if nothing else
+ * is asked for. */
+bool selection_packet(const selection *which, const tracker_packet *where);
 bool selection_advert(const selection *which, const tracker_advert *advert);
 /* selection_node checks a node's endpoint, its ids and the endpoints on which others see it. It ignores --info-hash:
  * see participants. */

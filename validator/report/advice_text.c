@@ -24,14 +24,27 @@ const char *advice_channel(uint8_t channel)
     }
 }
 
+/* Outside a NAT that rewrites ports, the node's own port is not visible. */
+static bool is_own_port(const tracker_node *node)
+{
+    const tracker_nat *nat = &node->nat;
+    bool is_same = nat->num_external <= TRACKER_MAX_EXTERNAL;
+
+    for (uint32_t i = 0; i < nat->num_kept; i++) {
+        is_same = is_same && nat->external[i].endpoint.port == node->endpoint.port;
+    }
+    return is_same || krpc_endpoint_scope(&node->endpoint) != KRPC_ADDR_GLOBAL;
+}
+
 /* Writes what a brace of advice.def is replaced with, and returns its length; 0: it is no brace. */
 static size_t put_brace(strbuf *out, const char *at, const tracker_node *node, const tracker_advice_item *item)
 {
     const struct {
         const char *name;
         unsigned port;
-    } ports[] = {{"{port}", item->port}, {"{said}", item->said}, {"{inside}", node->endpoint.port}};
+    } ports[] = {{"{port}", item->port}, {"{said}", item->said}};
     static const char channel[] = "{channel}";
+    static const char inside[] = "{inside}";
 
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
         size_t len = strlen(ports[i].name);
@@ -39,6 +52,14 @@ static size_t put_brace(strbuf *out, const char *at, const tracker_node *node, c
             strbuf_uint(out, ports[i].port);
             return len;
         }
+    }
+    if (strncmp(at, inside, sizeof inside - 1) == 0) {
+        if (is_own_port(node)) {
+            strbuf_uint(out, node->endpoint.port);
+        } else {
+            strbuf_puts(out, "N (set in the client)");
+        }
+        return sizeof inside - 1;
     }
     if (strncmp(at, channel, sizeof channel - 1) == 0) {
         strbuf_puts(out, advice_channel(item->channel));

@@ -4,6 +4,8 @@
  */
 #include "report/host_text.h"
 
+#include <string.h>
+
 #include <glib.h>
 
 #include "input/client_name.h"
@@ -12,19 +14,26 @@
 #include "report/message_text.h"
 
 #define LINE_WIDTH     100
-#define HEAD_INDENT    "  "
 #define INDENT         "    "
+#define HANGING        "  " /* what the first line of a story is indented less */
 #define SHOWN_EXTERNAL 3
 #define SHOWN_FRAMES   2 /* for each outside endpoint */
 
 static void put_frames(strbuf *out, const run *from, const char *before, const uint32_t *frames, uint32_t num_frames)
 {
     uint32_t num = MIN(num_frames, TRACKER_MAX_FRAMES);
+    uint32_t sorted[TRACKER_MAX_FRAMES];
 
+    for (uint32_t i = 0, at; i < num; i++) {
+        for (at = i; at > 0 && sorted[at - 1] > frames[i]; at--) {
+            sorted[at] = sorted[at - 1];
+        }
+        sorted[at] = frames[i];
+    }
     strbuf_printf(out, num == 1 ? "%sframe " : "%sframes ", before);
     for (uint32_t i = 0; i < num; i++) {
         strbuf_puts(out, i > 0 ? ", " : "");
-        run_put_frame(out, from, frames[i]);
+        run_put_frame(out, from, sorted[i]);
     }
 }
 
@@ -104,15 +113,17 @@ static void put_open(strbuf *out, const run *from, const tracker_node *node)
     strbuf_char(out, '.');
 }
 
-static void put_missing(strbuf *out, unsigned missing)
+static void put_unknown(strbuf *out, unsigned missing)
 {
-    const char *separator = ": ";
+    const char *separator = ", because ";
 
+    strbuf_puts(out, ": reachability unknown");
     while (missing != 0) {
         strbuf_puts(out, separator);
         strbuf_puts(out, tracker_missing_meaning(advice_next(&missing)));
         separator = "; ";
     }
+    strbuf_char(out, '.');
 }
 
 static void put_reach(strbuf *out, const run *from, const tracker_node *node)
@@ -130,9 +141,7 @@ static void put_reach(strbuf *out, const run *from, const tracker_node *node)
         strbuf_char(out, '.');
         break;
     default:
-        strbuf_puts(out, ": unknown. The capture does not show whether others can reach it");
-        put_missing(out, reach->missing);
-        strbuf_char(out, '.');
+        put_unknown(out, reach->missing);
     }
 }
 
@@ -172,10 +181,12 @@ static void put_externals(strbuf *out, const run *from, const tracker_node *node
     const tracker_nat *nat = &node->nat;
     uint32_t shown = MIN(end, first + SHOWN_EXTERNAL);
     uint32_t more = (end == nat->num_kept ? nat->num_external : end) - shown;
-    bool is_named = true;
+    bool is_named = true, has_one_addr = true;
 
-    for (uint32_t i = first; i < shown; i++) {
-        is_named = is_named && has_same_addr(node, &nat->external[i].endpoint);
+    for (uint32_t i = first; i < end; i++) {
+        const krpc_endpoint *endpoint = &nat->external[i].endpoint;
+        is_named = is_named && has_same_addr(node, endpoint);
+        has_one_addr = has_one_addr && krpc_endpoint_same_addr(endpoint, &nat->external[first].endpoint);
     }
     strbuf_puts(out, is_named ? "on " : before);
     for (uint32_t i = first; i < shown; i++) {
@@ -185,7 +196,8 @@ static void put_externals(strbuf *out, const run *from, const tracker_node *node
         put_proof(out, from, external->frames, MIN(external->num_frames, SHOWN_FRAMES));
     }
     if (more > 0) {
-        strbuf_printf(out, ", and on %u more outside port%s", more, more == 1 ? "" : "s");
+        strbuf_printf(out, has_one_addr ? ", and on %u more outside port%s" : ", and at %u more outside endpoint%s",
+                      more, more == 1 ? "" : "s");
     }
 }
 
@@ -462,7 +474,9 @@ void host_text_put(strbuf *out, const run *from, const tracker_node *node, const
 
     put_name(out, node);
     put_reach(out, from, node);
-    wrap(out, start, HEAD_INDENT, LINE_WIDTH);
+    wrap(out, start, INDENT, LINE_WIDTH);
+    out->len -= strlen(HANGING);
+    memmove(out->data + start, out->data + start + strlen(HANGING), out->len - start);
     start = out->len;
     put_seen(out, from, node);
     put_nat(out, from, node);

@@ -27,16 +27,17 @@ void host_text_reach(strbuf *out, const tracker_node *node);
  * nothing is known. */
 bool host_text_reasons(strbuf *out, const tracker_node *node);
 
-/* host_text_filter selects records; ctx is passed on. NULL takes all. A host is selected with one of its records. */
+/* host_text_filter selects records; NULL takes all. takes is called once for each record that which selects. A host is
+ * selected with one of its records. */
 typedef struct host_text_filter {
     const selection *which;
     bool (*takes)(void *ctx, const tracker_node *node);
     void *ctx;
 } host_text_filter;
 
-/* host_text_put_natted writes the stories of the selected hosts that need one, at most max_hosts: others see it on another
- * endpoint than its own, or on several; or it advertises a DHT port that is not its own. Hosts of the capture's inside
- * come first. groups must be sorted. Returns the number of hosts that need a story. */
+/* host_text_put_natted writes the stories of the selected hosts that need one, at most max_hosts: others see it on
+ * another endpoint than its own, or on several; or it advertises a DHT port that is not its own. Hosts of the capture's
+ * inside come first. groups must be sorted. Returns the number of hosts that need a story. */
 uint64_t host_text_put_natted(strbuf *out, const run *from, const advert_groups *groups, const host_text_filter *only,
                               host_text_length length, uint64_t max_hosts);
 

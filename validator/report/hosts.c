@@ -20,6 +20,7 @@ typedef struct place_key {
 typedef struct record {
     uint32_t index; /* for run_node_get */
     uint32_t set;   /* a record of the same set; itself: the record that the set is named after */
+    krpc_endpoint endpoint;
     uint64_t num_messages;
     unsigned flags;
 } record;
@@ -34,7 +35,8 @@ typedef struct group {
 struct hosts {
     const run *run;
     GArray *records;
-    GHashTable *owners; /* place_key -> number of a record + 1 */
+    GHashTable *owners;       /* place_key -> number of a record + 1 */
+    GHashTable *by_endpoints; /* krpc_endpoint of a record -> its number + 1; NULL: not needed yet */
     GArray *groups;
     uint32_t *members;
 };
@@ -101,7 +103,7 @@ static void join_at(hosts *all, uint32_t number, const tracker_node *node, const
 static void add_record(hosts *all, uint32_t index, const tracker_node *node, unsigned flags)
 {
     uint32_t number = all->records->len;
-    record one = {index, number, (uint64_t)node->queries + node->responses + node->errors, flags};
+    record one = {index, number, node->endpoint, (uint64_t)node->queries + node->responses + node->errors, flags};
 
     g_array_append_val(all->records, one);
     join_at(all, number, node, &node->endpoint);
@@ -162,7 +164,7 @@ hosts *hosts_new(const run *from, unsigned (*flags_of)(void *ctx, const tracker_
     all->owners = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
     for (uint32_t i = 0; i < num_nodes; i++) {
         if (run_node_get(from, i, &node)) {
-            add_record(all, i, &node, flags_of(ctx, &node));
+            add_record(all, i, &node, flags_of != NULL ? flags_of(ctx, &node) : 0);
         }
     }
     make_groups(all);
@@ -172,10 +174,36 @@ hosts *hosts_new(const run *from, unsigned (*flags_of)(void *ctx, const tracker_
 
 void hosts_free(hosts *all)
 {
+    if (all->by_endpoints != NULL) {
+        g_hash_table_destroy(all->by_endpoints);
+    }
     g_array_unref(all->records);
     g_array_unref(all->groups);
     g_free(all->members);
     g_free(all);
+}
+
+static guint endpoint_hash(gconstpointer at)
+{
+    return (guint)krpc_endpoint_hash(at);
+}
+
+static gboolean endpoint_equal(gconstpointer a, gconstpointer b)
+{
+    return krpc_endpoint_equal(a, b);
+}
+
+uint32_t hosts_find(hosts *all, const krpc_endpoint *endpoint)
+{
+    if (all->by_endpoints == NULL) {
+        all->by_endpoints = g_hash_table_new(endpoint_hash, endpoint_equal);
+        for (uint32_t i = 0; i < all->records->len; i++) {
+            record *one = &g_array_index(all->records, record, i);
+            g_hash_table_insert(all->by_endpoints, &one->endpoint, GUINT_TO_POINTER(i + 1));
+        }
+    }
+    gpointer number = g_hash_table_lookup(all->by_endpoints, endpoint);
+    return number != NULL ? set_of(all, GPOINTER_TO_UINT(number) - 1) : UINT32_MAX;
 }
 
 unsigned hosts_num(const hosts *all)

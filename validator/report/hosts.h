@@ -20,8 +20,8 @@ typedef struct host_group {
 
 typedef struct hosts hosts;
 
-/* hosts_new groups all records of a run that has ended. flags_of returns bits for a record; a host has the bits of all
- * its records. */
+/* hosts_new groups all records of a run that has ended. flags_of (may be NULL) returns bits for a record; a host has
+ * the bits of all its records. */
 hosts *hosts_new(const run *from, unsigned (*flags_of)(void *ctx, const tracker_node *node), void *ctx);
 void hosts_free(hosts *all);
 
@@ -34,8 +34,11 @@ void hosts_get(const hosts *all, unsigned index, host_group *out);
 /* hosts_members is the members of a host without its record. */
 const uint32_t *hosts_members(const hosts *all, unsigned index, uint32_t *num_out);
 
-/* host_join adds what another record of a host shows to one that keeps its endpoint. A known verdict replaces an unknown
- * one. Reachability and the advice come from the record that knows more about it. */
+/* hosts_find returns a number that all endpoints of a host share; UINT32_MAX: the endpoint has no record. */
+uint32_t hosts_find(hosts *all, const krpc_endpoint *endpoint);
+
+/* host_join adds what another record of a host shows to one that keeps its endpoint. A known verdict replaces an
+ * unknown one. Reachability and the advice come from the record that knows more about it. */
 void host_join(tracker_node *node, const tracker_node *other);
 
 #endif

@@ -168,22 +168,24 @@ uint64_t totals_dropped(const totals *sum)
            stats->dropped_streams + stats->dropped_items;
 }
 
+/* A filter sees each record once. */
+static bool count_node(void *ctx, const tracker_node *node)
+{
+    totals *sum = ctx;
+
+    sum->num_nodes++;
+    sum->nat_port[node->nat.port]++;
+    sum->nat_mapping[node->nat.mapping]++;
+    return true;
+}
+
 static void totals_nodes(totals *sum, const run *from)
 {
-    uint32_t num_nodes = tracker_num_nodes(run_get_tracker(from));
-    tracker_node node;
+    const host_text_filter all = {NULL, count_node, sum};
 
-    sum->num_nodes += num_nodes;
     advert_groups_sort(sum->groups);
-    for (uint32_t i = 0; i < num_nodes; i++) {
-        if (!run_node_get(from, i, &node)) {
-            continue;
-        }
-        sum->nat_port[node.nat.port]++;
-        sum->nat_mapping[node.nat.mapping]++;
-    }
     uint32_t room = sum->num_natted < TOTALS_NODE_TEXTS ? (uint32_t)(TOTALS_NODE_TEXTS - sum->num_natted) : 0;
-    sum->num_natted += host_text_put_natted(&sum->node_texts, from, sum->groups, NULL, HOST_TEXT_SHORT, room);
+    sum->num_natted += host_text_put_natted(&sum->node_texts, from, sum->groups, &all, HOST_TEXT_SHORT, room);
 }
 
 void totals_end(totals *sum, const run *from)

@@ -197,10 +197,35 @@ static void explain_has_them(void)
     g_free(text);
 }
 
+static void decode_has_them(void)
+{
+    int status;
+    options with = {.selection.port = -1};
+
+    concludes = true;
+    char *text = output_of(command_decode, with, "natc-inside", NULL, &status);
+    CU_ASSERT_EQUAL(num_of(text, "port.byte-swapped"), 0);
+    g_free(text);
+    with.verbose = true;
+    text = output_of(command_decode, with, "natc-inside", NULL, &status);
+    CU_ASSERT_EQUAL(num_of(text, "  frame 6  192.0.2.1:1111 -> 192.0.2.2:2222\n      ! error port.byte-swapped: "), 1);
+    CU_ASSERT_EQUAL(num_of(text, "port.byte-swapped"), 2);
+    CU_ASSERT_EQUAL(num_of(text, "Findings that follow from all packets:"), 1);
+    g_free(text);
+    with.selection.port = 2222;
+    text = output_of(command_decode, with, "natc-inside", NULL, &status);
+    CU_ASSERT_EQUAL(num_of(text, "port.byte-swapped"), 2);
+    g_free(text);
+    with.selection.port = 3333;
+    text = output_of(command_decode, with, "natc-inside", NULL, &status);
+    CU_ASSERT_EQUAL(num_of(text, "port.byte-swapped"), 0);
+    g_free(text);
+}
+
 int main(void)
 {
     const unit_test tests[] = {UNIT_TEST(every_report_has_them), UNIT_TEST(several_captures),
-                               UNIT_TEST(comments_have_them), UNIT_TEST(explain_has_them)};
+                               UNIT_TEST(comments_have_them), UNIT_TEST(explain_has_them), UNIT_TEST(decode_has_them)};
 
     folder = g_dir_make_tmp("krpcscope-XXXXXX", NULL);
     int status = folder != NULL ? UNIT_RUN("conclusions", tests) : 2;

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <glib.h>
 
+#include "report/advice_text.h"
 #include "report/host_text.h"
 
 static krpc_endpoint endpoint_of(const char *text, uint16_t port)
@@ -138,13 +139,30 @@ static void replies_only(void)
     advise(&node, TRACKER_ADVICE_FORWARD_PORT, 0);
     tells(
         &node, NULL, HOST_TEXT_LONG,
-        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts that it had sent nothing to got no "
+        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts to which it had sent nothing got no "
         "answer "
         "(from 3 networks, frame 31). It sends from port 6881. It advertises no DHT port. Advice (forward-port): "
         "Forward "
-        "UDP port 6881 of the router to this host. In the router, forward UDP port 6881 to port 6881 of this host, or "
+        "UDP port 6881 of the router to this host. Forward it to the same port of this host, or "
         "allow UPnP or NAT-PMP in the router and in the client. To check it: capture again for ten minutes; krpcscope "
         "reach says open once hosts of two networks got in.");
+}
+
+/* Outside a NAT, the port of the client is not visible. */
+static void inside_port(void)
+{
+    tracker_node node = {.endpoint = endpoint_of("203.0.113.9", 40001)};
+    const tracker_advice_item item = {.advice = TRACKER_ADVICE_FORWARD_PORT};
+    strbuf out = {0};
+
+    see(&node, "203.0.113.9", 40001, 4);
+    advice_text_line(&out, &node, &item);
+    see(&node, "203.0.113.9", 40002, 5);
+    advice_text_line(&out, &node, &item);
+    strbuf_char(&out, '\0');
+    UNIT_TEXT(out.data, "Forward UDP port 40001 of the router to this host."
+                        "Forward UDP port N (set in the client) of the router to this host.");
+    strbuf_free(&out);
 }
 
 /* One story says why, and how to capture what is missing; the short one only why. */
@@ -155,19 +173,19 @@ static void unknown(void)
     advise(&node, TRACKER_ADVICE_NOT_ENOUGH_SEEN, 0);
     tells(
         &node, NULL, HOST_TEXT_LONG,
-        "192.168.1.2:6881: unknown. The capture does not show whether others can reach it. It sends from port 6881. It "
+        "192.168.1.2:6881: reachability unknown. It sends from port 6881. It "
         "advertises no DHT port. To see more: Capture for at least ten minutes, from before the client is started, and "
         "without dropped packets.");
     node.reach.missing = 1u << TRACKER_MISSING_NOBODY_TRIED | 1u << TRACKER_MISSING_ONE_SIDED;
     tells(&node, NULL, HOST_TEXT_LONG,
-          "192.168.1.2:6881: unknown. The capture does not show whether others can reach it: no host to which the node "
+          "192.168.1.2:6881: reachability unknown, because no host to which the node "
           "had "
           "sent nothing sent it a query; the capture lacks the packets of one direction. It sends from port 6881. It "
           "advertises no DHT port. To see more: Capture longer: hosts that learn of this node from others send it "
           "queries. "
           "Capture the packets of both directions.");
     tells(&node, NULL, HOST_TEXT_SHORT,
-          "192.168.1.2:6881: unknown. The capture does not show whether others can reach it: no host to which the node "
+          "192.168.1.2:6881: reachability unknown, because no host to which the node "
           "had "
           "sent nothing sent it a query; the capture lacks the packets of one direction. It sends from port 6881. It "
           "advertises no DHT port.");
@@ -188,7 +206,7 @@ static void many_outside(void)
     host_claims claims = port_message(6881, TRACKER_VERDICT_MISMATCH, 40001);
     tells(
         &node, &claims, HOST_TEXT_SHORT,
-        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts that it had sent nothing to got no "
+        "192.168.1.2:6881: replies only. It gets answers, but queries of hosts to which it had sent nothing got no "
         "answer. "
         "Others see it at 203.0.113.9:40001 (frame 4), 203.0.113.9:40002 (frame 5), 203.0.113.9:40003 (frame 6), and "
         "on "
@@ -203,7 +221,7 @@ static void many_outside(void)
     node.nat.addresses = TRACKER_ADDRESSES_SEVERAL;
     node.nat.mapping = TRACKER_MAPPING_DEPENDENT;
     tells(&node, NULL, HOST_TEXT_SHORT,
-          "192.168.1.2:6881: replies only. It gets answers, but queries of hosts that it had sent nothing to got no "
+          "192.168.1.2:6881: replies only. It gets answers, but queries of hosts to which it had sent nothing got no "
           "answer. "
           "Others see it at 203.0.113.9:6881 (frame 4) and 203.0.113.10:6881 (frame 5). Its NAT uses several outside "
           "addresses, and keeps the port. It advertises no DHT port.");
@@ -235,7 +253,7 @@ static void reasons(void)
     node.nat.mapping_reason = TRACKER_REASON_ONE_WITNESS;
     tells(
         &node, NULL, HOST_TEXT_SHORT,
-        "192.168.1.2:6881: unknown. The capture does not show whether others can reach it. Others see it at "
+        "192.168.1.2:6881: reachability unknown. Others see it at "
         "203.0.113.9:6881 (frame 4). What its NAT does is unknown: only hosts of one network said where they see this "
         "node. It advertises no DHT port.");
 }
@@ -274,6 +292,7 @@ int main(void)
     const unit_test tests[] = {UNIT_TEST(forwarded_but_rewritten),
                                UNIT_TEST(two_open_ports),
                                UNIT_TEST(replies_only),
+                               UNIT_TEST(inside_port),
                                UNIT_TEST(unknown),
                                UNIT_TEST(many_outside),
                                UNIT_TEST(reasons),
