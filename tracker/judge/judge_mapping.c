@@ -35,6 +35,7 @@ typedef struct mapping {
     judge_socket *s;
     GArray *groups; /* in the order of first_ns */
     bool inner;     /* the verdict is about a NAT that is inside another one */
+    bool explained; /* strangers came in through a forwarded port, which doubtful views may show */
 } mapping;
 
 static bool add_unique_64(GArray *to, uint64_t value)
@@ -180,7 +181,7 @@ static void clear_groups(mapping *m)
 
 static void add_to_group(const mapping *m, group *g, const judge_view *v)
 {
-    if (v->class != JUDGE_FORWARDED) {
+    if (is_mapped(v) || (v->class == JUDGE_DOUBTFUL && !m->explained)) {
         add_unique_64(g->networks, v->network);
         g->forwarded = false;
         g->first_ns = MIN(g->first_ns, v->first_ns);
@@ -488,7 +489,7 @@ static tally count_port(const mapping *m, bool equal)
     for (unsigned i = 0; i < m->s->views->len; i++) {
         const judge_view *v = view_at(m, i);
 
-        if (counts(m, v) && v->class != JUDGE_FORWARDED &&
+        if (counts(m, v) && (is_mapped(v) || (v->class == JUDGE_DOUBTFUL && !m->explained)) &&
             (endpoint_at(m, v->outside)->endpoint.port == m->s->self->endpoint.port) == equal) {
             add_unique_64(networks, v->network);
             add_unique_32(witnesses, address_of(m, v->witness));
@@ -728,7 +729,7 @@ static void judge_in_place(const mapping *m)
 
 void judge_mapping(judge_socket *s)
 {
-    mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), false};
+    mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), false, false};
     bool collision, doubted, dependent, paired;
     uint64_t outlier;
 
@@ -737,6 +738,7 @@ void judge_mapping(judge_socket *s)
 
         m.inner |= !s->global && v->kind != FACT_TOLD && endpoint_at(&m, v->outside)->scope != KRPC_ADDR_GLOBAL;
     }
+    m.explained = s->visited && s->fresh;
     drop_rotating(&m);
     make_groups(&m);
     collision = collides(&m);
@@ -746,7 +748,7 @@ void judge_mapping(judge_socket *s)
         drop_network(&m, outlier);
         make_groups(&m);
     }
-    doubted = doubts_differ(&m);
+    doubted = !m.explained && doubts_differ(&m);
     judge_port(&m, collision, doubted);
     if (collision && s->nat.port == TRACKER_PORT_MIXED) {
         judge_dependent(&m, TRACKER_REASON_COLLISION);

@@ -273,31 +273,67 @@ static bool is_listed(const reach *r, uint32_t endpoint)
     return false;
 }
 
+/* Do hosts of two networks that the socket asked see another port than its own? */
+static bool hides_port(const judge_socket *s)
+{
+    uint64_t network = 0;
+
+    for (unsigned i = 0; i < s->views->len; i++) {
+        const judge_view *v = &g_array_index(s->views, judge_view, i);
+
+        if (v->class == JUDGE_MAPPED && !v->dropped &&
+            facts_endpoint_at(s->facts, v->outside)->endpoint.port != s->self->endpoint.port) {
+            if (network != 0 && network != v->network) {
+                return true;
+            }
+            network = v->network;
+        }
+    }
+    return false;
+}
+
+/* Did this witness begin a session before it saw the socket there? */
+static bool came_first(const judge_socket *s, const judge_view *v)
+{
+    judge_proof proof;
+
+    for (uint32_t i = facts_contact(s->facts, s->index, v->witness); i != NONE;
+         i = facts_contact_at(s->facts, i)->older) {
+        const fact_contact *c = facts_contact_at(s->facts, i);
+
+        if (c->first.ns <= v->first_ns && judge_is_stranger(s, c, &proof) != JUDGE_KNOWN && proof != JUDGE_UNPROVEN) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who got in first, and names an outside endpoint in a later answer, names the one that it used. One network is enough
  * if it names the socket's own port, which it cannot know where the NAT rewrites it. */
 static void list_named(reach *r)
 {
     judge_socket *s = r->s;
-    bool hidden = s->nat.port == TRACKER_PORT_REWRITTEN || s->nat.mapping == TRACKER_MAPPING_DEPENDENT;
+    bool hidden = hides_port(s);
 
     for (unsigned i = 0; i < s->views->len; i++) {
         const judge_view *v = &g_array_index(s->views, judge_view, i);
         const fact_endpoint *outside = facts_endpoint_at(s->facts, v->outside);
         knocks k = {.num_networks = 0};
 
-        if (v->class != JUDGE_FORWARDED || v->dropped || outside->scope != KRPC_ADDR_GLOBAL ||
+        bool own = hidden && outside->endpoint.port == s->self->endpoint.port && came_first(s, v);
+
+        if ((v->class != JUDGE_FORWARDED && !own) || v->dropped || outside->scope != KRPC_ADDR_GLOBAL ||
             is_listed(r, v->outside)) {
             continue;
         }
         for (unsigned j = i; j < s->views->len; j++) {
             const judge_view *other = &g_array_index(s->views, judge_view, j);
 
-            if (other->outside == v->outside && other->class == JUDGE_FORWARDED && !other->dropped) {
+            if (other->outside == v->outside && (other->class == JUDGE_FORWARDED || own) && !other->dropped) {
                 add_knock(&k, &facts_endpoint_at(s->facts, other->witness)->endpoint, other->first_place);
             }
         }
-        if (k.num_networks >= ENOUGH_NETWORKS || v->kind == FACT_ENTRY ||
-            (hidden && outside->endpoint.port == s->self->endpoint.port)) {
+        if (k.num_networks >= ENOUGH_NETWORKS || v->kind == FACT_ENTRY || own) {
             add_open(r, v->outside, &k);
         }
     }

@@ -6,7 +6,9 @@
 
 #define START_NS      (10 * SECOND) /* a node that runs already is asked within this time, or gets a stray answer */
 #define IDLE_NS       (5 * SECOND)  /* and it asks within this time */
-#define SOON_NS       (5 * SECOND)  /* no NAT forgets a mapping in this time */
+/* What a packet shows, a witness cannot make up: hosts of one network count each. */
+#define BY_PACKET     (UINT64_C(1) << 62)
+#define SOON_NS       (5 * SECOND) /* no NAT forgets a mapping in this time */
 #define MAX_VIEWS     8192
 #define MAX_SIBLINGS  64
 #define MAX_AT        64 /* endpoints of one address that are looked at */
@@ -226,7 +228,7 @@ static void add_contacts(judge_socket *s, uint32_t endpoint)
             !krpc_endpoint_same_addr(&witness->endpoint, &of.self->endpoint)) {
             judge_view v = {c->end[!mine],
                             endpoint,
-                            fact_network(&witness->endpoint),
+                            BY_PACKET | facts_first_at(s->facts, &witness->endpoint),
                             c->first_sent_ns[mine],
                             c->last_sent_ns[mine],
                             c->first.place,
