@@ -16,8 +16,8 @@ import unittest
 import urllib.parse
 import xml.etree.ElementTree
 
-from krpcscope_cli import (CONCLUSIONS, CAPTURES, Checker, by_severities, dump_each, findings, folder, links, of_each, out, peers, records, run,
-                           sample, sent_by, write_links)
+from krpcscope_cli import (CAPTURES, CONCLUSIONS, Checker, by_severities, dump_each, findings, folder, links, of_each, out, peers,
+                           records, run, sample, sent_by, write_links)
 
 
 def closed(required, **properties):
