@@ -94,8 +94,8 @@ def by_severities():
 
 
 # Rules whose findings follow from all packets: their client is that of the sender at the end of the capture.
-CONCLUSIONS = {"id.cluster", "nat.carrier", "nat.endpoint-dependent", "nat.port-block", "nat.port-rewritten", "nat.remapped",
-               "port.dead", "port.differs-from-source", "port.honoured", "port.not-honoured", "port.other-node"}
+CONCLUSIONS = {"nat.carrier", "nat.endpoint-dependent", "nat.port-block", "nat.port-rewritten", "nat.remapped", "port.dead",
+               "port.differs-from-source", "port.honoured", "port.not-honoured", "port.other-node"}
 
 
 def sent_by(found, messages):

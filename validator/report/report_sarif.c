@@ -1,8 +1,8 @@
 /* report_sarif.c: SARIF 2.1.0, for tools that collect the results of checkers.
  *
  * A region is the byte range of a finding in the capture file. There is none if the file does not contain those bytes
- * as they were sent: it is compressed, or the datagram was reassembled. The properties always have the frame and the
- * offset in its payload.
+ * as they were sent: it is compressed, or the datagram was reassembled; and none for a finding that follows from all
+ * packets. The properties always have the frame and the offset in its payload.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -288,13 +288,31 @@ static void what_is_left_of_other_payloads(void)
     anonymizer_free(by);
 }
 
+/* An endpoint that a node has more than once is replaced by the same one everywhere. */
+static void endpoints_of_a_node(void)
+{
+    anonymizer *by = anonymizer_new("key");
+    const krpc_endpoint outside = endpoint_of("203.0.113.9", 6882);
+    tracker_node node = {.endpoint = outside};
+
+    node.nat.num_kept = 1;
+    node.nat.external[0].endpoint = outside;
+    node.reach.num_open = 1;
+    node.reach.open[0].endpoint = outside;
+    anonymize_node(by, &node);
+    CU_ASSERT_FALSE(krpc_endpoint_same_addr(&node.endpoint, &outside));
+    CU_ASSERT_TRUE(krpc_endpoint_equal(&node.endpoint, &node.nat.external[0].endpoint));
+    CU_ASSERT_TRUE(krpc_endpoint_equal(&node.endpoint, &node.reach.open[0].endpoint));
+    anonymizer_free(by);
+}
+
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(prefixes_stay_common),           UNIT_TEST(special_networks_stay),
-        UNIT_TEST(only_the_network_stays),         UNIT_TEST(nobody_s_addresses_stay),
-        UNIT_TEST(the_same_host_in_both_families), UNIT_TEST(however_many_there_are),
-        UNIT_TEST(what_is_left_of_other_payloads),
+        UNIT_TEST(endpoints_of_a_node),     UNIT_TEST(prefixes_stay_common),
+        UNIT_TEST(special_networks_stay),   UNIT_TEST(only_the_network_stays),
+        UNIT_TEST(nobody_s_addresses_stay), UNIT_TEST(the_same_host_in_both_families),
+        UNIT_TEST(however_many_there_are),  UNIT_TEST(what_is_left_of_other_payloads),
     };
 
     return UNIT_RUN("anonymizer", tests);
