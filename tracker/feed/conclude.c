@@ -493,6 +493,29 @@ static bool is_repeated(const tracker_conclusion *c, const tracker_conclusion *b
            c->finding.rule != KRPC_RULE_PORT_MISMATCH;
 }
 
+/* A global endpoint whose id is nowhere else in its network has nothing to conclude. */
+static bool may_conclude(const facts *f, const fact_endpoint *e, uint32_t index)
+{
+    unsigned ids = 4;
+
+    if (e->scope != KRPC_ADDR_GLOBAL) {
+        return e->sightings != NONE;
+    }
+    for (uint32_t i = e->identities; i != NONE && ids-- > 0; i = facts_identity_at(f, i)->next) {
+        unsigned left = 64;
+
+        for (uint32_t j = facts_first_with(f, facts_identity_at(f, i)->id); j != NONE && left-- > 0;
+             j = facts_identity_at(f, j)->next_of) {
+            uint32_t other = facts_identity_at(f, j)->endpoint;
+
+            if (other != index && fact_network(&facts_endpoint_at(f, other)->endpoint) == fact_network(&e->endpoint)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void tracker_conclude(tracker *t, void (*emit)(void *ctx, const tracker_conclusion *conclusion), void *ctx)
 {
     GArray *all = g_array_new(FALSE, FALSE, sizeof(tracker_conclusion));
@@ -501,8 +524,7 @@ void tracker_conclude(tracker *t, void (*emit)(void *ctx, const tracker_conclusi
 
     for (uint32_t i = 0; i < f->endpoints.records.used; i++) {
         const fact_endpoint *e = facts_endpoint_at(f, i);
-        const judge_socket *s =
-            e->speaks && (e->sightings != NONE || e->identities != NONE) ? judged(t, &e->endpoint) : NULL;
+        const judge_socket *s = e->speaks && may_conclude(f, e, i) ? judged(t, &e->endpoint) : NULL;
 
         /* one id at several endpoints: one finding, for the first of them */
         if (s != NULL && (!s->global || s->siblings->len == 0 || s->first_sibling == s->index)) {

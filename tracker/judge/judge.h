@@ -33,6 +33,7 @@ typedef struct judge_view {
     uint8_t kind;  /* fact_kind, or JUDGE_BY_ID */
     uint8_t class; /* judge_class */
     bool dropped;  /* contradicts the others, or itself */
+    uint32_t next; /* another view of a witness of the same address; NONE ends */
 } judge_view;
 
 #define JUDGE_BY_ID FACT_NUM_KINDS /* the socket's node id was seen there, in a capture from outside */
@@ -51,6 +52,7 @@ typedef struct judge_socket {
     uint32_t collides; /* the neighbour with the same port; NONE: there is none */
     uint64_t collides_place;
     GArray *views;          /* of judge_view, by time */
+    GHashTable *by_witness; /* address, as facts_first_at numbers it, + 1, to the first view of it, + 1 */
     GArray *siblings;       /* of uint32_t: endpoints with the same id, for a global endpoint */
     uint32_t first_sibling; /* the one that was seen first */
     tracker_nat nat;
@@ -104,6 +106,10 @@ void judge_seen_by(judge_seen *out, const judge_socket *socket, const krpc_endpo
 bool judge_is_another_node(const facts *f, const fact_endpoint *a, const fact_endpoint *b);
 /* judge_is_dropped: what a host of this address says about the socket contradicts the others, or itself. */
 bool judge_is_dropped(const judge_socket *socket, const krpc_endpoint *witness);
+
+/* judge_views_of returns the first view of a witness of this address, whose next leads to the others; NONE: there is
+ * none. */
+uint32_t judge_views_of(const judge_socket *socket, const krpc_endpoint *witness);
 
 /* judge_is_ours: the endpoint is on the inside of the capture. */
 bool judge_is_ours(const facts *f, uint32_t endpoint);

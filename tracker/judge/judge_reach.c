@@ -16,6 +16,7 @@
 #define MAX_NETWORKS    64
 #define MAX_SESSIONS    100000
 #define MAX_AT          64
+#define MAX_REFUSED     256 /* more queries without an answer prove nothing more */
 
 #define ENOUGH_HOSTS    3 /* where it is only likely that the capture shows the socket from its start */
 
@@ -40,6 +41,7 @@ typedef struct reach {
     } ports[TRACKER_MAX_OPEN]; /* outside endpoints on which strangers were seen to get in */
     knocks unproven;           /* they may have got in through a mapping that is older than the capture */
     knocks refused;
+    unsigned num_refused;
     uint32_t num_asked;    /* addresses that it sent to */
     uint32_t num_answered; /* sessions in which it answered */
     uint32_t num_unheard;  /* sessions with queries to it, and nothing from it */
@@ -177,29 +179,65 @@ static void read_sessions(reach *r, const judge_socket *s)
 
 /* ---- what did not come in ---- */
 
-static bool is_alive(const facts *f, const fact_endpoint *e, uint32_t index, int64_t ns)
-{
-    bool before = false, after = false;
-    unsigned left = 4096;
+/* When an endpoint sent something: sorted by the begin, each with the latest end of those up to it. */
+typedef struct activity {
+    int64_t first_ns, last_ns;
+} activity;
 
-    for (uint32_t i = e->contacts; i != NONE && left-- > 0 && !(before && after);) {
+static gint by_activity(gconstpointer a, gconstpointer b)
+{
+    const activity *x = a, *y = b;
+
+    return x->first_ns < y->first_ns ? -1 : x->first_ns > y->first_ns;
+}
+
+static GArray *activity_of(const facts *f, const fact_endpoint *e, uint32_t index)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(activity));
+    unsigned left = MAX_SESSIONS;
+
+    for (uint32_t i = e->contacts; i != NONE && left-- > 0;) {
         const fact_contact *c = facts_contact_at(f, i);
         unsigned mine = fact_side(c, index);
+        activity a = {c->first_sent_ns[mine], c->last_sent_ns[mine]};
 
-        if (c->began == mine || c->answer[mine].place != 0) {
-            before |= c->first.ns <= ns && ns - MIN(c->last.ns, ns) <= ALIVE_NS;
-            after |= c->last.ns >= ns;
+        if (a.last_ns != INT64_MIN) {
+            g_array_append_val(all, a);
         }
         i = c->next[mine];
     }
-    return before && after;
+    g_array_sort(all, by_activity);
+    for (unsigned i = 1; i < all->len; i++) {
+        activity *a = &g_array_index(all, activity, i);
+
+        a->last_ns = MAX(a->last_ns, g_array_index(all, activity, i - 1).last_ns);
+    }
+    return all;
+}
+
+/* Did it send something shortly before that time, and also after it? */
+static bool is_alive(const GArray *all, int64_t ns)
+{
+    unsigned low = 0, high = all->len;
+
+    while (low < high) {
+        unsigned mid = low + (high - low) / 2;
+
+        if (g_array_index(all, activity, mid).first_ns <= ns) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low > 0 && ns - g_array_index(all, activity, low - 1).last_ns <= ALIVE_NS &&
+           g_array_index(all, activity, all->len - 1).last_ns >= ns;
 }
 
 /* Has any socket at the outside address sent to that host before? Then the host knows the NAT, and may have another
  * reason to send there. */
 static bool knows_nat(const facts *f, const fact_endpoint *outside, const krpc_endpoint *host, int64_t ns)
 {
-    unsigned left = 4096;
+    unsigned left = 256;
 
     for (uint32_t i = facts_first_at(f, host); i != NONE && left-- > 0; i = facts_endpoint_at(f, i)->next_at) {
         for (uint32_t j = facts_endpoint_at(f, i)->contacts; j != NONE && left-- > 0;) {
@@ -222,6 +260,7 @@ static void read_refused(reach *r, uint32_t outside)
     const facts *f = r->s->facts;
     judge_socket at = *r->s;
     unsigned left = MAX_SESSIONS;
+    GArray *busy = NULL; /* made when it is needed */
 
     at.index = outside;
     at.self = facts_endpoint_at(f, outside);
@@ -230,19 +269,26 @@ static void read_refused(reach *r, uint32_t outside)
         unsigned mine = fact_side(c, outside);
         const fact_endpoint *other = facts_endpoint_at(f, c->end[!mine]);
         judge_proof proof;
-        judge_stranger stranger = judge_is_stranger(&at, c, &proof);
+        judge_stranger stranger =
+            c->began == mine || c->query[mine].place != 0 ? JUDGE_KNOWN : judge_is_stranger(&at, c, &proof);
 
-        if (stranger != JUDGE_KNOWN && c->query[mine].place == 0) {
+        if (stranger != JUDGE_KNOWN) {
             if (c->answer[mine].place != 0) {
                 if (!r->s->global) {
                     add_stranger(r, stranger, proof, outside, other, c->query[!mine].place);
                 }
-            } else if (f->end_ns - c->first.ns > ANSWER_NS && is_alive(f, at.self, outside, c->first.ns) &&
-                       !knows_nat(f, at.self, &other->endpoint, c->first.ns)) {
-                add_knock(&r->refused, &other->endpoint, c->query[!mine].place);
+            } else if (f->end_ns - c->first.ns > ANSWER_NS && r->num_refused < MAX_REFUSED) {
+                busy = busy != NULL ? busy : activity_of(f, at.self, outside);
+                if (is_alive(busy, c->first.ns) && !knows_nat(f, at.self, &other->endpoint, c->first.ns)) {
+                    add_knock(&r->refused, &other->endpoint, c->query[!mine].place);
+                    r->num_refused++;
+                }
             }
         }
         i = c->next[mine];
+    }
+    if (busy != NULL) {
+        g_array_free(busy, TRUE);
     }
 }
 

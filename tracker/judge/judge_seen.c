@@ -23,13 +23,13 @@ static const judge_view *view_of(const judge_socket *s, const krpc_endpoint *rec
     const judge_view *best = NULL;
     int64_t best_off = NEAR_NS + 1;
 
-    for (unsigned i = 0; i < s->views->len; i++) {
+    for (uint32_t i = judge_views_of(s, receiver); i != NONE; i = g_array_index(s->views, judge_view, i).next) {
         const judge_view *v = &g_array_index(s->views, judge_view, i);
         const krpc_endpoint *witness = &facts_endpoint_at(s->facts, v->witness)->endpoint;
         int64_t off = distance(ns, v->first_ns, v->last_ns);
 
         if (v->dropped || v->kind == JUDGE_BY_ID || off > NEAR_NS ||
-            !(any_port ? krpc_endpoint_same_addr(witness, receiver) : krpc_endpoint_equal(witness, receiver)) ||
+            !(any_port || krpc_endpoint_equal(witness, receiver)) ||
             facts_endpoint_at(s->facts, v->outside)->scope != KRPC_ADDR_GLOBAL) {
             continue;
         }
@@ -46,10 +46,8 @@ static const judge_view *view_of(const judge_socket *s, const krpc_endpoint *rec
 
 bool judge_is_dropped(const judge_socket *s, const krpc_endpoint *witness)
 {
-    for (unsigned i = 0; i < s->views->len; i++) {
-        const judge_view *v = &g_array_index(s->views, judge_view, i);
-
-        if (v->dropped && krpc_endpoint_same_addr(&facts_endpoint_at(s->facts, v->witness)->endpoint, witness)) {
+    for (uint32_t i = judge_views_of(s, witness); i != NONE; i = g_array_index(s->views, judge_view, i).next) {
+        if (g_array_index(s->views, judge_view, i).dropped) {
             return true;
         }
     }
@@ -71,6 +69,9 @@ static const judge_view *common_view(const judge_socket *s, int64_t ns)
         if (v->dropped || v->class != JUDGE_MAPPED || v->kind == JUDGE_BY_ID ||
             facts_endpoint_at(s->facts, v->outside)->scope != KRPC_ADDR_GLOBAL) {
             continue;
+        }
+        if (s->nat.num_external == 1) {
+            return v; /* there is only one */
         }
         if (v->first_ns <= ns) {
             before = before == NULL || v->last_ns > before->last_ns ? v : before;

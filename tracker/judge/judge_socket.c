@@ -161,7 +161,8 @@ static void add_view(judge_socket *s, const fact_sighting *seen)
                     seen->count,
                     seen->kind,
                     0,
-                    false};
+                    false,
+                    NONE};
 
     if (outside->scope != KRPC_ADDR_GLOBAL && seen->kind == FACT_TOLD) {
         /* a global host that names a private address is reached through the router, or names the router */
@@ -236,7 +237,8 @@ static void add_contacts(judge_socket *s, uint32_t endpoint)
                             1,
                             JUDGE_BY_ID,
                             (uint8_t)judge_class_at(&of, c->end[!mine], c->first.ns),
-                            false};
+                            false,
+                            NONE};
 
             g_array_append_val(s->views, v);
         }
@@ -343,6 +345,26 @@ bool judge_is_ours(const facts *f, uint32_t endpoint)
     return false;
 }
 
+static void chain_views(judge_socket *s)
+{
+    s->by_witness = g_hash_table_new(NULL, NULL);
+    for (uint32_t i = s->views->len; i-- > 0;) {
+        judge_view *v = &g_array_index(s->views, judge_view, i);
+        uint32_t address = facts_first_at(s->facts, &facts_endpoint_at(s->facts, v->witness)->endpoint);
+
+        v->next = GPOINTER_TO_UINT(g_hash_table_lookup(s->by_witness, GUINT_TO_POINTER(address + 1))) - 1;
+        g_hash_table_insert(s->by_witness, GUINT_TO_POINTER(address + 1), GUINT_TO_POINTER(i + 1));
+    }
+}
+
+uint32_t judge_views_of(const judge_socket *s, const krpc_endpoint *witness)
+{
+    uint32_t address = facts_first_at(s->facts, witness);
+
+    return address == NONE ? NONE
+                           : GPOINTER_TO_UINT(g_hash_table_lookup(s->by_witness, GUINT_TO_POINTER(address + 1))) - 1;
+}
+
 void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint)
 {
     memset(out, 0, sizeof *out);
@@ -367,6 +389,7 @@ void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint)
         }
     }
     g_array_sort(out->views, by_time);
+    chain_views(out);
     judge_mapping(out);
     judge_reach(out);
 }
@@ -374,5 +397,6 @@ void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint)
 void judge_socket_clear(judge_socket *s)
 {
     g_array_free(s->views, TRUE);
+    g_hash_table_destroy(s->by_witness);
     g_array_free(s->siblings, TRUE);
 }
