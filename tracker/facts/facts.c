@@ -134,6 +134,14 @@ void facts_clear(facts *f)
     table_clear(&f->sightings);
 }
 
+#define LOSSY_PERCENT 5
+
+bool facts_are_lossy(const facts *f)
+{
+    return facts_num_dropped(f) > 0 ||
+           (f->num_strays >= 10 && f->num_strays * 100 > (f->num_strays + f->num_answers) * LOSSY_PERCENT);
+}
+
 uint64_t facts_num_dropped(const facts *f)
 {
     return f->endpoints.num_dropped + f->identities.num_dropped + f->contacts.num_dropped + f->sightings.num_dropped;
@@ -189,7 +197,7 @@ uint32_t facts_endpoint(facts *f, const krpc_endpoint *endpoint, uint64_t hash)
     e->endpoint = *endpoint;
     e->scope = (uint8_t)krpc_endpoint_scope(endpoint);
     e->contacts = e->sightings = e->seen_as = e->identities = e->outside = NONE;
-    e->stray_ns = e->knock_ns = e->own_ns = INT64_MAX;
+    e->stray_ns = e->knock_ns = e->own_ns = e->sent_ns = INT64_MAX;
     chain_at_address(f, e, index);
     return index;
 }
@@ -285,8 +293,10 @@ static void note_receiver(facts *f, const fact_contact *c, unsigned to, fact_wha
 
     if (what == FACT_ANSWER) {
         e->num_answers++;
+        f->num_answers++;
     } else if (what == FACT_STRAY) {
         e->num_strays++;
+        f->num_strays++;
         e->stray_ns = MIN(e->stray_ns, ns);
     } else if (what == FACT_QUERY && c->began != to && c->older == NONE) {
         e->knock_ns = MIN(e->knock_ns, ns);
@@ -320,6 +330,8 @@ fact_contact *facts_touch(facts *f, const fact_moment *at, const krpc_endpoint *
     if (at->ns > c->last.ns) {
         c->last = *at;
     }
+    sender = facts_endpoint_at(f, c->end[from]);
+    sender->sent_ns = MIN(sender->sent_ns, at->ns);
     c->first_sent_ns[from] = MIN(c->first_sent_ns[from], at->ns);
     c->last_sent_ns[from] = MAX(c->last_sent_ns[from], at->ns);
     if (what == FACT_ANSWER) {

@@ -54,6 +54,7 @@ typedef struct fact_endpoint {
     fact_moment first;    /* of any datagram from or to it */
     int64_t stray_ns;     /* the first stray answer; INT64_MAX: none */
     int64_t own_ns;       /* the first session that it began itself; INT64_MAX: none */
+    int64_t sent_ns;      /* the first datagram that it sent; INT64_MAX: none */
     int64_t knock_ns;     /* the first query from an endpoint to which it had sent nothing; INT64_MAX: none */
     uint8_t scope;        /* krpc_addr_scope */
     bool speaks;          /* it sent KRPC */
@@ -123,6 +124,7 @@ typedef struct facts {
     fact_table ids;           /* of fact_id */
     int64_t begin_ns, end_ns; /* of the capture */
     bool any;
+    uint64_t num_answers, num_strays; /* of all endpoints */
 } facts;
 
 typedef struct fact_address {
@@ -212,6 +214,9 @@ uint32_t facts_first_with(const facts *f, const uint8_t id[FACT_ID_LEN]);
 
 /* fact_network is the network of an address that counts as one witness: /24, or /48 of IPv6. */
 uint64_t fact_network(const krpc_endpoint *endpoint);
+
+/* facts_are_lossy: are packets missing in the capture, by the answers whose queries it lacks? */
+bool facts_are_lossy(const facts *f);
 
 /* facts_num_dropped counts the facts that did not fit. */
 uint64_t facts_num_dropped(const facts *f);

@@ -410,6 +410,9 @@ bool advert_is_dead(const tracker *t, const advert *a)
     uint32_t index = nodes_find(t, &named);
     addr_walk walk;
 
+    if (facts_are_lossy(&t->facts)) {
+        return false; /* an answer may have been lost */
+    }
     if (a->dead.frame != 0) {
         return a->said.dht_port != named.port &&
                (index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame);
@@ -491,7 +494,8 @@ static void judge_later(const tracker *t, const advert *a, tracker_advert *out)
         return; /* both ports are the same, so its use shows nothing; or it is unknown who used it */
     } else if (a->used.frame != 0) {
         set_later(out, TRACKER_LATER_HONOURED, a->used.frame, a->used.ns);
-    } else if (a->kept.frame != 0 && (a->flags & ADVERT_OTHER_REASON) == 0 && shows_port(t, a) && !knew_port(t, a)) {
+    } else if (a->kept.frame != 0 && !facts_are_lossy(&t->facts) && (a->flags & ADVERT_OTHER_REASON) == 0 &&
+               shows_port(t, a) && !knew_port(t, a)) {
         set_later(out, TRACKER_LATER_NOT_HONOURED, a->kept.frame, a->kept.ns);
     }
 }

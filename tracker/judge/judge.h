@@ -38,14 +38,16 @@ typedef struct judge_view {
 
 #define JUDGE_BY_ID FACT_NUM_KINDS /* the socket's node id was seen there, in a capture from outside */
 
+typedef enum judge_start { JUDGE_START_UNKNOWN, JUDGE_START_LIKELY, JUDGE_START_SEEN } judge_start;
+
 /* judge_socket is all that is judged about one socket. */
 typedef struct judge_socket {
     const facts *facts;
     uint32_t index;
     const fact_endpoint *self;
-    bool fresh;   /* the capture shows the socket from its start */
-    bool lossy;   /* packets of the socket are missing */
-    bool hairpin; /* it talks to its own outside address, or through a router that shows its inside address */
+    judge_start start; /* does the capture show it from its start? */
+    bool lossy;        /* packets of the socket are missing */
+    bool hairpin;      /* it talks to its own outside address, or through a router that shows its inside address */
     bool global;
     bool visited;      /* strangers came in, perhaps through a forwarded port */
     bool several_ids;  /* views are those of a group: one id at several endpoints */

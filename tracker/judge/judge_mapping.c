@@ -738,7 +738,7 @@ void judge_mapping(judge_socket *s)
 
         m.inner |= !s->global && v->kind != FACT_TOLD && endpoint_at(&m, v->outside)->scope != KRPC_ADDR_GLOBAL;
     }
-    m.explained = s->visited && s->fresh;
+    m.explained = s->visited && s->start != JUDGE_START_UNKNOWN;
     drop_rotating(&m);
     make_groups(&m);
     collision = collides(&m);

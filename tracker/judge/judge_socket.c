@@ -5,7 +5,9 @@
 #include "judge.h"
 
 #define START_NS      (10 * SECOND) /* a node that runs already is asked within this time, or gets a stray answer */
-#define IDLE_NS       (5 * SECOND)  /* and it asks within this time */
+#define IDLE_NS       (30 * SECOND) /* and asks other nodes within this time */
+#define ANSWER_NS     (2 * SECOND)  /* and answers within this time */
+#define LATER_NS      (60 * SECOND) /* a NAT that keeps mappings longer is rare where the start is only likely */
 /* What a packet shows, a witness cannot make up: hosts of one network count each. */
 #define BY_PACKET     (UINT64_C(1) << 62)
 #define SOON_NS       (5 * SECOND) /* no NAT forgets a mapping in this time */
@@ -17,15 +19,20 @@
 
 /* ---- how a session began ---- */
 
-/* Does the capture show the socket from its start? Then it had asked no host before. */
-static bool is_fresh(const facts *f, const fact_endpoint *e)
+/* Does the capture show the socket from its start? It does where a query came before the socket sent anything, and got
+ * no answer, or where the socket was silent for a long time. Else it seems so where nothing that it received in its
+ * first seconds answers an older query, or comes from a host that it did not ask. */
+static judge_start start_of(const facts *f, const fact_endpoint *e)
 {
-    int64_t start = e->own_ns;
+    int64_t start = e->sent_ns;
 
-    if (start == INT64_MAX || (e->stray_ns != INT64_MAX && e->stray_ns <= start + START_NS)) {
-        return false;
+    if (start == INT64_MAX || e->own_ns == INT64_MAX || (e->stray_ns != INT64_MAX && e->stray_ns <= start + START_NS)) {
+        return JUDGE_START_UNKNOWN;
     }
-    return start - f->begin_ns >= IDLE_NS || e->knock_ns == INT64_MAX || e->knock_ns > start + START_NS;
+    if (start - f->begin_ns >= IDLE_NS || (e->knock_ns != INT64_MAX && start - e->knock_ns >= ANSWER_NS)) {
+        return JUDGE_START_SEEN;
+    }
+    return e->knock_ns == INT64_MAX || e->knock_ns > start + START_NS ? JUDGE_START_LIKELY : JUDGE_START_UNKNOWN;
 }
 
 static bool is_lossy(const facts *f, const fact_endpoint *e)
@@ -77,7 +84,10 @@ judge_stranger judge_is_stranger(const judge_socket *s, const fact_contact *c, j
         krpc_endpoint_same_addr(&other->endpoint, &s->self->endpoint) || has_sent_to(s, c->end[!mine], c->first.ns)) {
         return JUDGE_KNOWN;
     }
-    *proof = c->first.ns - s->facts->begin_ns >= FACT_LIFE_NS ? JUDGE_PROVEN : s->fresh ? JUDGE_LIKELY : JUDGE_UNPROVEN;
+    *proof = c->first.ns - s->facts->begin_ns >= FACT_LIFE_NS                                 ? JUDGE_PROVEN
+             : s->start == JUDGE_START_SEEN                                                   ? JUDGE_LIKELY
+             : s->start == JUDGE_START_LIKELY && c->first.ns - s->facts->begin_ns >= LATER_NS ? JUDGE_LIKELY
+                                                                                              : JUDGE_UNPROVEN;
     return has_sent(s, &other->endpoint, c->first.ns) ? JUDGE_OTHER_PORT : JUDGE_STRANGER;
 }
 
@@ -124,7 +134,7 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
     if (s->visited && now->query[!mine].place != 0 && now->query[!mine].ns <= ns) {
         return JUDGE_DOUBTFUL; /* it may have come in through a forwarded port meanwhile */
     }
-    if (came_in || (!s->fresh && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
+    if (came_in || (!s->start != JUDGE_START_UNKNOWN && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
         return JUDGE_DOUBTFUL;
     }
     return JUDGE_MAPPED;
@@ -209,7 +219,7 @@ void judge_socket_of(judge_socket *out, const judge_socket *socket, uint32_t end
     *out = *socket;
     out->index = endpoint;
     out->self = facts_endpoint_at(socket->facts, endpoint);
-    out->fresh = is_fresh(socket->facts, out->self);
+    out->start = start_of(socket->facts, out->self);
     out->visited = is_visited(out);
 }
 
@@ -372,7 +382,7 @@ void judge_socket_init(judge_socket *out, const facts *f, uint32_t endpoint)
     out->index = endpoint;
     out->self = facts_endpoint_at(f, endpoint);
     out->collides = NONE;
-    out->fresh = is_fresh(f, out->self);
+    out->start = start_of(f, out->self);
     out->lossy = is_lossy(f, out->self);
     out->global = out->self->scope == KRPC_ADDR_GLOBAL;
     out->visited = is_visited(out);
