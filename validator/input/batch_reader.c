@@ -5,6 +5,7 @@
 #include "input/batch_reader.h"
 
 #include <glib.h>
+#include <krpc/socks5.h>
 
 #include "frame/frame_fragment.h"
 #include "input/capture_filter.h"
@@ -18,6 +19,7 @@ struct batch_reader {
     capture_list *captures;
     capture_filter *filter;
     frame_fragments *fragments;
+    krpc_socks5 relays;
     unsigned num_files;
     bool merged;
     bool keep_frames;
@@ -150,6 +152,32 @@ static bool interesting(const frame_datagram *datagram, uint32_t *off, uint32_t 
     }
 }
 
+/* A datagram that a SOCKS5 proxy relays counts as one between its client and the third party. */
+static frame_status open_relayed(batch_reader *r, frame_datagram *datagram)
+{
+    const uint8_t *payload = datagram->data + datagram->payload_off;
+    uint32_t header_len = 0;
+
+    if (datagram->protocol == FRAME_TCP) {
+        krpc_socks5_segment(&r->relays, &datagram->src, &datagram->dst, payload, datagram->payload_len);
+    } else if (datagram->protocol == FRAME_UDP) {
+        switch (krpc_socks5_datagram(&r->relays, &datagram->src, &datagram->dst, &header_len, payload,
+                                     datagram->payload_len, datagram->payload_wire_len)) {
+        case KRPC_SOCKS5_OPENED:
+            datagram->payload_off += header_len;
+            datagram->payload_len -= header_len;
+            datagram->payload_wire_len -= header_len;
+            break;
+        case KRPC_SOCKS5_UNREAD:
+            datagram->unread = FRAME_UNREAD_SOCKS5;
+            return FRAME_UNSUPPORTED;
+        case KRPC_SOCKS5_NONE:
+            break;
+        }
+    }
+    return FRAME_DATAGRAM;
+}
+
 static void read_packet(batch_reader *r, batch *b, const capture_packet *packet, unsigned file)
 {
     frame_datagram datagram;
@@ -169,6 +197,9 @@ static void read_packet(batch_reader *r, batch *b, const capture_packet *packet,
     }
     frame_status status = frame_fragments_parse(r->fragments, &datagram, packet->link, packet->data, packet->caplen,
                                                 packet->wirelen, packet->time_ns);
+    if (status == FRAME_DATAGRAM) {
+        status = open_relayed(r, &datagram);
+    }
     count_status(counts, status, &datagram);
     if (status != FRAME_DATAGRAM || !interesting(&datagram, &off, &len)) {
         return;
@@ -193,6 +224,7 @@ bool batch_reader_fill(batch_reader *r, batch *b)
         r->between_files = false;
         frame_fragments_free(r->fragments);
         r->fragments = frame_fragments_new(MAX_FRAGMENTED, MAX_FRAGMENT_BYTES);
+        krpc_socks5_init(&r->relays);
     }
     b->file = capture_list_current(r->captures);
     int64_t began_us = g_get_monotonic_time();
