@@ -1,8 +1,8 @@
 /* krpc/socks5.h: datagrams that a SOCKS5 proxy relays (RFC 1928).
  *
- * A client asks on a TCP connection for a relay, and the proxy's reply names the relay's endpoint. Each datagram between
- * client and relay then starts with a header that names the third party: the destination of what the client sends, the
- * source of what it receives.
+ * A client asks on a TCP connection for a relay, and the proxy's reply names the relay's endpoint. Each datagram
+ * between client and relay then starts with a header that names the third party: the destination of what the client
+ * sends, the source of what it receives.
  *
  *     krpc_socks5 relays;
  *     krpc_socks5_init(&relays);
