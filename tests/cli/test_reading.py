@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""test_reading.py: what is read out of frames and files: relayed datagrams, announces over HTTP, UDP with wrong lengths.
+"""test_reading.py: what is read out of frames and files: relayed datagrams, announces over HTTP, UDP with wrong lengths,
+directories of captures, and clocks that differ.
 
 KRPCSCOPE is the command, SAMPLES the folder of captures.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 import unittest
 
-from krpcscope_cli import folder, links, out, records
+from krpcscope_cli import Failing, folder, links, out, records, run, sample
 
 CLIENT, PROXY, THIRD = "192.168.1.5", "192.0.2.80", "203.0.113.5"
 
@@ -82,6 +83,97 @@ class Lengths(unittest.TestCase):
                 CLIENT, THIRD, 6881, 6882, make.PING, length)) for length in (8 + len(make.PING) + 1, 65535)])
             self.assertEqual([m["q"] for m in messages(path)], ["ping", "ping"])
             self.assertNotIn("malformed", out("check", path).decode())
+
+
+class Paths(Failing):
+    def setUp(self):
+        make = links()
+        self.data = make.pcap(make.RAW, make.exchange(make.A4, make.B4))
+
+    def files(self, *words):
+        return [r["file"] for r in records("decode", "--format", "ndjson", *words) if r["type"] == "message" and r["y"] == "q"]
+
+    def test_a_directory(self):
+        """All captures in it, by their names or their first bytes, ordered by numbers; nothing of a folder in it."""
+        with folder() as where:
+            for name in ("x.pcap10", "x.pcap9", "x.pcap", "b.cap", "x.pcap010", ".hidden.pcap"):
+                (where / name).write_bytes(self.data)
+            (where / "notes.txt").write_text("no capture")
+            (where / "empty.pcap").touch()
+            (where / "sub.pcap").mkdir()
+            (where / "sub.pcap" / "y.pcap").write_bytes(self.data)
+            names = ["b.cap", "x.pcap", "x.pcap9", "x.pcap010", "x.pcap10"]
+            self.assertEqual(self.files(where), [str(where / name) for name in names])
+            self.assertEqual(self.files("--merge", where), [str(where / name) for name in names])
+            self.assertEqual(self.files(where / "x.pcap9", where / "sub.pcap"),
+                             [str(where / "x.pcap9"), str(where / "sub.pcap" / "y.pcap")])
+
+    def test_a_pattern(self):
+        with folder() as where:
+            for name in ("wan_2.pcap", "wan_10.pcap", "lan_1.pcap", "wan_[1].pcap"):
+                (where / name).write_bytes(self.data)
+            self.assertEqual(self.files(where / "wan_?*.pcap"),
+                             [str(where / name) for name in ("wan_2.pcap", "wan_10.pcap", "wan_[1].pcap")])
+            self.assertEqual(self.files(where / "wan_[1].pcap", where / "lan_1.pcap"),
+                             [str(where / "wan_[1].pcap"), str(where / "lan_1.pcap")])
+
+    def test_nothing_there(self):
+        with folder() as where:
+            self.fails("check", where, says=f"{where}: no captures in this directory")
+            self.fails("check", where / "*.pcap", says=f"{where}/*.pcap: no file matches")
+
+
+def shifted(path, capture, seconds):
+    """The capture with all its times moved, in pcapng's ticks of the sample: nanoseconds or microseconds."""
+    make, data, at, ticks = links(), bytearray(capture.read_bytes()), 0, 10**6
+    while at < len(data):
+        kind, size = make.struct.unpack_from("<II", data, at)
+        if kind == 1:
+            ticks = 10**9 if b"\x09\0\x01\0\x09" in data[at:at + size] else 10**6
+        if kind == 6:
+            high, low = make.struct.unpack_from("<II", data, at + 12)
+            time = (high << 32 | low) + round(seconds * ticks)
+            make.struct.pack_into("<II", data, at + 12, time >> 32, time & 0xffffffff)
+        at += size
+    path.write_bytes(data)
+    return path
+
+
+class Clocks(Failing):
+    INSIDE, OUTSIDE = sample("natc-inside.pcapng"), sample("natc-outside.pcapng")
+
+    def compare(self, outside, *words):
+        return run("compare", "--format", "ndjson", *words, "--inside", self.INSIDE, "--outside", outside)
+
+    def test_compare(self):
+        expected = self.compare(self.OUTSIDE)
+        self.assertEqual(expected.stderr, b"")
+        with folder() as where:
+            late = shifted(where / "late.pcapng", self.OUTSIDE, 3600)
+            found = self.compare(late)
+            self.assertRegex(found.stderr.decode(), rf"^krpcscope: {late} has the packets of {self.INSIDE} 3600\.0\d\d s later "
+                             r"\(median of \d+\): the clocks differ, and --shift \S+=-3600\.0\d\d corrects it\n$")
+            self.assertNotIn(b'"pair"', found.stdout)
+            said = found.stderr.decode().split("--shift ")[1].split()[0]
+            self.assertEqual(self.compare(late, "--shift", said).stdout.count(b'"pair"'), expected.stdout.count(b'"pair"'))
+            corrected = self.compare(late, "--shift", "late.pcapng=-3600")
+            self.assertEqual((corrected.stdout, corrected.stderr), (expected.stdout, b""))
+            early = shifted(where / "early.pcapng", self.OUTSIDE, -0.9)
+            self.assertIn(f"--shift {self.INSIDE}=-0.".encode(), self.compare(early).stderr)
+
+    def test_merge(self):
+        with folder() as where:
+            late = shifted(where / "late.pcapng", self.OUTSIDE, 12.5)
+            found = run("check", "--quiet", "--merge", self.INSIDE, late)
+            self.assertIn(b"12.5", found.stderr)
+            self.assertEqual(found.stderr.count(b"\n"), 1)
+            self.assertEqual(run("check", "--quiet", "--merge", "--shift", f"{late}=-12.5", self.INSIDE, late).stderr, b"")
+            self.assertEqual(run("check", "--quiet", "--merge", self.INSIDE, sample("bep5.pcapng")).stderr, b"")
+
+    def test_wrong_values(self):
+        for value in ("3", "=3", "x=", "x=3s", "x=1e300", "x=nan"):
+            self.fails("check", "--shift", value, self.INSIDE, says=f"--shift {value}: it takes FILE=SECONDS")
+        self.fails("check", "--quiet", "--shift", "other.pcap=3", self.INSIDE, says="--shift other.pcap=3: no capture has this name")
 
 
 if __name__ == "__main__":

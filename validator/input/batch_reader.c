@@ -40,6 +40,12 @@ batch_reader *batch_reader_new(const options *with, bool keep_frames, bool wants
     r->between_files = true;
     r->live = true;
     r->captures = capture_list_new(with->args, with->num_args, r->merged);
+    for (unsigned i = 0; i < with->num_args; i++) {
+        int64_t shift_ns;
+        if (options_shift(with, with->args[i], &shift_ns)) {
+            capture_list_shift(r->captures, i, shift_ns);
+        }
+    }
     if (with->filter != NULL) {
         r->filter = capture_filter_new(with->filter, NULL);
     }

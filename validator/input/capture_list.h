@@ -14,6 +14,9 @@ typedef struct capture_list capture_list;
 /* capture_list_new makes a list of captures ("-": standard input); paths stay the caller's and must outlive it. */
 capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge);
 
+/* capture_list_shift adds shift_ns to all times of the capture with that index. Call it before the first packet. */
+void capture_list_shift(capture_list *list, unsigned file, int64_t shift_ns);
+
 /* capture_list_advance opens the next capture that can be opened, with merge all of them, once; false: there is
  * none. */
 bool capture_list_advance(capture_list *list);

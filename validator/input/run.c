@@ -17,6 +17,7 @@
 #include "input/anonymize.h"
 #include "input/batch.h"
 #include "input/batch_reader.h"
+#include "input/clock_shift.h"
 #include "input/pipeline.h"
 #include "output/progress.h"
 
@@ -30,6 +31,7 @@ struct run {
     output *output;
     batch_reader *reader;
     anonymizer *anonymizer;
+    clock_shift *clocks; /* of several captures in one tracker */
     tracker *tracker;
     unsigned num_files;
     unsigned file;         /* the file that is judged */
@@ -344,6 +346,9 @@ static void judge_item(run *r, batch *b, uint32_t index)
     const run_packet *packet = &item->packet;
 
     r->num_findings = 0;
+    if (r->clocks != NULL) {
+        clock_shift_add(r->clocks, packet, packet->where.frame % r->num_files);
+    }
     switch ((frame_protocol)packet->protocol) {
     case FRAME_UDP:
         judge_udp(r, b, index, &sink);
@@ -461,15 +466,53 @@ static void discard_batch(void *ctx, const batch *b)
     }
 }
 
+static void say_clocks(const run *r)
+{
+    clock_shift_pair pair;
+
+    for (unsigned at = 0; r->clocks != NULL && clock_shift_next(r->clocks, &at, &pair);) {
+        const char *later = run_file_name(r, pair.later_file);
+        say("%s has the packets of %s %.3f s later (median of %u): the clocks differ, and --shift %s=-%.3f corrects it",
+            later, run_file_name(r, pair.file), (double)pair.shift_ns / 1e9, pair.num_packets, later,
+            (double)pair.shift_ns / 1e9);
+    }
+}
+
+/* Every FILE of --shift is one of the captures. */
+static bool shifts_are_known(const options *with)
+{
+    bool good = true;
+
+    for (char **shift = with->shifts; shift != NULL && *shift != NULL; shift++) {
+        options one = {.shifts = (char *[]){*shift, NULL}};
+        bool known = false;
+        for (unsigned i = 0; i < with->num_args && !known; i++) {
+            int64_t ns;
+            known = options_shift(&one, with->args[i], &ns);
+        }
+        if (!known) {
+            say("--shift %s: no capture has this name", *shift);
+            good = false;
+        }
+    }
+    return good;
+}
+
 bool run_captures(const options *with, const run_visitor *visitor, output *to)
 {
     run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args};
     const pipeline_stages ends = {fill_batch, judge_batch, stop_filling, discard_batch, &r};
 
+    if (!shifts_are_known(with)) {
+        return false;
+    }
     watch_interrupt();
     r.merged = with->merge && with->num_args > 1;
     r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
     r.reader = batch_reader_new(with, visitor->keep_frames, r.shows_progress);
+    if (r.merged) {
+        r.clocks = clock_shift_new();
+    }
     if (with->anonymize != NULL) {
         r.anonymizer = anonymizer_new(with->anonymize);
     }
@@ -482,6 +525,8 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
         end_tracker(&r);
     }
     progress_clear();
+    say_clocks(&r);
+    clock_shift_free(r.clocks);
     bool ok = batch_reader_num_failed(r.reader) == 0;
     anonymizer_free(r.anonymizer);
     batch_reader_free(r.reader);

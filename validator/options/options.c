@@ -276,6 +276,49 @@ static bool parse_node(selection *out, const char *node)
     return true;
 }
 
+/* A number of seconds, up to a hundred years. */
+static bool parse_seconds(int64_t *out_ns, const char *text)
+{
+    char *end;
+    double seconds = g_ascii_strtod(text, &end);
+
+    if (end == text || *end != 0 || !(seconds > -3.2e9 && seconds < 3.2e9)) {
+        return false;
+    }
+    *out_ns = (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
+    return true;
+}
+
+static bool parse_shifts(options *out, char **shifts)
+{
+    out->shifts = shifts;
+    for (; shifts != NULL && *shifts != NULL; shifts++) {
+        const char *equals = strrchr(*shifts, '=');
+        int64_t ns;
+        if (equals == NULL || equals == *shifts || !parse_seconds(&ns, equals + 1)) {
+            return wrong("--shift %s: it takes FILE=SECONDS, such as wan.pcap=-3.2", *shifts);
+        }
+    }
+    return true;
+}
+
+bool options_shift(const options *with, const char *path, int64_t *shift_ns)
+{
+    const char *slash = strrchr(path, '/');
+    bool found = false;
+
+    *shift_ns = 0;
+    for (char **shift = with->shifts; shift != NULL && *shift != NULL; shift++) {
+        const char *equals = strrchr(*shift, '=');
+        size_t len = (size_t)(equals - *shift);
+        if ((strlen(path) == len && memcmp(path, *shift, len) == 0) ||
+            (slash != NULL && strlen(slash + 1) == len && memcmp(slash + 1, *shift, len) == 0)) {
+            found = parse_seconds(shift_ns, equals + 1);
+        }
+    }
+    return found;
+}
+
 static bool parse_selection(selection *out, const raw_options *raw)
 {
     out->port = -1;
@@ -365,8 +408,8 @@ static bool convert(options *out, const raw_options *raw)
     out->each = raw->each;
     out->raw = raw->raw;
     return parse_format(out, raw->format) && parse_fail_on(out, raw->fail_on) && parse_color(out, raw->color) &&
-           parse_decode_as(out, raw->decode_as) && parse_selection(&out->selection, raw) && parse_numbers(out, raw) &&
-           parse_rest(out, raw);
+           parse_decode_as(out, raw->decode_as) && parse_shifts(out, raw->shift) &&
+           parse_selection(&out->selection, raw) && parse_numbers(out, raw) && parse_rest(out, raw);
 }
 
 static bool find_command(command *out, const char *word)

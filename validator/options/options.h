@@ -45,6 +45,7 @@ typedef struct options {
     format format;
     char **args; /* the words after the command; NULL at the end */
     unsigned num_args;
+    char **shifts; /* --shift, as given: FILE=SECONDS; NULL: none */
     char *output;
     char *filter;
     char *write;
@@ -72,5 +73,9 @@ typedef struct options {
  * printed, or because of an error, which was printed to standard error. Strings stay allocated until the program
  * ends. */
 bool options_parse(options *out, int *status, int argc, char **argv);
+
+/* options_shift is what --shift adds to the times of the capture at path, which it can name without its folder. False:
+ * it names others. */
+bool options_shift(const options *with, const char *path, int64_t *shift_ns);
 
 #endif
