@@ -134,6 +134,12 @@ static void finish_report(checking *s)
     }
 }
 
+static void check_finish(void *ctx, run *from)
+{
+    (void)from;
+    finish_report(ctx);
+}
+
 int command_check(const options *with)
 {
     checking s = {.report.with = with, .format = choose_format(with)};
@@ -143,6 +149,7 @@ int command_check(const options *with)
                            .findings = check_findings,
                            .advert = check_advert,
                            .end = check_end,
+                           .finish = check_finish,
                            .keep_frames = with->write != NULL};
 
     if (with->quiet) {

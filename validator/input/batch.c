@@ -49,7 +49,7 @@ void batch_reset(batch *b)
 {
     g_ptr_array_set_size(b->blocks, 0);
     b->num_items = 0;
-    b->is_live = false;
+    b->is_live = b->is_due = b->is_due_file = false;
     b->num_bytes = 0;
     b->num_findings = 0;
     b->bodies.len = 0;

@@ -51,6 +51,9 @@ typedef struct batch {
     bool is_foreign;  /* another thread fills it */
     bool ends_file;   /* the last packets of a tracker */
     bool is_live;     /* the next packet has not arrived yet */
+    bool is_due;      /* a snapshot after its packets */
+    bool is_due_file; /* a new output file after its packets */
+    int64_t file_ns;  /* when the time of the output file begins; INT64_MIN: unknown */
     unsigned file;
     double progress;   /* part of all input, if progress is shown */
     run_counts counts; /* of this batch only */

@@ -240,9 +240,9 @@ bool capture_list_next(capture_list *list, capture_packet *out, unsigned *file_o
     return read_file(list, &list->files[list->current], out);
 }
 
-bool capture_list_would_wait(const capture_list *list)
+bool capture_list_would_wait(const capture_list *list, int timeout_ms)
 {
-    return !list->merge && capture_would_wait(list->files[list->current].capture);
+    return !list->merge && capture_would_wait(list->files[list->current].capture, timeout_ms);
 }
 
 const char *capture_list_name(const capture_list *list, unsigned file)

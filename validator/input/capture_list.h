@@ -26,8 +26,8 @@ bool capture_list_advance(capture_list *list);
  * is false at the end of all. */
 bool capture_list_next(capture_list *list, capture_packet *out, unsigned *file_out);
 
-/* capture_list_would_wait: the next packet has not arrived on standard input yet. */
-bool capture_list_would_wait(const capture_list *list);
+/* capture_list_would_wait: the next packet has not arrived on standard input yet, and does not within timeout_ms. */
+bool capture_list_would_wait(const capture_list *list, int timeout_ms);
 
 /* capture_list_name is how to call the capture with that index; NULL beyond the last. */
 const char *capture_list_name(const capture_list *list, unsigned file);
