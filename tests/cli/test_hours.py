@@ -206,7 +206,10 @@ class Metrics(Failing):
                 self.assertEqual(self.read(path)["krpcscope_packets_total"], NUM_PACKETS + 12)
 
     def test_a_place_that_cannot_be_written(self):
-        self.assertEqual(run("nodes", "--metrics", "/nonexistent/x.prom", NAT).returncode, 2)
+        """The result is written nevertheless."""
+        result = run("nodes", "--metrics", "/nonexistent/x.prom", sample("bep5.pcapng"))
+        self.assertEqual((result.returncode, result.stdout), (2, out("nodes", sample("bep5.pcapng"))))
+        self.assertEqual(result.stderr, b"krpcscope: /nonexistent/x.prom: cannot write: No such file or directory\n")
 
 
 if __name__ == "__main__":

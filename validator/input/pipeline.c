@@ -7,9 +7,8 @@
 #include <glib.h>
 
 #define BATCH      256 /* packets; large enough that each step keeps its code in the cache */
-#define CRATE      2   /* batches handed over at once: waking a thread costs as much as a hundred packets */
+#define CRATE      2   /* batches handed over at once; more leave the cache before the other thread reads them */
 #define NUM_CRATES 4
-#define TRIES      500 /* each takes a microsecond or less */
 
 typedef struct pipeline_slot {
     batch *batches[CRATE];
@@ -66,25 +65,13 @@ static void fill_crate(const pipeline_stages *ends, pipeline_slot *c)
     }
 }
 
-/* Polling a few hundred times costs only this thread's time; waking it up costs the other thread's time. */
-static pipeline_slot *wait_for(GAsyncQueue *queue)
-{
-    pipeline_slot *c = g_async_queue_try_pop(queue);
-
-    for (int i = 0; c == NULL && i < TRIES; i++) {
-        g_thread_yield();
-        c = g_async_queue_try_pop(queue);
-    }
-    return c != NULL ? c : g_async_queue_pop(queue);
-}
-
 static gpointer batch_reader_main(gpointer data)
 {
     pipeline *r = data;
     bool is_last;
 
     do {
-        pipeline_slot *c = wait_for(r->empty);
+        pipeline_slot *c = g_async_queue_pop(r->empty);
         fill_crate(r->ends, c);
         is_last = c->is_last;
         g_async_queue_push(r->full, c);
@@ -99,7 +86,7 @@ static void judge_all(pipeline *r)
     bool is_last;
 
     do {
-        pipeline_slot *c = wait_for(r->full);
+        pipeline_slot *c = g_async_queue_pop(r->full);
         for (unsigned i = 0; i < c->num; i++) {
             if (going) {
                 going = ends->judge(ends->ctx, c->batches[i]);

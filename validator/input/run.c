@@ -7,7 +7,6 @@
  */
 #include "input/run.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,46 +15,14 @@
 #include <glib.h>
 
 #include "input/anonymize.h"
-#include "input/batch.h"
-#include "input/batch_reader.h"
-#include "input/clock_shift.h"
-#include "input/metrics.h"
 #include "input/pipeline.h"
+#include "input/run_private.h"
 #include "input/snapshot.h"
 #include "output/progress.h"
 
 #define FETCH        64 /* records are prefetched this many packets ahead, in two steps FETCH_AFTER packets apart */
 #define FETCH_AFTER  6
-#define NS_PER_S     INT64_C(1000000000)
 #define MAX_FINDINGS 64 /* room for the findings of one packet; it grows */
-
-struct run {
-    const options *options;
-    const run_visitor *visitor;
-    output *output;
-    batch_reader *reader;
-    anonymizer *anonymizer;
-    clock_shift *clocks; /* of several captures in one tracker */
-    tracker *tracker;
-    unsigned num_files;
-    unsigned file;         /* the file that is judged */
-    tracker *next_tracker; /* of the file that is read */
-    bool merged;
-    bool stopped; /* the visitor stopped the run */
-    run_counts counts;
-    /* the packet that is judged */
-    krpc_finding *findings;
-    size_t num_findings;
-    size_t cap_findings;
-    krpc_message anonymous_message;
-    strbuf anonymous_bytes;
-    uint64_t num_packets; /* of all files */
-    metrics metrics;      /* of the files before this one; the findings of all */
-    int64_t file_ns;      /* when the time of the output file begins */
-    bool has_snapshots;
-    unsigned num_shown; /* snapshots on standard output */
-    bool shows_progress;
-};
 
 static volatile sig_atomic_t interrupted;
 
@@ -213,31 +180,10 @@ static void begin_tracker(run *r, const batch *b)
     }
 }
 
-/* Results that follow one another need a line between them. */
-static void put_heading(run *r)
-{
-    strbuf *out = output_text(r->output);
-
-    if (r->visitor->end == NULL) {
-        return;
-    }
-    if (r->options->format == FORMAT_NDJSON) {
-        strbuf_puts(out, "{\"type\":\"snapshot\",\"timestamp\":\"");
-        strbuf_time(out, r->counts.last_ns);
-        strbuf_printf(out, "\",\"packets\":%" PRIu64 "}\n", r->num_packets);
-    } else if (r->options->format == FORMAT_TEXT) {
-        strbuf_puts(out, r->num_shown > 0 ? "\n=== " : "=== ");
-        strbuf_time(out, r->counts.last_ns);
-        strbuf_puts(out, ", after ");
-        strbuf_count(out, r->num_packets);
-        strbuf_printf(out, " packet%s\n\n", r->num_packets == 1 ? "" : "s");
-    }
-}
-
-static void end_tracker(run *r)
+void run_end_tracker(run *r)
 {
     if (r->has_snapshots) {
-        put_heading(r);
+        run_snapshot_heading(r);
     }
     tracker_finish(r->tracker);
     if (r->options->metrics != NULL) {
@@ -436,93 +382,6 @@ static void fetch(run *r, batch *b, uint32_t index)
     }
 }
 
-/* ---- snapshots ---- */
-
-/* The name of the output file whose time began at time_ns. */
-static char *file_name(const char *pattern, int64_t time_ns)
-{
-    GDateTime *time = g_date_time_new_from_unix_utc(time_ns / NS_PER_S - (time_ns % NS_PER_S < 0));
-    char *name = time != NULL ? g_date_time_format(time, pattern) : NULL;
-
-    if (time != NULL) {
-        g_date_time_unref(time);
-    }
-    return name != NULL ? name : g_strdup(pattern);
-}
-
-static void name_file(run *r, int64_t time_ns)
-{
-    char *name = file_name(r->options->output, time_ns);
-
-    output_rename(r->output, name);
-    r->file_ns = time_ns;
-    g_free(name);
-}
-
-/* Runs in a copy of the process, which ends here. */
-static bool write_result(run *r)
-{
-    end_tracker(r);
-    if (r->visitor->finish != NULL) {
-        r->visitor->finish(r->visitor->ctx, r);
-    }
-    bool written = output_close(r->output);
-    return (r->options->metrics == NULL || metrics_write(&r->metrics, r->options->metrics)) && written;
-}
-
-static bool write_snapshot(void *ctx)
-{
-    run *r = ctx;
-
-    r->has_snapshots = true;
-    output_copy(r->output);
-    return output_ok(r->output) && write_result(r);
-}
-
-static bool write_file(void *ctx)
-{
-    return write_result(ctx);
-}
-
-static bool write_metrics(void *ctx)
-{
-    run *r = ctx;
-
-    tracker_finish(r->tracker);
-    metrics_add(&r->metrics, r->tracker, &r->counts);
-    return metrics_write(&r->metrics, r->options->metrics);
-}
-
-static void run_snapshots(run *r, const batch *b)
-{
-    const options *with = r->options;
-    bool is_asked = snapshot_is_wanted();
-    bool is_shown = (b->is_due && with->every_ns != 0) || is_asked;
-    bool good = true;
-
-    if (is_shown && with->output == NULL && !options_can_append(with)) {
-        say("no snapshot: standard output cannot hold several documents; use -o");
-        is_shown = false;
-    }
-    if (is_shown || b->is_due_file) {
-        output_flush(r->output);
-        r->has_snapshots = r->has_snapshots || (is_shown && with->output == NULL);
-    }
-    if (is_shown && output_ok(r->output)) {
-        good = snapshot_run(write_snapshot, r);
-        r->num_shown += with->output == NULL;
-    } else if (b->is_due && with->metrics != NULL) {
-        good = snapshot_run(write_metrics, r);
-    }
-    if (b->is_due_file && output_ok(r->output) && good) {
-        good = snapshot_run(write_file, r);
-        output_renew(r->output);
-    }
-    if (!good) {
-        output_fail(r->output);
-    }
-}
-
 /* False: the output failed or the user interrupted. */
 static bool judge_batch(void *ctx, batch *b)
 {
@@ -530,7 +389,7 @@ static bool judge_batch(void *ctx, batch *b)
 
     r->file = b->file;
     if (b->file_ns != INT64_MIN && b->file_ns != r->file_ns) {
-        name_file(r, b->file_ns);
+        run_snapshot_name(r, b->file_ns);
     }
     if (r->tracker == NULL) {
         begin_tracker(r, b);
@@ -550,10 +409,10 @@ static bool judge_batch(void *ctx, batch *b)
         }
     }
     if (r->tracker != NULL && (b->is_due || b->is_due_file || snapshot_is_wanted()) && !b->ends_file && !r->stopped) {
-        run_snapshots(r, b);
+        run_snapshot_show(r, b);
     }
     if (b->ends_file) {
-        end_tracker(r);
+        run_end_tracker(r);
     }
     if (b->is_live) {
         output_flush(r->output);
@@ -604,18 +463,6 @@ static void discard_batch(void *ctx, const batch *b)
     }
 }
 
-static void say_clocks(const run *r)
-{
-    clock_shift_pair pair;
-
-    for (unsigned at = 0; r->clocks != NULL && clock_shift_next(r->clocks, &at, &pair);) {
-        const char *later = run_file_name(r, pair.later_file);
-        say("%s has the packets of %s %.3f s later (median of %u): the clocks differ, and --shift %s=-%.3f corrects it",
-            later, run_file_name(r, pair.file), (double)pair.shift_ns / 1e9, pair.num_packets, later,
-            (double)pair.shift_ns / 1e9);
-    }
-}
-
 /* Every FILE of --shift is one of the captures. */
 static bool shifts_are_known(const options *with)
 {
@@ -662,15 +509,13 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
         tracker_free(r.next_tracker);
     }
     if (r.tracker != NULL) {
-        end_tracker(&r);
+        run_end_tracker(&r);
     }
     progress_clear();
-    if (with->metrics != NULL && !metrics_write(&r.metrics, with->metrics)) {
-        output_fail(to);
-    }
-    say_clocks(&r);
+    bool ok = with->metrics == NULL || metrics_write(&r.metrics, with->metrics);
+    run_say_clocks(&r);
     clock_shift_free(r.clocks);
-    bool ok = batch_reader_num_failed(r.reader) == 0;
+    ok = ok && batch_reader_num_failed(r.reader) == 0;
     anonymizer_free(r.anonymizer);
     batch_reader_free(r.reader);
     strbuf_free(&r.anonymous_bytes);

@@ -34,23 +34,26 @@ bool snapshot_is_wanted(void)
     return wanted != 0;
 }
 
-bool snapshot_run(bool (*write)(void *ctx), void *ctx)
+void snapshot_clear(void)
+{
+    wanted = 0;
+}
+
+unsigned snapshot_run(unsigned (*write)(void *ctx), void *ctx)
 {
     int status = 0;
-
-    wanted = 0;
     pid_t copy = fork();
     if (copy == 0) {
-        _exit(write(ctx) ? 0 : 1);
+        _exit((int)write(ctx));
     }
     if (copy < 0) {
         say("no snapshot: cannot start a process: %s", strerror(errno));
-        return true;
+        return 0;
     }
     while (waitpid(copy, &status, 0) < 0 && errno == EINTR) {}
     if (WIFSIGNALED(status)) {
         say("no snapshot: its process ended with signal %d", WTERMSIG(status));
-        return true;
+        return 0;
     }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return (unsigned)WEXITSTATUS(status);
 }

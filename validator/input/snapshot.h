@@ -11,12 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* snapshot_watch makes SIGUSR1 ask for a snapshot. snapshot_is_wanted is true from then until snapshot_run. */
+/* snapshot_watch makes SIGUSR1 ask for a snapshot. snapshot_is_wanted is true from then until snapshot_clear. */
 void snapshot_watch(void);
 bool snapshot_is_wanted(void);
+void snapshot_clear(void);
 
-/* snapshot_run calls write in a copy of the process and waits for its end. False: write returned false, and said why.
- * If the process cannot be copied, that is said, and there is no snapshot. */
-bool snapshot_run(bool (*write)(void *ctx), void *ctx);
+/* snapshot_run calls write in a copy of the process, waits for its end, and returns what write returned, at most 255.
+ * If the process cannot be copied, that is said, and the result is 0. */
+unsigned snapshot_run(unsigned (*write)(void *ctx), void *ctx);
 
 #endif
