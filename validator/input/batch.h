@@ -72,8 +72,8 @@ batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t
                       capture_block *block);
 
 /* batch_decode sets the pointers, decodes all payloads that begin like a dictionary, and computes the tracker's keys.
- * */
-void batch_decode(batch *b);
+ * Messages are checked only where their findings are wanted. */
+void batch_decode(batch *b, bool wants_findings);
 
 /* batch_write_bodies calls the visitor's body for each message, after batch_decode. */
 void batch_write_bodies(batch *b, const run_visitor *visitor);

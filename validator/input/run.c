@@ -146,6 +146,18 @@ static void keep_finding(void *ctx, const krpc_finding *finding)
     r->findings[r->num_findings++] = *finding;
 }
 
+static void ignore_finding(void *ctx, const krpc_finding *finding)
+{
+    (void)ctx;
+    (void)finding;
+}
+
+/* Findings that are not shown need not be looked for. */
+static bool wants_findings(const run *r)
+{
+    return r->visitor->findings != NULL || r->options->metrics != NULL;
+}
+
 static void give_advert(void *ctx, const tracker_advert *advert)
 {
     run *r = ctx;
@@ -165,6 +177,9 @@ static tracker *make_tracker(run *r)
     tracker_options bounds = {
         .max_nodes = with->max_nodes, .ctx = r, .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
 
+    if (!wants_findings(r)) {
+        bounds.max_items = 1; /* to verify a signature takes as long as dozens of packets */
+    }
     if (r->visitor->advert != NULL) {
         bounds.advert_done = give_advert; /* verdicts are worked out only for this visitor */
     }
@@ -329,7 +344,7 @@ static void count_findings(run *r)
 
 static void judge_item(run *r, batch *b, uint32_t index)
 {
-    const krpc_sink sink = {keep_finding, r};
+    const krpc_sink sink = {wants_findings(r) ? keep_finding : ignore_finding, r};
     const batch_item *item = &b->items[index];
     const run_packet *packet = &item->packet;
 
@@ -439,7 +454,7 @@ static bool fill_batch(void *ctx, batch *b)
     if (b->ends_file) {
         r->next_tracker = NULL;
     }
-    batch_decode(b);
+    batch_decode(b, wants_findings(r));
     if (b->is_foreign && r->visitor->body != NULL && r->anonymizer == NULL) {
         batch_write_bodies(b, r->visitor);
     }
