@@ -139,6 +139,28 @@ def shifted(path, capture, seconds):
     return path
 
 
+class Cut(unittest.TestCase):
+    def test_at_each_byte(self):
+        """A pcapng file cut in its first 4 KiB: between two blocks it is shorter, elsewhere one line says where it ends."""
+        make, data, at, ends = links(), sample("natc-inside.pcapng").read_bytes(), 0, set()
+        while at <= 4096:
+            kind, size = make.struct.unpack_from("<II", data, at)
+            at += size
+            ends.add(at)
+        with folder() as where:
+            paths = [where / f"{n:04}.pcapng" for n in range(4097)]
+            for n, path in enumerate(paths):
+                path.write_bytes(data[:n])
+            result = run("check", "--quiet", *paths)
+        lines = {int(line.split(b".pcapng: ")[0][-4:]): line.split(b".pcapng: ")[1].decode() for line in result.stderr.splitlines()}
+        self.assertEqual(len(lines), result.stderr.count(b"\n"))
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(set(range(4097)) - set(lines), ends & set(range(300, 4097)))
+        for n, line in lines.items():
+            self.assertRegex(line, r"^(empty|not a capture file, or cut short inside the file header|cut short inside the file header|"
+                             r"cut short in the middle of a packet, (before the first frame|after frame \d+))$", n)
+
+
 class Clocks(Failing):
     INSIDE, OUTSIDE = sample("natc-inside.pcapng"), sample("natc-outside.pcapng")
 

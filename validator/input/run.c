@@ -8,6 +8,7 @@
 #include "input/run.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@
 #define FETCH_AFTER  6
 #define MAX_FINDINGS 64 /* room for the findings of one packet; it grows */
 
-static volatile sig_atomic_t interrupted;
+static atomic_int interrupted; /* other threads read what a signal sets */
 
 static void on_interrupt(int number)
 {

@@ -6,13 +6,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "output/output.h"
 
-static volatile sig_atomic_t wanted;
+static atomic_int wanted; /* other threads read what a signal sets */
 
 static void on_signal(int number)
 {
