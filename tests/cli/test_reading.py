@@ -161,6 +161,24 @@ class Cut(unittest.TestCase):
                              r"cut short in the middle of a packet, (before the first frame|after frame \d+))$", n)
 
 
+class Compressed(unittest.TestCase):
+    def test_cut_or_damaged_at_each_byte(self):
+        """At most one line for each, and the program goes on."""
+        with folder() as where:
+            paths = []
+            for name in ("gzip.pcap.gz", "zstd.pcap.zst", "lz4.pcap.lz4"):
+                [data] = [data for of, data in links().captures() if of == name]
+                for n in range(len(data)):
+                    for part in (data[:n], data[:n] + bytes([data[n] ^ 0xff]) + data[n + 1:]):
+                        paths.append(where / f"{len(paths):04}.{name}")
+                        paths[-1].write_bytes(part)
+            result = run("check", "--quiet", *paths)
+        self.assertEqual(result.returncode, 2)
+        for line in result.stderr.decode().splitlines():
+            self.assertTrue(line.startswith(f"krpcscope: {where}"), line)
+        self.assertLessEqual(result.stderr.count(b"\n"), len(paths))
+
+
 class Clocks(Failing):
     INSIDE, OUTSIDE = sample("natc-inside.pcapng"), sample("natc-outside.pcapng")
 

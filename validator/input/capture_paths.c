@@ -107,6 +107,7 @@ static void add_matches(GPtrArray *out, const char *pattern)
     }
 }
 
+/* False: there is no capture. */
 static bool add_word(GPtrArray *out, const char *word)
 {
     guint num_before = out->len;
@@ -138,14 +139,10 @@ bool capture_paths_expand(options *with)
     GPtrArray *all = g_ptr_array_new();
 
     for (unsigned i = 0; i < with->num_args; i++) {
-        if (!add_word(all, with->args[i])) {
-            g_ptr_array_set_free_func(all, g_free);
-            g_ptr_array_free(all, TRUE);
-            return false;
-        }
+        with->num_missing += !add_word(all, with->args[i]);
     }
     with->num_args = all->len;
     g_ptr_array_add(all, NULL);
     with->args = (char **)g_ptr_array_free(all, FALSE);
-    return true;
+    return with->num_args > 0 || with->num_missing == 0;
 }

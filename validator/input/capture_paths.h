@@ -11,8 +11,9 @@
 
 /* capture_paths_expand replaces each directory in with->args by the captures that are directly in it, and each pattern
  * that is no file's name by the files that match it. A directory's captures are those that begin as pcap or pcapng do,
- * and those whose names end as captures' do. Numbers in names are sorted by their values. False: a directory or pattern
- * has no capture, which was said on standard error. */
+ * and those whose names end as captures' do. Numbers in names are sorted by their values. A directory or pattern
+ * without a capture is left out and counted in with->num_missing, and that is said on standard error. False: nothing is
+ * left. */
 bool capture_paths_expand(options *with);
 
 #endif

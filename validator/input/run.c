@@ -531,7 +531,7 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
     bool ok = with->metrics == NULL || metrics_write(&r.metrics, with->metrics);
     run_say_clocks(&r);
     clock_shift_free(r.clocks);
-    ok = ok && batch_reader_num_failed(r.reader) == 0;
+    ok = ok && batch_reader_num_failed(r.reader) == 0 && with->num_missing == 0;
     anonymizer_free(r.anonymizer);
     batch_reader_free(r.reader);
     strbuf_free(&r.anonymous_bytes);

@@ -45,6 +45,7 @@ typedef struct options {
     format format;
     char **args; /* the words after the command; NULL at the end */
     unsigned num_args;
+    unsigned num_missing; /* words that were left out because no capture was found */
     char *metrics;
     int64_t every_ns;  /* --every; 0: not given */
     int64_t rotate_ns; /* --rotate */
