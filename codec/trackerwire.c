@@ -1,4 +1,4 @@
-/* trackerwire.c: UDP tracker announces and local service discovery.
+/* trackerwire.c: announces to trackers over UDP and HTTP, and local service discovery.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,7 +28,7 @@ static uint64_t get_u64(const uint8_t *data)
 
 const char *trackerwire_kind_name(trackerwire_kind kind)
 {
-    static const char *const names[] = {"none", "connect", "connected", "announce", "lsd"};
+    static const char *const names[] = {"none", "connect", "connected", "announce", "lsd", "http"};
 
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
@@ -73,7 +73,8 @@ static void parse_announce(trackerwire_message *out, const uint8_t *data)
     out->transaction_id = get_u32(data + 12);
     out->event = (uint8_t)get_u32(data + 80);
     memcpy(out->info_hash, data + 16, 20);
-    out->has_info_hash = true;
+    memcpy(out->peer_id, data + 36, 20);
+    out->has_info_hash = out->has_peer_id = true;
     out->num_info_hashes = 1;
     out->has_port = true;
     out->port = data[96] << 8 | data[97];
@@ -194,7 +195,7 @@ static void take_info_hash(trackerwire_message *out, const uint8_t *data, krpc_s
     out->num_info_hashes++;
 }
 
-static uint32_t line_writer_end(const uint8_t *data, uint32_t off, uint32_t len)
+static uint32_t line_end(const uint8_t *data, uint32_t off, uint32_t len)
 {
     while (off < len && data[off] != '\n') {
         off++;
@@ -212,12 +213,12 @@ trackerwire_kind trackerwire_lsd_parse(trackerwire_message *out, const uint8_t *
         return TRACKERWIRE_NONE;
     }
     out->kind = TRACKERWIRE_LSD;
-    off = line_writer_end(data, off, len);
+    off = line_end(data, off, len);
     while (off < len) {
         uint32_t begin = ++off;
         uint32_t line;
 
-        off = line_writer_end(data, off, len);
+        off = line_end(data, off, len);
         line = off - begin;
         if (line == 0 || (line == 1 && data[begin] == '\r')) {
             break;
@@ -231,13 +232,152 @@ trackerwire_kind trackerwire_lsd_parse(trackerwire_message *out, const uint8_t *
     return TRACKERWIRE_LSD;
 }
 
+/* ---- HTTP ---- */
+
+static const char http_begin[] = "GET ";
+
+static bool span_is(const uint8_t *data, krpc_span span, const char *text)
+{
+    return span.len == strlen(text) && memcmp(data + span.off, text, span.len) == 0;
+}
+
+/* Decodes %xx; false where the value does not have 20 bytes. */
+static bool take_20(uint8_t out[20], const uint8_t *data, krpc_span value)
+{
+    const uint8_t *p = data + value.off;
+    uint32_t left = value.len;
+
+    for (uint32_t i = 0; i < 20; i++) {
+        if (left == 0) {
+            return false;
+        }
+        if (*p != '%') {
+            out[i] = *p++;
+            left--;
+            continue;
+        }
+        int high = left < 3 ? -1 : nibble(p[1]);
+        int low = left < 3 ? -1 : nibble(p[2]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        out[i] = (uint8_t)(high << 4 | low);
+        p += 3;
+        left -= 3;
+    }
+    return left == 0;
+}
+
+/* An IPv4 address in decimal; a name or an IPv6 address is not read. */
+static void take_ip(trackerwire_message *out, const uint8_t *data, krpc_span value)
+{
+    uint8_t addr[4];
+    uint32_t num = 0, num_digits = 0, num_parts = 0;
+
+    for (uint32_t i = 0; i <= value.len; i++) {
+        uint8_t byte = i < value.len ? data[value.off + i] : '.';
+
+        if (byte == '.' && num_digits > 0 && num_digits <= 3 && num <= 255 && num_parts < 4) {
+            addr[num_parts++] = (uint8_t)num;
+            num = num_digits = 0;
+        } else if (byte >= '0' && byte <= '9' && num_digits < 4) {
+            num = num * 10 + (byte - '0');
+            num_digits++;
+        } else {
+            return;
+        }
+    }
+    if (num_parts == 4) {
+        krpc_endpoint_set(&out->endpoint, addr, 4, 0);
+    }
+}
+
+static void take_event(trackerwire_message *out, const uint8_t *data, krpc_span value)
+{
+    static const char *const events[] = {"empty", "completed", "started", "stopped", "paused"};
+
+    for (uint8_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (span_is(data, value, events[i])) {
+            out->event = i;
+        }
+    }
+}
+
+static void take_parameter(trackerwire_message *out, const uint8_t *data, krpc_span name, krpc_span value)
+{
+    if (span_is(data, name, "info_hash")) {
+        if (!out->has_info_hash && take_20(out->info_hash, data, value)) {
+            out->has_info_hash = true;
+            out->num_info_hashes = 1;
+        }
+    } else if (span_is(data, name, "peer_id")) {
+        out->has_peer_id = out->has_peer_id || take_20(out->peer_id, data, value);
+    } else if (span_is(data, name, "port")) {
+        take_port(out, data, value);
+    } else if (span_is(data, name, "ip") || span_is(data, name, "ipv4")) {
+        take_ip(out, data, value);
+    } else if (span_is(data, name, "event")) {
+        take_event(out, data, value);
+    }
+}
+
+static bool ends_url(uint8_t byte)
+{
+    return byte <= ' ' || byte == '#';
+}
+
+trackerwire_kind trackerwire_http_parse(trackerwire_message *out, const uint8_t *data, size_t size)
+{
+    uint32_t len = size > UINT16_MAX ? UINT16_MAX : (uint32_t)size;
+    uint32_t off = sizeof http_begin - 1;
+
+    memset(out, 0, sizeof *out);
+    if (len < off || memcmp(data, http_begin, off) != 0) {
+        return TRACKERWIRE_NONE;
+    }
+    while (off < len && data[off] != '?' && !ends_url(data[off])) {
+        off++;
+    }
+    while (off < len && !ends_url(data[off])) { /* data[off] is '?' or '&' */
+        krpc_span name = {++off, 0}, value;
+
+        while (off < len && data[off] != '=' && data[off] != '&' && !ends_url(data[off])) {
+            off++;
+        }
+        name.len = off - name.off;
+        if (off < len && data[off] == '=') {
+            off++;
+        }
+        value.off = off;
+        while (off < len && data[off] != '&' && !ends_url(data[off])) {
+            off++;
+        }
+        value.len = off - value.off;
+        if (off < len) {
+            take_parameter(out, data, name, value);
+        }
+    }
+    if (!out->has_info_hash || !out->has_port) {
+        memset(out, 0, sizeof *out);
+        return TRACKERWIRE_NONE;
+    }
+    out->kind = TRACKERWIRE_HTTP;
+    return TRACKERWIRE_HTTP;
+}
+
 bool trackerwire_advert(krpc_advert *out, const trackerwire_message *message)
 {
+    krpc_channel channel = KRPC_CHANNEL_UDP_TRACKER;
+
     if (!message->has_port) {
         return false;
     }
-    advert_fill(out, message->kind == TRACKERWIRE_LSD ? KRPC_CHANNEL_LSD : KRPC_CHANNEL_UDP_TRACKER, message->port_off,
-                message->port_len);
+    if (message->kind == TRACKERWIRE_LSD) {
+        channel = KRPC_CHANNEL_LSD;
+    } else if (message->kind == TRACKERWIRE_HTTP) {
+        channel = KRPC_CHANNEL_HTTP_TRACKER;
+    }
+    advert_fill(out, channel, message->port_off, message->port_len);
     if (message->endpoint.addr_len > 0) {
         advert_addr(out, message->endpoint.addr, message->endpoint.addr_len);
     }

@@ -22,7 +22,7 @@ OUTER_A4, OUTER_B4 = "203.0.113.1", "203.0.113.2"
 OUTER_A6, OUTER_B6 = "2001:db8:f::1", "2001:db8:f::2"
 PORT_A, PORT_B = 6881, 51413
 
-UDP, TCP, ICMP, ICMPV6, IPIP, IPV6, GRE, FRAGMENT = 17, 6, 1, 58, 4, 41, 47, 44
+UDP, TCP, ICMP, ICMPV6, IPIP, IPV6, GRE, FRAGMENT, UDP_LITE = 17, 6, 1, 58, 4, 41, 47, 44, 136
 
 
 # --- from the inside out -------------------------------------------------------------------------------------------
@@ -51,6 +51,18 @@ def with_checksum(src, dst, protocol, segment, at):
 def udp(src, dst, sport, dport, payload):
     header = struct.pack(">HHHH", sport, dport, 8 + len(payload), 0)
     return with_checksum(src, dst, UDP, header + payload, 6)
+
+
+def udp_lite(src, dst, sport, dport, payload, coverage):
+    """RFC 3828: the checksum covers the first bytes; a coverage of 0 is all of them."""
+    segment = struct.pack(">HHHH", sport, dport, coverage, 0) + payload
+    pseudo = packed(src) + packed(dst) + struct.pack(">II", len(segment), UDP_LITE)
+    value = checksum(pseudo + segment[:coverage or len(segment)]) or 0xffff
+    return segment[:6] + struct.pack(">H", value) + segment[8:]
+
+
+def udp_with_length(src, dst, sport, dport, payload, length):
+    return with_checksum(src, dst, UDP, struct.pack(">HHHH", sport, dport, length, 0) + payload, 6)
 
 
 def tcp(src, dst, sport, dport, seq, ack, flags, payload, options=b""):
@@ -397,6 +409,13 @@ def captures():
     yield "fragmented-tunnel", pcap(ETHERNET, map(ethernet, fragments4(
         ipv4(OUTER_A4, OUTER_B4, IPIP, fragments4(large4, 160)[0]), 96) +
         [ipv4(OUTER_A4, OUTER_B4, IPIP, f) for f in fragments4(large4, 160)[1:]]))
+
+    yield "udp-lite", pcap(ETHERNET, [ethernet(ip(a, b, UDP_LITE, udp_lite(a, b, PORT_A, PORT_B, PING, coverage)))
+                                      for a, b in ((A4, B4), (A6, B6)) for coverage in (0, 8, 20, 8 + len(PING))])
+    yield "udp-length-beyond", pcap(ETHERNET, [
+        ethernet(ip(a, b, UDP, udp_with_length(a, b, PORT_A, PORT_B, PING, length)))
+        for a, b in ((A4, B4), (A6, B6)) for length in (8 + len(PING) + 1, 1400, 65535)] +
+        [ethernet(v4[0])[:-3]])
 
     # transport: port unreachable, what is not KRPC, padding
     yield "icmp", pcap(ETHERNET, [ethernet(v4[0]), ethernet(icmp_error(B4, A4, v4[0])),

@@ -7,6 +7,7 @@
 
 #include "command/commands.h"
 #include "input/capture_filter.h"
+#include "input/capture_paths.h"
 
 int main(int argc, char **argv)
 {
@@ -14,7 +15,7 @@ int main(int argc, char **argv)
 #define COMMAND(SYMBOL, NAME, ...) [COMMAND_##SYMBOL] = command_##NAME,
 #include "options/commands.def"
     };
-    options with;
+    static options with; /* its strings stay allocated until the program ends */
     int status;
 
     setlocale(LC_CTYPE, "");
@@ -24,6 +25,9 @@ int main(int argc, char **argv)
         return status;
     }
     if (with.filter != NULL && !capture_filter_check(with.filter)) {
+        return EXIT_TROUBLE;
+    }
+    if (command_table[with.command].operand == OPERAND_CAPTURES && !capture_paths_expand(&with)) {
         return EXIT_TROUBLE;
     }
     return mains[with.command](&with);

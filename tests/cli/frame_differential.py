@@ -20,7 +20,7 @@ import tempfile
 SKIPPED = 77
 TSHARK = os.environ.get("TSHARK") or "tshark"
 COLUMNS = ["frame.number", "frame.protocols", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "udp.srcport", "udp.dstport",
-           "udp.payload", "udp.length", "tcp.srcport", "tcp.dstport", "tcp.payload", "tcp.len", "icmp.type",
+           "udp.payload", "udp.length", "udp.length.bad", "tcp.srcport", "tcp.dstport", "tcp.payload", "tcp.len", "icmp.type",
            "icmpv6.type"]
 # What lies above UDP and TCP must not make new datagrams of its own (BitTorrent may carry anything).
 OPTIONS = ["-n", "-o", "ip.defragment:TRUE", "-o", "ipv6.defragment:TRUE", "-o", "tcp.desegment_tcp_streams:FALSE"]
@@ -63,7 +63,8 @@ def innermost(field):
                 return None
             addresses = (field[layer + ".src"][at], field[layer + ".dst"][at])
             found = None
-        elif layer in ("udp", "tcp"):
+        elif layer in ("udp", "udplite", "tcp"): # UDP-Lite has UDP's fields
+            layer = "tcp" if layer == "tcp" else "udp"
             at = num_seen[layer]
             num_seen[layer] += 1
             found = transport(field, layer, at, addresses)
@@ -77,11 +78,12 @@ def transport(field, layer, at, addresses):
     if at >= min(len(field[layer + ".srcport"]), len(field[layer + ".dstport"])) or addresses is None:
         return None
     length, payload = None, None
-    if layer == "udp" and at < len(field["udp.length"]):
+    # A length beyond the IP datagram is not that of the payload.
+    if layer == "udp" and at < len(field["udp.length"]) and not field["udp.length.bad"]:
         length = int(field["udp.length"][at]) - 8
-        # The field is missing for an empty datagram, so it can be counted only where each has one.
-        if len(field["udp.payload"]) == len(field["udp.srcport"]):
-            payload = field["udp.payload"][at]
+    # The field is missing for an empty datagram, so it can be counted only where each has one.
+    if layer == "udp" and len(field["udp.payload"]) == len(field["udp.srcport"]):
+        payload = field["udp.payload"][at]
     if layer == "tcp" and at < len(field["tcp.len"]):
         length = int(field["tcp.len"][at])
         if len(field["tcp.payload"]) == len(field["tcp.srcport"]):

@@ -444,9 +444,10 @@ class Failures(Failing):
             (folder / "empty").write_bytes(b"")
             (folder / "cut").write_bytes(whole[:-7])
             (folder / "foreign").write_text("this is no capture\n" * 99)
+            (folder / "folder").mkdir()
             good = json.loads(out("check", "--format", "ndjson", sample("bep5.pcapng")).splitlines()[-1])
             for bad, says in (("missing", "missing"), ("empty", "empty"), ("cut", "cut"), ("foreign", "not a capture"),
-                              (".", "directory")):
+                              ("folder", "no captures in this directory"), ("x*", "no file matches")):
                 with self.subTest(bad=bad):
                     # The other file is processed too, before it and after it.
                     for words in ([folder / bad, sample("bep5.pcapng")], [sample("bep5.pcapng"), folder / bad]):

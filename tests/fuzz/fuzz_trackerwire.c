@@ -1,4 +1,4 @@
-/* fuzz_trackerwire: the laws of the parsers for UDP trackers and local service discovery.
+/* fuzz_trackerwire: the laws of the parsers for trackers over UDP and HTTP, and for local service discovery.
  *
  *   - positions lie inside, and a statement about a port is there exactly where a port is
  *   - what lies behind the end does not matter, nor what was in the result before
@@ -16,7 +16,7 @@ static uint64_t hash_message(const trackerwire_message *m, size_t size)
     bool has_advert = trackerwire_advert(&a, m);
     uint64_t hash = fuzz_mix(m->kind, m->event);
 
-    LAW(m->kind <= TRACKERWIRE_LSD, "a message is of a kind");
+    LAW(m->kind <= TRACKERWIRE_HTTP, "a message is of a kind");
     if (m->kind == TRACKERWIRE_NONE) {
         LAW(!has_advert, "nothing says nothing");
         return hash;
@@ -41,11 +41,15 @@ static uint64_t parse(const uint8_t *data, size_t size, uint8_t before)
 
     memset(&m, before, sizeof m);
     kind = trackerwire_udp_parse(&m, data, size);
-    LAW(kind == (trackerwire_kind)m.kind && kind != TRACKERWIRE_LSD, "what is returned is in the message");
+    LAW(kind == (trackerwire_kind)m.kind && kind < TRACKERWIRE_LSD, "what is returned is in the message");
     hash = hash_message(&m, size);
     memset(&m, before, sizeof m);
     kind = trackerwire_lsd_parse(&m, data, size);
     LAW(kind == (trackerwire_kind)m.kind && (kind == TRACKERWIRE_NONE || kind == TRACKERWIRE_LSD), "and here");
+    hash = fuzz_mix(hash, hash_message(&m, size));
+    memset(&m, before, sizeof m);
+    kind = trackerwire_http_parse(&m, data, size);
+    LAW(kind == (trackerwire_kind)m.kind && (kind == TRACKERWIRE_NONE || kind == TRACKERWIRE_HTTP), "and here");
     return fuzz_mix(hash, hash_message(&m, size));
 }
 

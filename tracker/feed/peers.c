@@ -160,6 +160,56 @@ static void take_message(struct peers *p, const stream_bytes *bytes, side *from,
     }
 }
 
+/* ---- trackers and the local network ---- */
+
+/* The source port may be that of another socket than the DHT's, so announces are judged like advertisements over a
+ * stream. off is where the message begins in the packet's payload; negative: in an earlier packet. */
+static void take_announce(tracker *t, const tracker_packet *p, const trackerwire_message *m, int64_t off,
+                          tracker_result *out, const krpc_sink *sink)
+{
+    krpc_advert a;
+    tracker_advert said;
+    uint8_t family[2] = {0, 0};
+
+    if (!trackerwire_advert(&a, m)) {
+        return;
+    }
+    memset(&said, 0, sizeof said);
+    said.frame = p->frame;
+    said.time_ns = p->time_ns;
+    said.sender = p->src;
+    said.receiver = p->dst;
+    said.advertised_port = (int32_t)CLAMP(a.port, INT32_MIN, INT32_MAX);
+    said.channel = (uint8_t)a.channel;
+    said.service = (uint8_t)a.service;
+    said.effective_port = a.port > 1 && a.port <= 65535 ? (uint16_t)a.port : 0;
+    said.over_tcp = m->kind == TRACKERWIRE_HTTP;
+    said.has_info_hash = m->has_info_hash;
+    memcpy(said.info_hash, m->info_hash, sizeof said.info_hash);
+    if (m->has_peer_id) {
+        family_of_peer_id(family, m->peer_id);
+    }
+    if (off >= 0) {
+        said.off = (uint32_t)(off + a.off);
+        said.len = a.len;
+    }
+    if (a.port < 1 || a.port > 65535) {
+        krpc_emit(sink, KRPC_RULE_PORT_INVALID, said.off, said.len, a.port, 0);
+    }
+    advert_add(t, &said, family, ADVERT_STREAM, out, sink);
+}
+
+/* An announce over HTTP is in one piece: the first line of a request is sent at once, and is short. */
+static void take_request(struct peers *p, const stream_bytes *bytes)
+{
+    trackerwire_message m;
+
+    if (bytes->transport == STREAM_TCP && trackerwire_http_parse(&m, bytes->data, bytes->len) == TRACKERWIRE_HTTP) {
+        take_announce(p->owner, p->packet, &m, bytes->frame == p->packet->frame ? (int64_t)bytes->offset : -1, p->out,
+                      p->sink);
+    }
+}
+
 /* ---- streams ---- */
 
 /* Is this one of the ports of options.peer_ports, which carry the peer wire protocol in any case? */
@@ -180,6 +230,7 @@ static stream_verdict take_bytes(void *ctx, const stream_bytes *bytes)
     side *const *other = bytes->peer_state;
     peerwire_event event;
 
+    take_request(p, bytes);
     if (*mine == NULL) {
         *mine = table_alloc(&p->owner->stats.memory, 1, sizeof **mine);
         peerwire_reader_init(&(*mine)->reader);
@@ -253,44 +304,18 @@ void peers_clear(tracker *t)
 
 /* ---- datagrams and segments ---- */
 
-/* Announces of a peer to a UDP tracker (BEP 15) and to its network (BEP 14). The source port may be that of another
- * socket than the DHT's, so they are judged like advertisements over a stream. */
+/* Announces of a peer to a UDP tracker (BEP 15) and to its network (BEP 14). */
 static void take_discovery(tracker *t, const tracker_packet *p, const uint8_t *data, size_t len, tracker_result *out,
                            const krpc_sink *sink)
 {
     trackerwire_message m;
-    krpc_advert a;
-    tracker_advert said;
-    uint8_t family[2] = {0, 0};
 
     if (p->dst.port == TRACKERWIRE_LSD_PORT) {
         trackerwire_lsd_parse(&m, data, len);
     } else {
         trackerwire_udp_parse(&m, data, len);
     }
-    if (!trackerwire_advert(&a, &m)) {
-        return;
-    }
-    memset(&said, 0, sizeof said);
-    said.frame = p->frame;
-    said.time_ns = p->time_ns;
-    said.sender = p->src;
-    said.receiver = p->dst;
-    said.advertised_port = (int32_t)CLAMP(a.port, INT32_MIN, INT32_MAX);
-    said.channel = (uint8_t)a.channel;
-    said.service = (uint8_t)a.service;
-    said.effective_port = a.port > 1 && a.port <= 65535 ? (uint16_t)a.port : 0;
-    said.has_info_hash = m.has_info_hash;
-    memcpy(said.info_hash, m.info_hash, sizeof said.info_hash);
-    if (m.kind == TRACKERWIRE_ANNOUNCE) {
-        family_of_peer_id(family, data + 36);
-    }
-    if (a.port < 1 || a.port > 65535) {
-        krpc_emit(sink, KRPC_RULE_PORT_INVALID, a.off, a.len, a.port, 0);
-    }
-    said.off = a.off;
-    said.len = a.len;
-    advert_add(t, &said, family, ADVERT_STREAM, out, sink);
+    take_announce(t, p, &m, 0, out, sink);
 }
 
 static void begin_result(tracker_result **out, tracker_result *unwanted)

@@ -246,6 +246,12 @@ static void finish_report(checking *s)
     }
 }
 
+static void check_finish(void *ctx, run *from)
+{
+    (void)from;
+    finish_report(ctx);
+}
+
 int command_check(const options *with)
 {
     checking s = {.report.with = with, .format = choose_format(with)};
@@ -255,7 +261,8 @@ int command_check(const options *with)
                            .findings = check_findings,
                            .advert = check_advert,
                            .conclusion = check_conclusion,
-                           .end = check_end};
+                           .end = check_end,
+                           .finish = check_finish};
 
     if (with->quiet) {
         visitor =

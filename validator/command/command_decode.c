@@ -60,7 +60,7 @@ static void decode_findings(void *ctx, const run_packet *packet, const krpc_mess
 {
     decode *d = ctx;
 
-    if (message == NULL || !d->shown || !d->with->verbose || d->with->format != FORMAT_TEXT) {
+    if (message == NULL || !d->shown) {
         return;
     }
     for (size_t i = 0; i < num_findings; i++) {
@@ -178,14 +178,14 @@ static int decode_hex(const options *with)
 int command_decode(const options *with)
 {
     decode d = {.with = with};
-    run_visitor visitor = {.ctx = &d,
-                           .begin = decode_begin,
-                           .message = decode_message,
-                           .findings = decode_findings,
-                           .conclusion = decode_conclusion};
+    run_visitor visitor = {.ctx = &d, .begin = decode_begin, .message = decode_message};
 
     if (with->hex != NULL) {
         return decode_hex(with);
+    }
+    if (with->verbose && with->format == FORMAT_TEXT) {
+        visitor.findings = decode_findings;
+        visitor.conclusion = decode_conclusion;
     }
     if (with->format == FORMAT_NDJSON && selection_all(&with->selection)) {
         visitor.body = json_record_body;

@@ -1,11 +1,10 @@
 /* frame.h: finds the datagram in a captured frame: source, destination, and the offset of its payload.
  *
- * A small reader of link, network and transport headers; tests/cli/frame_differential.py holds it against tshark.
+ * A small reader of link, network and transport headers; tests/cli/frame_differential.py compares it with tshark.
  * Links: Ethernet (802.1Q, Q-in-Q, 802.1ah, LLC/SNAP, PPPoE, MPLS), Linux cooked v1 and v2, raw IP, null/loopback, PPP,
- *           Cisco HDLC, 802.11 data frames with and without radiotap, NFLOG, PFLOG, ENC, PKTAP, PPI, netANALYZER.
- * Networks: IPv4, IPv6 with extension headers. Tunnels: IP in IP, GRE, PPTP, ERSPAN I to III, VXLAN, VXLAN-GPE, Geneve,
- * GTP-U, L2TP, Teredo, TZSP: what counts is the
- *           innermost datagram.
+ * Cisco HDLC, 802.11 data frames with and without radiotap, NFLOG, PFLOG, ENC, PKTAP, PPI, netANALYZER.
+ * Networks: IPv4, IPv6 with extension headers. Transports: UDP, UDP-Lite, TCP, ICMP. Tunnels: IP in IP, GRE, PPTP,
+ * ERSPAN I to III, VXLAN, VXLAN-GPE, Geneve, GTP-U, L2TP, Teredo, TZSP: the innermost datagram counts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -115,6 +114,7 @@ typedef struct frame_datagram {
     uint32_t payload_wire_len; /* as sent, from the headers: more than payload_len if the capture cut it */
     frame_protocol protocol;
     uint8_t num_outer; /* number of IP headers around the innermost */
+    bool is_beyond; /* UDP: its length field reaches beyond the IP datagram; the payload is what the IP datagram has */
 
     uint8_t tcp_flags;
     uint32_t tcp_seq;

@@ -341,6 +341,10 @@ frame_status frame_fragments_parse(frame_fragments *fragments, frame_datagram *o
         fragments->whole = whole;
         data = whole + start;
         status = frame_parse(out, FRAME_LINK_IP, data, len, len);
+        /* Put together from the fragments of two datagrams. */
+        if (status == FRAME_DATAGRAM && out->protocol == FRAME_UDP && out->is_beyond) {
+            return FRAME_MALFORMED;
+        }
     }
     return status;
 }

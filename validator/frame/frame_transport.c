@@ -24,6 +24,7 @@ enum {
     PROTOCOL_IPCOMP = 108,
     PROTOCOL_L2TPV3 = 115,
     PROTOCOL_MOBILITY = 135,
+    PROTOCOL_UDP_LITE = 136,
     PROTOCOL_MPLS = 137
 };
 
@@ -41,7 +42,8 @@ static void payload_set(frame_cursor *c, frame_protocol protocol)
     c->out->payload_wire_len = c->wire_end - c->off;
 }
 
-static frame_layer step_udp(frame_cursor *c)
+/* UDP-Lite (RFC 3828) has a checksum coverage in place of the length: 0 for all, or at least the header. */
+static frame_layer step_udp(frame_cursor *c, bool is_lite)
 {
     const uint8_t *p = cursor_at(c);
     frame_datagram *out = c->out;
@@ -51,10 +53,12 @@ static frame_layer step_udp(frame_cursor *c)
     }
     uint32_t len = frame_get16(p + 4);
     /* 0 is a jumbogram of IPv6 (RFC 2675), in Wireshark as well. */
-    if (len != 0 || out->src.addr_len != 16) {
-        if (len < UDP_HEADER_LEN || len > c->wire_end - c->off) {
-            return cursor_done(c, FRAME_MALFORMED);
-        }
+    if (len < UDP_HEADER_LEN && (len != 0 || (!is_lite && out->src.addr_len != 16))) {
+        return cursor_done(c, FRAME_MALFORMED);
+    }
+    /* A length beyond the IP datagram is wrong. What is there is read nevertheless, as Wireshark does. */
+    out->is_beyond = !is_lite && len > c->wire_end - c->off;
+    if (!is_lite && len != 0) {
         cursor_limit(c, len);
     }
     out->src.port = frame_get16(p);
@@ -311,7 +315,9 @@ frame_layer frame_protocol_step(frame_cursor *c)
 
     switch (c->type) {
     case PROTOCOL_UDP:
-        return step_udp(c);
+        return step_udp(c, false);
+    case PROTOCOL_UDP_LITE:
+        return step_udp(c, true);
     case PROTOCOL_TCP:
         return step_tcp(c);
     case PROTOCOL_ICMP:

@@ -78,13 +78,12 @@ static frame_layer open_gtp_u(frame_cursor *c)
             next = p[off - 1];
         }
     }
-    if (!cursor_has(c, off + 1)) {
+    if (!cursor_has(c, off + 1) || frame_get16(p + 2) <= off - 8) {
         return LAYER_DONE;
     }
-    c->off += 8;
-    cursor_limit(c, frame_get16(p + 2));
-    c->off += off - 8;
-    return c->off < c->end ? LAYER_IP : LAYER_DONE;
+    cursor_limit(c, 8 + (uint32_t)frame_get16(p + 2));
+    c->off += off;
+    return LAYER_IP;
 }
 
 /* L2TP version 2 (RFC 2661): a data message carries PPP. Flags tell which fields of the header are there. */

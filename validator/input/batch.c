@@ -49,7 +49,7 @@ void batch_reset(batch *b)
 {
     g_ptr_array_set_size(b->blocks, 0);
     b->num_items = 0;
-    b->is_live = false;
+    b->is_live = b->is_due = b->is_due_file = false;
     b->num_bytes = 0;
     b->num_findings = 0;
     b->bodies.len = 0;
@@ -121,7 +121,17 @@ static void keep_finding(void *ctx, const krpc_finding *finding)
     b->findings[b->num_findings++] = *finding;
 }
 
-void batch_decode(batch *b)
+/* What tracker_decode does, without the findings. */
+static bool decode_only(krpc_message *out, const run_packet *packet)
+{
+    if (packet->len == 0 || packet->data[0] != 'd') {
+        return false;
+    }
+    krpc_message_decode(out, packet->data, packet->len, packet->wire_len, NULL);
+    return true;
+}
+
+void batch_decode(batch *b, bool wants_findings)
 {
     const krpc_sink sink = {keep_finding, b};
 
@@ -134,8 +144,10 @@ void batch_decode(batch *b)
             packet->raw = packet->raw_len > 0 ? b->bytes + item->raw_at : NULL;
         }
         item->first_finding = b->num_findings;
-        item->maybe_krpc = packet->protocol == FRAME_UDP &&
-                           tracker_decode(&b->messages[i], packet->data, packet->len, packet->wire_len, &sink);
+        item->maybe_krpc =
+            packet->protocol == FRAME_UDP &&
+            (wants_findings ? tracker_decode(&b->messages[i], packet->data, packet->len, packet->wire_len, &sink)
+                            : decode_only(&b->messages[i], packet));
         if (!item->maybe_krpc) {
             continue;
         }

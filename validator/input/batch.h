@@ -51,6 +51,9 @@ typedef struct batch {
     bool is_foreign;  /* another thread fills it */
     bool ends_file;   /* the last packets of a tracker */
     bool is_live;     /* the next packet has not arrived yet */
+    bool is_due;      /* a snapshot after its packets */
+    bool is_due_file; /* a new output file after its packets */
+    int64_t file_ns;  /* when the time of the output file begins; INT64_MIN: unknown */
     unsigned file;
     double progress;   /* part of all input, if progress is shown */
     run_counts counts; /* of this batch only */
@@ -69,8 +72,8 @@ batch_item *batch_add(batch *b, const uint8_t *data, uint32_t len, const uint8_t
                       capture_block *block);
 
 /* batch_decode sets the pointers, decodes all payloads that begin like a dictionary, and computes the tracker's keys.
- * */
-void batch_decode(batch *b);
+ * Messages are checked only where their findings are wanted. */
+void batch_decode(batch *b, bool wants_findings);
 
 /* batch_write_bodies calls the visitor's body for each message, after batch_decode. */
 void batch_write_bodies(batch *b, const run_visitor *visitor);

@@ -199,14 +199,14 @@ bool capture_can_reopen(const capture *file)
     return file->size > 0 && strcmp(file->path, "-") != 0;
 }
 
-bool capture_would_wait(const capture *file)
+bool capture_would_wait(const capture *file, int timeout_ms)
 {
     GPollFD input = {.fd = STDIN_FILENO, .events = G_IO_IN};
 
     if (file->plain != NULL) {
-        return pcap_reader_would_wait(file->plain);
+        return pcap_reader_would_wait(file->plain, timeout_ms);
     }
-    return strcmp(file->path, "-") == 0 && g_poll(&input, 1, 0) == 0;
+    return strcmp(file->path, "-") == 0 && g_poll(&input, 1, timeout_ms) <= 0;
 }
 
 /* In Wireshark's words. */

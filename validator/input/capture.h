@@ -58,8 +58,8 @@ capture_status capture_next(capture *file, capture_packet *out);
 /* capture_error_text is the message of CAPTURE_ERROR, and NULL before; it is valid as long as the capture. */
 const char *capture_error_text(const capture *file);
 
-/* capture_would_wait: the next packet has not arrived on the pipe yet. */
-bool capture_would_wait(const capture *file);
+/* capture_would_wait: the next packet has not arrived on the pipe yet, and does not within timeout_ms. */
+bool capture_would_wait(const capture *file, int timeout_ms);
 
 /* capture_can_reopen: the capture is a file that can be read again from its beginning. */
 bool capture_can_reopen(const capture *file);

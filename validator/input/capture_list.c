@@ -21,6 +21,7 @@ typedef struct list_file {
     const char *name;
     capture *capture;      /* NULL: not open */
     capture_packet packet; /* merge: the next one, of which only the time is known while the file is not open */
+    int64_t shift_ns;      /* added to its times */
     bool was_read;         /* to its end, or as far as it could be */
 } list_file;
 
@@ -67,6 +68,10 @@ static bool read_file(capture_list *list, list_file *file, capture_packet *out)
     capture_status status = capture_next(file->capture, out);
 
     if (status == CAPTURE_PACKET) {
+        if (out->has_time && file->shift_ns != 0) {
+            out->time_ns =
+                (int64_t)((uint64_t)out->time_ns + (uint64_t)file->shift_ns); /* no overflow that is undefined */
+        }
         return true;
     }
     /* A signal that interrupts reading from a pipe looks like an error of it. */
@@ -210,6 +215,11 @@ capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merg
     return list;
 }
 
+void capture_list_shift(capture_list *list, unsigned file, int64_t shift_ns)
+{
+    list->files[file].shift_ns = shift_ns;
+}
+
 bool capture_list_advance(capture_list *list)
 {
     if (list->merge) {
@@ -236,9 +246,9 @@ bool capture_list_next(capture_list *list, capture_packet *out, unsigned *file_o
     return read_file(list, &list->files[list->current], out);
 }
 
-bool capture_list_would_wait(const capture_list *list)
+bool capture_list_would_wait(const capture_list *list, int timeout_ms)
 {
-    return !list->merge && capture_would_wait(list->files[list->current].capture);
+    return !list->merge && capture_would_wait(list->files[list->current].capture, timeout_ms);
 }
 
 const char *capture_list_name(const capture_list *list, unsigned file)

@@ -15,6 +15,9 @@ typedef struct capture_list capture_list;
  * are not reported if is_repeat says that an earlier list did. */
 capture_list *capture_list_new(char *const *paths, unsigned num_paths, bool merge, bool is_repeat);
 
+/* capture_list_shift adds shift_ns to all times of the capture with that index. Call it before the first packet. */
+void capture_list_shift(capture_list *list, unsigned file, int64_t shift_ns);
+
 /* capture_list_advance opens the next capture that can be opened, with merge all of them, once; false: there is
  * none. */
 bool capture_list_advance(capture_list *list);
@@ -24,8 +27,8 @@ bool capture_list_advance(capture_list *list);
  * is false at the end of all. */
 bool capture_list_next(capture_list *list, capture_packet *out, unsigned *file_out);
 
-/* capture_list_would_wait: the next packet has not arrived on standard input yet. */
-bool capture_list_would_wait(const capture_list *list);
+/* capture_list_would_wait: the next packet has not arrived on standard input yet, and does not within timeout_ms. */
+bool capture_list_would_wait(const capture_list *list, int timeout_ms);
 
 /* capture_list_name is how to call the capture with that index; NULL beyond the last. */
 const char *capture_list_name(const capture_list *list, unsigned file);

@@ -489,11 +489,11 @@ static bool has_packet(const pcap_reader *r)
     return false;
 }
 
-bool pcap_reader_would_wait(const pcap_reader *r)
+bool pcap_reader_would_wait(const pcap_reader *r, int timeout_ms)
 {
     GPollFD input = {.fd = r->fd, .events = G_IO_IN};
 
-    return r->is_pipe && !r->at_eof && !has_packet(r) && g_poll(&input, 1, 0) == 0;
+    return r->is_pipe && !r->at_eof && !has_packet(r) && g_poll(&input, 1, timeout_ms) <= 0;
 }
 
 static void release(gpointer block, gpointer unused)

@@ -42,8 +42,9 @@ bool pcap_reader_has_header(const pcap_reader *reader);
 /* pcap_reader_offset is how many bytes of the file belong to what was read so far. */
 int64_t pcap_reader_offset(const pcap_reader *reader);
 
-/* pcap_reader_would_wait: the next record is not in memory, and reading it from the pipe would wait. */
-bool pcap_reader_would_wait(const pcap_reader *reader);
+/* pcap_reader_would_wait: the next record is not in memory, and reading it from the pipe would wait, still after
+ * timeout_ms. */
+bool pcap_reader_would_wait(const pcap_reader *reader, int timeout_ms);
 
 void pcap_reader_free(pcap_reader *reader);
 

@@ -1,15 +1,18 @@
 /* pipeline.c: see pipeline.h.
  *
+ * The locks are those of POSIX: ThreadSanitizer does not know GLib's, which call the kernel themselves.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "input/pipeline.h"
 
+#include <pthread.h>
+
 #include <glib.h>
 
 #define BATCH      256 /* packets; large enough that each step keeps its code in the cache */
-#define CRATE      2   /* batches handed over at once: waking a thread costs as much as a hundred packets */
+#define CRATE      2   /* batches handed over at once; more leave the cache before the other thread reads them */
 #define NUM_CRATES 4
-#define TRIES      500 /* each takes a microsecond or less */
 
 typedef struct pipeline_slot {
     batch *batches[CRATE];
@@ -17,10 +20,14 @@ typedef struct pipeline_slot {
     bool is_last;
 } pipeline_slot;
 
+/* Crates go around in a ring: those from first on are full, num_full of them. */
 typedef struct pipeline {
     const pipeline_stages *ends;
-    GAsyncQueue *empty;
-    GAsyncQueue *full;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pipeline_slot *crates[NUM_CRATES];
+    unsigned first;
+    unsigned num_full;
 } pipeline;
 
 static void run_alone(const pipeline_stages *ends)
@@ -66,16 +73,44 @@ static void fill_crate(const pipeline_stages *ends, pipeline_slot *c)
     }
 }
 
-/* Polling a few hundred times costs only this thread's time; waking it up costs the other thread's time. */
-static pipeline_slot *wait_for(GAsyncQueue *queue)
+/* The crate to fill next, when one is empty. */
+static pipeline_slot *wait_empty(pipeline *r)
 {
-    pipeline_slot *c = g_async_queue_try_pop(queue);
-
-    for (int i = 0; c == NULL && i < TRIES; i++) {
-        g_thread_yield();
-        c = g_async_queue_try_pop(queue);
+    pthread_mutex_lock(&r->lock);
+    while (r->num_full == NUM_CRATES) {
+        pthread_cond_wait(&r->changed, &r->lock);
     }
-    return c != NULL ? c : g_async_queue_pop(queue);
+    pipeline_slot *c = r->crates[(r->first + r->num_full) % NUM_CRATES];
+    pthread_mutex_unlock(&r->lock);
+    return c;
+}
+
+static pipeline_slot *wait_full(pipeline *r)
+{
+    pthread_mutex_lock(&r->lock);
+    while (r->num_full == 0) {
+        pthread_cond_wait(&r->changed, &r->lock);
+    }
+    pipeline_slot *c = r->crates[r->first];
+    pthread_mutex_unlock(&r->lock);
+    return c;
+}
+
+/* The other thread waits only where there was no crate for it before. */
+static void hand_over(pipeline *r, bool is_filled)
+{
+    pthread_mutex_lock(&r->lock);
+    bool may_wait = r->num_full == (is_filled ? 0 : NUM_CRATES);
+    if (is_filled) {
+        r->num_full++;
+    } else {
+        r->first = (r->first + 1) % NUM_CRATES;
+        r->num_full--;
+    }
+    if (may_wait) {
+        pthread_cond_signal(&r->changed);
+    }
+    pthread_mutex_unlock(&r->lock);
 }
 
 static gpointer batch_reader_main(gpointer data)
@@ -84,10 +119,10 @@ static gpointer batch_reader_main(gpointer data)
     bool is_last;
 
     do {
-        pipeline_slot *c = wait_for(r->empty);
+        pipeline_slot *c = wait_empty(r);
         fill_crate(r->ends, c);
         is_last = c->is_last;
-        g_async_queue_push(r->full, c);
+        hand_over(r, true);
     } while (!is_last);
     return NULL;
 }
@@ -99,7 +134,7 @@ static void judge_all(pipeline *r)
     bool is_last;
 
     do {
-        pipeline_slot *c = wait_for(r->full);
+        pipeline_slot *c = wait_full(r);
         for (unsigned i = 0; i < c->num; i++) {
             if (going) {
                 going = ends->judge(ends->ctx, c->batches[i]);
@@ -111,25 +146,25 @@ static void judge_all(pipeline *r)
             }
         }
         is_last = c->is_last;
-        g_async_queue_push(r->empty, c);
+        hand_over(r, false);
     } while (!is_last);
 }
 
 static void run_two(const pipeline_stages *ends)
 {
-    pipeline r = {ends, g_async_queue_new(), g_async_queue_new()};
+    pipeline r = {.ends = ends, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
     for (unsigned i = 0; i < NUM_CRATES; i++) {
-        g_async_queue_push(r.empty, crate_new());
+        r.crates[i] = crate_new();
     }
     GThread *reader = g_thread_new("reader", batch_reader_main, &r);
     judge_all(&r);
     g_thread_join(reader);
-    for (pipeline_slot *c; (c = g_async_queue_try_pop(r.empty)) != NULL;) {
-        crate_free(c);
+    for (unsigned i = 0; i < NUM_CRATES; i++) {
+        crate_free(r.crates[i]);
     }
-    g_async_queue_unref(r.empty);
-    g_async_queue_unref(r.full);
+    pthread_cond_destroy(&r.changed);
+    pthread_mutex_destroy(&r.lock);
 }
 
 void pipeline_run(const pipeline_stages *ends, bool two_threads)

@@ -8,6 +8,7 @@
 #include "input/run.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,39 +16,16 @@
 #include <glib.h>
 
 #include "input/anonymize.h"
-#include "input/batch.h"
-#include "input/batch_reader.h"
 #include "input/pipeline.h"
+#include "input/run_private.h"
+#include "input/snapshot.h"
 #include "output/progress.h"
 
 #define FETCH        64 /* records are prefetched this many packets ahead, in two steps FETCH_AFTER packets apart */
 #define FETCH_AFTER  6
 #define MAX_FINDINGS 64 /* room for the findings of one packet; it grows */
 
-struct run {
-    const options *options;
-    const run_visitor *visitor;
-    output *output;
-    batch_reader *reader;
-    anonymizer *anonymizer;
-    tracker *tracker;
-    unsigned num_files;
-    unsigned file;         /* the file that is judged */
-    tracker *next_tracker; /* of the file that is read */
-    bool merged;
-    run_counts counts;
-    /* the packet that is judged */
-    krpc_finding *findings;
-    size_t num_findings;
-    size_t cap_findings;
-    krpc_message anonymous_message;
-    strbuf anonymous_bytes;
-    uint64_t num_packets; /* of all files */
-    bool shows_progress;
-    const tracker_conclusion *conclusion; /* that the visitor is called for */
-};
-
-static volatile sig_atomic_t interrupted;
+static atomic_int interrupted; /* other threads read what a signal sets */
 
 static void on_interrupt(int number)
 {
@@ -165,6 +143,18 @@ static void keep_finding(void *ctx, const krpc_finding *finding)
     r->findings[r->num_findings++] = *finding;
 }
 
+static void ignore_finding(void *ctx, const krpc_finding *finding)
+{
+    (void)ctx;
+    (void)finding;
+}
+
+/* Findings that are not shown need not be looked for. */
+static bool wants_findings(const run *r)
+{
+    return r->visitor->findings != NULL || r->options->metrics != NULL;
+}
+
 static void give_advert(void *ctx, const tracker_advert *advert)
 {
     run *r = ctx;
@@ -184,6 +174,9 @@ static tracker *make_tracker(run *r)
     tracker_options bounds = {
         .max_nodes = with->max_nodes, .ctx = r, .peer_ports = with->tcp_ports, .num_peer_ports = with->num_tcp_ports};
 
+    if (!wants_findings(r)) {
+        bounds.max_items = 1; /* to verify a signature takes as long as dozens of packets */
+    }
     if (r->visitor->advert != NULL) {
         bounds.advert_done = give_advert; /* verdicts are worked out only for this visitor */
     }
@@ -227,11 +220,17 @@ unsigned run_client(const run *from, uint8_t out[4])
     return sender.version_len;
 }
 
-static void end_tracker(run *r)
+void run_end_tracker(run *r)
 {
+    if (r->has_snapshots) {
+        run_snapshot_heading(r);
+    }
     tracker_finish(r->tracker);
     if (r->visitor->conclusion != NULL) {
         tracker_conclude(r->tracker, give_conclusion, r);
+    }
+    if (r->options->metrics != NULL) {
+        metrics_add(&r->metrics, r->tracker, &r->counts);
     }
     if (r->visitor->end != NULL) {
         r->visitor->end(r->visitor->ctx, r);
@@ -364,13 +363,23 @@ static void judge_udp(run *r, batch *b, uint32_t index, const krpc_sink *sink)
     visit(r, packet, message, &result);
 }
 
+static void count_findings(run *r)
+{
+    for (size_t i = 0; i < r->num_findings; i++) {
+        r->metrics.findings[r->findings[i].rule]++;
+    }
+}
+
 static void judge_item(run *r, batch *b, uint32_t index)
 {
-    const krpc_sink sink = {keep_finding, r};
+    const krpc_sink sink = {wants_findings(r) ? keep_finding : ignore_finding, r};
     const batch_item *item = &b->items[index];
     const run_packet *packet = &item->packet;
 
     r->num_findings = 0;
+    if (r->clocks != NULL) {
+        clock_shift_add(r->clocks, packet, packet->where.frame % r->num_files);
+    }
     switch ((frame_protocol)packet->protocol) {
     case FRAME_UDP:
         judge_udp(r, b, index, &sink);
@@ -389,6 +398,9 @@ static void judge_item(run *r, batch *b, uint32_t index)
         break;
     default:
         break;
+    }
+    if (r->options->metrics != NULL) {
+        count_findings(r);
     }
 }
 
@@ -419,6 +431,9 @@ static bool judge_batch(void *ctx, batch *b)
     run *r = ctx;
 
     r->file = b->file;
+    if (b->file_ns != INT64_MIN && b->file_ns != r->file_ns) {
+        run_snapshot_name(r, b->file_ns);
+    }
     if (r->tracker == NULL) {
         begin_tracker(r, b);
     }
@@ -436,8 +451,11 @@ static bool judge_batch(void *ctx, batch *b)
             judge_item(r, b, i);
         }
     }
+    if (r->tracker != NULL && (b->is_due || b->is_due_file || snapshot_is_wanted()) && !b->ends_file) {
+        run_snapshot_show(r, b);
+    }
     if (b->ends_file) {
-        end_tracker(r);
+        run_end_tracker(r);
     }
     if (b->is_live) {
         output_flush(r->output);
@@ -464,7 +482,7 @@ static bool fill_batch(void *ctx, batch *b)
     if (b->ends_file) {
         r->next_tracker = NULL;
     }
-    batch_decode(b);
+    batch_decode(b, wants_findings(r));
     if (b->is_foreign && r->visitor->body != NULL && r->anonymizer == NULL) {
         batch_write_bodies(b, r->visitor);
     }
@@ -488,15 +506,43 @@ static void discard_batch(void *ctx, const batch *b)
     }
 }
 
+/* Every FILE of --shift is one of the captures. */
+static bool shifts_are_known(const options *with)
+{
+    bool good = true;
+
+    for (char **shift = with->shifts; shift != NULL && *shift != NULL; shift++) {
+        options one = {.shifts = (char *[]){*shift, NULL}};
+        bool known = false;
+        for (unsigned i = 0; i < with->num_args && !known; i++) {
+            int64_t ns;
+            known = options_shift(&one, with->args[i], &ns);
+        }
+        if (!known) {
+            say("--shift %s: no capture has this name", *shift);
+            good = false;
+        }
+    }
+    return good;
+}
+
 bool run_captures(const options *with, const run_visitor *visitor, output *to)
 {
     run r = {.options = with, .visitor = visitor, .output = to, .num_files = with->num_args};
     const pipeline_stages ends = {fill_batch, judge_batch, stop_filling, discard_batch, &r};
 
+    if (!shifts_are_known(with)) {
+        return false;
+    }
     watch_interrupt();
+    snapshot_watch();
+    r.file_ns = INT64_MIN;
     r.merged = with->merge && with->num_args > 1;
     r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
     r.reader = batch_reader_new(with, visitor->keep_frames, r.shows_progress);
+    if (r.merged) {
+        r.clocks = clock_shift_new();
+    }
     if (with->anonymize != NULL) {
         r.anonymizer = anonymizer_new(with->anonymize);
     }
@@ -506,10 +552,13 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
         tracker_free(r.next_tracker);
     }
     if (r.tracker != NULL) {
-        end_tracker(&r);
+        run_end_tracker(&r);
     }
     progress_clear();
-    bool ok = batch_reader_num_failed(r.reader) == 0;
+    bool ok = with->metrics == NULL || metrics_write(&r.metrics, with->metrics);
+    run_say_clocks(&r);
+    clock_shift_free(r.clocks);
+    ok = ok && batch_reader_num_failed(r.reader) == 0 && with->num_missing == 0;
     anonymizer_free(r.anonymizer);
     batch_reader_free(r.reader);
     strbuf_free(&r.anonymous_bytes);

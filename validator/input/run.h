@@ -82,6 +82,8 @@ typedef struct run_visitor {
     void (*conclusion)(void *ctx, const run_packet *packet, const krpc_finding *finding);
     void (*packet)(void *ctx, const run_packet *packet); /* for every UDP or TCP packet, KRPC or not */
     void (*end)(void *ctx, run *from);
+    /* Called only for snapshots: what the command does after run_captures, up to closing the output. */
+    void (*finish)(void *ctx, run *from);
 } run_visitor;
 
 /* run_captures runs a whole command. It returns false if a file could not be read to its end; run_interrupted is true

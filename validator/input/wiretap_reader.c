@@ -4,7 +4,9 @@
  */
 #include "input/wiretap_reader.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib.h>
 
@@ -14,6 +16,7 @@
 #include <wsutil/wslog.h>
 
 #include "input/library.h"
+#include "input/pcap_reader.h"
 
 #define WS_AT_LEAST(major, minor)                                                                                      \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
@@ -51,7 +54,6 @@
     X(wtap_file_encap)                                                                                                 \
     X(wtap_file_type_subtype)                                                                                          \
     X(wtap_file_type_subtype_name)                                                                                     \
-    X(wtap_get_compression_type)                                                                                       \
     X(wtap_encap_description)                                                                                          \
     X(wtap_strerror)
 
@@ -247,12 +249,26 @@ static bool data_is_as_in_file(int encap)
     }
 }
 
-static file_layout layout_of(wtap *file)
+/* The file itself is pcap or pcapng. wtap_get_compression_type would tell, but ends the program where the first
+ * compressed block is damaged. */
+static bool is_uncompressed(const char *path)
+{
+    uint8_t magic[PCAP_READER_MAGIC_LEN];
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool good = fd >= 0 && pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && pcap_reader_knows(magic);
+
+    if (fd >= 0 && !is_stdin) {
+        close(fd);
+    }
+    return good;
+}
+
+static file_layout layout_of(wtap *file, const char *path)
 {
     const char *type = lib.wtap_file_type_subtype_name(lib.wtap_file_type_subtype(file));
 
-    /* The type and the names of its values differ from version to version; "not at all" is always the first. */
-    if (type == NULL || (int)lib.wtap_get_compression_type(file) != 0) {
+    if (type == NULL || !is_uncompressed(path)) {
         return LAYOUT_OTHER;
     }
     if (strcmp(type, "pcap") == 0 || strcmp(type, "nsecpcap") == 0) {
@@ -344,7 +360,7 @@ wiretap_reader *wiretap_reader_open(const char *path, char **error_out)
     wiretap_reader *reader = g_new0(wiretap_reader, 1);
     reader->file = opened;
     reader->encap = WTAP_ENCAP_UNKNOWN;
-    reader->layout = layout_of(opened);
+    reader->layout = layout_of(opened, path);
     record_init(reader);
     return reader;
 }

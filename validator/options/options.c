@@ -277,6 +277,103 @@ static bool parse_node(selection *out, const char *node)
     return true;
 }
 
+/* A number of seconds, up to a hundred years. */
+static bool parse_seconds(int64_t *out_ns, const char *text)
+{
+    char *end;
+    double seconds = g_ascii_strtod(text, &end);
+
+    if (end == text || *end != 0 || !(seconds > -3.2e9 && seconds < 3.2e9)) {
+        return false;
+    }
+    *out_ns = (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
+    return true;
+}
+
+static bool parse_shifts(options *out, char **shifts)
+{
+    out->shifts = shifts;
+    for (; shifts != NULL && *shifts != NULL; shifts++) {
+        const char *equals = strrchr(*shifts, '=');
+        int64_t ns;
+        if (equals == NULL || equals == *shifts || !parse_seconds(&ns, equals + 1)) {
+            return wrong("--shift %s: it takes FILE=SECONDS, such as wan.pcap=-3.2", *shifts);
+        }
+    }
+    return true;
+}
+
+bool options_shift(const options *with, const char *path, int64_t *shift_ns)
+{
+    const char *slash = strrchr(path, '/');
+    bool found = false;
+
+    *shift_ns = 0;
+    for (char **shift = with->shifts; shift != NULL && *shift != NULL; shift++) {
+        const char *equals = strrchr(*shift, '=');
+        size_t len = (size_t)(equals - *shift);
+        if ((strlen(path) == len && memcmp(path, *shift, len) == 0) ||
+            (slash != NULL && strlen(slash + 1) == len && memcmp(slash + 1, *shift, len) == 0)) {
+            found = parse_seconds(shift_ns, equals + 1);
+        }
+    }
+    return found;
+}
+
+#define MAX_PERIOD_S ((guint64)36500 * 86400)
+
+/* A number and a unit. */
+static bool parse_period(int64_t *out_ns, const char *option, const char *text)
+{
+    static const struct {
+        char unit;
+        guint64 seconds;
+    } units[] = {{0, 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    char *end;
+
+    if (text == NULL) {
+        return true;
+    }
+    guint64 number = g_ascii_strtoull(text, &end, 10);
+    for (unsigned i = 0; i < G_N_ELEMENTS(units); i++) {
+        bool is_unit = *end == units[i].unit && (*end == 0 || end[1] == 0);
+        if (g_ascii_isdigit(*text) && is_unit && number > 0 && number <= MAX_PERIOD_S / units[i].seconds) {
+            *out_ns = (int64_t)(number * units[i].seconds) * 1000000000;
+            return true;
+        }
+    }
+    return wrong("%s %s: it takes a time such as 60s, 5m, 1h or 1d", option, text);
+}
+
+/* The time of a file is in its name, not in that of its folder. */
+static bool parse_snapshots(options *out, const raw_options *raw)
+{
+    const char *slash = out->output != NULL ? strrchr(out->output, '/') : NULL;
+    const char *percent = out->output != NULL ? strchr(out->output, '%') : NULL;
+
+    out->metrics = raw->metrics;
+    if (!parse_period(&out->every_ns, "--every", raw->every) ||
+        !parse_period(&out->rotate_ns, "--rotate", raw->rotate)) {
+        return false;
+    }
+    if (out->rotate_ns != 0 && (percent == NULL || percent < slash)) {
+        return wrong("--rotate needs -o with a file name for strftime(3), such as -o nodes-%%Y%%m%%d-%%H.txt");
+    }
+    if (out->rotate_ns != 0 &&
+        (out->format == FORMAT_SARIF || out->format == FORMAT_JUNIT || out->format == FORMAT_HTML)) {
+        return wrong("--rotate takes the formats text, ndjson and eve; --every has all of them");
+    }
+    if (out->every_ns != 0 && out->output == NULL && !options_can_append(out)) {
+        return wrong("--every needs -o with this format: standard output cannot hold several documents");
+    }
+    return true;
+}
+
+bool options_can_append(const options *with)
+{
+    return with->format == FORMAT_TEXT || with->format == FORMAT_NDJSON || with->format == FORMAT_EVE;
+}
+
 static bool parse_selection(selection *out, const raw_options *raw)
 {
     out->port = -1;
@@ -353,7 +450,7 @@ static bool parse_rest(options *out, const raw_options *raw)
 
 static bool convert(options *out, const raw_options *raw)
 {
-    out->output = raw->output;
+    out->output = raw->output != NULL && strcmp(raw->output, "-") == 0 ? NULL : raw->output;
     out->filter = raw->filter;
     out->write = raw->write;
     out->anonymize = raw->anonymize;
@@ -366,8 +463,8 @@ static bool convert(options *out, const raw_options *raw)
     out->each = raw->each;
     out->raw = raw->raw;
     return parse_format(out, raw->format) && parse_fail_on(out, raw->fail_on) && parse_color(out, raw->color) &&
-           parse_decode_as(out, raw->decode_as) && parse_selection(&out->selection, raw) && parse_numbers(out, raw) &&
-           parse_rest(out, raw);
+           parse_decode_as(out, raw->decode_as) && parse_shifts(out, raw->shift) && parse_snapshots(out, raw) &&
+           parse_selection(&out->selection, raw) && parse_numbers(out, raw) && parse_rest(out, raw);
 }
 
 static bool find_command(command *out, const char *word)

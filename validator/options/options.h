@@ -45,6 +45,11 @@ typedef struct options {
     format format;
     char **args; /* the words after the command; NULL at the end */
     unsigned num_args;
+    unsigned num_missing; /* words that were left out because no capture was found */
+    char *metrics;
+    int64_t every_ns;  /* --every; 0: not given */
+    int64_t rotate_ns; /* --rotate */
+    char **shifts;     /* --shift, as given: FILE=SECONDS; NULL: none */
     char *output;
     char *filter;
     char *write;
@@ -73,5 +78,12 @@ typedef struct options {
  * printed, or because of an error, which was printed to standard error. Strings stay allocated until the program
  * ends. */
 bool options_parse(options *out, int *status, int argc, char **argv);
+
+/* options_can_append: results of this format can follow one another in one file. */
+bool options_can_append(const options *with);
+
+/* options_shift is what --shift adds to the times of the capture at path, which it can name without its folder. False:
+ * it names others. */
+bool options_shift(const options *with, const char *path, int64_t *shift_ns);
 
 #endif

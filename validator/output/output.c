@@ -108,6 +108,55 @@ output *output_new(const char *path)
     return to;
 }
 
+void output_rename(output *to, const char *path)
+{
+    if (to->path != NULL) {
+        g_free(to->path);
+        to->path = g_strdup(path);
+    }
+}
+
+void output_renew(output *to)
+{
+    if (to->path == NULL) {
+        return;
+    }
+    char *path = g_steal_pointer(&to->path);
+    g_clear_pointer(&to->beside, g_free);
+    close(to->fd);
+    open_beside(to, path, NULL);
+    g_free(path);
+}
+
+void output_copy(output *to)
+{
+    if (to->path == NULL) {
+        return;
+    }
+    int from = to->fd;
+    off_t at = 0;
+    char *path = g_steal_pointer(&to->path), *bytes = g_malloc(WRITE_SIZE);
+    struct stat info;
+    g_free(to->beside);
+    bool opened = open_beside(to, path, stat(path, &info) == 0 ? &info : NULL);
+    for (ssize_t num = 1; opened && num > 0; at += num) {
+        num = pread(from, bytes, WRITE_SIZE, at);
+        if (num < 0) {
+            failed(to, errno);
+            break;
+        }
+        strbuf_put(&to->text, bytes, (size_t)num);
+        output_flush(to);
+    }
+    g_free(bytes);
+    g_free(path);
+}
+
+void output_fail(output *to)
+{
+    to->failed = true;
+}
+
 strbuf *output_text(output *to)
 {
     return &to->text;

@@ -30,6 +30,19 @@ bool output_ok(const output *to);
 /* output_is_terminal is true if the output is a terminal. */
 bool output_is_terminal(const output *to);
 
+/* output_rename changes the name that the file gets at output_close. */
+void output_rename(output *to, const char *path);
+
+/* output_renew begins the next file, in a process whose copy closed this one: what was written is left to the copy. */
+void output_renew(output *to);
+
+/* output_copy replaces the file of this process by a copy, with what was written so far. It is called in a copy of the
+ * process, which then closes it, while the original continues with its file. */
+void output_copy(output *to);
+
+/* output_fail stops the output after an error that was said. */
+void output_fail(output *to);
+
 /* output_close writes the rest, gives the file its name, and frees output; false if there was an error, now or before.
  * NULL is allowed and gives false. */
 bool output_close(output *to);

@@ -1,4 +1,4 @@
-/* test_trackerwire.c: UDP tracker announces (BEP 15) and local service discovery (BEP 14).
+/* test_trackerwire.c: announces to trackers over UDP (BEP 15) and HTTP (BEP 3), local service discovery (BEP 14).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -312,13 +312,128 @@ static void lsd_needs_its_first_line(void)
     }
 }
 
+/* ---- HTTP ---- */
+
+#define ESCAPED "%61bcdefghij0123456789"
+#define REQUEST "GET /announce?info_hash=" ESCAPED "&peer_id=-XX0001-012345678901&port="
+
+static void http(void)
+{
+    static const char text[] = "GET /a/announce.php?key=1&info_hash=%01%fF%00%25%26fghij0123456789&peer_id="
+                               "-lt0D80-%00%01%02%03%04%05%06%07%08%09%0a%0b&port=51413&uploaded=0&left=7&event=started"
+                               "&ip=203.0.113.9&compact=1 HTTP/1.1\r\nHost: tracker.test\r\n\r\n";
+    trackerwire_message message;
+    krpc_advert advert;
+
+    CU_ASSERT_EQUAL(trackerwire_http_parse(&message, (const uint8_t *)text, sizeof text - 1), TRACKERWIRE_HTTP);
+    CU_ASSERT(message.has_info_hash && memcmp(message.info_hash, "\x01\xff\0%&fghij0123456789", 20) == 0);
+    CU_ASSERT(message.has_peer_id &&
+              memcmp(message.peer_id, "-lt0D80-\0\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v", 20) == 0);
+    CU_ASSERT_EQUAL(message.event, 2);
+    CU_ASSERT_TRUE(trackerwire_advert(&advert, &message));
+    CU_ASSERT_EQUAL(advert.channel, KRPC_CHANNEL_HTTP_TRACKER);
+    CU_ASSERT_EQUAL(advert.port, 51413);
+    CU_ASSERT_EQUAL(advert.len, 5);
+    CU_ASSERT_EQUAL(memcmp(text + advert.off, "51413&", 6), 0);
+    CU_ASSERT(advert.has_addr && advert.endpoint.addr_len == 4 &&
+              memcmp(advert.endpoint.addr, "\xcb\0\x71\x09", 4) == 0);
+}
+
+/* Requests, and the port that they announce; -1: none. */
+static void http_requests(void)
+{
+    static const struct {
+        const char *text;
+        int64_t port;
+    } vectors[] = {
+        {REQUEST "6881&left=0 HTTP/1.1\r\n", 6881},
+        {REQUEST "6881 HTTP/1.0\r\n", 6881},
+        {REQUEST "6881\r\n", 6881},
+        {REQUEST "6881#x", 6881},
+        {REQUEST "6881", -1}, /* may go on */
+        {REQUEST "0 HTTP/1.1", 0},
+        {REQUEST "70000 HTTP/1.1", 70000},
+        {REQUEST " HTTP/1.1", -1},
+        {REQUEST "x HTTP/1.1", -1},
+        {REQUEST "-1 HTTP/1.1", -1},
+        {"GET http://tracker.test/announce?port=6881&info_hash=" ESCAPED " HTTP/1.1", 6881},
+        {"GET /?&&port=6881&=&info_hash=" ESCAPED "& ", 6881},
+        {"GET /?info_hash=" ESCAPED "&port=1&port=2 ", 1},
+        {"GET /scrape?info_hash=" ESCAPED " HTTP/1.1", -1},
+        {"GET /announce?port=6881 HTTP/1.1", -1},
+        {"GET /announce?info_hash=%61bcdefghij012345678&port=6881 HTTP/1.1", -1},
+        {"GET /announce?info_hash=%61bcdefghij01234567899&port=6881 HTTP/1.1", -1},
+        {"GET /announce?info_hash=abcdefghij012345678%4&port=6881 HTTP/1.1", -1},
+        {"GET /announce?info_hash=%6gbcdefghij0123456789&port=6881 HTTP/1.1", -1},
+        {"GET /announce?xinfo_hash=" ESCAPED "&port=6881 HTTP/1.1", -1},
+        {"GET /announce?info_hash=" ESCAPED "&ports=6881 HTTP/1.1", -1},
+        {"GET /announce HTTP/1.1\r\nX: ?info_hash=" ESCAPED "&port=6881 ", -1},
+        {"GET /announce HTTP/1.1?info_hash=" ESCAPED "&port=6881 ", -1},
+        {"POST /announce?info_hash=" ESCAPED "&port=6881 HTTP/1.1", -1},
+        {"get /announce?info_hash=" ESCAPED "&port=6881 HTTP/1.1", -1},
+        {"", -1},
+    };
+    guard g;
+
+    guard_init(&g, 512);
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        size_t len = strlen(vectors[i].text);
+        trackerwire_message message;
+        krpc_advert advert;
+        trackerwire_kind kind = trackerwire_http_parse(&message, guard_copy(&g, vectors[i].text, len), len);
+        bool has_port = trackerwire_advert(&advert, &message);
+
+        CU_ASSERT_EQUAL(kind, vectors[i].port < 0 ? TRACKERWIRE_NONE : TRACKERWIRE_HTTP);
+        if ((has_port ? advert.port : -1) != vectors[i].port) {
+            CU_FAIL(vectors[i].text);
+        }
+        for (size_t cut = 0; cut < len; cut++) {
+            trackerwire_http_parse(&message, guard_copy(&g, vectors[i].text, cut), cut);
+            CU_ASSERT(!message.has_port || message.port == vectors[i].port);
+        }
+    }
+    guard_free(&g);
+}
+
+static void http_addresses(void)
+{
+    static const struct {
+        const char *ip;
+        const char *addr; /* NULL: none */
+    } vectors[] = {
+        {"203.0.113.9", "\xcb\0\x71\x09"},
+        {"0.0.0.0", "\0\0\0\0"},
+        {"255.255.255.255", "\xff\xff\xff\xff"},
+        {"256.0.113.9", NULL},
+        {"203.0.113", NULL},
+        {"203.0.113.9.1", NULL},
+        {"203..113.9", NULL},
+        {"203.0.113.0009", NULL},
+        {"", NULL},
+        {"2001:db8::1", NULL},
+        {"peer.test", NULL},
+        {"203.0.113.9%20", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        char text[512];
+        trackerwire_message message;
+        int len = snprintf(text, sizeof text, "%s6881&ip=%s HTTP/1.1", REQUEST, vectors[i].ip);
+
+        CU_ASSERT_EQUAL(trackerwire_http_parse(&message, (const uint8_t *)text, (size_t)len), TRACKERWIRE_HTTP);
+        CU_ASSERT_EQUAL(message.endpoint.addr_len, vectors[i].addr != NULL ? 4 : 0);
+        CU_ASSERT(vectors[i].addr == NULL || memcmp(message.endpoint.addr, vectors[i].addr, 4) == 0);
+    }
+}
+
 static void kinds_have_names(void)
 {
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_NONE), "none");
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_CONNECT), "connect");
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_CONNECTED), "connected");
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_ANNOUNCE), "announce");
-    CU_ASSERT_STRING_EQUAL(trackerwire_kind_name((trackerwire_kind)(TRACKERWIRE_LSD + 1)), "?");
+    CU_ASSERT_STRING_EQUAL(trackerwire_kind_name((trackerwire_kind)(TRACKERWIRE_HTTP + 1)), "?");
+    CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_HTTP), "http");
     CU_ASSERT_STRING_EQUAL(trackerwire_kind_name(TRACKERWIRE_LSD), "lsd");
 }
 
@@ -334,6 +449,9 @@ int main(void)
         UNIT_TEST(lsd_for_several_torrents),
         UNIT_TEST(lsd_ports),
         UNIT_TEST(lsd_needs_its_first_line),
+        UNIT_TEST(http),
+        UNIT_TEST(http_requests),
+        UNIT_TEST(http_addresses),
         UNIT_TEST(kinds_have_names),
     };
 

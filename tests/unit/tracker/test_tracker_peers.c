@@ -425,6 +425,41 @@ static void what_a_tracker_is_told(void)
     }
 }
 
+/* Over HTTP: on a TCP connection that a peer wire stream could be, in order or not, each byte once. */
+static void what_a_tracker_is_told_over_http(void)
+{
+    static const char request[] = "GET /announce?info_hash=abcdefghij0123456789&peer_id=-LT2080-012345678901&port=6999"
+                                  "&uploaded=0 HTTP/1.1\r\n\r\n";
+    const uint8_t *bytes = (const uint8_t *)request;
+    const size_t len = sizeof request - 1;
+    scene s;
+    tracker_packet p;
+    tracker_advert a;
+
+    scene_begin(&s);
+    SAY(&s, X, R1, PING, .id = 'q', .v = "LT");
+    p = scene_packet(&s, "203.0.113.9:50000", "192.0.2.80:80");
+    tracker_segment(s.t, &p, 100, 1, TRACKER_TCP_ACK, bytes, len, len, &s.result, &s.sink);
+    CU_ASSERT_EQUAL(s.result.num_adverts, 1);
+    a = advert_of(&s, 0);
+    CU_ASSERT_EQUAL(a.channel, KRPC_CHANNEL_HTTP_TRACKER);
+    CU_ASSERT_EQUAL(a.sender.port, 50000);
+    CU_ASSERT_EQUAL(a.advertised_port, 6999);
+    CU_ASSERT_EQUAL(a.dht_port, 40001); /* of the client in its peer id */
+    CU_ASSERT_EQUAL(a.over_tcp, 1);
+    CU_ASSERT(a.has_info_hash && memcmp(a.info_hash, "abcdefghij0123456789", 20) == 0);
+    CU_ASSERT(a.len == 4 && memcmp(request + a.off, "6999", 4) == 0);
+    /* sent again */
+    p = scene_packet(&s, "203.0.113.9:50000", "192.0.2.80:80");
+    tracker_segment(s.t, &p, 100, 1, TRACKER_TCP_ACK, bytes, len, len, &s.result, &s.sink);
+    CU_ASSERT_EQUAL(s.result.num_adverts, 0);
+    /* the next request on the same connection */
+    p = scene_packet(&s, "203.0.113.9:50000", "192.0.2.80:80");
+    tracker_segment(s.t, &p, 100 + (uint32_t)len, 1, TRACKER_TCP_ACK, bytes, len, len, &s.result, &s.sink);
+    CU_ASSERT_EQUAL(s.result.num_adverts, 1);
+    scene_end(&s);
+}
+
 /* The same text to another port is not local service discovery. */
 static void what_the_local_network_is_told(void)
 {
@@ -466,12 +501,19 @@ static void what_the_local_network_is_told(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(the_receiver_connects),          UNIT_TEST(the_receiver_connects_over_utp),
-        UNIT_TEST(queries_to_a_peer_port),         UNIT_TEST(places_in_the_packet),
-        UNIT_TEST(bytes_that_are_missing),         UNIT_TEST(what_port_says),
-        UNIT_TEST(the_client_that_speaks),         UNIT_TEST(a_client_that_does_not_say),
-        UNIT_TEST(a_client_among_very_many),       UNIT_TEST(an_address_that_is_seen_elsewhere),
-        UNIT_TEST(a_port_on_which_it_is_certain),  UNIT_TEST(what_a_tracker_is_told),
+        UNIT_TEST(the_receiver_connects),
+        UNIT_TEST(the_receiver_connects_over_utp),
+        UNIT_TEST(queries_to_a_peer_port),
+        UNIT_TEST(places_in_the_packet),
+        UNIT_TEST(bytes_that_are_missing),
+        UNIT_TEST(what_port_says),
+        UNIT_TEST(the_client_that_speaks),
+        UNIT_TEST(a_client_that_does_not_say),
+        UNIT_TEST(a_client_among_very_many),
+        UNIT_TEST(an_address_that_is_seen_elsewhere),
+        UNIT_TEST(a_port_on_which_it_is_certain),
+        UNIT_TEST(what_a_tracker_is_told),
+        UNIT_TEST(what_a_tracker_is_told_over_http),
         UNIT_TEST(what_the_local_network_is_told),
     };
 

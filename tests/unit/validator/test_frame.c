@@ -136,6 +136,10 @@ static const frame_case cases[] = {
                             "client"
                             "\0\0\0\0\0\0\0\0" UDP6,
        1),
+    V4("UDP longer than its datagram", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\x11\0\0" PAYLOAD, 0),
+    V6("UDP of 65535 bytes", FRAME_LINK_IP, IP6("\x10", "\x11") "\x1a\xe1\xc8\xd5\xff\xff\0\0" PAYLOAD, 0),
+    V4("UDP-Lite, all covered", FRAME_LINK_IP, IP4("\x24", "\x88") "\x1a\xe1\xc8\xd5\0\0\0\0" PAYLOAD, 0),
+    V6("UDP-Lite, header covered", FRAME_LINK_IP, IP6("\x10", "\x88") "\x1a\xe1\xc8\xd5\0\x08\0\0" PAYLOAD, 0),
     T4("TCP", FRAME_LINK_IP, IP4("\x30", "\x06") TCP("\x50") PAYLOAD, 0),
     /* Without a total length nothing but radiotap's flag tells that the last four bytes are the checksum. */
     T4("radiotap, checksum and no length", FRAME_LINK_RADIOTAP,
@@ -236,14 +240,15 @@ static void test_snap_length(void)
 
     CU_ASSERT(parse(&d, FRAME_LINK_ETHERNET, CUT(ETH4 UDP4, 3), sizeof(ETH4 UDP4) - 1) == FRAME_DATAGRAM);
     CU_ASSERT(d.payload_len == 5 && d.payload_wire_len == 8);
-    /* A frame that claims to be whole, and is shorter than its headers say: Wireshark does not look into it either. */
-    CU_ASSERT(parse(&d, FRAME_LINK_ETHERNET, CUT(ETH4 UDP4, 3), sizeof(ETH4 UDP4) - 4) == FRAME_MALFORMED);
+    CU_ASSERT(!d.is_beyond);
+    /* A frame that claims to be whole, and is shorter than its headers say. */
+    CU_ASSERT(parse(&d, FRAME_LINK_ETHERNET, CUT(ETH4 UDP4, 3), sizeof(ETH4 UDP4) - 4) == FRAME_DATAGRAM);
+    CU_ASSERT(d.payload_len == 5 && d.payload_wire_len == 5 && d.is_beyond);
     /* TCP cut in its options: no payload, but its length and place are known. */
     CU_ASSERT(parse(&d, FRAME_LINK_IP, BYTES(IP4("\x34", "\x06") TCP("\x60") "\x01\x01"), 52) == FRAME_DATAGRAM);
     CU_ASSERT(d.payload_len == 0 && d.payload_wire_len == 8 && d.tcp_seq == 100);
 }
 
-/* KRPC on the ports of Teredo and VXLAN: its first byte has the first bits of IPv6, but the lengths do not agree. */
 /* A DHT node may have chosen a port that a tunnel uses. */
 static void test_tunnel_ports(void)
 {
@@ -265,6 +270,7 @@ static void test_tunnel_ports(void)
     }
 }
 
+/* KRPC on the ports of Teredo and VXLAN: its first byte has the first bits of IPv6, but the lengths do not agree. */
 static void test_lookalikes(void)
 {
     frame_datagram d;
@@ -313,7 +319,7 @@ static const refused_case refused[] = {
     REFUSED("UDP of 0 bytes in IPv4", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\0\0\0" PAYLOAD,
             FRAME_MALFORMED),
     REFUSED("UDP of 7 bytes", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\x07\0\0" PAYLOAD, FRAME_MALFORMED),
-    REFUSED("UDP longer than its datagram", FRAME_LINK_IP, IP4("\x24", "\x11") "\x1a\xe1\xc8\xd5\0\x11\0\0" PAYLOAD,
+    REFUSED("UDP-Lite, coverage of 7 bytes", FRAME_LINK_IP, IP4("\x24", "\x88") "\x1a\xe1\xc8\xd5\0\x07\0\0" PAYLOAD,
             FRAME_MALFORMED),
     REFUSED("UDP header beyond the datagram", FRAME_LINK_IP, IP4("\x1b", "\x11") UDP PAYLOAD, FRAME_MALFORMED),
     REFUSED("TCP header of 16 bytes", FRAME_LINK_IP, IP4("\x30", "\x06") TCP("\x40") PAYLOAD, FRAME_MALFORMED),
