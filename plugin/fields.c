@@ -221,6 +221,7 @@ void fields_register(void)
     }
     proto_krpc = proto_register_protocol("BitTorrent DHT (KRPC)", "KRPC", "krpc");
     proto_peerwire = proto_register_protocol("BitTorrent peer wire ports", "KRPC-peer", "krpc.peerwire");
+    proto_set_cant_toggle(proto_peerwire); /* it is enabled and disabled with KRPC, and no entry of Enabled Protocols */
     proto_register_field_array(proto_krpc, key_fields, (int)array_length(key_fields));
     register_endpoint_fields();
     proto_register_field_array(proto_krpc, own_fields, (int)array_length(own_fields));

@@ -7,7 +7,14 @@
 /* The message of the selected packet; its record is not NULL. NULL when the packet has no message. */
 static const tracking_packet *selected(packet_info *pinfo)
 {
-    return p_get_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY);
+    const tracking_packet *packet = tracking_packet_first(pinfo), *shown = NULL;
+
+    for (; packet != NULL; packet = packet->next) {
+        if (packet->is_shown && packet->message != NULL && packet->record != NULL) {
+            shown = packet;
+        }
+    }
+    return shown;
 }
 
 static ws_bool is_valid(COMPAT_FILTER_ARGS(pinfo))

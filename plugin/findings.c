@@ -20,6 +20,11 @@ static proto_item *place_find(const tree_context *c, const tracking_finding *fin
     return top;
 }
 
+bool findings_are_wanted(proto_tree *tree)
+{
+    return compat_is_wanted(tree, proto_expert);
+}
+
 /* Is the text of expert items used: in Expert Information, in the tree, or by a filter or column? */
 static bool is_text_wanted(proto_item *top)
 {
@@ -28,7 +33,7 @@ static bool is_text_wanted(proto_item *top)
     if (expert_tap == 0) {
         expert_tap = find_tap_id("expert");
     }
-    return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
+    return have_tap_listener(expert_tap) || findings_are_wanted(top);
 }
 
 void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top)

@@ -22,8 +22,8 @@ static void proto_register(void)
     fields_register();
     prefs_krpc_register();
     tracking_register();
-    ip_proto_register();
     dissect_register();
+    postdissect_register();
     stats_register();
     stats_tables_register();
     stats_text_register();
@@ -33,8 +33,8 @@ static void proto_register(void)
 static void proto_handoff(void)
 {
     dissect_handoff();
-    ip_proto_handoff();
-    prefs_krpc_apply();
+    socks_handoff();
+    postdissect_apply();
 }
 
 void plugin_register(void)

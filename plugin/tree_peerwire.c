@@ -18,15 +18,16 @@ typedef struct piece {
 } piece;
 
 /* A message that began in an earlier packet gets a tvbuff with its whole bytes. */
-static piece piece_find(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer)
+static piece piece_find(packet_info *pinfo, tvbuff_t *source, const tracking_packet *packet,
+                        const tracking_peerwire *peer)
 {
-    piece at = {.tvb = tvb, .off = packet->key - (uint32_t)tvb_raw_offset(tvb)};
+    piece at = {.tvb = source, .off = packet->off};
 
     if (peer->off >= 0 && (uint32_t)peer->off <= packet->len && peer->len <= packet->len - (uint32_t)peer->off) {
         at.off += (uint32_t)peer->off;
         return at;
     }
-    at.tvb = tvb_new_child_real_data(tvb, peer->data, peer->len, (int)peer->len);
+    at.tvb = tvb_new_child_real_data(source, peer->data, peer->len, (int)peer->len);
     at.off = 0;
     add_new_data_source(pinfo, at.tvb, "Peer wire message");
     return at;
@@ -35,16 +36,14 @@ static piece piece_find(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet
 static void handshake_add(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
 {
     const int reserved = (int)at.off + 20;
-    proto_item *item;
+    proto_item *item = proto_tree_add_uint64(tree, HF(PEER_RESERVED), at.tvb, reserved, 8, m->reserved);
+    proto_tree *bits = proto_item_add_subtree(item, ETT(PEERWIRE_LIST));
 
-    item = proto_tree_add_uint64(tree, HF(PEER_RESERVED), at.tvb, reserved, 8, m->reserved);
-    tree = proto_item_add_subtree(item, ETT(PEERWIRE_LIST));
-    proto_tree_add_boolean(tree, HF(PEER_DHT), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_DHT) != 0);
-    proto_tree_add_boolean(tree, HF(PEER_EXTENDED), at.tvb, reserved + 5, 1,
+    proto_tree_add_boolean(bits, HF(PEER_DHT), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_DHT) != 0);
+    proto_tree_add_boolean(bits, HF(PEER_EXTENDED), at.tvb, reserved + 5, 1,
                            (m->reserved & PEERWIRE_RESERVED_EXTENDED) != 0);
-    proto_tree_add_boolean(tree, HF(PEER_FAST), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_FAST) != 0);
-    proto_tree_add_boolean(tree, HF(PEER_V2), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_V2) != 0);
-    tree = proto_tree_get_parent_tree(tree);
+    proto_tree_add_boolean(bits, HF(PEER_FAST), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_FAST) != 0);
+    proto_tree_add_boolean(bits, HF(PEER_V2), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_V2) != 0);
     if (peer->len < PEERWIRE_HANDSHAKE_LEN) {
         return;
     }
@@ -221,7 +220,7 @@ static void column_prepend(packet_info *pinfo, const tracking_packet *packet)
     }
 }
 
-static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
+static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *source, const tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
     unsigned count = 0;
@@ -230,12 +229,12 @@ static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
         tracker_advert advert;
 
         if (tracking_advert_get(record->first_advert + i, &advert)) {
-            tree_advert_add(pinfo, tree, tvb, &advert, packet->key - (uint32_t)tvb_raw_offset(tvb));
+            tree_advert_add(pinfo, tree, source, &advert, packet->off);
         }
     }
     for (const tracking_peerwire *peer = record->peers; peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
-        message_add(pinfo, tree, piece_find(pinfo, tvb, packet, peer), peer);
+        message_add(pinfo, tree, piece_find(pinfo, source, packet, peer), peer);
     }
 }
 
@@ -259,24 +258,24 @@ static void summary_set(packet_info *pinfo, proto_item *item, const tracking_pac
     proto_item_append_text(item, "%s", wmem_strbuf_get_str(out));
 }
 
-void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
+/* Where the tree is not displayed, the item is only for filters and columns. It is not added as a layer of the frame
+ * then, which statistics would count. */
+void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *source, tracking_packet *packet)
 {
-    uint32_t off = packet->key - (uint32_t)tvb_raw_offset(tvb);
-    proto_item *item;
+    proto_item *item = NULL;
 
-    if (packet->is_shown) {
-        return;
-    }
     packet->is_shown = true;
     if (pinfo->cinfo != NULL && packet->record->num_adverts != 0) {
         column_prepend(pinfo, packet);
     }
-    item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
-    if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc)) {
+    if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc) || findings_are_wanted(tree)) {
+        proto_tree *parent = compat_is_visible(tree) ? tree : postdissect_parent(tree, source, packet->off);
+
+        item = proto_tree_add_item(parent, proto_peerwire, source, (int)packet->off, (int)packet->len, ENC_NA);
         if (compat_is_visible(tree)) {
             summary_set(pinfo, item, packet);
         }
-        contents_add(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
+        contents_add(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), source, packet);
     }
     findings_add(pinfo, packet, NULL, item);
     stats_tap(pinfo, packet);

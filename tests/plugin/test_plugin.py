@@ -66,7 +66,8 @@ class Taking(unittest.TestCase):
         dns = bytes.fromhex("1234010000010000000000000377777707657861") + b"mple\x03com\0\0\1\0\1"
         path = capture("mixed.pcap", [udp(A, ("192.0.2.9", 53), p) for p in (PING, dns, PING)])
         self.assertEqual(frames(path, "krpc"), [1, 3])
-        self.assertEqual(frames(path, "dns"), [2])
+        self.assertEqual(frames(path, "dns"), [1, 2])  # the first message is found after it was dissected as DNS
+        self.assertEqual(frames(path, "dns", "-2"), [2])
 
     def test_decode_as_of_another(self):
         path = capture("assigned.pcap", [udp(A, B, PING)])
@@ -79,11 +80,35 @@ class Taking(unittest.TestCase):
         self.assertEqual(frames(path, "krpc", "-d", "udp.port==7000,krpc"), [1])
         self.assertEqual(frames(path, "krpc", "-o", "krpc.udp.port:7000"), [1])
 
-    def test_built_in_heuristic(self):
-        path = capture("built-in.pcap", [udp(A, B, PING)])
+    def test_switched_off(self):
+        """Each way to switch the plugin off leaves everything to Wireshark's own dissectors."""
+        path = capture("built-in.pcap", [udp(A, B, PING), udp(A, (B[0], 53), PING)])
         self.assertEqual(frames(path, "bt-dht"), [])
-        self.assertEqual(frames(path, "bt-dht", "--disable-heuristic", "krpc_udp"), [])
-        self.assertEqual(frames(path, "bt-dht", "--disable-heuristic", "krpc_udp", "-o", "krpc.supersede:FALSE"), [1])
+        for options in (["-o", "krpc.supersede:FALSE"], ["--disable-heuristic", "krpc_udp"], ["--disable-protocol", "krpc"]):
+            with self.subTest(options):
+                self.assertEqual(frames(path, "bt-dht", *options), [1])
+                self.assertEqual(frames(path, "krpc", *options), [])
+                self.assertEqual(frames(path, "dns", *options), [2])
+
+    def test_no_layer(self):
+        """Items that come from other protocols' packets are no layer of them."""
+        for name in ("natc-outside", "quoted-in-icmp", "peer-wire", "port-utp"):
+            path = SAMPLES / f"{name}.pcapng"
+            for more in ("", ",krpc.peerwire.reserved || krpc.advert.port"):
+                text = tshark(path, "-q", "-z", "io,phs" + more)
+                self.assertEqual([line for line in text.splitlines() if re.match(r" *krpc\.", line)], [], name)
+            known = subprocess.run([TSHARK, "-G", "protocols"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+            self.assertEqual([line for line in known.splitlines() if "also read by KRPC" in line], [])
+
+    def test_left_to_the_built_in(self):
+        """What only BT-DHT accepts is its own, without a layer of KRPC, and does not bring it the messages that follow."""
+        text = b"d2:ipsum dolor sit amet"
+        packets = [udp(A, B, text), udp(A, B, PING), udp(A, (B[0], 7001), PING), udp(A, B, text), udp(B, A, PONG)]
+        path = capture("left.pcap", packets)
+        for options in ([], ["-2"]):
+            rows = table(path, "frame.protocols", options=options)
+            self.assertEqual([row[0].split(":")[-1] for row in rows], ["bt-dht", "krpc", "krpc", "bt-dht", "krpc"])
+            self.assertEqual([row[0].split(":")[-2] for row in rows], ["udp"] * 5)
 
     def test_length_left_to_the_network_card(self):
         path = capture("offload.pcap", [ipv6(1, 2, 17, struct.pack("!HHHH", A[1], B[1], 0, 0) + PING)])
@@ -293,7 +318,7 @@ class Enduring(unittest.TestCase):
     def check(self, path):
         for options in ([], ["-2"]):
             text = tshark(path, "-V", *options)
-            self.assertIsNone(re.search(r"Dissector bug|Malformed Packet: KRPC|Exception occurred", text), path.name)
+            self.assertIsNone(re.search(r"Dissector bug|Malformed Packet: (?!BT-DHT)", text), path.name)
             for number, protocols, info in table(path, "frame.number", "frame.protocols", "_ws.col.Info", options=options):
                 self.assertLessEqual(protocols.split(":").count("krpc"), 1, f"{path.name} frame {number}")
                 self.assertNotEqual(info, "", f"{path.name} frame {number}")
