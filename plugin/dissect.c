@@ -245,7 +245,7 @@ static void message_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tra
         .len = packet->len,
         .message = packet->message,
         .packet = packet,
-        .target = packet->record != NULL ? packet->record->target : NULL,
+        .target = tracking_target(packet->record),
     };
     if (compat_is_visible(tree)) {
         summary_set(pinfo, item, packet);
@@ -331,9 +331,6 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool for
                          : tracking_put_message(pinfo, packet, forced, false))) {
         return 0;
     }
-    if (!forced && !PINFO_FD_VISITED(pinfo)) {
-        dissect_bind(pinfo, packet);
-    }
     dissect_message(pinfo, tree, tvb, packet);
     return (int)packet->len;
 }
@@ -392,6 +389,9 @@ static ws_bool dissect_heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *
         return false;
     }
     if (!pinfo->fragmented && dissect(tvb, pinfo, tree, false) != 0) {
+        if (!PINFO_FD_VISITED(pinfo)) {
+            dissect_bind(pinfo, packet_get(pinfo, tvb));
+        }
         return true;
     }
     if (!is_for_built_in(tvb)) {

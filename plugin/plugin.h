@@ -94,13 +94,15 @@ bool prefs_krpc_shows(krpc_rule rule);
 
 /* tracking_finding is one finding. It is smaller than krpc_finding. */
 typedef struct tracking_finding {
-    uint32_t off;
-    uint16_t len; /* clamped to 65535 */
-    uint16_t rule;
-    uint16_t field;
     int64_t a;
     int64_t b;
+    uint32_t off;
+    uint16_t len; /* clamped to 65535 */
+    uint8_t rule;
+    uint8_t field;
 } tracking_finding;
+
+_Static_assert(KRPC_NUM_RULES <= UINT8_MAX && KRPC_NUM_FIELDS <= UINT8_MAX, "rules and fields take one byte");
 
 /* tracking_peerwire is one peer wire message that a packet completed: its bytes, and its kind and extension, which
  * depend on earlier messages of the stream. */
@@ -120,35 +122,43 @@ typedef enum tracking_kind {
     TRACKING_QUOTE    /* a datagram inside an ICMP error */
 } tracking_kind;
 
-/* tracking_found is what only the dissector of a message knows. It is stored for a message that another dissector has
- * taken, because only the postdissector can show it. */
-typedef struct tracking_found {
-    tracker_packet packet;
+/* tracking_rare is the part of a record that few packets have. found and wire_len are what only the dissector of a
+ * message knows: they are stored for a message that another dissector has taken, because only the postdissector can show
+ * it. */
+typedef struct tracking_rare {
+    tracking_peerwire *peers;
+    bool is_found;
     uint32_t wire_len;
-} tracking_found;
+    tracker_packet packet;
+} tracking_rare;
 
-/* tracking_record is the result for one datagram or segment, from its first dissection. It lives in wmem_file_scope. A
- * message that is certainly KRPC and has nothing to store has none. */
+/* tracking_record is the result for one datagram or segment, from its first dissection. It lives in wmem_file_scope,
+ * together with its findings and its target. A message that is certainly KRPC and has nothing to store has none. */
 typedef struct tracking_record {
     struct tracking_record *next; /* of the same frame */
+    const tracking_rare *rare;    /* NULL: none of it */
+    int64_t rtt_ns;               /* from the query to this message */
+    uint64_t first_advert;        /* serial number of the first of num_adverts advertisements */
     uint32_t off;                 /* of the payload in its data source */
     uint32_t len;                 /* captured bytes */
-    bool is_in_frame;             /* the data source is the frame; else it is made from several frames, or decrypted */
-    uint8_t kind;                 /* tracking_kind */
-    uint8_t method;               /* krpc_method: of this query, or of the query that this message answers */
-    bool asked_elsewhere;         /* the query that this answers was sent to another address */
-    uint16_t asked_port;          /* destination port of that query, if it differs from the source; else 0 */
+    uint32_t request_frame;       /* the query that this answers, or that an ICMP error quotes; 0: none was captured */
+    uint32_t repeats;             /* the frame of the query or response that this repeats; 0: none */
+    uint16_t asked_port;          /* destination port of the query, if it differs from the source; else 0 */
     uint16_t num_findings;
     uint16_t num_adverts;
-    uint32_t request_frame; /* the query that this answers, or that an ICMP error quotes; 0: none was captured */
-    uint32_t repeats;       /* the frame of the query or response that this repeats; 0: none */
-    int64_t rtt_ns;         /* from the query to this message */
-    uint64_t first_advert;  /* serial number of the first of num_adverts advertisements */
-    const uint8_t *target;  /* 20 bytes: target or info_hash of the query that this answers; NULL when it has none */
-    tracking_finding *findings;
-    tracking_peerwire *peers;
-    const tracking_found *found;
+    uint8_t method;               /* krpc_method: of this query, or of the query that this message answers */
+    unsigned kind : 2;            /* tracking_kind */
+    unsigned is_in_frame : 1;     /* the data source is the frame; else it is made from several, or decrypted */
+    unsigned asked_elsewhere : 1; /* the query that this answers was sent to another address */
+    unsigned has_target : 1;      /* 20 bytes follow the findings: the target or info_hash of that query */
+    tracking_finding findings[];
 } tracking_record;
+
+/* tracking_target returns the target or info_hash of the query that a message answers; NULL when it has none. */
+static inline const uint8_t *tracking_target(const tracking_record *record)
+{
+    return record != NULL && record->has_target ? (const uint8_t *)&record->findings[record->num_findings] : NULL;
+}
 
 /* tracking_packet is one datagram or segment of the frame that is being dissected. It lives in pinfo->pool. */
 typedef struct tracking_packet {

@@ -27,8 +27,11 @@ static int proto_ip, proto_ipv6, proto_udp, proto_tcp, proto_icmp, proto_icmpv6;
 
 /* ip_header is what an IP header says of the bytes that follow it. Offsets are those of its data source. */
 typedef struct ip_header {
-    tvbuff_t *source; /* NULL: there is no such header */
-    uint32_t end;     /* of its payload as sent, which may not be captured */
+    const field_info *item; /* NULL: there is no such header */
+    bool is_read;           /* the rest is set */
+    tvbuff_t *source;       /* NULL: the header is not whole */
+    uint32_t end;           /* of its payload as sent, which may not be captured */
+    uint32_t outer_end;     /* of what it is in */
     bool is_fragment;
     krpc_endpoint src, dst; /* the ports are 0 */
 } ip_header;
@@ -83,30 +86,42 @@ static void addresses_set(ip_header *ip, tvbuff_t *source, uint32_t off, uint32_
     krpc_endpoint_set(&ip->dst, tvb_get_ptr(source, (int)(off + addr_len), (int)addr_len), addr_len, 0);
 }
 
-/* A length of 0 is left to the network card, or a jumbogram's (RFC 2675). outer_end is where the header that this one is
- * in ends. */
-static void ip_read(ip_header *ip, const field_info *fi, uint32_t outer_end)
+static void ip_set(ip_header *ip, const field_info *fi, uint32_t outer_end)
 {
-    tvbuff_t *source = fi->ds_tvb;
-    uint32_t off = (uint32_t)fi->start, len = 0;
-    bool is_v4 = fi->hfinfo->id == proto_ip;
+    ip->item = fi;
+    ip->is_read = false;
+    ip->outer_end = outer_end;
+}
 
-    memset(ip, 0, sizeof *ip);
-    if (source == NULL || !has_bytes(source, off, is_v4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN)) {
+/* The header is read when a packet in it needs it: most datagrams are messages that have been dissected already. A
+ * length of 0 is left to the network card, or a jumbogram's (RFC 2675). */
+static void ip_read(ip_header *ip)
+{
+    const field_info *fi = ip->item;
+    bool is_v4 = fi != NULL && fi->hfinfo->id == proto_ip;
+    uint32_t off, len;
+
+    if (ip->is_read) {
+        return;
+    }
+    ip->is_read = true;
+    ip->source = fi != NULL ? fi->ds_tvb : NULL;
+    off = fi != NULL ? (uint32_t)fi->start : 0;
+    if (ip->source == NULL || !has_bytes(ip->source, off, is_v4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN)) {
+        ip->source = NULL;
         return;
     }
     if (is_v4) {
-        len = tvb_get_ntohs(source, (int)off + 2);
-        ip->is_fragment = (tvb_get_ntohs(source, (int)off + 6) & 0x3fff) != 0;
-        addresses_set(ip, source, off + 12, 4);
+        len = tvb_get_ntohs(ip->source, (int)off + 2);
+        ip->is_fragment = (tvb_get_ntohs(ip->source, (int)off + 6) & 0x3fff) != 0;
+        addresses_set(ip, ip->source, off + 12, 4);
     } else {
-        len = tvb_get_ntohs(source, (int)off + 4);
+        len = tvb_get_ntohs(ip->source, (int)off + 4);
         len += len != 0 ? IPV6_HEADER_LEN : 0;
-        ip->is_fragment = has_fragment_header(source, off);
-        addresses_set(ip, source, off + 8, 16);
+        ip->is_fragment = has_fragment_header(ip->source, off);
+        addresses_set(ip, ip->source, off + 8, 16);
     }
-    ip->source = source;
-    ip->end = len != 0 ? MIN(off + len, outer_end) : outer_end;
+    ip->end = len != 0 ? MIN(off + len, ip->outer_end) : ip->outer_end;
 }
 
 /* Where the payload of a transport header ends. A header that is not in the data source of its IP header is in a buffer
@@ -116,34 +131,36 @@ static uint32_t end_get(const ip_header *ip, tvbuff_t *source)
     return ip->source == source ? ip->end : tvb_reported_length(source);
 }
 
-static bool is_readable(const ip_header *ip, const field_info *fi, uint32_t header_len)
+static bool is_readable(ip_header *ip, const field_info *fi, uint32_t header_len)
 {
+    ip_read(ip);
     return ip->source != NULL && fi->ds_tvb != NULL && !(ip->source == fi->ds_tvb && ip->is_fragment) &&
            has_bytes(fi->ds_tvb, (uint32_t)fi->start, header_len);
 }
 
 /* The payload of a transport header. off may be past the captured bytes. */
-static tracking_packet *packet_get(packet_info *pinfo, const ip_header *ip, tvbuff_t *source, uint32_t header,
+static tracking_packet *packet_new(packet_info *pinfo, const ip_header *ip, tvbuff_t *source, uint32_t header,
                                    uint32_t off, uint32_t end)
 {
-    tracking_packet *packet = tracking_packet_find(pinfo, source, off);
+    tracking_packet *packet = tracking_packet_new(pinfo, source, off, end > off ? end - off : 0);
 
-    if (packet == NULL) {
-        packet = tracking_packet_new(pinfo, source, off, end > off ? end - off : 0);
-        packet->packet.src = ip->src;
-        packet->packet.dst = ip->dst;
-        packet->packet.src.port = tvb_get_ntohs(source, (int)header);
-        packet->packet.dst.port = tvb_get_ntohs(source, (int)header + 2);
-    }
+    packet->packet.src = ip->src;
+    packet->packet.dst = ip->dst;
+    packet->packet.src.port = tvb_get_ntohs(source, (int)header);
+    packet->packet.dst.port = tvb_get_ntohs(source, (int)header + 2);
     return packet;
 }
 
 /* The payload of a UDP header; NULL where its length is impossible, except in a quote, which may be cut. */
-static tracking_packet *udp_read(packet_info *pinfo, const ip_header *ip, const field_info *fi, bool quoted)
+static tracking_packet *udp_read(packet_info *pinfo, ip_header *ip, const field_info *fi, bool quoted)
 {
     tvbuff_t *source = fi->ds_tvb;
     uint32_t off = (uint32_t)fi->start, end, len;
+    tracking_packet *packet = source != NULL ? tracking_packet_find(pinfo, source, off + UDP_HEADER_LEN) : NULL;
 
+    if (packet != NULL) {
+        return packet;
+    }
     if (!is_readable(ip, fi, UDP_HEADER_LEN)) {
         return NULL;
     }
@@ -155,10 +172,10 @@ static tracking_packet *udp_read(packet_info *pinfo, const ip_header *ip, const 
     if (len < UDP_HEADER_LEN || (!quoted && (end < off || len > end - off))) {
         return NULL;
     }
-    return packet_get(pinfo, ip, source, off, off + UDP_HEADER_LEN, off + len);
+    return packet_new(pinfo, ip, source, off, off + UDP_HEADER_LEN, off + len);
 }
 
-static void tcp_read(packet_info *pinfo, const ip_header *ip, const field_info *fi)
+static void tcp_read(packet_info *pinfo, ip_header *ip, const field_info *fi)
 {
     tvbuff_t *source = fi->ds_tvb;
     uint32_t off = (uint32_t)fi->start, end, header_len;
@@ -172,13 +189,13 @@ static void tcp_read(packet_info *pinfo, const ip_header *ip, const field_info *
     if (header_len < TCP_HEADER_LEN || end < off || header_len > end - off) {
         return;
     }
-    packet = packet_get(pinfo, ip, source, off, off + header_len, end);
+    packet = packet_new(pinfo, ip, source, off, off + header_len, end);
     tracking_put_segment(pinfo, packet, tvb_get_ntohl(source, (int)off + 4), tvb_get_ntohl(source, (int)off + 8),
                          tvb_get_uint8(source, (int)off + 13));
 }
 
 /* The quoted datagram's items are in the subtree of the error. */
-static void icmp_read(packet_info *pinfo, const ip_header *outer, const proto_node *node)
+static void icmp_read(packet_info *pinfo, ip_header *outer, const proto_node *node)
 {
     const field_info *icmp = PNODE_FINFO(node);
     ip_header quoted = {0};
@@ -198,7 +215,7 @@ static void icmp_read(packet_info *pinfo, const ip_header *outer, const proto_no
             continue;
         }
         if (fi->hfinfo->id == proto_ip || fi->hfinfo->id == proto_ipv6) {
-            ip_read(&quoted, fi, end_get(outer, icmp->ds_tvb));
+            ip_set(&quoted, fi, end_get(outer, icmp->ds_tvb));
         } else if (fi->hfinfo->id == proto_udp && (packet = udp_read(pinfo, &quoted, fi, true)) != NULL) {
             error.time_ns = packet->packet.time_ns;
             packet->quoted = true;
@@ -240,10 +257,10 @@ static bool has_message(packet_info *pinfo, const datagram *d)
 /* A message that another dissector has taken is shown after it. The next ones of its conversation are not taken. */
 static void datagram_put(packet_info *pinfo, const datagram *d)
 {
-    if (d->is_tunnel || has_message(pinfo, d)) {
+    if (d->packet->is_shown || d->is_tunnel || has_message(pinfo, d)) {
         return;
     }
-    if (!d->packet->is_shown && dissect_is_wanted(d->packet) && tracking_put_message(pinfo, d->packet, false, true)) {
+    if (dissect_is_wanted(d->packet) && tracking_put_message(pinfo, d->packet, false, true)) {
         dissect_bind(pinfo, d->packet);
         return;
     }
@@ -268,7 +285,7 @@ static void frame_read(packet_info *pinfo, const proto_tree *tree)
             icmp_read(pinfo, &ip, node);
         } else if ((proto == proto_ip || proto == proto_ipv6) && fi->ds_tvb != NULL) {
             tunnels_mark(&all, fi);
-            ip_read(&ip, fi, tvb_reported_length(fi->ds_tvb));
+            ip_set(&ip, fi, tvb_reported_length(fi->ds_tvb));
         }
     }
     for (unsigned i = 0; i < all.num; i++) {
@@ -311,7 +328,7 @@ static tvbuff_t *source_find(packet_info *pinfo, tvbuff_t *frame, const tracking
 }
 
 static void message_show(packet_info *pinfo, proto_tree *tree, tvbuff_t *source, tracking_packet *packet,
-                         const tracking_found *found)
+                         const tracking_rare *found)
 {
     packet->packet = found->packet;
     packet->wire_len = found->wire_len;
@@ -340,8 +357,8 @@ static void record_show(packet_info *pinfo, proto_tree *tree, tvbuff_t *frame, c
         dissect_quote(pinfo, tree, source, packet);
         break;
     case TRACKING_MESSAGE:
-        if (!packet->is_shown && record->found != NULL) {
-            message_show(pinfo, tree, source, packet, record->found);
+        if (!packet->is_shown) {
+            message_show(pinfo, tree, source, packet, record->rare);
         }
         break;
     default:
@@ -361,7 +378,9 @@ static int postdissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
         frame_read(pinfo, tree);
     }
     for (const tracking_record *record = tracking_records(pinfo); record != NULL; record = record->next) {
-        record_show(pinfo, tree, tvb, record);
+        if (record->kind != TRACKING_MESSAGE || (record->rare != NULL && record->rare->is_found)) {
+            record_show(pinfo, tree, tvb, record);
+        }
     }
     return 0; /* so that Wireshark does not name it as a layer of the frame */
 }

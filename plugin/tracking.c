@@ -20,7 +20,7 @@ static bool finished;
 /* Advertisements that the tracker has dropped, indexed by serial number. */
 static GArray *done;
 
-/* The frame of the first response to a query, by the query's frame (upper half) and mark. */
+/* The frame of the first response to a query; link_key makes the keys. */
 static wmem_map_t *responses;
 
 /* What the tracker reports during the current call. */
@@ -34,8 +34,8 @@ static void on_finding(void *ctx _U_, const krpc_finding *finding)
     tracking_finding kept = {
         .off = finding->off,
         .len = (uint16_t)MIN(finding->len, UINT16_MAX),
-        .rule = (uint16_t)finding->rule,
-        .field = (uint16_t)finding->field,
+        .rule = (uint8_t)finding->rule,
+        .field = (uint8_t)finding->field,
         .a = finding->a,
         .b = finding->b,
     };
@@ -91,6 +91,13 @@ static void on_peerwire(void *ctx _U_, const tracker_packet *packet _U_, const p
     last_peer = &peer->next;
 }
 
+static unsigned link_hash(const void *key)
+{
+    uint64_t bits = (uintptr_t)key;
+
+    return (unsigned)(bits ^ bits >> 32);
+}
+
 static void tracking_init(void)
 {
     tracker_options options = {
@@ -103,7 +110,7 @@ static void tracking_init(void)
     };
 
     state = tracker_new(&options);
-    responses = wmem_map_new(wmem_file_scope(), wmem_int64_hash, g_int64_equal);
+    responses = wmem_map_new(wmem_file_scope(), link_hash, g_direct_equal);
     done = g_array_new(FALSE, FALSE, sizeof(tracker_advert));
     finished = false;
 }
@@ -263,29 +270,39 @@ static void record_append(packet_info *pinfo, tracking_record *record)
     last->next = record;
 }
 
-/* The record, its findings and its target are one piece of memory. */
+static tracking_rare *rare_new(const tracking_packet *packet, bool found)
+{
+    tracking_rare *rare = NULL;
+
+    if (first_peer != NULL || found) {
+        rare = wmem_new(wmem_file_scope(), tracking_rare);
+        *rare = (tracking_rare){first_peer, found, packet->wire_len, packet->packet};
+    }
+    return rare;
+}
+
 static tracking_record *record_new(packet_info *pinfo, tracking_packet *packet, tracking_kind kind,
-                                   const tracker_result *result)
+                                   const tracker_result *result, bool found)
 {
     unsigned num_findings = findings != NULL ? MIN(wmem_array_get_count(findings), UINT16_MAX) : 0;
     size_t findings_len = num_findings * sizeof(tracking_finding);
     bool has_target = result != NULL && result->has_target && result->request_frame != 0;
     tracking_record *record =
         wmem_alloc(wmem_file_scope(), sizeof *record + findings_len + (has_target ? sizeof result->target : 0));
-    uint8_t *more = (uint8_t *)(record + 1);
 
     memset(record, 0, sizeof *record);
     record->off = packet->off;
     record->len = packet->len;
     record->is_in_frame = packet->is_in_frame;
-    record->kind = (uint8_t)kind;
-    record->peers = first_peer;
+    record->kind = kind;
+    record->rare = rare_new(packet, found);
     record->num_findings = (uint16_t)num_findings;
     if (num_findings != 0) {
-        record->findings = memcpy(more, wmem_array_get_raw(findings), findings_len);
+        memcpy(record->findings, wmem_array_get_raw(findings), findings_len);
     }
     if (has_target) {
-        record->target = memcpy(more + findings_len, result->target, sizeof result->target);
+        record->has_target = true;
+        memcpy((uint8_t *)record->findings + findings_len, result->target, sizeof result->target);
     }
     if (result != NULL) {
         record->method = (uint8_t)result->method;
@@ -318,34 +335,38 @@ static void record_derive(packet_info *pinfo, tracking_packet *packet)
 
 /* The frame of a query, and a hash of its transaction id and destination, which distinguishes the queries of one frame.
  * It can be computed from the query and from its response. */
-static int64_t link_key(const tracking_packet *packet, uint32_t query_frame, const krpc_endpoint *asked)
+static void *link_key(const tracking_packet *packet, uint32_t query_frame, const krpc_endpoint *asked)
 {
+    const unsigned hash_bits = sizeof(void *) > 4 ? 32 : 8;
     const krpc_value *t = &packet->message->value[KRPC_T];
-    uint32_t hash = wmem_strong_hash(asked->addr, asked->addr_len) + asked->port;
+    uint32_t hash = asked->port;
 
-    if (krpc_has(packet->message, KRPC_T)) {
-        hash += wmem_strong_hash(packet->data + t->off, t->len);
+    for (unsigned i = 0; i < asked->addr_len; i++) {
+        hash = hash * 31 + asked->addr[i];
     }
-    return (int64_t)query_frame << 32 | hash;
+    for (uint32_t i = 0; krpc_has(packet->message, KRPC_T) && i < t->len; i++) {
+        hash = hash * 31 + packet->data[t->off + i];
+    }
+    return (void *)(uintptr_t)((uint64_t)query_frame << hash_bits | hash >> (32 - hash_bits));
 }
 
 /* As in packet-dns.c: the link to the response is known when the response is dissected, and shown from the second pass
- * on. */
+ * on. The first response is kept. */
 static void link_put(const tracking_packet *response, const tracker_result *result)
 {
-    int64_t key = link_key(response, result->request_frame, &result->asked);
+    void *key = link_key(response, result->request_frame, &result->asked);
+    void *earlier = wmem_map_insert(responses, key, GUINT_TO_POINTER(response->packet.frame));
 
-    if (!wmem_map_contains(responses, &key)) {
-        wmem_map_insert(responses, wmem_memdup(wmem_file_scope(), &key, sizeof key),
-                        GUINT_TO_POINTER(response->packet.frame));
+    if (earlier != NULL) {
+        wmem_map_insert(responses, key, earlier);
     }
 }
 
 uint32_t tracking_response_frame(const tracking_packet *query)
 {
-    int64_t key = link_key(query, query->packet.frame, &query->packet.dst);
-
-    return responses != NULL ? GPOINTER_TO_UINT(wmem_map_lookup(responses, &key)) : 0;
+    return responses != NULL
+               ? GPOINTER_TO_UINT(wmem_map_lookup(responses, link_key(query, query->packet.frame, &query->packet.dst)))
+               : 0;
 }
 
 /* Packets. */
@@ -386,14 +407,6 @@ static bool message_is_known(packet_info *pinfo, tracking_packet *packet, bool f
     return true;
 }
 
-static void found_put(tracking_record *record, const tracking_packet *packet)
-{
-    tracking_found *found = wmem_new(wmem_file_scope(), tracking_found);
-
-    *found = (tracking_found){packet->packet, packet->wire_len};
-    record->found = found;
-}
-
 bool tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced, bool found)
 {
     tracker_result result;
@@ -425,17 +438,14 @@ bool tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forc
         record_derive(pinfo, packet);
         return true;
     }
-    tracking_record *record = record_new(pinfo, packet, TRACKING_MESSAGE, &result);
-    if (found) {
-        found_put(record, packet);
-    }
+    record_new(pinfo, packet, TRACKING_MESSAGE, &result, found);
     return true;
 }
 
 static void put_other(packet_info *pinfo, tracking_packet *packet, const tracker_result *result)
 {
     if (findings != NULL || first_peer != NULL || result->num_adverts != 0) {
-        record_new(pinfo, packet, TRACKING_OTHER, result);
+        record_new(pinfo, packet, TRACKING_OTHER, result, false);
     }
 }
 
@@ -490,7 +500,7 @@ void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const track
                                          packet->len, port_unreachable, &sink);
 
     if (query != 0 || findings != NULL || packet->is_shown) {
-        record_new(pinfo, packet, TRACKING_QUOTE, NULL)->request_frame = query;
+        record_new(pinfo, packet, TRACKING_QUOTE, NULL, false)->request_frame = query;
     }
 }
 

@@ -209,6 +209,11 @@ static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tr
     holepunch_add(sub, at, &m);
 }
 
+static const tracking_peerwire *peers_of(const tracking_record *record)
+{
+    return record->rare != NULL ? record->rare->peers : NULL;
+}
+
 /* Prepended, because the text of the built-in dissector is often longer than the column. */
 static void column_prepend(packet_info *pinfo, const tracking_packet *packet)
 {
@@ -232,7 +237,7 @@ static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *source,
             tree_advert_add(pinfo, tree, source, &advert, packet->off);
         }
     }
-    for (const tracking_peerwire *peer = record->peers; peer != NULL && count < MAX_MESSAGES;
+    for (const tracking_peerwire *peer = peers_of(record); peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
         message_add(pinfo, tree, piece_find(pinfo, source, packet, peer), peer);
     }
@@ -244,7 +249,7 @@ static void summary_set(packet_info *pinfo, proto_item *item, const tracking_pac
     const char *separator = ": ";
     unsigned count = 0;
 
-    for (const tracking_peerwire *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES;
+    for (const tracking_peerwire *peer = peers_of(packet->record); peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
         if (peer->kind != PEERWIRE_PORT || packet->record->num_adverts == 0) { /* the advertisement names PORT */
             wmem_strbuf_append_printf(out, "%s%s", separator, message_name(peer));

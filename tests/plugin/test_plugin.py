@@ -321,7 +321,8 @@ class Enduring(unittest.TestCase):
             self.assertIsNone(re.search(r"Dissector bug|Malformed Packet: (?!BT-DHT)", text), path.name)
             for number, protocols, info in table(path, "frame.number", "frame.protocols", "_ws.col.Info", options=options):
                 self.assertLessEqual(protocols.split(":").count("krpc"), 1, f"{path.name} frame {number}")
-                self.assertNotEqual(info, "", f"{path.name} frame {number}")
+                if "bt-dht" not in protocols.split(":"):  # whose 4.4 leaves the column empty
+                    self.assertNotEqual(info, "", f"{path.name} frame {number}")
             tshark(path, "-Y", "krpc.t || krpc.bloom.estimate > 1 || krpc.advert.port || krpc.peerwire.port", *options)
 
     def test_hostile(self):
