@@ -188,10 +188,13 @@ static void transaction_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb,
     const tracking_record *record = packet->record;
     bool is_query = packet->message->type == KRPC_QUERY;
 
-    if (is_query && record->method != KRPC_METHOD_NONE) {
-        tree_item_hidden(tree, HF(METHOD), tvb, record->method);
-    } else if (record->method != KRPC_METHOD_NONE) {
-        tree_item_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
+    if (record->method != KRPC_METHOD_NONE) {
+        const char *name =
+            record->method != KRPC_METHOD_UNKNOWN ? krpc_method_name((krpc_method)record->method) : "unknown";
+
+        /* A query has its own name, q, in the tree. */
+        (is_query ? tree_item_hidden : tree_item_word)(tree, HF(METHOD), tvb, name);
+        tree_item_filter(tree, HF(METHOD_NUMBER), tvb, record->method);
     }
     if (is_query) {
         uint32_t response = tracking_response_frame(packet);

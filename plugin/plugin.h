@@ -295,7 +295,7 @@ void tree_remainder_add(tree_context *context, proto_tree *tree, uint32_t off, u
 /* tree_common_text returns the text for the number of leading bits that an id shares with the target. tree_distance_add
  * adds that number as a hidden item, for filters and columns. */
 const char *tree_common_text(packet_info *pinfo, unsigned bits);
-void tree_distance_add(tree_context *context, proto_tree *tree, unsigned bits);
+void tree_distance_add(tree_context *context, proto_tree *tree, int hf, unsigned bits);
 
 /* tree_list.c */
 
@@ -327,9 +327,13 @@ char *tree_item_decimal(char out[TREE_ITEM_DECIMAL], uint32_t num);
 
 /* These add generated items: values that are not bytes of the packet. tree_item_frame adds nothing for frame 0. */
 void tree_item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
-void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* only for filters and columns */
 void tree_item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
-void tree_item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
+void tree_item_word(proto_tree *tree, int hf, tvbuff_t *tvb, const char *word);
+void tree_item_meaning(proto_tree *tree, int hf, tvbuff_t *tvb, const char *word, const char *meaning);
+/* Hidden items are for filters and columns, and for output that a program reads. tree_item_filter adds one only where a
+ * filter or column uses it. */
+void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text);
+void tree_item_filter(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
 void tree_item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
 void tree_item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
 /* tree_item_addr adds an address, as hf4 or hf6 according to its family; with len 0 as a generated item. */

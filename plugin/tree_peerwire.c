@@ -51,15 +51,15 @@ static void handshake_add(proto_tree *tree, piece at, const tracking_peerwire *p
     proto_tree_add_item(tree, HF(PEER_ID), at.tvb, (int)at.off + PEERWIRE_PEER_ID_OFF, 20, ENC_NA);
 }
 
-static void address_add(proto_tree *tree, piece at, uint32_t off, uint32_t len, const uint8_t *bytes)
+/* hf4 or hf6 is -1 where the key cannot hold such an address. */
+static void address_add(proto_item *item, int hf4, int hf6, piece at, uint32_t off, uint32_t len, const uint8_t *bytes)
 {
     krpc_endpoint endpoint;
 
-    if (len != 4 && len != 16) {
-        return;
+    if ((len == 4 && hf4 != -1) || (len == 16 && hf6 != -1)) {
+        krpc_endpoint_set(&endpoint, bytes, len, 0);
+        tree_item_addr(proto_item_add_subtree(item, ETT(VALUE)), hf4, hf6, at.tvb, at.off + off, len, &endpoint);
     }
-    krpc_endpoint_set(&endpoint, bytes, len, 0);
-    tree_item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
 }
 
 static void key_add(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer, peerwire_key key,
@@ -93,9 +93,13 @@ static void key_add(packet_info *pinfo, proto_tree *tree, piece at, const tracki
     item = proto_tree_add_item(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, ENC_NA);
     switch (key) {
     case PEERWIRE_KEY_YOURIP:
+        address_add(item, HF(PEER_YOURIP_ADDR), HF(PEER_YOURIP_ADDR6), at, off, len, bytes);
+        break;
     case PEERWIRE_KEY_IPV4:
+        address_add(item, HF(PEER_IPV4_ADDR), -1, at, off, len, bytes);
+        break;
     case PEERWIRE_KEY_IPV6:
-        address_add(proto_item_add_subtree(item, ETT(VALUE)), at, off, len, bytes);
+        address_add(item, -1, HF(PEER_IPV6_ADDR6), at, off, len, bytes);
         break;
     default:
         break;
@@ -133,20 +137,30 @@ static void pex_add(proto_tree *tree, piece at, const tracking_peerwire *peer, c
     }
 }
 
-static void holepunch_add(proto_tree *tree, piece at, const peerwire_message *m)
+/* The name of a number; the number itself where it has none. */
+static const char *name_get(packet_info *pinfo, const char *const *names, size_t num_names, uint32_t num)
 {
-    const uint32_t begin =
-        at.off + PEERWIRE_HEAD; /* prefix, id, extended id, then type, family, address, port, error */
+    return num < num_names ? names[num] : wmem_strdup_printf(pinfo->pool, "%u", num);
+}
+
+/* After the message's prefix, its id and its extended id: type, family, address, port, error. */
+static void holepunch_add(packet_info *pinfo, proto_tree *tree, piece at, const peerwire_message *m)
+{
+    static const char *const types[] = {"rendezvous", "connect", "error"};
+    static const char *const errors[] = {"none", "no such peer", "not connected", "no support", "no self"};
+    const uint32_t begin = at.off + PEERWIRE_HEAD;
     const uint32_t addr_len = m->endpoint.addr_len;
 
     if (!m->has_holepunch) {
         return;
     }
-    proto_tree_add_uint(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1, m->holepunch);
+    proto_tree_add_string(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1,
+                          name_get(pinfo, types, array_length(types), m->holepunch));
     tree_item_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
     proto_tree_add_uint(tree, HF(HOLEPUNCH_PORT), at.tvb, (int)(begin + 2 + addr_len), 2, m->endpoint.port);
     if (m->holepunch == PEERWIRE_HOLEPUNCH_ERROR) {
-        proto_item_set_generated(proto_tree_add_uint(tree, HF(HOLEPUNCH_ERROR), at.tvb, 0, 0, m->holepunch_error));
+        tree_item_word(tree, HF(HOLEPUNCH_ERROR), at.tvb,
+                       name_get(pinfo, errors, array_length(errors), m->holepunch_error));
     }
 }
 
@@ -164,14 +178,6 @@ static const char *message_name(const tracking_peerwire *peer)
     return peerwire_extension_name((peerwire_extension)peer->extension);
 }
 
-static void hidden_string_add(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text)
-{
-    proto_item *item = proto_tree_add_string(tree, hf, tvb, 0, 0, text);
-
-    proto_item_set_generated(item);
-    proto_item_set_hidden(item);
-}
-
 static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer)
 {
     proto_item *item = proto_tree_add_item(tree, HF(PEER_MESSAGE), at.tvb, (int)at.off, (int)peer->len, ENC_NA);
@@ -186,10 +192,9 @@ static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tr
     peerwire_message_parse(&m, peer->data, peer->len, NULL, &receiver, NULL);
 
     proto_item_append_text(item, ": %s", message_name(peer));
-    hidden_string_add(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
+    tree_item_hidden(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
     if (peer->kind == PEERWIRE_EXTENDED) {
-        hidden_string_add(sub, HF(PEER_EXTENSION), at.tvb,
-                          peerwire_extension_name((peerwire_extension)peer->extension));
+        tree_item_hidden(sub, HF(PEER_EXTENSION), at.tvb, peerwire_extension_name((peerwire_extension)peer->extension));
     }
     if (peer->kind == PEERWIRE_HANDSHAKE) {
         handshake_add(sub, at, peer, &m);
@@ -206,7 +211,7 @@ static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tr
     if (peer->extension == PEERWIRE_EXT_UT_PEX) {
         pex_add(sub, at, peer, &m);
     }
-    holepunch_add(sub, at, &m);
+    holepunch_add(pinfo, sub, at, &m);
 }
 
 static const tracking_peerwire *peers_of(const tracking_record *record)

@@ -134,9 +134,9 @@ class Saying(unittest.TestCase):
     def test_links(self):
         path = capture("links.pcap", [udp(A, B, PING), udp(B, A, PONG), udp(A, B, PING.replace(b"2:aa", b"2:bb"))])
         fields = ("frame.number", "krpc.response_in", "krpc.response_to", "krpc.unanswered", "krpc.method")
-        self.assertEqual(table(path, *fields), [["1", "", "", "", "1"], ["2", "", "1", "", "1"], ["3", "", "", "", "1"]])
+        self.assertEqual(table(path, *fields), [["1", "", "", "", "ping"], ["2", "", "1", "", "ping"], ["3", "", "", "", "ping"]])
         self.assertEqual(table(path, *fields, options=["-2"]),
-                         [["1", "2", "", "", "1"], ["2", "", "1", "", "1"], ["3", "", "", "1", "1"]])
+                         [["1", "2", "", "", "ping"], ["2", "", "1", "", "ping"], ["3", "", "", "1", "ping"]])
 
     def test_repeats(self):
         path = capture("repeats.pcap", [udp(A, B, PING), udp(A, B, PING), udp(B, A, PONG), udp(B, A, PONG)])
@@ -160,9 +160,9 @@ class Saying(unittest.TestCase):
             aggregate(udp(hosts[3], A, PONG), udp(hosts[2], A, other[1]))])
         fields = ("krpc.response_in", "krpc.response_to", "krpc.unsolicited", "krpc.q", "krpc.method",
                   "krpc.retransmit_response_in")
-        expected = [["3,4,2,4,6", "", "1", "ping,find_node,ping,ping,ping", "1,2,1,1,1", ""], ["6", "1", "1", "ping", "1,1", ""],
-                    ["", "1", "", "", "1", ""], ["", "1,1", "", "", "2,1", ""], ["", "1", "", "", "1", "4"],
-                    ["", "1,2", "", "", "1,1", ""]]
+        named = "ping,find_node,ping,ping,ping"
+        expected = [["3,4,2,4,6", "", "1", named, named, ""], ["6", "1", "1", "ping", "ping,ping", ""], ["", "1", "", "", "ping", ""],
+                    ["", "1,1", "", "", "find_node,ping", ""], ["", "1", "", "", "ping", "4"], ["", "1,2", "", "", "ping,ping", ""]]
         self.assertEqual(table(path, *fields, options=["-2"]), expected)
         self.assertEqual(table(path, *fields), [["", *row[1:]] for row in expected])
 
@@ -258,6 +258,8 @@ class Saying(unittest.TestCase):
         parent = {child: node for node in tree.iter() for child in node}
         found = [field for field in tree.iter("field") if field.get("name") == "krpc.rule.port.invalid"]
         self.assertEqual([parent[parent[field]].get("name") for field in found], ["krpc.port"])
+        (port,) = [field for field in tree.iter("field") if field.get("name") == "krpc.port"]
+        self.assertEqual([(parent[field].get("pos"), parent[field].get("size")) for field in found], [(port.get("pos"), port.get("size"))])
 
     def test_peers_of_both_families(self):
         values = b"6:valuesl6:\x0a\0\0\1\x1a\xe1" + b"18:" + bytes(15) + b"\1\x1a\xe2" + b"12:" + b"\x0a\0\0\2\0\7\x0a\0\0\3\0\x08" + b"e"
@@ -323,7 +325,7 @@ class Enduring(unittest.TestCase):
                 self.assertLessEqual(protocols.split(":").count("krpc"), 1, f"{path.name} frame {number}")
                 if "bt-dht" not in protocols.split(":"):  # whose 4.4 leaves the column empty
                     self.assertNotEqual(info, "", f"{path.name} frame {number}")
-            tshark(path, "-Y", "krpc.t || krpc.bloom.estimate > 1 || krpc.advert.port || krpc.peerwire.port", *options)
+            tshark(path, "-Y", "krpc.t || krpc.bfpe.estimate > 1 || krpc.advert.port || krpc.peerwire.port", *options)
 
     def test_hostile(self):
         """Whole, and cut at four lengths; each time from other hosts."""
@@ -403,7 +405,9 @@ class Window(unittest.TestCase):
                    udp(B, A, b"d1:eli203e3:bade1:t2:zz1:y1:ee")]
         path = capture("nodes.pcap", packets)
         filters = self.filters(path)
-        found = {frame: frames(path, text) for frame, text in filters["KRPC node (address)"].items()}
+        found = {frame: frames(path, text) for frame, text in filters["KRPC host (address)"].items()}
+        self.assertEqual(found, {1: [1, 2, 5], 2: [1, 2, 3, 5], 3: [3], 5: [1, 2, 3, 5]})
+        found = {frame: frames(path, text) for frame, text in filters["KRPC node (endpoint)"].items()}
         self.assertEqual(found, {1: [1, 2, 5], 2: [1, 2, 3, 5], 3: [3], 5: [1, 2, 3, 5]})
         found = {frame: frames(path, text) for frame, text in filters["KRPC node (id)"].items()}
         self.assertEqual(found, {1: [1, 2], 2: [2], 3: [3], 5: [5]})
@@ -412,7 +416,7 @@ class Window(unittest.TestCase):
         path = pathlib.Path(folder.name) / "ipv6.pcap"
         subprocess.run(["editcap", "-F", "nsecpcap", str(SAMPLES / "ipv6.pcapng"), str(path)], check=True)
         src = dict((int(row[0]), row[1]) for row in table(path, "frame.number", "ipv6.src", options=["-Y", "krpc"]))
-        self.assertEqual(self.filters(path)["KRPC node (address)"],
+        self.assertEqual(self.filters(path)["KRPC host (address)"],
                          {frame: f"(krpc || krpc.peerwire) && ipv6.addr == {host}" for frame, host in src.items()})
 
 
