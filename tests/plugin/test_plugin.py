@@ -448,6 +448,9 @@ class Documented(unittest.TestCase):
         used += re.findall(r"%Cus:([^:]+):", (profile / "preferences").read_text())
         used = [text.replace("\\x22", '"') for text in used]
         self.assertGreater(len(used), 10)
+        columns = re.findall(r'^\t"[^"]+", "%', (profile / "preferences").read_text(), flags=re.M)
+        self.assertTrue(0 < len(columns) <= 8)
+        self.assertEqual([text for text in used if "_ws.expert" in text], [], "these are about any protocol's packets")
         together = " || ".join(f"({text})" for text in used)
         tshark(SAMPLES / "bep5.pcapng", "-Y", together)  # which names what it does not know
 

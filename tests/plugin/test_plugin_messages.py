@@ -196,6 +196,9 @@ class Output(unittest.TestCase):
                 values = {value for row in rows for value in row[column].split(",")} - {""}
                 self.assertIn(word, values, name)
                 self.assertEqual([value for value in values if value.isdigit()], [], name)
+        rows = table(SAMPLES / "malformed.pcapng", "krpc.finding.severity", "_ws.expert.message")
+        self.assertEqual({word for row in rows for word in row[0].split(",")} - {""}, {"note", "warn", "error"})
+        self.assertEqual([row for row in rows if bool(row[0]) != bool(row[1])], [])
         text = tshark(path, "-2", "-T", "json", "-Y", "frame.number == 281")
         self.assertIn('"krpc.advert.channel": "port_message"', text)
         self.assertIn('"krpc.advert": "port_message:', text)
