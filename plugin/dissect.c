@@ -18,6 +18,8 @@ static dissector_table_t udp_ports;
 #define BUILT_IN_HEURISTIC_NAME "bittorrent_dht_udp"
 #define BUILT_IN_PREFIX_LEN     5
 
+enum { UDP_HEADER_LEN = 8 };
+
 /* Text. */
 
 static const char *node_text(packet_info *pinfo, const tracking_packet *packet)
@@ -318,6 +320,18 @@ static tracking_packet *packet_get(packet_info *pinfo, tvbuff_t *tvb)
     return packet;
 }
 
+/* Does the payload's UDP header promise more bytes than the IP packet has? The tracker does not receive such a datagram,
+ * and it is left to BT-DHT. */
+static bool is_too_short(tvbuff_t *tvb, packet_info *pinfo)
+{
+    tvbuff_t *source = tvb_get_ds_tvb(tvb);
+    int header = tvb_raw_offset(tvb) - UDP_HEADER_LEN;
+
+    return !pinfo->flags.in_error_pkt && header >= 0 && tvb_get_ntohs(source, header) == pinfo->srcport &&
+           tvb_get_ntohs(source, header + 2) == pinfo->destport &&
+           tvb_get_ntohs(source, header + 4) > UDP_HEADER_LEN + tvb_reported_length(tvb);
+}
+
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool forced)
 {
     tracking_packet *packet;
@@ -328,6 +342,10 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool for
     packet = packet_get(pinfo, tvb);
     /* A conversation's dissector is asked before those that the user has assigned to its ports. */
     if (packet->is_shown || (!forced && !dissect_is_wanted(packet))) {
+        return 0;
+    }
+    if (!forced && is_too_short(tvb, pinfo)) {
+        packet->is_refused = packet->is_tracked = true;
         return 0;
     }
     if (!(packet->quoted ? tracking_quote_is_message(pinfo, packet)

@@ -2,10 +2,13 @@
  *
  * A heuristic sees only datagrams that no other dissector has taken. The tracker needs more: TCP segments and uTP, for
  * the ports in peer wire messages; ICMP errors; datagrams that show that a port is in use. A postdissector sees each
- * frame after all other dissectors. This one reads the places of the IP, UDP, TCP and ICMP headers from the protocol
- * tree, which Wireshark makes on the first pass over a file because the postdissector wants the items of these
- * protocols. It reads the rest from the packet's bytes. What it finds is stored with the frame. It shows what is
- * stored, in the first pass and in later ones, which may have no tree.
+ * frame after all other dissectors. This one reads the places of the UDP, TCP and ICMP headers from the protocol tree,
+ * which Wireshark makes on the first pass over a file because the postdissector wants the items of these protocols. It
+ * reads the rest from the packet's bytes. What it finds is stored with the frame. It shows what is stored, in the first
+ * pass and in later ones, which may have no tree.
+ *
+ * IPv4's item is not wanted: with it, Wireshark would also look up the names of all hosts, and take 7 % more time. An
+ * IPv4 header is found by its place before the header of UDP, TCP or ICMP.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,23 +19,24 @@ enum {
     TCP_HEADER_LEN = 20,
     ICMP_HEADER_LEN = 8,
     IPV4_HEADER_LEN = 20,
+    IPV4_MAX_HEADER_LEN = 60,
     IPV6_HEADER_LEN = 40,
-    IPV6_FRAGMENT = 44,
+    IPV6_FRAGMENT = 44, /* numbers of protocols in IP headers */
+    IP_ICMP = 1,
+    IP_TCP = 6,
+    IP_UDP = 17,
+    IP_ICMPV6 = 58,
     IPV6_MAX_HEADERS = 8,
     MAX_DATAGRAMS = 32 /* of one frame */
 };
 
 static dissector_handle_t postdissector;
-static int proto_ip, proto_ipv6, proto_udp, proto_tcp, proto_icmp, proto_icmpv6;
+static int proto_ipv6, proto_udp, proto_tcp, proto_icmp, proto_icmpv6;
 
-/* ip_header is what an IP header says of the bytes that follow it. Offsets are those of its data source. */
+/* ip_header is what the IP header before a transport header says. */
 typedef struct ip_header {
-    const field_info *item; /* NULL: there is no such header */
-    bool is_read;           /* the rest is set */
-    tvbuff_t *source;       /* NULL: the header is not whole */
-    uint32_t end;           /* of its payload as sent, which may not be captured */
-    uint32_t outer_end;     /* of what it is in */
-    bool is_fragment;
+    uint32_t end;           /* of the payload in its data source, as sent: it may not be captured */
+    bool is_fragment;       /* and not put together */
     krpc_endpoint src, dst; /* the ports are 0 */
 } ip_header;
 
@@ -57,85 +61,91 @@ static bool has_bytes(tvbuff_t *source, uint32_t off, uint32_t len)
     return off <= captured && len <= captured - off;
 }
 
-/* Is one of the IPv6 extension headers between off and end a fragment header? */
-static bool has_fragment_header(tvbuff_t *source, uint32_t off)
-{
-    unsigned next = tvb_get_uint8(source, (int)off + 6);
-
-    off += IPV6_HEADER_LEN;
-    for (unsigned i = 0; i < IPV6_MAX_HEADERS && has_bytes(source, off, 8); i++) {
-        switch (next) {
-        case 0:  /* hop-by-hop options */
-        case 43: /* routing */
-        case 60: /* destination options */
-            next = tvb_get_uint8(source, (int)off);
-            off += 8 + 8 * (uint32_t)tvb_get_uint8(source, (int)off + 1);
-            break;
-        case IPV6_FRAGMENT:
-            return (tvb_get_ntohs(source, (int)off + 2) & 0xfff9) != 0; /* an atomic fragment is whole */
-        default:
-            return false;
-        }
-    }
-    return false;
-}
-
 static void addresses_set(ip_header *ip, tvbuff_t *source, uint32_t off, uint32_t addr_len)
 {
     krpc_endpoint_set(&ip->src, tvb_get_ptr(source, (int)off, (int)addr_len), addr_len, 0);
     krpc_endpoint_set(&ip->dst, tvb_get_ptr(source, (int)(off + addr_len), (int)addr_len), addr_len, 0);
 }
 
-static void ip_set(ip_header *ip, const field_info *fi, uint32_t outer_end)
+/* Do the IPv6 header at off and its extension headers end at the transport header? A length of 0 is a jumbogram's (RFC
+ * 2675), or left to the network card. */
+static bool ipv6_read(ip_header *ip, tvbuff_t *source, uint32_t off, uint32_t transport)
 {
-    ip->item = fi;
-    ip->is_read = false;
-    ip->outer_end = outer_end;
+    uint32_t at = off + IPV6_HEADER_LEN, len;
+    unsigned next;
+
+    if (!has_bytes(source, off, IPV6_HEADER_LEN)) {
+        return false;
+    }
+    next = tvb_get_uint8(source, (int)off + 6);
+    for (unsigned i = 0; i < IPV6_MAX_HEADERS && at < transport && has_bytes(source, at, 8); i++) {
+        bool is_fragment_header = next == IPV6_FRAGMENT;
+
+        if (is_fragment_header) { /* an atomic fragment is whole */
+            ip->is_fragment = (tvb_get_ntohs(source, (int)at + 2) & 0xfff9) != 0;
+        }
+        next = tvb_get_uint8(source, (int)at);
+        at += 8 + (is_fragment_header ? 0 : 8 * (uint32_t)tvb_get_uint8(source, (int)at + 1));
+    }
+    if (at != transport) {
+        return false;
+    }
+    len = tvb_get_ntohs(source, (int)off + 4);
+    if (len != 0) {
+        ip->end = MIN(ip->end, off + IPV6_HEADER_LEN + len);
+    }
+    addresses_set(ip, source, off + 8, 16);
+    return true;
 }
 
-/* The header is read when a packet in it needs it: most datagrams are messages that have been dissected already. A
- * length of 0 is left to the network card, or a jumbogram's (RFC 2675). */
-static void ip_read(ip_header *ip)
+/* Is there an IPv4 header that ends at the transport header? A length of 0 is left to the network card. */
+static bool ipv4_read(ip_header *ip, tvbuff_t *source, uint32_t transport, unsigned protocol)
 {
-    const field_info *fi = ip->item;
-    bool is_v4 = fi != NULL && fi->hfinfo->id == proto_ip;
-    uint32_t off, len;
+    for (uint32_t header_len = IPV4_HEADER_LEN; header_len <= IPV4_MAX_HEADER_LEN && header_len <= transport;
+         header_len += 4) {
+        int off = (int)(transport - header_len);
+        uint32_t len;
 
-    if (ip->is_read) {
-        return;
+        if (tvb_get_uint8(source, off) != (0x40 | header_len / 4) || tvb_get_uint8(source, off + 9) != protocol) {
+            continue;
+        }
+        len = tvb_get_ntohs(source, off + 2);
+        if (len != 0) {
+            ip->end = MIN(ip->end, (uint32_t)off + len);
+        }
+        ip->is_fragment = (tvb_get_ntohs(source, off + 6) & 0x3fff) != 0;
+        addresses_set(ip, source, (uint32_t)off + 12, 4);
+        return true;
     }
-    ip->is_read = true;
-    ip->source = fi != NULL ? fi->ds_tvb : NULL;
-    off = fi != NULL ? (uint32_t)fi->start : 0;
-    if (ip->source == NULL || !has_bytes(ip->source, off, is_v4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN)) {
-        ip->source = NULL;
-        return;
-    }
-    if (is_v4) {
-        len = tvb_get_ntohs(ip->source, (int)off + 2);
-        ip->is_fragment = (tvb_get_ntohs(ip->source, (int)off + 6) & 0x3fff) != 0;
-        addresses_set(ip, ip->source, off + 12, 4);
-    } else {
-        len = tvb_get_ntohs(ip->source, (int)off + 4);
-        len += len != 0 ? IPV6_HEADER_LEN : 0;
-        ip->is_fragment = has_fragment_header(ip->source, off);
-        addresses_set(ip, ip->source, off + 8, 16);
-    }
-    ip->end = len != 0 ? MIN(off + len, ip->outer_end) : ip->outer_end;
+    return false;
 }
 
-/* Where the payload of a transport header ends. A header that is not in the data source of its IP header is in a buffer
- * that was put together from fragments, or decrypted: that ends where the buffer does. */
-static uint32_t end_get(const ip_header *ip, tvbuff_t *source)
+/* Reads the IP header of a transport header of which at least header_len bytes were captured. ipv6 is the last IPv6 item
+ * before it, or NULL; end is where the header ends that they are in. Without an IP header before it in its data source,
+ * which then was put together from fragments, or decrypted, the addresses are those of the frame. */
+static bool ip_read(ip_header *ip, packet_info *pinfo, const field_info *ipv6, const field_info *fi,
+                    uint32_t header_len, unsigned protocol, uint32_t end)
 {
-    return ip->source == source ? ip->end : tvb_reported_length(source);
+    tvbuff_t *source = fi->ds_tvb;
+
+    *ip = (ip_header){.end = end};
+    if (source == NULL || !has_bytes(source, (uint32_t)fi->start, header_len)) {
+        return false;
+    }
+    if (!(ipv6 != NULL && ipv6->ds_tvb == source &&
+          ipv6_read(ip, source, (uint32_t)ipv6->start, (uint32_t)fi->start))) {
+        *ip = (ip_header){.end = end};
+        if (!ipv4_read(ip, source, (uint32_t)fi->start, protocol)) {
+            tracking_endpoint_set(&ip->src, &pinfo->src, 0);
+            tracking_endpoint_set(&ip->dst, &pinfo->dst, 0);
+        }
+    }
+    return !ip->is_fragment && ip->end >= (uint32_t)fi->start + header_len;
 }
 
-static bool is_readable(ip_header *ip, const field_info *fi, uint32_t header_len)
+static uint32_t source_end(const field_info *fi)
 {
-    ip_read(ip);
-    return ip->source != NULL && fi->ds_tvb != NULL && !(ip->source == fi->ds_tvb && ip->is_fragment) &&
-           has_bytes(fi->ds_tvb, (uint32_t)fi->start, header_len);
+    return fi->ds_tvb != NULL ? tvb_reported_length(fi->ds_tvb) : 0;
 }
 
 /* The payload of a transport header. off may be past the captured bytes. */
@@ -152,71 +162,74 @@ static tracking_packet *packet_new(packet_info *pinfo, const ip_header *ip, tvbu
 }
 
 /* The payload of a UDP header; NULL where its length is impossible, except in a quote, which may be cut. */
-static tracking_packet *udp_read(packet_info *pinfo, ip_header *ip, const field_info *fi, bool quoted)
+static tracking_packet *udp_read(packet_info *pinfo, const field_info *ipv6, const field_info *fi, uint32_t end,
+                                 bool quoted)
 {
-    tvbuff_t *source = fi->ds_tvb;
-    uint32_t off = (uint32_t)fi->start, end, len;
-    tracking_packet *packet = source != NULL ? tracking_packet_find(pinfo, source, off + UDP_HEADER_LEN) : NULL;
+    uint32_t off = (uint32_t)fi->start, len;
+    tracking_packet *packet = fi->ds_tvb != NULL ? tracking_packet_find(pinfo, fi->ds_tvb, off + UDP_HEADER_LEN) : NULL;
+    ip_header ip;
 
     if (packet != NULL) {
         return packet;
     }
-    if (!is_readable(ip, fi, UDP_HEADER_LEN)) {
+    if (!ip_read(&ip, pinfo, ipv6, fi, UDP_HEADER_LEN, IP_UDP, end)) {
         return NULL;
     }
-    end = end_get(ip, source);
-    len = tvb_get_ntohs(source, (int)off + 4);
-    if (len == 0 && ip->src.addr_len == 16) { /* a jumbogram */
-        len = end > off ? end - off : 0;
+    len = tvb_get_ntohs(fi->ds_tvb, (int)off + 4);
+    if (len == 0 && ip.src.addr_len == 16) { /* a jumbogram */
+        len = ip.end - off;
     }
-    if (len < UDP_HEADER_LEN || (!quoted && (end < off || len > end - off))) {
+    if (len < UDP_HEADER_LEN || (!quoted && len > ip.end - off)) {
         return NULL;
     }
-    return packet_new(pinfo, ip, source, off, off + UDP_HEADER_LEN, off + len);
+    return packet_new(pinfo, &ip, fi->ds_tvb, off, off + UDP_HEADER_LEN, off + len);
 }
 
-static void tcp_read(packet_info *pinfo, ip_header *ip, const field_info *fi)
+/* The tracker learns nothing from a bare acknowledgment; the command skips these, too. */
+static void tcp_read(packet_info *pinfo, const field_info *ipv6, const field_info *fi)
 {
     tvbuff_t *source = fi->ds_tvb;
-    uint32_t off = (uint32_t)fi->start, end, header_len;
+    uint32_t off = (uint32_t)fi->start, header_len;
     tracking_packet *packet;
+    ip_header ip;
+    unsigned flags;
 
-    if (!prefs_krpc_peerwire || !is_readable(ip, fi, TCP_HEADER_LEN)) {
+    if (!prefs_krpc_peerwire || !ip_read(&ip, pinfo, ipv6, fi, TCP_HEADER_LEN, IP_TCP, source_end(fi))) {
         return;
     }
-    end = end_get(ip, source);
     header_len = 4 * (uint32_t)(tvb_get_uint8(source, (int)off + 12) >> 4);
-    if (header_len < TCP_HEADER_LEN || end < off || header_len > end - off) {
+    flags = tvb_get_uint8(source, (int)off + 13);
+    if (header_len < TCP_HEADER_LEN || header_len > ip.end - off ||
+        (header_len == ip.end - off && (flags & (TRACKER_TCP_FIN | TRACKER_TCP_SYN | TRACKER_TCP_RST)) == 0)) {
         return;
     }
-    packet = packet_new(pinfo, ip, source, off, off + header_len, end);
+    packet = packet_new(pinfo, &ip, source, off, off + header_len, ip.end);
     tracking_put_segment(pinfo, packet, tvb_get_ntohl(source, (int)off + 4), tvb_get_ntohl(source, (int)off + 8),
-                         tvb_get_uint8(source, (int)off + 13));
+                         flags);
 }
 
 /* The quoted datagram's items are in the subtree of the error. */
-static void icmp_read(packet_info *pinfo, ip_header *outer, const proto_node *node)
+static void icmp_read(packet_info *pinfo, const field_info *ipv6, const proto_node *node)
 {
-    const field_info *icmp = PNODE_FINFO(node);
-    ip_header quoted = {0};
-    tracking_packet *packet;
+    const field_info *icmp = PNODE_FINFO(node), *quoted_ipv6 = NULL;
+    bool is_v6 = icmp->hfinfo->id == proto_icmpv6;
+    ip_header outer;
 
-    if (!is_readable(outer, icmp, ICMP_HEADER_LEN)) {
+    if (!ip_read(&outer, pinfo, ipv6, icmp, ICMP_HEADER_LEN, is_v6 ? IP_ICMPV6 : IP_ICMP, source_end(icmp))) {
         return;
     }
 
-    unsigned port_unreachable = icmp->hfinfo->id == proto_icmp ? 0x0303 : 0x0104; /* type and code */
-    tracker_packet error = {.frame = pinfo->num, .src = outer->src, .dst = outer->dst};
+    unsigned port_unreachable = is_v6 ? 0x0104 : 0x0303; /* type and code */
+    tracker_packet error = {.frame = pinfo->num, .src = outer.src, .dst = outer.dst};
 
     for (const proto_node *child = node->first_child; child != NULL; child = child->next) {
         const field_info *fi = PNODE_FINFO(child);
+        tracking_packet *packet;
 
-        if (fi == NULL) {
-            continue;
-        }
-        if (fi->hfinfo->id == proto_ip || fi->hfinfo->id == proto_ipv6) {
-            ip_set(&quoted, fi, end_get(outer, icmp->ds_tvb));
-        } else if (fi->hfinfo->id == proto_udp && (packet = udp_read(pinfo, &quoted, fi, true)) != NULL) {
+        if (fi != NULL && fi->hfinfo->id == proto_ipv6) {
+            quoted_ipv6 = fi;
+        } else if (fi != NULL && fi->hfinfo->id == proto_udp &&
+                   (packet = udp_read(pinfo, quoted_ipv6, fi, outer.end, true)) != NULL) {
             error.time_ns = packet->packet.time_ns;
             packet->quoted = true;
             tracking_put_quote(pinfo, packet, &error, tvb_get_ntohs(icmp->ds_tvb, icmp->start) == port_unreachable);
@@ -269,8 +282,8 @@ static void datagram_put(packet_info *pinfo, const datagram *d)
 
 static void frame_read(packet_info *pinfo, const proto_tree *tree)
 {
+    const field_info *ipv6 = NULL;
     datagrams all;
-    ip_header ip = {0};
 
     all.num = 0;
     for (const proto_node *node = tree->first_child; node != NULL; node = node->next) {
@@ -278,14 +291,16 @@ static void frame_read(packet_info *pinfo, const proto_tree *tree)
         int proto = fi != NULL ? fi->hfinfo->id : -1;
 
         if (proto == proto_udp) {
-            datagram_add(&all, fi->ds_tvb, udp_read(pinfo, &ip, fi, false));
-        } else if (proto == proto_tcp) {
-            tcp_read(pinfo, &ip, fi);
-        } else if (proto == proto_icmp || proto == proto_icmpv6) {
-            icmp_read(pinfo, &ip, node);
-        } else if ((proto == proto_ip || proto == proto_ipv6) && fi->ds_tvb != NULL) {
             tunnels_mark(&all, fi);
-            ip_set(&ip, fi, tvb_reported_length(fi->ds_tvb));
+            datagram_add(&all, fi->ds_tvb, udp_read(pinfo, ipv6, fi, source_end(fi), false));
+        } else if (proto == proto_tcp) {
+            tunnels_mark(&all, fi);
+            tcp_read(pinfo, ipv6, fi);
+        } else if (proto == proto_icmp || proto == proto_icmpv6) {
+            tunnels_mark(&all, fi);
+            icmp_read(pinfo, ipv6, node);
+        } else if (proto == proto_ipv6) {
+            ipv6 = fi;
         }
     }
     for (unsigned i = 0; i < all.num; i++) {
@@ -387,7 +402,7 @@ static int postdissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void
 
 void postdissect_apply(void)
 {
-    const int wanted[] = {proto_ip, proto_ipv6, proto_udp, proto_icmp, proto_icmpv6, proto_tcp};
+    const int wanted[] = {proto_ipv6, proto_udp, proto_icmp, proto_icmpv6, proto_tcp};
     GArray *fields = NULL;
 
     if (prefs_krpc_supersede) {
@@ -401,7 +416,6 @@ void postdissect_register(void)
 {
     postdissector = create_dissector_handle(postdissect, proto_krpc);
     register_postdissector(postdissector);
-    proto_ip = proto_get_id_by_filter_name("ip");
     proto_ipv6 = proto_get_id_by_filter_name("ipv6");
     proto_udp = proto_get_id_by_filter_name("udp");
     proto_tcp = proto_get_id_by_filter_name("tcp");

@@ -5,10 +5,11 @@ Each capture is read by tshark with the plugin and by tshark without it. The cap
 KRPCSCOPE_CAPTURES. The environment is that of tshark_cli.py. SPDX-License-Identifier: GPL-2.0-or-later
 """
 import os
+import struct
 import subprocess
 import unittest
 
-from tshark_cli import A, B, ID, OTHER, PING, PONG, SAMPLES, TSHARK, capture, frames, ipv4, tshark, udp
+from tshark_cli import A, B, ID, OTHER, PING, PONG, SAMPLES, TSHARK, capture, frames, ipv4, table, tshark, udp
 from krpcscope_cli import CAPTURES
 
 WITHOUT = {**os.environ, "PLUGIN_DIR": ""}
@@ -74,10 +75,32 @@ class Buffers(unittest.TestCase):
         self.assertEqual(frames(path, "krpc.y"), [1])
 
     def test_length_too_long(self):
-        """A UDP length that goes past the end of the IP packet."""
+        """A UDP length that goes past the end of the IP packet: the command does not read it, and Wireshark's own dissector does."""
         header = A[1].to_bytes(2, "big") + B[1].to_bytes(2, "big") + (80 + len(PING)).to_bytes(2, "big") + b"\0\0"
         path = capture("long.pcap", [ipv4(A[0], B[0], 17, header + PING)])
-        self.assertEqual(frames(path, "krpc.y"), [1])
+        self.assertEqual(frames(path, "bt-dht"), [1])
+        self.assertEqual(frames(path, "krpc"), [])
+
+    def test_socks(self):
+        """A datagram to a SOCKS5 proxy (RFC 1928) and one from it: the other endpoint is the remote one."""
+        def segment(src, dst, seq, ack, payload):
+            return ipv4(src[0], dst[0], 6, struct.pack("!HHIIBBHHH", src[1], dst[1], seq, ack, 0x50, 24, 65535, 0, 0) + payload)
+
+        host, proxy, relay = (A[0], 40000), ("192.0.2.9", 1080), ("192.0.2.9", 50000)
+        client = (A[0], 44000)
+        said = [(host, b"\5\1\0"), (proxy, b"\5\0"), (host, b"\5\3\0\1" + bytes(4) + struct.pack("!H", client[1])),
+                (proxy, b"\5\0\0\1\xc0\0\2\x09" + struct.pack("!H", relay[1]))]
+        packets, seq = [], {host: 1, proxy: 1}
+        for sender, payload in said:
+            other = proxy if sender == host else host
+            packets.append(segment(sender, other, seq[sender], seq[other], payload))
+            seq[sender] += len(payload)
+        header = b"\0\0\0\1" + bytes(map(int, B[0].split("."))) + struct.pack("!H", B[1])
+        packets += [udp(client, relay, header + PING), udp(relay, client, header + b"d2:ip6:" + bytes(4) + b"\1\1" + PONG[1:])]
+        path = capture("socks.pcap", packets)
+        for options in ([], ["-2"]):
+            self.assertEqual(table(path, "krpc.response_to", "krpc.advert.destination_port", options=[*options, "-Y", "krpc"]),
+                             [["", ""], ["5", str(client[1])]])
 
     def test_port_of_another(self):
         """The message is found after the other protocol, and before it from the next packet on, or when it is read again."""
