@@ -10,9 +10,15 @@
 dissector_handle_t krpc_handle; /* for Decode As and the port preference: the user says that it is KRPC */
 static dissector_handle_t conversation_handle; /* for the rest of a conversation; still checks each packet */
 static heur_dtbl_entry_t *heuristic;
+static heur_dtbl_entry_t *built_in; /* the heuristic of Wireshark's own BT-DHT dissector; NULL: there is none */
+static int proto_built_in = -1;
 static dissector_table_t udp_ports;
 
-#define HEURISTIC_NAME "krpc_udp"
+#define HEURISTIC_NAME          "krpc_udp"
+#define BUILT_IN_HEURISTIC_NAME "bittorrent_dht_udp"
+#define BUILT_IN_PREFIX_LEN     5
+
+enum { UDP_HEADER_LEN = 8 };
 
 /* Text. */
 
@@ -184,14 +190,19 @@ static void transaction_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb,
     const tracking_record *record = packet->record;
     bool is_query = packet->message->type == KRPC_QUERY;
 
-    if (is_query && record->method != KRPC_METHOD_NONE) {
-        tree_item_hidden(tree, HF(METHOD), tvb, record->method);
-    } else if (record->method != KRPC_METHOD_NONE) {
-        tree_item_named(tree, HF(METHOD), tvb, record->method, krpc_method_name((krpc_method)record->method));
+    if (record->method != KRPC_METHOD_NONE) {
+        const char *name =
+            record->method != KRPC_METHOD_UNKNOWN ? krpc_method_name((krpc_method)record->method) : "unknown";
+
+        /* A query has its own name, q, in the tree. */
+        (is_query ? tree_item_hidden : tree_item_word)(tree, HF(METHOD), tvb, name);
+        tree_item_filter(tree, HF(METHOD_NUMBER), tvb, record->method);
     }
     if (is_query) {
-        tree_item_frame(tree, HF(RESPONSE_IN), tvb, record->response_frame);
-        if (record->response_frame == 0 && PINFO_FD_VISITED(pinfo) && tracking_finished()) {
+        uint32_t response = tracking_response_frame(packet);
+
+        tree_item_frame(tree, HF(RESPONSE_IN), tvb, response);
+        if (response == 0 && PINFO_FD_VISITED(pinfo) && tracking_finished()) {
             tree_item_flag(tree, HF(UNANSWERED), tvb, true);
         }
     } else if (record->request_frame != 0) {
@@ -206,14 +217,6 @@ static void transaction_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb,
     if (record->repeats != 0) {
         tree_item_flag(tree, HF(RETRANSMISSION), tvb, true);
         tree_item_frame(tree, is_query ? HF(REPEATS_REQUEST) : HF(REPEATS_RESPONSE), tvb, record->repeats);
-    }
-}
-
-static void quote_add(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
-{
-    tree_item_flag(tree, HF(QUOTED), tvb, true);
-    if (packet->record != NULL) {
-        tree_item_frame(tree, HF(QUOTED_QUERY), tvb, packet->record->request_frame);
     }
 }
 
@@ -239,6 +242,7 @@ static void message_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tra
     proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
     proto_tree *sub = proto_item_add_subtree(item, ETT(KRPC));
 
+    packet->item = item;
     *context = (tree_context){
         .pinfo = pinfo,
         .tvb = tvb,
@@ -246,38 +250,36 @@ static void message_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tra
         .len = packet->len,
         .message = packet->message,
         .packet = packet,
-        .target = packet->record != NULL ? packet->record->target : NULL,
+        .target = tracking_target(packet->record),
     };
     if (compat_is_visible(tree)) {
         summary_set(pinfo, item, packet);
     }
     if (packet->quoted) {
-        quote_add(sub, tvb, packet);
-    } else {
-        transaction_add(pinfo, sub, tvb, packet);
+        tree_item_flag(sub, HF(QUOTED), tvb, true);
+        tree_message(context, sub);
+        return; /* dissect_quote adds what is known about it */
     }
+    transaction_add(pinfo, sub, tvb, packet);
     tree_message(context, sub);
-    if (!packet->quoted) {
-        tree_advert_add_all(pinfo, sub, tvb, packet);
-        tree_advert_add_nat(pinfo, sub, tvb, &packet->packet.src);
-    }
+    tree_advert_add_all(pinfo, sub, tvb, packet);
+    tree_advert_add_nat(pinfo, sub, tvb, &packet->packet.src);
     findings_add(pinfo, packet, context, item);
 }
 
-static void message_show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
+void dissect_message(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
     packet->is_shown = true;
-    tracking_decode(pinfo, packet);
-    p_add_proto_data(pinfo->pool, pinfo, proto_krpc, FILTERS_KEY, packet);
     if (pinfo->cinfo != NULL && col_get_writable(pinfo->cinfo, -1)) {
         column_set(pinfo, packet);
     }
     if (compat_is_wanted(tree, proto_krpc)) {
         message_add(pinfo, tree, tvb, packet);
     } else {
-        proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
-
-        findings_add(pinfo, packet, NULL, item);
+        packet->item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
+        if (!packet->quoted) {
+            findings_add(pinfo, packet, NULL, packet->item);
+        }
     }
     if (!packet->quoted) {
         stats_tap(pinfo, packet);
@@ -286,37 +288,71 @@ static void message_show(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tr
 
 void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
 {
-    proto_item *item = proto_tree_add_item(tree, proto_krpc, tvb, 0, 0, ENC_NA);
+    if (!packet->is_shown) {
+        packet->is_shown = true;
+        packet->item = proto_tree_add_item(postdissect_parent(tree, tvb, packet->off), proto_krpc, tvb,
+                                           (int)packet->off, 0, ENC_NA);
+        proto_item_append_text(packet->item, ", quoted");
+        tree_item_flag(proto_item_add_subtree(packet->item, ETT(KRPC)), HF(QUOTED), tvb, true);
+    }
+    tree_item_frame(proto_item_add_subtree(packet->item, ETT(KRPC)), HF(QUOTED_QUERY), tvb,
+                    packet->record->request_frame);
+    findings_add(pinfo, packet, NULL, packet->item);
+}
 
-    packet->is_shown = true;
-    proto_item_append_text(item, ", quoted");
-    quote_add(proto_item_add_subtree(item, ETT(KRPC)), tvb, packet);
-    findings_add(pinfo, packet, NULL, item);
+/* The description of a payload, at the first call for it. */
+static tracking_packet *packet_get(packet_info *pinfo, tvbuff_t *tvb)
+{
+    tracking_packet *packet = tracking_packet_find(pinfo, tvb, 0);
+
+    if (packet != NULL) {
+        return packet;
+    }
+    packet = tracking_packet_new(pinfo, tvb, 0, tvb_reported_length(tvb));
+    packet->quoted = pinfo->flags.in_error_pkt;
+    packet->is_proxied = socks_is_proxied(pinfo);
+    if (packet->is_proxied) {
+        socks_endpoints_set(&packet->packet, pinfo, tvb);
+    } else {
+        tracking_endpoint_set(&packet->packet.src, &pinfo->src, (uint16_t)pinfo->srcport);
+        tracking_endpoint_set(&packet->packet.dst, &pinfo->dst, (uint16_t)pinfo->destport);
+    }
+    return packet;
+}
+
+/* Does the payload's UDP header promise more bytes than the IP packet has? The tracker does not receive such a datagram,
+ * and it is left to BT-DHT. */
+static bool is_too_short(tvbuff_t *tvb, packet_info *pinfo)
+{
+    tvbuff_t *source = tvb_get_ds_tvb(tvb);
+    int header = tvb_raw_offset(tvb) - UDP_HEADER_LEN;
+
+    return !pinfo->flags.in_error_pkt && header >= 0 && tvb_get_ntohs(source, header) == pinfo->srcport &&
+           tvb_get_ntohs(source, header + 2) == pinfo->destport &&
+           tvb_get_ntohs(source, header + 4) > UDP_HEADER_LEN + tvb_reported_length(tvb);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, bool forced)
 {
-    tracking_packet *packet = ip_proto_current(tvb);
+    tracking_packet *packet;
 
-    /* ip_proto.c has not described this datagram: its UDP header contradicts itself, or it is no payload of UDP, where
-     * only Decode As leads to this dissector. */
-    if (packet == NULL && !forced) {
+    if (tvb_captured_length(tvb) == 0 || tvb_get_uint8(tvb, 0) != 'd') {
         return 0;
     }
-    if (packet == NULL) {
-        packet = tracking_packet_new(pinfo, tvb, 0, tvb_reported_length(tvb), (uint16_t)pinfo->srcport,
-                                     (uint16_t)pinfo->destport);
-    }
-    if (packet->len == 0 || packet->data[0] != 'd' || packet->is_shown) {
+    packet = packet_get(pinfo, tvb);
+    /* A conversation's dissector is asked before those that the user has assigned to its ports. */
+    if (packet->is_shown || (!forced && !dissect_is_wanted(packet))) {
         return 0;
     }
-    if (!packet->quoted) {
-        tracking_put_message(pinfo, packet, forced);
-    }
-    if (packet->record == NULL || packet->record->kind == TRACKING_OTHER) {
+    if (!forced && is_too_short(tvb, pinfo)) {
+        packet->is_refused = packet->is_tracked = true;
         return 0;
     }
-    message_show(pinfo, tree, tvb, packet);
+    if (!(packet->quoted ? tracking_quote_is_message(pinfo, packet)
+                         : tracking_put_message(pinfo, packet, forced, false))) {
+        return 0;
+    }
+    dissect_message(pinfo, tree, tvb, packet);
     return (int)packet->len;
 }
 
@@ -330,31 +366,88 @@ static int dissect_conversation(tvbuff_t *tvb, packet_info *pinfo, proto_tree *t
     return dissect(tvb, pinfo, tree, false);
 }
 
-static ws_bool dissect_heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data _U_)
+/* The whole test of Wireshark's BT-DHT heuristic. */
+static bool is_for_built_in(tvbuff_t *tvb)
 {
-    return dissect(tvb, pinfo, tree, false) != 0;
+    static const char prefixes[][BUILT_IN_PREFIX_LEN + 1] = {"d1:ad", "d1:rd", "d2:ip", "d1:el"};
+
+    if (built_in == NULL || !built_in->enabled || !proto_is_protocol_enabled(built_in->protocol) ||
+        tvb_captured_length(tvb) < BUILT_IN_PREFIX_LEN) {
+        return false;
+    }
+    for (unsigned i = 0; i < array_length(prefixes); i++) {
+        if (tvb_memeql(tvb, 0, (const uint8_t *)prefixes[i], BUILT_IN_PREFIX_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-/* Has the user assigned one of the ports to a protocol with Decode As? */
-static bool is_assigned(const tracking_packet *packet)
+/* Wireshark moves the heuristic that has accepted a packet to the front of the list. If BT-DHT's were there, it would
+ * be asked before this one from then on. So a packet that only BT-DHT accepts is handed to it from here. It is a layer
+ * of the frame then, and this one is not. In each pass it binds the conversation to itself, which is undone. */
+static void built_in_call(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-    return dissector_is_uint_changed(udp_ports, packet->packet.src.port) ||
-           dissector_is_uint_changed(udp_ports, packet->packet.dst.port);
+    wmem_list_frame_t *last = wmem_list_tail(pinfo->layers);
+
+    if (last != NULL && GPOINTER_TO_INT(wmem_list_frame_data(last)) == proto_krpc) {
+        wmem_list_remove_frame(pinfo->layers, last);
+    }
+    TRY
+    {
+        call_heur_dissector_direct(built_in, tvb, pinfo, tree, data);
+    }
+    FINALLY
+    {
+        dissect_bind(pinfo, packet_get(pinfo, tvb));
+    }
+    ENDTRY;
+}
+
+static ws_bool dissect_heuristic(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+{
+    if (!prefs_krpc_supersede) {
+        return false;
+    }
+    if (!pinfo->fragmented && dissect(tvb, pinfo, tree, false) != 0) {
+        if (!PINFO_FD_VISITED(pinfo)) {
+            dissect_bind(pinfo, packet_get(pinfo, tvb));
+        }
+        return true;
+    }
+    if (!is_for_built_in(tvb)) {
+        return false;
+    }
+    built_in_call(tvb, pinfo, tree, data);
+    return true;
+}
+
+bool dissect_is_wanted(const tracking_packet *packet)
+{
+    return prefs_krpc_supersede && heuristic != NULL && heuristic->enabled &&
+           !dissector_is_uint_changed(udp_ports, packet->packet.src.port) &&
+           !dissector_is_uint_changed(udp_ports, packet->packet.dst.port);
+}
+
+/* May another dissector be replaced by this one? */
+static bool is_replaceable(dissector_handle_t handle)
+{
+    return handle == NULL || dissector_handle_get_protocol_index(handle) == proto_built_in;
 }
 
 void dissect_bind(packet_info *pinfo, const tracking_packet *packet)
 {
-    const uint32_t src = packet->packet.src.port, dst = packet->packet.dst.port;
+    const krpc_endpoint *src = &packet->packet.src, *dst = &packet->packet.dst;
     conversation_t *conversation;
+    address from, to;
 
-    if (PINFO_FD_VISITED(pinfo) || heuristic == NULL || !heuristic->enabled || is_assigned(packet)) {
+    if (packet->quoted || packet->is_proxied || src->addr_len == 0) {
         return;
     }
-    conversation = find_conversation(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_UDP, src, dst, 0);
-    if (conversation == NULL) {
-        conversation = conversation_new(pinfo->num, &pinfo->src, &pinfo->dst, CONVERSATION_UDP, src, dst, 0);
-    }
-    if (conversation_get_dissector(conversation, pinfo->num) != conversation_handle) {
+    set_address(&from, src->addr_len == 4 ? AT_IPv4 : AT_IPv6, src->addr_len, src->addr);
+    set_address(&to, dst->addr_len == 4 ? AT_IPv4 : AT_IPv6, dst->addr_len, dst->addr);
+    conversation = find_conversation(pinfo->num, &from, &to, CONVERSATION_UDP, src->port, dst->port, 0);
+    if (conversation != NULL && is_replaceable(conversation_get_dissector(conversation, pinfo->num))) {
         conversation_set_dissector_from_frame_number(conversation, pinfo->num, conversation_handle);
     }
 }
@@ -370,5 +463,9 @@ void dissect_handoff(void)
     udp_ports = find_dissector_table("udp.port");
     heur_dissector_add("udp", dissect_heuristic, "KRPC over UDP", HEURISTIC_NAME, proto_krpc, HEURISTIC_ENABLE);
     heuristic = find_heur_dissector_by_unique_short_name(HEURISTIC_NAME);
+    built_in = find_heur_dissector_by_unique_short_name(BUILT_IN_HEURISTIC_NAME);
+    if (built_in != NULL) {
+        proto_built_in = proto_get_id(built_in->protocol);
+    }
     dissector_add_for_decode_as_with_preference("udp.port", krpc_handle);
 }

@@ -4,9 +4,6 @@
  */
 #include "plugin.h"
 
-#include <krpc/advert.h>
-#include <krpc/node_id.h>
-
 #undef HF
 #undef ETT
 
@@ -21,81 +18,6 @@ int hf_own[NUM_HF];
 int hf_peer_key[PEERWIRE_NUM_KEYS];
 int ett_own[NUM_ETT];
 expert_field ei_rule[KRPC_NUM_RULES];
-
-static const value_string fields_methods[] = {
-    {KRPC_METHOD_NONE, "none"},
-#define METHOD(SYMBOL, NAME, BEP, REQUIRED, EXPECTED) {KRPC_METHOD_##SYMBOL, NAME},
-#include <krpc/methods.def>
-    {KRPC_METHOD_UNKNOWN, "unknown"},
-    {0, NULL},
-};
-
-static const value_string fields_channels[] = {
-#define CHANNEL(SYMBOL, NAME, WHOSE, SERVICE, BASIS, SPEC, MEANING) {KRPC_CHANNEL_##SYMBOL, NAME},
-#include <krpc/channels.def>
-    {0, NULL},
-};
-
-static const value_string fields_services[] = {
-    {KRPC_SERVICE_DHT, "dht"},
-    {KRPC_SERVICE_PEER, "peer"},
-    {0, NULL},
-};
-
-static const value_string fields_bases[] = {
-    {KRPC_BASIS_CLAIMED, "claimed"},
-    {KRPC_BASIS_OBSERVED, "observed"},
-    {KRPC_BASIS_DEFERRED, "deferred"},
-    {0, NULL},
-};
-
-static const value_string fields_bep42[] = {
-    {KRPC_NODE_ID_INVALID, "invalid"},
-    {KRPC_NODE_ID_VALID, "valid"},
-    {KRPC_NODE_ID_EXEMPT, "exempt"},
-    {0, NULL},
-};
-
-static const value_string fields_verdicts[] = {
-#define VERDICT(SYMBOL, NAME, MEANING) {TRACKER_VERDICT_##SYMBOL, NAME},
-#include <tracker/verdicts.def>
-    {0, NULL},
-};
-
-static const value_string fields_laters[] = {
-#define LATER(SYMBOL, NAME, MEANING) {TRACKER_LATER_##SYMBOL, NAME},
-#include <tracker/verdicts.def>
-    {0, NULL},
-};
-
-static const value_string fields_ports[] = {
-#define PORT_BEHAVIOUR(SYMBOL, NAME, MEANING) {TRACKER_PORT_##SYMBOL, NAME},
-#include <tracker/verdicts.def>
-    {0, NULL},
-};
-
-static const value_string fields_mappings[] = {
-#define MAPPING(SYMBOL, NAME, MEANING) {TRACKER_MAPPING_##SYMBOL, NAME},
-#include <tracker/verdicts.def>
-    {0, NULL},
-};
-
-static const value_string fields_filterings[] = {
-#define FILTERING(SYMBOL, NAME, MEANING) {TRACKER_FILTERING_##SYMBOL, NAME},
-#include <tracker/verdicts.def>
-    {0, NULL},
-};
-
-static const value_string fields_holepunch[] = {
-    {PEERWIRE_HOLEPUNCH_RENDEZVOUS, "rendezvous"},
-    {PEERWIRE_HOLEPUNCH_CONNECT, "connect"},
-    {PEERWIRE_HOLEPUNCH_ERROR, "error"},
-    {0, NULL},
-};
-
-static const value_string fields_holepunch_errors[] = {
-    {1, "no such peer"}, {2, "not connected"}, {3, "no support"}, {4, "no self"}, {0, NULL},
-};
 
 /* Type and display of the field of a key, by the key's kind. */
 #define SHOW_INT            FT_INT64, BASE_DEC
@@ -221,6 +143,7 @@ void fields_register(void)
     }
     proto_krpc = proto_register_protocol("BitTorrent DHT (KRPC)", "KRPC", "krpc");
     proto_peerwire = proto_register_protocol("BitTorrent peer wire ports", "KRPC-peer", "krpc.peerwire");
+    proto_set_cant_toggle(proto_peerwire); /* it is enabled and disabled with KRPC, and no entry of Enabled Protocols */
     proto_register_field_array(proto_krpc, key_fields, (int)array_length(key_fields));
     register_endpoint_fields();
     proto_register_field_array(proto_krpc, own_fields, (int)array_length(own_fields));

@@ -20,6 +20,23 @@ static proto_item *place_find(const tree_context *c, const tracking_finding *fin
     return top;
 }
 
+/* Wireshark gives an expert item no bytes. Those of the finding are selected with it, or the byte that it begins at. */
+static void bytes_set(proto_item *item, const tree_context *c, const tracking_finding *finding)
+{
+    field_info *fi = item != NULL ? PITEM_FINFO(item) : NULL;
+
+    if (fi != NULL && c != NULL && finding->off < c->len) {
+        fi->ds_tvb = tvb_get_ds_tvb(c->tvb);
+        fi->start = tvb_raw_offset(c->tvb) + (int)finding->off;
+        fi->length = (int)MIN(MAX(finding->len, 1u), c->len - finding->off);
+    }
+}
+
+bool findings_are_wanted(proto_tree *tree)
+{
+    return compat_is_wanted(tree, proto_expert);
+}
+
 /* Is the text of expert items used: in Expert Information, in the tree, or by a filter or column? */
 static bool is_text_wanted(proto_item *top)
 {
@@ -28,7 +45,16 @@ static bool is_text_wanted(proto_item *top)
     if (expert_tap == 0) {
         expert_tap = find_tap_id("expert");
     }
-    return have_tap_listener(expert_tap) || compat_is_wanted(top, proto_expert);
+    return have_tap_listener(expert_tap) || findings_are_wanted(top);
+}
+
+/* For filters: Wireshark's _ws.expert.severity is also that of other protocols' expert items in the same frame. */
+static void severity_add(proto_item *top, krpc_rule rule)
+{
+    if (top != NULL && (compat_is_visible(top) || compat_is_referenced(HF(SEVERITY)))) {
+        tree_item_hidden(proto_item_add_subtree(top, ETT(KRPC)), HF(SEVERITY), NULL,
+                         krpc_severity_name(krpc_rule_get(rule)->severity));
+    }
 }
 
 void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top)
@@ -50,12 +76,17 @@ void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_
         if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule)) {
             continue;
         }
+        severity_add(top, finding.rule);
         if (!with_text) {
             expert_add_info(pinfo, top, &ei_rule[kept->rule]);
             continue;
         }
         krpc_finding_text(text, sizeof text, &finding, packet->data, packet->len);
-        expert_add_info_format(pinfo, place_find(context, kept, top), &ei_rule[kept->rule], "%s", text);
+
+        proto_item *place = place_find(context, kept, top);
+
+        expert_add_info_format(pinfo, place, &ei_rule[kept->rule], "%s", text);
+        bytes_set(place != NULL ? place->last_child : NULL, context, kept);
     }
     pinfo->current_proto = proto;
     pinfo->flags.in_error_pkt = in_error;

@@ -9,6 +9,9 @@
 #ifndef PLUGIN_VERSION
 #define PLUGIN_VERSION "0.0.0"
 #endif
+#ifndef PLUGIN_HOME
+#define PLUGIN_HOME ""
+#endif
 
 WS_DLL_PUBLIC_DEF const char plugin_version[] = PLUGIN_VERSION;
 WS_DLL_PUBLIC_DEF const int plugin_want_major = WIRESHARK_VERSION_MAJOR;
@@ -22,8 +25,8 @@ static void proto_register(void)
     fields_register();
     prefs_krpc_register();
     tracking_register();
-    ip_proto_register();
     dissect_register();
+    postdissect_register();
     stats_register();
     stats_tables_register();
     stats_text_register();
@@ -33,8 +36,8 @@ static void proto_register(void)
 static void proto_handoff(void)
 {
     dissect_handoff();
-    ip_proto_handoff();
-    prefs_krpc_apply();
+    socks_handoff();
+    postdissect_apply();
 }
 
 void plugin_register(void)
@@ -45,6 +48,19 @@ void plugin_register(void)
     plugin.register_handoff = proto_handoff;
     proto_register_plugin(&plugin);
 }
+
+#ifdef WIRESHARK_PLUGIN_REGISTER_EPAN /* from 4.5 on; About > Plugins shows it */
+static struct ws_module module = {
+    .flags = WS_PLUGIN_DESC_DISSECTOR,
+    .version = plugin_version,
+    .spdx_id = "GPL-2.0-or-later",
+    .home_url = PLUGIN_HOME,
+    .blurb = "BitTorrent DHT: KRPC messages, and on which port a node can be reached",
+    .register_cb = plugin_register,
+};
+
+WIRESHARK_PLUGIN_REGISTER_EPAN(&module, 0)
+#endif
 
 uint32_t plugin_describe(void)
 {

@@ -3,10 +3,10 @@
  *     plugin.c         the symbols that Wireshark looks for, and the order of registration
  *     fields.c         registers fields, subtrees and expert items, from the tables
  *     prefs.c          preferences
- *     ip_proto.c       receives every UDP datagram, TCP segment and ICMP error before Wireshark's own dissectors
- *     tracking.c       hands each packet to the tracker once, and looks up the result afterwards
- *     record_store.c   stores these results, packed, for as long as the file is open
+ *     tracking.c       hands each packet to the tracker once, and stores the result for as long as the file is open
  *     dissect.c        the KRPC dissector: accepts or refuses a payload, sets the Info column, adds the tree
+ *     socks.c          the endpoints of a datagram that a SOCKS5 proxy relays
+ *     postdissect.c    reads what other dissectors have taken: TCP, uTP, ICMP errors, KRPC on ports of other protocols
  *     tree.c           the keys and values of a message
  *     tree_list.c      values with many entries: nodes, peers, info-hashes
  *     tree_item.c      text, and generated items
@@ -78,6 +78,7 @@ typedef enum prefs_checks { PREFS_CHECKS_NONE, PREFS_CHECKS_ERROR, PREFS_CHECKS_
 
 extern int prefs_krpc_accept; /* prefs_accept: which messages the heuristic accepts */
 extern int prefs_krpc_checks; /* prefs_checks: the least severe finding that is shown */
+extern ws_bool prefs_krpc_supersede;
 extern ws_bool prefs_krpc_peerwire;
 extern ws_bool prefs_krpc_nat;
 extern unsigned prefs_krpc_max_nodes;
@@ -86,9 +87,6 @@ extern unsigned prefs_krpc_max_adverts;
 extern unsigned prefs_krpc_max_streams;
 
 void prefs_krpc_register(void);
-/* prefs_krpc_apply disables the heuristic of Wireshark's own BT-DHT dissector, or enables it again, according to the
- * preference. */
-void prefs_krpc_apply(void);
 /* prefs_krpc_shows is true for rules whose severity the preference includes. */
 bool prefs_krpc_shows(krpc_rule rule);
 
@@ -96,13 +94,15 @@ bool prefs_krpc_shows(krpc_rule rule);
 
 /* tracking_finding is one finding. It is smaller than krpc_finding. */
 typedef struct tracking_finding {
-    uint32_t off;
-    uint16_t len; /* clamped to 65535 */
-    uint16_t rule;
-    uint16_t field;
     int64_t a;
     int64_t b;
+    uint32_t off;
+    uint16_t len; /* clamped to 65535 */
+    uint8_t rule;
+    uint8_t field;
 } tracking_finding;
+
+_Static_assert(KRPC_NUM_RULES <= UINT8_MAX && KRPC_NUM_FIELDS <= UINT8_MAX, "rules and fields take one byte");
 
 /* tracking_peerwire is one peer wire message that a packet completed: its bytes, and its kind and extension, which
  * depend on earlier messages of the stream. */
@@ -122,52 +122,62 @@ typedef enum tracking_kind {
     TRACKING_QUOTE    /* a datagram inside an ICMP error */
 } tracking_kind;
 
-/* tracking_record is the result for one datagram or segment, from its first dissection. It lives in pinfo->pool;
- * record_store.c keeps a copy for as long as the file is open. */
+/* tracking_rare is the part of a record that few packets have. found and wire_len are what only the dissector of a
+ * message knows: they are stored for a message that another dissector has taken, because only the postdissector can show
+ * it. */
+typedef struct tracking_rare {
+    tracking_peerwire *peers;
+    bool is_found;
+    uint32_t wire_len;
+    tracker_packet packet;
+} tracking_rare;
+
+/* tracking_record is the result for one datagram or segment, from its first dissection. It lives in wmem_file_scope,
+ * together with its findings and its target. A message that is certainly KRPC and has nothing to store has none. */
 typedef struct tracking_record {
-    uint8_t kind;   /* tracking_kind */
-    uint8_t method; /* krpc_method: of this query, or of the query that this message answers */
+    struct tracking_record *next; /* of the same frame */
+    const tracking_rare *rare;    /* NULL: none of it */
+    int64_t rtt_ns;               /* from the query to this message */
+    uint64_t first_advert;        /* serial number of the first of num_adverts advertisements */
+    uint32_t off;                 /* of the payload in its data source */
+    uint32_t len;                 /* captured bytes */
+    uint32_t request_frame;       /* the query that this answers, or that an ICMP error quotes; 0: none was captured */
+    uint32_t repeats;             /* the frame of the query or response that this repeats; 0: none */
+    uint16_t asked_port;          /* destination port of the query, if it differs from the source; else 0 */
     uint16_t num_findings;
     uint16_t num_adverts;
-    uint16_t asked_port;    /* destination port of the query that this answers, if it differs from the source; else 0 */
-    bool asked_elsewhere;   /* the destination address of that query differs, too */
-    uint16_t mark;          /* distinguishes the queries of one frame; stored only where a frame has several */
-    uint32_t request_frame; /* the query that this answers, or that an ICMP error quotes; 0: none was captured */
-    uint32_t response_frame; /* the first response to this query; 0: none yet */
-    uint32_t repeats;        /* the frame of the query or response that this repeats; 0: none */
-    int64_t rtt_ns;          /* from the query to this message */
-    uint64_t first_advert;   /* serial number of the first of num_adverts advertisements */
-    const uint8_t *target;   /* 20 bytes: target or info_hash of the query that this answers; NULL when it has none */
-    tracking_finding *findings;
-    tracking_peerwire *peers;
+    uint8_t method;               /* krpc_method: of this query, or of the query that this message answers */
+    unsigned kind : 2;            /* tracking_kind */
+    unsigned is_in_frame : 1;     /* the data source is the frame; else it is made from several, or decrypted */
+    unsigned asked_elsewhere : 1; /* the query that this answers was sent to another address */
+    unsigned has_target : 1;      /* 20 bytes follow the findings: the target or info_hash of that query */
+    tracking_finding findings[];
 } tracking_record;
 
-/* tracking_packet is one datagram or segment on its way through the dissectors. It lives in pinfo->pool. */
+/* tracking_target returns the target or info_hash of the query that a message answers; NULL when it has none. */
+static inline const uint8_t *tracking_target(const tracking_record *record)
+{
+    return record != NULL && record->has_target ? (const uint8_t *)&record->findings[record->num_findings] : NULL;
+}
+
+/* tracking_packet is one datagram or segment of the frame that is being dissected. It lives in pinfo->pool. */
 typedef struct tracking_packet {
-    struct tracking_packet *outer; /* the tunnel's datagram that contains this one; NULL: none */
-    const uint8_t *data;           /* the payload's bytes */
+    struct tracking_packet *next; /* of the same frame */
+    const uint8_t *data;          /* the payload's bytes */
     uint32_t len;
     uint32_t wire_len;
-    uint32_t key; /* offset of the payload in the frame: distinguishes the datagrams of one frame */
+    uint32_t off;     /* of the payload in its data source */
+    bool is_in_frame; /* the data source is the frame */
+    bool quoted;      /* inside an ICMP error */
+    bool is_proxied;  /* a SOCKS5 proxy relays it: its endpoints are not those of the conversation */
+    bool is_tracked;  /* the tracker has received it, in this pass or in an earlier one */
+    bool is_refused;  /* it is no message */
+    bool is_shown;    /* its items are in the tree */
     tracker_packet packet;
-    krpc_message *message;   /* the decoded payload; NULL before it is decoded */
-    tracking_record *record; /* NULL when there is nothing to show */
-    bool quoted;             /* inside an ICMP error */
-    bool is_tracked;         /* the tracker has received it, in this pass or in an earlier one */
-    bool is_shown;           /* its items are in the tree */
-    bool has_inner;          /* another datagram was found inside of it */
+    krpc_message *message;         /* the decoded payload; NULL before it is decoded */
+    const tracking_record *record; /* NULL when there is nothing to show */
+    proto_item *item;              /* of the message that is shown; may be NULL */
 } tracking_packet;
-
-/* record_store.c */
-
-void record_store_init(void);
-void record_store_clear(void);
-/* record_store_put stores the record of a packet. record_store_get returns a copy in pinfo->pool; NULL when the frame
- * has no record with this key. */
-void record_store_put(const tracking_packet *packet, const tracking_record *record);
-tracking_record *record_store_get(packet_info *pinfo, uint32_t frame, uint32_t key);
-/* record_store_link writes the frame of the first response into the record of a query, found by its frame and mark. */
-void record_store_link(uint32_t query_frame, uint16_t mark, uint32_t response_frame);
 
 /* tracking.c */
 
@@ -175,10 +185,12 @@ void tracking_register(void);
 tracker *tracking_tracker(void); /* NULL while no file is open */
 bool tracking_finished(void);    /* the first pass over the whole file is complete */
 
-/* tracking_packet_new makes the description, in pinfo->pool, of a datagram or segment whose payload is wire_len bytes
- * at off of tvb. */
-tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len,
-                                     uint16_t src_port, uint16_t dst_port);
+/* tracking_packet_new makes the description of a datagram or segment whose payload is wire_len bytes at off of tvb, and
+ * adds it to those of the frame. Its endpoints are still empty. tracking_packet_find returns the description of the
+ * payload at off of tvb; NULL when there is none yet. tracking_packet_first returns the first of the frame. */
+tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len);
+tracking_packet *tracking_packet_find(packet_info *pinfo, tvbuff_t *tvb, uint32_t off);
+tracking_packet *tracking_packet_first(packet_info *pinfo);
 
 /* tracking_endpoint_set converts Wireshark's address; the endpoint is empty (addr_len 0) where that is no IP
  * address. */
@@ -188,38 +200,61 @@ void tracking_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t por
 const krpc_message *tracking_decode(packet_info *pinfo, tracking_packet *packet);
 
 /* The tracking_put functions hand a packet to the tracker when it is dissected for the first time, and look its record
- * up in later passes. Both set packet->record. tracking_put_message takes payloads that are accepted as KRPC; with
- * forced, every dictionary (Decode As, or the port preference). tracking_put_datagram takes the other datagrams. */
-void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced);
+ * up in later passes. They set packet->record. tracking_put_message is true for payloads that are accepted as KRPC;
+ * with forced, every dictionary is (Decode As, or the port preference). found: another dissector has taken the
+ * message. tracking_put_datagram takes the other datagrams. */
+bool tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced, bool found);
 void tracking_put_datagram(packet_info *pinfo, tracking_packet *packet);
 void tracking_put_segment(packet_info *pinfo, tracking_packet *packet, uint32_t seq, uint32_t ack, unsigned flags);
 /* tracking_put_quote takes the datagram that an ICMP error quotes; icmp is the error itself. */
 void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const tracker_packet *icmp, bool port_unreachable);
+/* tracking_quote_is_message is true for a quoted payload that is to be shown as KRPC. */
+bool tracking_quote_is_message(packet_info *pinfo, tracking_packet *packet);
+
+/* tracking_records returns the stored records of the frame. */
+const tracking_record *tracking_records(packet_info *pinfo);
+/* tracking_response_frame returns the frame of the first response to a query; 0: none yet. */
+uint32_t tracking_response_frame(const tracking_packet *query);
 
 /* tracking_advert_get returns the current state of an advertisement, or its last state where the tracker has dropped
  * it. */
 bool tracking_advert_get(uint64_t serial, tracker_advert *out);
 
-/* ip_proto.c */
+/* socks.c */
 
-void ip_proto_register(void);
-void ip_proto_handoff(void);
-/* ip_proto_current returns the datagram whose payload tvb is; NULL when it did not come through ip_proto.c. */
-tracking_packet *ip_proto_current(tvbuff_t *tvb);
+void socks_handoff(void);
+/* socks_is_proxied is true when the payload that is being dissected is inside a SOCKS5 UDP datagram.
+ * socks_endpoints_set sets its endpoints to those of the node and of the remote side, and not of the proxy. */
+bool socks_is_proxied(packet_info *pinfo);
+void socks_endpoints_set(tracker_packet *packet, packet_info *pinfo, tvbuff_t *tvb);
 
 /* dissect.c */
 
 extern dissector_handle_t krpc_handle;
 void dissect_register(void);
 void dissect_handoff(void);
-/* dissect_bind assigns the conversation of a message to the KRPC dissector, even on ports of other protocols. It does
- * nothing while the heuristic krpc_udp is disabled. */
+/* dissect_is_wanted is true when datagrams on any port are to be dissected as KRPC: the heuristic krpc_udp is enabled,
+ * and the user has assigned the ports to no other protocol. */
+bool dissect_is_wanted(const tracking_packet *packet);
+/* dissect_bind assigns the conversation of a message to the KRPC dissector from the next packet on, unless it belongs
+ * to another dissector than BT-DHT. */
 void dissect_bind(packet_info *pinfo, const tracking_packet *packet);
+/* dissect_message shows a message: the tree, the columns, the taps. */
+void dissect_message(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet);
 /* dissect_client returns the name and version of the client that sent a message, from v; NULL when there is no v. */
 const char *dissect_client(packet_info *pinfo, const tracking_packet *packet);
-/* dissect_quote adds the item of a quoted datagram that Wireshark did not hand to the KRPC dissector, because the quote
- * is too short. */
+/* dissect_quote adds what is known about a quoted datagram to its item, or an item where Wireshark did not hand it to
+ * the KRPC dissector because the quote is too short. */
 void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet);
+
+/* postdissect.c */
+
+void postdissect_register(void);
+/* postdissect_apply tells Wireshark which protocols' items the postdissector needs, according to the preferences. */
+void postdissect_apply(void);
+/* postdissect_parent returns the subtree of the transport protocol's item that the bytes at off of a data source belong
+ * to; tree where there is none. Items there are no layer of the frame. */
+proto_tree *postdissect_parent(proto_tree *tree, tvbuff_t *source, uint32_t off);
 
 /* tree.c */
 
@@ -260,7 +295,7 @@ void tree_remainder_add(tree_context *context, proto_tree *tree, uint32_t off, u
 /* tree_common_text returns the text for the number of leading bits that an id shares with the target. tree_distance_add
  * adds that number as a hidden item, for filters and columns. */
 const char *tree_common_text(packet_info *pinfo, unsigned bits);
-void tree_distance_add(tree_context *context, proto_tree *tree, unsigned bits);
+void tree_distance_add(tree_context *context, proto_tree *tree, int hf, unsigned bits);
 
 /* tree_list.c */
 
@@ -270,7 +305,9 @@ proto_item *tree_list_add(tree_context *context, proto_tree *tree, krpc_field fi
 /* findings.c */
 
 /* findings_add adds the findings as expert items: to the innermost item of context that covers the finding's bytes, or
- * to top where there is none. context may be NULL. */
+ * to top where there is none. context and top may be NULL. findings_are_wanted is true when a filter or column uses
+ * expert items. */
+bool findings_are_wanted(proto_tree *tree);
 void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top);
 
 /* tree_item.c */
@@ -290,9 +327,13 @@ char *tree_item_decimal(char out[TREE_ITEM_DECIMAL], uint32_t num);
 
 /* These add generated items: values that are not bytes of the packet. tree_item_frame adds nothing for frame 0. */
 void tree_item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame);
-void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num); /* only for filters and columns */
 void tree_item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
-void tree_item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text);
+void tree_item_word(proto_tree *tree, int hf, tvbuff_t *tvb, const char *word);
+void tree_item_meaning(proto_tree *tree, int hf, tvbuff_t *tvb, const char *word, const char *meaning);
+/* Hidden items are for filters and columns, and for output that a program reads. tree_item_filter adds one only where a
+ * filter or column uses it. */
+void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text);
+void tree_item_filter(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num);
 void tree_item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag);
 void tree_item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns);
 /* tree_item_addr adds an address, as hf4 or hf6 according to its family; with len 0 as a generated item. */
@@ -315,8 +356,9 @@ void tree_advert_add_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
 
 /* tree_peerwire.c */
 
-/* tree_peerwire_add adds the peer wire messages that this packet completes, and the advertisements in them. */
-void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet);
+/* tree_peerwire_add adds the peer wire messages that this packet completes, and the advertisements in them. source is
+ * the data source that the payload is in. */
+void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *source, tracking_packet *packet);
 
 /* stats.c */
 
@@ -339,8 +381,6 @@ void stats_tables_register(void);
 void stats_text_register(void);
 
 /* filters.c */
-
-#define FILTERS_KEY UINT32_MAX /* key of proto_krpc's data of a packet: the tracking_packet whose message is shown */
 
 void filters_register(void);
 

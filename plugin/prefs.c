@@ -4,11 +4,11 @@
  */
 #include "plugin.h"
 
-#define BUILT_IN_HEURISTIC "bittorrent_dht_udp"
-#define LIMIT_TEXT         "If there are more, older ones are dropped. More of them use more memory. 0: the default."
+#define LIMIT_TEXT "If there are more, older ones are dropped. More of them use more memory. 0: the default."
 
 int prefs_krpc_accept = PREFS_ACCEPT_NORMAL;
 int prefs_krpc_checks = PREFS_CHECKS_NOTE;
+ws_bool prefs_krpc_supersede = true;
 ws_bool prefs_krpc_peerwire = true;
 ws_bool prefs_krpc_nat = true;
 /* The tracker's own defaults. */
@@ -16,9 +16,6 @@ unsigned prefs_krpc_max_nodes = 131072;
 unsigned prefs_krpc_max_transactions = 65536;
 unsigned prefs_krpc_max_adverts = 32768;
 unsigned prefs_krpc_max_streams = 4096;
-
-static ws_bool supersede = true;
-static bool switched_off; /* the heuristic of BT-DHT, by this plugin and not by the user */
 
 static const enum_val_t accept_choices[] = {
     {"strict", "Complete messages only", PREFS_ACCEPT_STRICT},
@@ -35,22 +32,6 @@ static const enum_val_t checks_choices[] = {
     {NULL, NULL, 0},
 };
 
-void prefs_krpc_apply(void)
-{
-    heur_dtbl_entry_t *built_in = find_heur_dissector_by_unique_short_name(BUILT_IN_HEURISTIC);
-
-    if (built_in == NULL) {
-        return;
-    }
-    if (supersede && built_in->enabled) {
-        built_in->enabled = false;
-        switched_off = true;
-    } else if (!supersede && switched_off) {
-        built_in->enabled = true;
-        switched_off = false;
-    }
-}
-
 bool prefs_krpc_shows(krpc_rule rule)
 {
     const krpc_rule_info *info = krpc_rule_get(rule);
@@ -60,13 +41,15 @@ bool prefs_krpc_shows(krpc_rule rule)
 
 void prefs_krpc_register(void)
 {
-    module_t *module = prefs_register_protocol(proto_krpc, prefs_krpc_apply);
+    module_t *module = prefs_register_protocol(proto_krpc, postdissect_apply);
 
     prefs_register_bool_preference(
         module, "supersede", "Replace BT-DHT",
-        "Disable the heuristic of Wireshark's own BitTorrent DHT dissector, BT-DHT, so that this dissector shows KRPC "
-        "messages. BT-DHT can still be selected with Decode As.",
-        &supersede);
+        "Show KRPC messages, and the ports in other traffic, in place of Wireshark's own BitTorrent DHT dissector, "
+        "BT-DHT. "
+        "If off, only what Decode As or the port preference says is KRPC is shown, and Wireshark does everything else "
+        "as without this plugin.",
+        &prefs_krpc_supersede);
     prefs_register_enum_preference(module, "accept", "Accept as KRPC",
                                    "Which messages the heuristic accepts. Decode As accepts every dictionary.",
                                    &prefs_krpc_accept, accept_choices, false);

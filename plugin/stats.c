@@ -93,6 +93,14 @@ static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epa
     return TAP_PACKET_REDRAW;
 }
 
+/* These statistics count when they receive a packet. In a single pass over a file, verdicts are not final then. */
+static void tick_not_final(stats_tree *st)
+{
+    if (!tracking_finished()) {
+        tick_stat_node(st, "Counted before the end of the file (use tshark -2)", 0, false);
+    }
+}
+
 /* krpc_ports,tree: port advertisements by channel and verdict, and by outcome. */
 
 static int node_channels, node_laters;
@@ -109,6 +117,7 @@ static tap_packet_status ports_packet(stats_tree *st, packet_info *pinfo _U_, ep
     const tracking_record *record = ((const stats_packet *)data)->packet->record;
     tracker_advert advert;
 
+    tick_not_final(st);
     for (unsigned i = 0; i < record->num_adverts; i++) {
         if (!tracking_advert_get(record->first_advert + i, &advert) ||
             krpc_channel_get((krpc_channel)advert.channel) == NULL) {
@@ -142,6 +151,7 @@ static tap_packet_status nat_packet(stats_tree *st, packet_info *pinfo _U_, epan
     if (tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), &packet->packet.src, &node)) {
         return TAP_PACKET_DONT_REDRAW;
     }
+    tick_not_final(st);
     tick_stat_node(st, "Source port", 0, true);
     int behaviour = tick_stat_node(st, tracker_port_name(node.nat.port), node_nat_port, true);
     if (node.nat.port != TRACKER_PORT_UNKNOWN) {

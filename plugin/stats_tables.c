@@ -8,8 +8,8 @@
 
 static void srt_init(struct register_srt *srt _U_, GArray *tables)
 {
-    srt_stat_table *table =
-        init_srt_table("BitTorrent DHT (KRPC) by query", NULL, tables, KRPC_NUM_METHODS, "Query", "krpc.method", NULL);
+    srt_stat_table *table = init_srt_table("BitTorrent DHT (KRPC) by query", NULL, tables, KRPC_NUM_METHODS, "Query",
+                                           "krpc.method.number", NULL);
 
     for (int i = 0; i < KRPC_NUM_METHODS; i++) {
         init_srt_table_row(table, i, i == KRPC_METHOD_NONE ? "unknown" : krpc_method_name((krpc_method)i));

@@ -1,8 +1,8 @@
-/* tracking.c: hands each packet to the tracker once, and looks up the result afterwards.
+/* tracking.c: hands each packet to the tracker once, and stores the result for as long as the file is open.
  *
  * The tracker receives each packet when Wireshark dissects it for the first time, in the order of the file. The result
- * is stored as a tracking_record, which later passes use. Verdicts and NAT behaviours may change until the end of the
- * file: they are read from the tracker whenever they are shown.
+ * is stored with the frame, as a tracking_record, which later passes use. Verdicts and NAT behaviours may change until
+ * the end of the file: they are read from the tracker whenever they are shown.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,11 +11,17 @@
 #include <cfile.h>
 #include <epan/plugin_if.h>
 
+/* Keys of proto_krpc's data of a frame: in the file's scope the first record, in the packet's scope the first packet. */
+enum { KEY_RECORDS, KEY_PACKETS };
+
 static tracker *state;
 static bool finished;
 
 /* Advertisements that the tracker has dropped, indexed by serial number. */
 static GArray *done;
+
+/* The frame of the first response to a query; link_key makes the keys. */
+static wmem_map_t *responses;
 
 /* What the tracker reports during the current call. */
 static wmem_allocator_t *findings_pool;
@@ -28,8 +34,8 @@ static void on_finding(void *ctx _U_, const krpc_finding *finding)
     tracking_finding kept = {
         .off = finding->off,
         .len = (uint16_t)MIN(finding->len, UINT16_MAX),
-        .rule = (uint16_t)finding->rule,
-        .field = (uint16_t)finding->field,
+        .rule = (uint8_t)finding->rule,
+        .field = (uint8_t)finding->field,
         .a = finding->a,
         .b = finding->b,
     };
@@ -85,6 +91,13 @@ static void on_peerwire(void *ctx _U_, const tracker_packet *packet _U_, const p
     last_peer = &peer->next;
 }
 
+static unsigned link_hash(const void *key)
+{
+    uint64_t bits = (uintptr_t)key;
+
+    return (unsigned)(bits ^ bits >> 32);
+}
+
 static void tracking_init(void)
 {
     tracker_options options = {
@@ -97,7 +110,7 @@ static void tracking_init(void)
     };
 
     state = tracker_new(&options);
-    record_store_init();
+    responses = wmem_map_new(wmem_file_scope(), link_hash, g_direct_equal);
     done = g_array_new(FALSE, FALSE, sizeof(tracker_advert));
     finished = false;
 }
@@ -106,7 +119,7 @@ static void tracking_cleanup(void)
 {
     tracker_free(state);
     state = NULL;
-    record_store_clear();
+    responses = NULL; /* freed with wmem_file_scope */
     if (done != NULL) {
         g_array_free(done, TRUE);
     }
@@ -162,8 +175,44 @@ void tracking_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t por
     }
 }
 
-tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len,
-                                     uint16_t src_port, uint16_t dst_port)
+/* The first data source is the frame. A tvbuff of another one has offsets of its own. */
+static bool is_in_frame(packet_info *pinfo, tvbuff_t *tvb)
+{
+    return pinfo->data_src != NULL && get_data_source_tvb(pinfo->data_src->data) == tvb_get_ds_tvb(tvb);
+}
+
+tracking_packet *tracking_packet_first(packet_info *pinfo)
+{
+    return p_get_proto_data(pinfo->pool, pinfo, proto_krpc, KEY_PACKETS);
+}
+
+tracking_packet *tracking_packet_find(packet_info *pinfo, tvbuff_t *tvb, uint32_t off)
+{
+    tracking_packet *packet = tracking_packet_first(pinfo);
+    bool in_frame = is_in_frame(pinfo, tvb);
+
+    off += (uint32_t)tvb_raw_offset(tvb);
+    while (packet != NULL && (packet->off != off || packet->is_in_frame != in_frame)) {
+        packet = packet->next;
+    }
+    return packet;
+}
+
+static void packet_append(packet_info *pinfo, tracking_packet *packet)
+{
+    tracking_packet *last = tracking_packet_first(pinfo);
+
+    if (last == NULL) {
+        p_add_proto_data(pinfo->pool, pinfo, proto_krpc, KEY_PACKETS, packet);
+        return;
+    }
+    while (last->next != NULL) {
+        last = last->next;
+    }
+    last->next = packet;
+}
+
+tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t off, uint32_t wire_len)
 {
     tracking_packet *packet = wmem_new0(pinfo->pool, tracking_packet);
     uint32_t captured = tvb_captured_length(tvb);
@@ -171,14 +220,13 @@ tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t
     packet->len = off < captured ? MIN(captured - off, wire_len) : 0;
     packet->wire_len = wire_len;
     packet->data = packet->len != 0 ? tvb_get_ptr(tvb, (int)off, (int)packet->len) : (const uint8_t *)"";
-    packet->key = (uint32_t)tvb_raw_offset(tvb) + off;
+    packet->off = (uint32_t)tvb_raw_offset(tvb) + off;
+    packet->is_in_frame = is_in_frame(pinfo, tvb);
     packet->packet.frame = pinfo->num;
     if ((pinfo->presence_flags & PINFO_HAS_TS) != 0) {
         packet->packet.time_ns = (int64_t)pinfo->abs_ts.secs * 1000000000 + pinfo->abs_ts.nsecs;
     }
-    tracking_endpoint_set(&packet->packet.src, &pinfo->src, src_port);
-    tracking_endpoint_set(&packet->packet.dst, &pinfo->dst, dst_port);
-    packet->quoted = pinfo->flags.in_error_pkt;
+    packet_append(pinfo, packet);
     return packet;
 }
 
@@ -191,38 +239,70 @@ const krpc_message *tracking_decode(packet_info *pinfo, tracking_packet *packet)
     return packet->message;
 }
 
-/* True when the packet is to be handed to the tracker now. Otherwise packet->record is what is stored about it. */
-static bool put_begin(packet_info *pinfo, tracking_packet *packet)
+/* Records. */
+
+const tracking_record *tracking_records(packet_info *pinfo)
 {
-    if (packet->is_tracked || state == NULL) {
-        return false;
+    return p_get_proto_data(wmem_file_scope(), pinfo, proto_krpc, KEY_RECORDS);
+}
+
+static const tracking_record *record_find(packet_info *pinfo, const tracking_packet *packet)
+{
+    const tracking_record *record = tracking_records(pinfo);
+
+    while (record != NULL && (record->off != packet->off || record->is_in_frame != packet->is_in_frame)) {
+        record = record->next;
     }
-    if (PINFO_FD_VISITED(pinfo)) {
-        complete_if_read();
+    return record;
+}
+
+static void record_append(packet_info *pinfo, tracking_record *record)
+{
+    tracking_record *last = p_get_proto_data(wmem_file_scope(), pinfo, proto_krpc, KEY_RECORDS);
+
+    if (last == NULL) {
+        p_add_proto_data(wmem_file_scope(), pinfo, proto_krpc, KEY_RECORDS, record);
+        return;
     }
-    if (PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
-        packet->is_tracked = true;
-        packet->record = record_store_get(pinfo, packet->packet.frame, packet->key);
-        return false;
+    while (last->next != NULL) {
+        last = last->next;
     }
-    findings_pool = pinfo->pool;
-    findings = NULL;
-    first_peer = NULL;
-    last_peer = &first_peer;
-    return true;
+    last->next = record;
+}
+
+static tracking_rare *rare_new(const tracking_packet *packet, bool found)
+{
+    tracking_rare *rare = NULL;
+
+    if (first_peer != NULL || found) {
+        rare = wmem_new(wmem_file_scope(), tracking_rare);
+        *rare = (tracking_rare){first_peer, found, packet->wire_len, packet->packet};
+    }
+    return rare;
 }
 
 static tracking_record *record_new(packet_info *pinfo, tracking_packet *packet, tracking_kind kind,
-                                   const tracker_result *result)
+                                   const tracker_result *result, bool found)
 {
-    tracking_record *record = wmem_new0(pinfo->pool, tracking_record);
-    unsigned count = findings != NULL ? wmem_array_get_count(findings) : 0;
+    unsigned num_findings = findings != NULL ? MIN(wmem_array_get_count(findings), UINT16_MAX) : 0;
+    size_t findings_len = num_findings * sizeof(tracking_finding);
+    bool has_target = result != NULL && result->has_target && result->request_frame != 0;
+    tracking_record *record =
+        wmem_alloc(wmem_file_scope(), sizeof *record + findings_len + (has_target ? sizeof result->target : 0));
 
-    record->kind = (uint8_t)kind;
-    record->peers = first_peer;
-    record->num_findings = (uint16_t)MIN(count, UINT16_MAX);
-    if (count != 0) {
-        record->findings = wmem_array_get_raw(findings);
+    memset(record, 0, sizeof *record);
+    record->off = packet->off;
+    record->len = packet->len;
+    record->is_in_frame = packet->is_in_frame;
+    record->kind = kind;
+    record->rare = rare_new(packet, found);
+    record->num_findings = (uint16_t)num_findings;
+    if (num_findings != 0) {
+        memcpy(record->findings, wmem_array_get_raw(findings), findings_len);
+    }
+    if (has_target) {
+        record->has_target = true;
+        memcpy((uint8_t *)record->findings + findings_len, result->target, sizeof result->target);
     }
     if (result != NULL) {
         record->method = (uint8_t)result->method;
@@ -235,60 +315,137 @@ static tracking_record *record_new(packet_info *pinfo, tracking_packet *packet, 
             record->asked_port = result->asked.port;
             record->asked_elsewhere = !krpc_endpoint_same_addr(&result->asked, &packet->packet.src);
         }
-        if (result->has_target && result->request_frame != 0) {
-            record->target = wmem_memdup(pinfo->pool, result->target, sizeof result->target);
-        }
     }
+    record_append(pinfo, record);
     packet->record = record;
-    packet->is_tracked = true;
     return record;
 }
 
-/* A hash of a query's transaction id and destination. It can be computed from the query and from its response. */
-static uint16_t mark_get(const tracking_packet *packet, const krpc_endpoint *asked)
+/* A message that has nothing to store is described by itself. */
+static void record_derive(packet_info *pinfo, tracking_packet *packet)
 {
-    const krpc_value *t = &packet->message->value[KRPC_T];
-    uint32_t hash = wmem_strong_hash(asked->addr, asked->addr_len) + asked->port;
+    tracking_record *record = wmem_new0(pinfo->pool, tracking_record);
 
-    if (krpc_has(packet->message, KRPC_T)) {
-        hash += wmem_strong_hash(packet->data + t->off, t->len);
-    }
-    return (uint16_t)(hash ^ hash >> 16);
+    record->kind = TRACKING_MESSAGE;
+    record->method = packet->message->type == KRPC_QUERY ? packet->message->method : KRPC_METHOD_NONE;
+    packet->record = record;
 }
 
-void tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced)
+/* Links. */
+
+/* The frame of a query, and a hash of its transaction id and destination, which distinguishes the queries of one frame.
+ * It can be computed from the query and from its response. */
+static void *link_key(const tracking_packet *packet, uint32_t query_frame, const krpc_endpoint *asked)
+{
+    const unsigned hash_bits = sizeof(void *) > 4 ? 32 : 8;
+    const krpc_value *t = &packet->message->value[KRPC_T];
+    uint32_t hash = asked->port;
+
+    for (unsigned i = 0; i < asked->addr_len; i++) {
+        hash = hash * 31 + asked->addr[i];
+    }
+    for (uint32_t i = 0; krpc_has(packet->message, KRPC_T) && i < t->len; i++) {
+        hash = hash * 31 + packet->data[t->off + i];
+    }
+    return (void *)(uintptr_t)((uint64_t)query_frame << hash_bits | hash >> (32 - hash_bits));
+}
+
+/* As in packet-dns.c: the link to the response is known when the response is dissected, and shown from the second pass
+ * on. The first response is kept. */
+static void link_put(const tracking_packet *response, const tracker_result *result)
+{
+    void *key = link_key(response, result->request_frame, &result->asked);
+    void *earlier = wmem_map_insert(responses, key, GUINT_TO_POINTER(response->packet.frame));
+
+    if (earlier != NULL) {
+        wmem_map_insert(responses, key, earlier);
+    }
+}
+
+uint32_t tracking_response_frame(const tracking_packet *query)
+{
+    return responses != NULL
+               ? GPOINTER_TO_UINT(wmem_map_lookup(responses, link_key(query, query->packet.frame, &query->packet.dst)))
+               : 0;
+}
+
+/* Packets. */
+
+/* True when the packet is to be handed to the tracker now. Otherwise packet->record is what is stored about it. */
+static bool put_begin(packet_info *pinfo, tracking_packet *packet)
+{
+    if (packet->is_tracked) {
+        return false;
+    }
+    packet->is_tracked = true;
+    if (PINFO_FD_VISITED(pinfo)) {
+        complete_if_read();
+    }
+    if (state == NULL || PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
+        packet->record = record_find(pinfo, packet);
+        return false;
+    }
+    findings_pool = pinfo->pool;
+    findings = NULL;
+    first_peer = NULL;
+    last_peer = &first_peer;
+    return true;
+}
+
+/* Without a record, a payload is a message if that is certain, or if the user says so. */
+static bool message_is_known(packet_info *pinfo, tracking_packet *packet, bool forced)
+{
+    if (packet->record != NULL) {
+        tracking_decode(pinfo, packet);
+        return packet->record->kind == TRACKING_MESSAGE;
+    }
+    if (!forced && krpc_message_probe(tracking_decode(pinfo, packet), packet->data) != KRPC_PROBE_YES) {
+        return false;
+    }
+    tracking_decode(pinfo, packet);
+    record_derive(pinfo, packet);
+    return true;
+}
+
+bool tracking_put_message(packet_info *pinfo, tracking_packet *packet, bool forced, bool found)
 {
     tracker_result result;
+    krpc_message *message;
 
-    if (packet->quoted || !put_begin(pinfo, packet)) {
-        return;
+    if (packet->len == 0 || packet->data[0] != 'd' || packet->is_refused) {
+        return false;
     }
-    krpc_message *message = packet->message != NULL ? packet->message : wmem_new(pinfo->pool, krpc_message);
-    if (!tracker_decode(message, packet->data, packet->len, packet->wire_len, &sink)) {
-        return;
+    if (!put_begin(pinfo, packet)) {
+        packet->is_refused = !message_is_known(pinfo, packet, forced);
+        return !packet->is_refused;
+    }
+    message = wmem_new(pinfo->pool, krpc_message);
+    if (!tracker_decode(message, packet->data, packet->len, packet->wire_len, &sink) ||
+        !tracker_admit(state, &packet->packet, message, packet->data,
+                       forced ? TRACKER_ACCEPT_ALL : (tracker_accept)prefs_krpc_accept)) {
+        packet->is_tracked = false; /* it is another datagram */
+        packet->is_refused = true;
+        return false;
     }
     packet->message = message;
-    if (!tracker_admit(state, &packet->packet, packet->message, packet->data,
-                       forced ? TRACKER_ACCEPT_ALL : (tracker_accept)prefs_krpc_accept)) {
-        return;
-    }
     memset(&result, 0, sizeof result);
-    tracker_message(state, &packet->packet, packet->message, packet->data, NULL, &result, &sink);
-    record_new(pinfo, packet, TRACKING_MESSAGE, &result);
-    packet->record->mark = mark_get(packet, &packet->packet.dst);
-    record_store_put(packet, packet->record);
-    /* As in packet-dns.c: the query's record gets the frame of the response now, and shows it from the second pass
-     * on. */
+    tracker_message(state, &packet->packet, message, packet->data, NULL, &result, &sink);
     if (result.request_frame != 0) {
-        record_store_link(result.request_frame, mark_get(packet, &result.asked), packet->packet.frame);
+        link_put(packet, &result);
     }
+    if (!found && findings == NULL && result.num_adverts == 0 && result.request_frame == 0 && result.repeats == 0 &&
+        krpc_message_probe(message, packet->data) == KRPC_PROBE_YES) {
+        record_derive(pinfo, packet);
+        return true;
+    }
+    record_new(pinfo, packet, TRACKING_MESSAGE, &result, found);
+    return true;
 }
 
 static void put_other(packet_info *pinfo, tracking_packet *packet, const tracker_result *result)
 {
-    packet->is_tracked = true;
     if (findings != NULL || first_peer != NULL || result->num_adverts != 0) {
-        record_store_put(packet, record_new(pinfo, packet, TRACKING_OTHER, result));
+        record_new(pinfo, packet, TRACKING_OTHER, result, false);
     }
 }
 
@@ -296,7 +453,7 @@ void tracking_put_datagram(packet_info *pinfo, tracking_packet *packet)
 {
     tracker_result result;
 
-    if (packet->quoted || packet->has_inner || !put_begin(pinfo, packet)) {
+    if (!put_begin(pinfo, packet)) {
         return;
     }
     memset(&result, 0, sizeof result);
@@ -308,13 +465,29 @@ void tracking_put_segment(packet_info *pinfo, tracking_packet *packet, uint32_t 
 {
     tracker_result result;
 
-    if (packet->quoted || !prefs_krpc_peerwire || !put_begin(pinfo, packet)) {
+    if (!put_begin(pinfo, packet)) {
         return;
     }
     memset(&result, 0, sizeof result);
     tracker_segment(state, &packet->packet, seq, ack, flags, packet->data, packet->len, packet->wire_len, &result,
                     &sink);
     put_other(pinfo, packet, &result);
+}
+
+bool tracking_quote_is_message(packet_info *pinfo, tracking_packet *packet)
+{
+    const krpc_message *message;
+
+    if (packet->len == 0 || packet->data[0] != 'd') {
+        return false;
+    }
+    message = tracking_decode(pinfo, packet);
+    packet->record = record_find(pinfo, packet);
+    if (packet->record != NULL || krpc_message_probe(message, packet->data) == KRPC_PROBE_YES) {
+        return true;
+    }
+    return state != NULL && !PINFO_FD_VISITED(pinfo) &&
+           tracker_admit(state, &packet->packet, message, packet->data, TRACKER_ACCEPT_KNOWN);
 }
 
 void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const tracker_packet *icmp, bool port_unreachable)
@@ -325,15 +498,9 @@ void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const track
 
     uint32_t query = tracker_unreachable(state, icmp, &packet->packet.src, &packet->packet.dst, packet->data,
                                          packet->len, port_unreachable, &sink);
-    bool shown = query != 0 || findings != NULL;
 
-    if (!shown && packet->len != 0 && packet->data[0] == 'd') {
-        shown = krpc_message_probe(tracking_decode(pinfo, packet), packet->data) == KRPC_PROBE_YES;
-    }
-    packet->is_tracked = true;
-    if (shown) {
-        record_new(pinfo, packet, TRACKING_QUOTE, NULL)->request_frame = query;
-        record_store_put(packet, packet->record);
+    if (query != 0 || findings != NULL || packet->is_shown) {
+        record_new(pinfo, packet, TRACKING_QUOTE, NULL, false)->request_frame = query;
     }
 }
 

@@ -60,10 +60,10 @@ static void hide(proto_item *item)
     proto_item_set_hidden(item);
 }
 
-void tree_distance_add(tree_context *c, proto_tree *tree, unsigned bits)
+void tree_distance_add(tree_context *c, proto_tree *tree, int hf, unsigned bits)
 {
-    if (compat_is_visible(tree) || compat_is_referenced(HF(DISTANCE))) {
-        hide(proto_tree_add_uint(tree, HF(DISTANCE), c->tvb, 0, 0, bits));
+    if (compat_is_visible(tree) || compat_is_referenced(hf)) {
+        hide(proto_tree_add_uint(tree, hf, c->tvb, 0, 0, bits));
     }
 }
 
@@ -129,10 +129,11 @@ static void bloom_add(tree_context *c, proto_item *item, krpc_field field, krpc_
     }
 
     double estimate = krpc_bloom_estimate(krpc_bloom_zeros(c->data + span.off));
+    int hf = field == KRPC_R_BFPE ? HF(BFPE_ESTIMATE) : field == KRPC_R_BFSD ? HF(BFSD_ESTIMATE) : HF(BFSE_ESTIMATE);
     proto_tree *tree = proto_item_add_subtree(item, ETT(VALUE));
 
     proto_item_set_text(item, "%s: about %.0f addresses", krpc_field_get(field)->title, estimate);
-    proto_item_set_generated(proto_tree_add_double(tree, HF(ESTIMATE), c->tvb, 0, 0, estimate));
+    proto_item_set_generated(proto_tree_add_double(tree, hf, c->tvb, 0, 0, estimate));
 }
 
 static proto_item *version_add(tree_context *c, proto_tree *tree, krpc_span span)
@@ -158,12 +159,12 @@ static void id_add(tree_context *c, proto_item *item, krpc_span span)
     proto_tree *tree = proto_item_add_subtree(item, ETT(ID));
     const char *common = "";
 
-    hide(proto_tree_add_uint(tree, HF(BEP42), c->tvb, 0, 0, verdict));
+    tree_item_hidden(tree, HF(BEP42), c->tvb, krpc_node_id_verdict_name(verdict));
     if (c->target != NULL) {
         unsigned bits = krpc_node_id_common_bits(id, c->target);
 
         common = tree_common_text(c->pinfo, bits);
-        tree_distance_add(c, tree, bits);
+        tree_distance_add(c, tree, HF(DISTANCE), bits);
     }
     if (verdict == KRPC_NODE_ID_EXEMPT) {
         proto_item_append_text(item, "%s", common);

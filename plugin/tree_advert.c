@@ -161,19 +161,14 @@ static void verdict_add(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *a
 {
     tracker_verdict verdict = (tracker_verdict)advert->verdict;
     tracker_later later = (tracker_later)advert->later;
-    proto_item *item;
 
-    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_VERDICT), tvb, 0, 0, verdict, "%s (%s)",
-                                            tracker_verdict_name(verdict), tracker_verdict_meaning(verdict));
-    proto_item_set_generated(item);
+    tree_item_meaning(tree, HF(ADVERT_VERDICT), tvb, tracker_verdict_name(verdict), tracker_verdict_meaning(verdict));
     tree_item_frame(tree, HF(ADVERT_VERDICT_FRAME), tvb,
                     advert->verdict_frame != advert->frame ? advert->verdict_frame : 0);
     if (is_flagged(advert)) {
         tree_item_flag(tree, HF(ADVERT_MISMATCH), tvb, true);
     }
-    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_LATER), tvb, 0, 0, later, "%s (%s)",
-                                            tracker_later_name(later), tracker_later_meaning(later));
-    proto_item_set_generated(item);
+    tree_item_meaning(tree, HF(ADVERT_LATER), tvb, tracker_later_name(later), tracker_later_meaning(later));
     if (advert->later_frame != 0) {
         tree_item_frame(tree, HF(ADVERT_LATER_FRAME), tvb, advert->later_frame);
         tree_item_time(tree, HF(ADVERT_LATER_TIME), tvb, advert->later_ns);
@@ -188,30 +183,36 @@ static void channel_add(proto_tree *tree, tvbuff_t *tvb, krpc_channel channel, u
     if (info == NULL) {
         return;
     }
-    item = proto_tree_add_uint_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, channel, "%s (\"%s\", %s, %s)",
-                                            info->name, info->meaning, krpc_basis_name(info->basis), info->spec);
+    item = proto_tree_add_string_format_value(tree, HF(ADVERT_CHANNEL), tvb, 0, 0, info->name, "%s (\"%s\", %s, %s)",
+                                              info->name, info->meaning, krpc_basis_name(info->basis), info->spec);
     proto_item_set_generated(item);
-    tree_item_hidden(tree, HF(ADVERT_SERVICE), tvb, service);
-    tree_item_hidden(tree, HF(ADVERT_BASIS), tvb, info->basis);
+    tree_item_hidden(tree, HF(ADVERT_SERVICE), tvb, krpc_service_name((krpc_service)service));
+    tree_item_hidden(tree, HF(ADVERT_BASIS), tvb, krpc_basis_name(info->basis));
+}
+
+/* One line for an advertisement: "port_message: PORT 6881, seen as 44402, mismatch" */
+static const char *line_text(packet_info *pinfo, const tracker_advert *advert)
+{
+    const krpc_channel_info *info = krpc_channel_get((krpc_channel)advert->channel);
+    wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, info != NULL ? info->name : "?");
+
+    wmem_strbuf_append(text, ":");
+    advert_text(text, advert);
+    if (!is_verdict_in_text(advert)) {
+        wmem_strbuf_append_printf(text, ", %s", tracker_verdict_name((tracker_verdict)advert->verdict));
+    }
+    return wmem_strbuf_get_str(text);
 }
 
 void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert,
                      uint32_t payload_off)
 {
     const uint32_t off = advert->len != 0 ? payload_off + advert->off : 0, len = advert->len;
-    proto_item *item = proto_tree_add_item(tree, HF(ADVERT), tvb, (int)off, (int)len, ENC_NA);
+    const char *line = line_text(pinfo, advert);
+    proto_item *item =
+        proto_tree_add_string_format(tree, HF(ADVERT), tvb, (int)off, (int)len, line, "Port advertisement, %s", line);
     proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
-    const krpc_channel_info *info = krpc_channel_get((krpc_channel)advert->channel);
 
-    if (compat_is_visible(tree)) {
-        wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, "");
-
-        advert_text(text, advert);
-        if (!is_verdict_in_text(advert)) {
-            wmem_strbuf_append_printf(text, ", %s", tracker_verdict_name((tracker_verdict)advert->verdict));
-        }
-        proto_item_append_text(item, ", %s:%s", info != NULL ? info->name : "?", wmem_strbuf_get_str(text));
-    }
     proto_item_set_generated(item);
     channel_add(sub, tvb, (krpc_channel)advert->channel, advert->service);
     if (advert->advertised_port >= 0 || !advert->implied_port) {
@@ -233,7 +234,8 @@ void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const 
 }
 
 /* ip and r.p: the receiver's endpoint, or port, as the sender sees it. */
-static void observation_add(proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet, const krpc_advert *said)
+static void observation_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet,
+                            const krpc_advert *said)
 {
     bool flagged = is_seen_elsewhere(said, packet);
     char text[KRPC_ENDPOINT_TEXT] = "";
@@ -244,9 +246,11 @@ static void observation_add(proto_tree *tree, tvbuff_t *tvb, const tracking_pack
         snprintf(text, sizeof text, "%" PRId64, said->port);
     }
 
-    proto_item *item = proto_tree_add_none_format(
-        tree, HF(ADVERT), tvb, (int)said->off, (int)said->len, "Port advertisement, %s:%s port %u is seen as %s",
-        krpc_channel_get(said->channel)->name, flagged ? " " FLAG_SIGN : "", packet->packet.dst.port, text);
+    const char *line =
+        wmem_strdup_printf(pinfo->pool, "%s:%s port %u is seen as %s", krpc_channel_get(said->channel)->name,
+                           flagged ? " " FLAG_SIGN : "", packet->packet.dst.port, text);
+    proto_item *item = proto_tree_add_string_format(tree, HF(ADVERT), tvb, (int)said->off, (int)said->len, line,
+                                                    "Port advertisement, %s", line);
     proto_tree *sub = proto_item_add_subtree(item, ETT(ADVERT));
 
     proto_item_set_generated(item);
@@ -278,7 +282,7 @@ void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
     krpc_advert_init(&iter, packet->message, packet->data);
     while (krpc_advert_next(&iter, &said) && !is_about_list(&said)) {
         if (said.whose == KRPC_WHOSE_RECEIVER) {
-            observation_add(tree, tvb, packet, &said);
+            observation_add(pinfo, tree, tvb, packet, &said);
         }
     }
 }
@@ -326,9 +330,9 @@ void tree_advert_add_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb
     proto_item_append_text(item, ": port %s, mapping %s", tracker_port_name(nat->port),
                            tracker_mapping_name(nat->mapping));
     proto_item_set_generated(item);
-    tree_item_named(sub, HF(NAT_PORT), tvb, nat->port, tracker_port_name(nat->port));
-    tree_item_named(sub, HF(NAT_MAPPING), tvb, nat->mapping, tracker_mapping_name(nat->mapping));
-    tree_item_named(sub, HF(NAT_FILTERING), tvb, nat->filtering, tracker_filtering_name(nat->filtering));
+    tree_item_word(sub, HF(NAT_PORT), tvb, tracker_port_name(nat->port));
+    tree_item_word(sub, HF(NAT_MAPPING), tvb, tracker_mapping_name(nat->mapping));
+    tree_item_word(sub, HF(NAT_FILTERING), tvb, tracker_filtering_name(nat->filtering));
     if (nat->remapped != 0) {
         tree_item_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
     }

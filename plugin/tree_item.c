@@ -151,12 +151,22 @@ void tree_item_frame(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t frame)
     }
 }
 
-void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
+static void hide(proto_item *item)
 {
-    proto_item *item = proto_tree_add_uint(tree, hf, tvb, 0, 0, num);
-
     proto_item_set_generated(item);
     proto_item_set_hidden(item);
+}
+
+void tree_item_hidden(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text)
+{
+    hide(proto_tree_add_string(tree, hf, tvb, 0, 0, text));
+}
+
+void tree_item_filter(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
+{
+    if (compat_is_referenced(hf)) {
+        hide(proto_tree_add_uint(tree, hf, tvb, 0, 0, num));
+    }
 }
 
 void tree_item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
@@ -164,10 +174,14 @@ void tree_item_uint(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num)
     proto_item_set_generated(proto_tree_add_uint(tree, hf, tvb, 0, 0, num));
 }
 
-void tree_item_named(proto_tree *tree, int hf, tvbuff_t *tvb, uint32_t num, const char *text)
+void tree_item_word(proto_tree *tree, int hf, tvbuff_t *tvb, const char *word)
 {
-    proto_item_set_generated(
-        proto_tree_add_uint_format_value(tree, hf, tvb, 0, 0, num, "%s", text != NULL ? text : "?"));
+    proto_item_set_generated(proto_tree_add_string(tree, hf, tvb, 0, 0, word));
+}
+
+void tree_item_meaning(proto_tree *tree, int hf, tvbuff_t *tvb, const char *word, const char *meaning)
+{
+    proto_item_set_generated(proto_tree_add_string_format_value(tree, hf, tvb, 0, 0, word, "%s (%s)", word, meaning));
 }
 
 void tree_item_flag(proto_tree *tree, int hf, tvbuff_t *tvb, bool flag)
@@ -179,7 +193,11 @@ void tree_item_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t time_ns)
 {
     nstime_t time = {.secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000)};
 
-    proto_item_set_generated(proto_tree_add_time(tree, hf, tvb, 0, 0, &time));
+    proto_item *item = compat_is_visible(tree) ? proto_tree_add_time_format_value(tree, hf, tvb, 0, 0, &time, "%.3f ms",
+                                                                                  (double)time_ns / 1e6)
+                                               : proto_tree_add_time(tree, hf, tvb, 0, 0, &time);
+
+    proto_item_set_generated(item);
 }
 
 void tree_item_addr(proto_tree *tree, int hf4, int hf6, tvbuff_t *tvb, uint32_t off, uint32_t len,

@@ -18,15 +18,16 @@ typedef struct piece {
 } piece;
 
 /* A message that began in an earlier packet gets a tvbuff with its whole bytes. */
-static piece piece_find(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet *packet, const tracking_peerwire *peer)
+static piece piece_find(packet_info *pinfo, tvbuff_t *source, const tracking_packet *packet,
+                        const tracking_peerwire *peer)
 {
-    piece at = {.tvb = tvb, .off = packet->key - (uint32_t)tvb_raw_offset(tvb)};
+    piece at = {.tvb = source, .off = packet->off};
 
     if (peer->off >= 0 && (uint32_t)peer->off <= packet->len && peer->len <= packet->len - (uint32_t)peer->off) {
         at.off += (uint32_t)peer->off;
         return at;
     }
-    at.tvb = tvb_new_child_real_data(tvb, peer->data, peer->len, (int)peer->len);
+    at.tvb = tvb_new_child_real_data(source, peer->data, peer->len, (int)peer->len);
     at.off = 0;
     add_new_data_source(pinfo, at.tvb, "Peer wire message");
     return at;
@@ -35,16 +36,14 @@ static piece piece_find(packet_info *pinfo, tvbuff_t *tvb, const tracking_packet
 static void handshake_add(proto_tree *tree, piece at, const tracking_peerwire *peer, const peerwire_message *m)
 {
     const int reserved = (int)at.off + 20;
-    proto_item *item;
+    proto_item *item = proto_tree_add_uint64(tree, HF(PEER_RESERVED), at.tvb, reserved, 8, m->reserved);
+    proto_tree *bits = proto_item_add_subtree(item, ETT(PEERWIRE_LIST));
 
-    item = proto_tree_add_uint64(tree, HF(PEER_RESERVED), at.tvb, reserved, 8, m->reserved);
-    tree = proto_item_add_subtree(item, ETT(PEERWIRE_LIST));
-    proto_tree_add_boolean(tree, HF(PEER_DHT), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_DHT) != 0);
-    proto_tree_add_boolean(tree, HF(PEER_EXTENDED), at.tvb, reserved + 5, 1,
+    proto_tree_add_boolean(bits, HF(PEER_DHT), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_DHT) != 0);
+    proto_tree_add_boolean(bits, HF(PEER_EXTENDED), at.tvb, reserved + 5, 1,
                            (m->reserved & PEERWIRE_RESERVED_EXTENDED) != 0);
-    proto_tree_add_boolean(tree, HF(PEER_FAST), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_FAST) != 0);
-    proto_tree_add_boolean(tree, HF(PEER_V2), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_V2) != 0);
-    tree = proto_tree_get_parent_tree(tree);
+    proto_tree_add_boolean(bits, HF(PEER_FAST), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_FAST) != 0);
+    proto_tree_add_boolean(bits, HF(PEER_V2), at.tvb, reserved + 7, 1, (m->reserved & PEERWIRE_RESERVED_V2) != 0);
     if (peer->len < PEERWIRE_HANDSHAKE_LEN) {
         return;
     }
@@ -52,15 +51,15 @@ static void handshake_add(proto_tree *tree, piece at, const tracking_peerwire *p
     proto_tree_add_item(tree, HF(PEER_ID), at.tvb, (int)at.off + PEERWIRE_PEER_ID_OFF, 20, ENC_NA);
 }
 
-static void address_add(proto_tree *tree, piece at, uint32_t off, uint32_t len, const uint8_t *bytes)
+/* hf4 or hf6 is -1 where the key cannot hold such an address. */
+static void address_add(proto_item *item, int hf4, int hf6, piece at, uint32_t off, uint32_t len, const uint8_t *bytes)
 {
     krpc_endpoint endpoint;
 
-    if (len != 4 && len != 16) {
-        return;
+    if ((len == 4 && hf4 != -1) || (len == 16 && hf6 != -1)) {
+        krpc_endpoint_set(&endpoint, bytes, len, 0);
+        tree_item_addr(proto_item_add_subtree(item, ETT(VALUE)), hf4, hf6, at.tvb, at.off + off, len, &endpoint);
     }
-    krpc_endpoint_set(&endpoint, bytes, len, 0);
-    tree_item_addr(tree, HF(PEER_ADDRESS), HF(PEER_ADDRESS6), at.tvb, at.off + off, len, &endpoint);
 }
 
 static void key_add(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer, peerwire_key key,
@@ -94,9 +93,13 @@ static void key_add(packet_info *pinfo, proto_tree *tree, piece at, const tracki
     item = proto_tree_add_item(tree, hf_peer_key[key], at.tvb, (int)(at.off + off), (int)len, ENC_NA);
     switch (key) {
     case PEERWIRE_KEY_YOURIP:
+        address_add(item, HF(PEER_YOURIP_ADDR), HF(PEER_YOURIP_ADDR6), at, off, len, bytes);
+        break;
     case PEERWIRE_KEY_IPV4:
+        address_add(item, HF(PEER_IPV4_ADDR), -1, at, off, len, bytes);
+        break;
     case PEERWIRE_KEY_IPV6:
-        address_add(proto_item_add_subtree(item, ETT(VALUE)), at, off, len, bytes);
+        address_add(item, -1, HF(PEER_IPV6_ADDR6), at, off, len, bytes);
         break;
     default:
         break;
@@ -134,20 +137,30 @@ static void pex_add(proto_tree *tree, piece at, const tracking_peerwire *peer, c
     }
 }
 
-static void holepunch_add(proto_tree *tree, piece at, const peerwire_message *m)
+/* The name of a number; the number itself where it has none. */
+static const char *name_get(packet_info *pinfo, const char *const *names, size_t num_names, uint32_t num)
 {
-    const uint32_t begin =
-        at.off + PEERWIRE_HEAD; /* prefix, id, extended id, then type, family, address, port, error */
+    return num < num_names ? names[num] : wmem_strdup_printf(pinfo->pool, "%u", num);
+}
+
+/* After the message's prefix, its id and its extended id: type, family, address, port, error. */
+static void holepunch_add(packet_info *pinfo, proto_tree *tree, piece at, const peerwire_message *m)
+{
+    static const char *const types[] = {"rendezvous", "connect", "error"};
+    static const char *const errors[] = {"none", "no such peer", "not connected", "no support", "no self"};
+    const uint32_t begin = at.off + PEERWIRE_HEAD;
     const uint32_t addr_len = m->endpoint.addr_len;
 
     if (!m->has_holepunch) {
         return;
     }
-    proto_tree_add_uint(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1, m->holepunch);
+    proto_tree_add_string(tree, HF(HOLEPUNCH), at.tvb, (int)begin, 1,
+                          name_get(pinfo, types, array_length(types), m->holepunch));
     tree_item_addr(tree, HF(HOLEPUNCH_ADDR), HF(HOLEPUNCH_ADDR6), at.tvb, begin + 2, addr_len, &m->endpoint);
     proto_tree_add_uint(tree, HF(HOLEPUNCH_PORT), at.tvb, (int)(begin + 2 + addr_len), 2, m->endpoint.port);
     if (m->holepunch == PEERWIRE_HOLEPUNCH_ERROR) {
-        proto_item_set_generated(proto_tree_add_uint(tree, HF(HOLEPUNCH_ERROR), at.tvb, 0, 0, m->holepunch_error));
+        tree_item_word(tree, HF(HOLEPUNCH_ERROR), at.tvb,
+                       name_get(pinfo, errors, array_length(errors), m->holepunch_error));
     }
 }
 
@@ -165,14 +178,6 @@ static const char *message_name(const tracking_peerwire *peer)
     return peerwire_extension_name((peerwire_extension)peer->extension);
 }
 
-static void hidden_string_add(proto_tree *tree, int hf, tvbuff_t *tvb, const char *text)
-{
-    proto_item *item = proto_tree_add_string(tree, hf, tvb, 0, 0, text);
-
-    proto_item_set_generated(item);
-    proto_item_set_hidden(item);
-}
-
 static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tracking_peerwire *peer)
 {
     proto_item *item = proto_tree_add_item(tree, HF(PEER_MESSAGE), at.tvb, (int)at.off, (int)peer->len, ENC_NA);
@@ -187,10 +192,9 @@ static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tr
     peerwire_message_parse(&m, peer->data, peer->len, NULL, &receiver, NULL);
 
     proto_item_append_text(item, ": %s", message_name(peer));
-    hidden_string_add(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
+    tree_item_hidden(sub, HF(PEER_KIND), at.tvb, peerwire_kind_name((peerwire_kind)peer->kind));
     if (peer->kind == PEERWIRE_EXTENDED) {
-        hidden_string_add(sub, HF(PEER_EXTENSION), at.tvb,
-                          peerwire_extension_name((peerwire_extension)peer->extension));
+        tree_item_hidden(sub, HF(PEER_EXTENSION), at.tvb, peerwire_extension_name((peerwire_extension)peer->extension));
     }
     if (peer->kind == PEERWIRE_HANDSHAKE) {
         handshake_add(sub, at, peer, &m);
@@ -207,7 +211,12 @@ static void message_add(packet_info *pinfo, proto_tree *tree, piece at, const tr
     if (peer->extension == PEERWIRE_EXT_UT_PEX) {
         pex_add(sub, at, peer, &m);
     }
-    holepunch_add(sub, at, &m);
+    holepunch_add(pinfo, sub, at, &m);
+}
+
+static const tracking_peerwire *peers_of(const tracking_record *record)
+{
+    return record->rare != NULL ? record->rare->peers : NULL;
 }
 
 /* Prepended, because the text of the built-in dissector is often longer than the column. */
@@ -221,7 +230,7 @@ static void column_prepend(packet_info *pinfo, const tracking_packet *packet)
     }
 }
 
-static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracking_packet *packet)
+static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *source, const tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
     unsigned count = 0;
@@ -230,12 +239,12 @@ static void contents_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
         tracker_advert advert;
 
         if (tracking_advert_get(record->first_advert + i, &advert)) {
-            tree_advert_add(pinfo, tree, tvb, &advert, packet->key - (uint32_t)tvb_raw_offset(tvb));
+            tree_advert_add(pinfo, tree, source, &advert, packet->off);
         }
     }
-    for (const tracking_peerwire *peer = record->peers; peer != NULL && count < MAX_MESSAGES;
+    for (const tracking_peerwire *peer = peers_of(record); peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
-        message_add(pinfo, tree, piece_find(pinfo, tvb, packet, peer), peer);
+        message_add(pinfo, tree, piece_find(pinfo, source, packet, peer), peer);
     }
 }
 
@@ -245,7 +254,7 @@ static void summary_set(packet_info *pinfo, proto_item *item, const tracking_pac
     const char *separator = ": ";
     unsigned count = 0;
 
-    for (const tracking_peerwire *peer = packet->record->peers; peer != NULL && count < MAX_MESSAGES;
+    for (const tracking_peerwire *peer = peers_of(packet->record); peer != NULL && count < MAX_MESSAGES;
          peer = peer->next, count++) {
         if (peer->kind != PEERWIRE_PORT || packet->record->num_adverts == 0) { /* the advertisement names PORT */
             wmem_strbuf_append_printf(out, "%s%s", separator, message_name(peer));
@@ -259,24 +268,24 @@ static void summary_set(packet_info *pinfo, proto_item *item, const tracking_pac
     proto_item_append_text(item, "%s", wmem_strbuf_get_str(out));
 }
 
-void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
+/* Where the tree is not displayed, the item is only for filters and columns. It is not added as a layer of the frame
+ * then, which statistics would count. */
+void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *source, tracking_packet *packet)
 {
-    uint32_t off = packet->key - (uint32_t)tvb_raw_offset(tvb);
-    proto_item *item;
+    proto_item *item = NULL;
 
-    if (packet->is_shown) {
-        return;
-    }
     packet->is_shown = true;
     if (pinfo->cinfo != NULL && packet->record->num_adverts != 0) {
         column_prepend(pinfo, packet);
     }
-    item = proto_tree_add_item(tree, proto_peerwire, tvb, (int)off, (int)packet->len, ENC_NA);
-    if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc)) {
+    if (compat_is_wanted(tree, proto_peerwire) || compat_is_wanted(tree, proto_krpc) || findings_are_wanted(tree)) {
+        proto_tree *parent = compat_is_visible(tree) ? tree : postdissect_parent(tree, source, packet->off);
+
+        item = proto_tree_add_item(parent, proto_peerwire, source, (int)packet->off, (int)packet->len, ENC_NA);
         if (compat_is_visible(tree)) {
             summary_set(pinfo, item, packet);
         }
-        contents_add(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), tvb, packet);
+        contents_add(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), source, packet);
     }
     findings_add(pinfo, packet, NULL, item);
     stats_tap(pinfo, packet);

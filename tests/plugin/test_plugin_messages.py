@@ -4,11 +4,14 @@
 The environment is that of tshark_cli.py.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
+import collections
 import hashlib
+import json
 import unittest
 import xml.etree.ElementTree
 
-from tshark_cli import A, B, ID, OTHER, capture, frames, table, tshark, udp
+from tshark_cli import A, B, ID, OTHER, SAMPLES, capture, frames, table, tshark, udp
+from krpcscope_cli import CAPTURES
 
 END = b"1:t2:aa1:v4:LT\2\x081:y1:"
 
@@ -48,10 +51,11 @@ class Fields(unittest.TestCase):
         node, node6 = ID + endpoint(7), OTHER + bytes(15) + b"\1\0\x08"
         both = f"{ID.hex()},{OTHER.hex()}"
         self.check(
-            ("nodes.id", "nodes.addr", "nodes.addr6", "nodes.port", "remainder"),
-            (response(b"5:nodes52:" + node + OTHER + endpoint(9)), [both, "192.0.2.1,192.0.2.1", "", "7,9", ""]),
-            (response(b"5:nodes29:" + node + b"xyz" + b"6:nodes638:" + node6), [both, "192.0.2.1", "::1", "7,8", "78797a"]),
-            (response(b"6:nodes2l26:" + node + b"38:" + node6 + b"3:abce"), [both, "192.0.2.1", "::1", "7,8", "616263"]))
+            ("nodes.id", "nodes.addr", "nodes.addr6", "nodes.port", "nodes6.id", "nodes6.addr6", "nodes6.port", "remainder"),
+            (response(b"5:nodes52:" + node + OTHER + endpoint(9)), [both, "192.0.2.1,192.0.2.1", "", "7,9", "", "", "", ""]),
+            (response(b"5:nodes29:" + node + b"xyz" + b"6:nodes638:" + node6),
+             [ID.hex(), "192.0.2.1", "", "7", OTHER.hex(), "::1", "8", "78797a"]),
+            (response(b"6:nodes2l26:" + node + b"38:" + node6 + b"3:abce"), [both, "192.0.2.1", "::1", "7,8", "", "", "", "616263"]))
 
     def test_peers(self):
         six = bytes(15) + b"\1\0\x08"
@@ -81,18 +85,18 @@ class Fields(unittest.TestCase):
             target = bytes([OTHER[0] ^ differs]) + OTHER[1:]
             packets = [udp(A, B, query(b"find_node", b"6:target20:" + target)), udp(B, A, response(b"5:nodes26:" + target + endpoint(1)))]
             for options in ([], ["-2"], ["-Y", "krpc.distance"]):  # for a table, in two passes, and for a filter
-                rows = table(capture("distance.pcap", packets), "krpc.distance", options=options)
-                self.assertEqual(rows[-1], [f"{bits},160"], options)
+                rows = table(capture("distance.pcap", packets), "krpc.distance", "krpc.nodes.distance", options=options)
+                self.assertEqual(rows[-1], [str(bits), "160"], options)
 
     def test_bloom(self):
         """A bloom filter of the right length has an estimate: of an empty one, and of a full one."""
         full = b"\xff" * 255 + b"\xfe"
         estimates, wrong = self.shown([response(b"4:BFpe256:" + bytes(256) + b"4:BFsd256:" + full),
-                                       response(b"4:BFpe255:" + bytes(255))], "bloom.estimate")
-        nobody, many = map(float, estimates[0].split(","))
-        self.assertLess(nobody, 1)
+                                       response(b"4:BFpe255:" + bytes(255))], "bfpe.estimate", "bfsd.estimate")
+        none, many = map(float, estimates)
+        self.assertLess(none, 1)
         self.assertGreater(many, 5000)
-        self.assertEqual(wrong, [""])
+        self.assertEqual(wrong, ["", ""])
 
     def test_items(self):
         """The text of a BEP 44 item, and its target where the message has all that it is made of."""
@@ -158,6 +162,48 @@ class Fields(unittest.TestCase):
             self.assertTrue(300 < count <= 2000, count)
 
 
+class Output(unittest.TestCase):
+    """The output that programs read."""
+
+    def test_keys(self):
+        """In -T ek no key of ours is twice in an object, also where Wireshark groups items by their parents, as 4.0 does."""
+        def unique(pairs):
+            again = [key for key, n in collections.Counter(key for key, _ in pairs).items() if n > 1 and key.startswith("krpc")]
+            self.assertEqual(again, [])
+            return dict(pairs)
+
+        seen = set()
+        nodes = b"5:nodes26:" + ID + endpoint(7) + b"6:nodes638:" + OTHER + bytes(15) + b"\1\0\x08"
+        blooms = b"4:BFpe256:" + bytes(256) + b"4:BFsd256:" + bytes(256)
+        made = [query(b"find_node", b"6:target20:" + OTHER), response(blooms + nodes)]
+        packets = [udp(A, B, made[0]), udp(B, A, made[1])]
+        for path in [capture("keys.pcap", packets), *CAPTURES]:
+            for line in tshark(path, "-2", "-T", "ek").splitlines():
+                layers = json.loads(line, object_pairs_hook=unique).get("layers", {})
+                seen.update(key for name, layer in layers.items() if name.startswith("krpc") for key in layer)
+        self.assertGreater(len(seen), 150)
+
+    def test_words(self):
+        """Words are strings, in each kind of output."""
+        path = SAMPLES / "natc-outside.pcapng"
+        words = {"krpc.method": "get_peers", "krpc.bep42": "invalid", "krpc.advert.channel": "port_message",
+                 "krpc.advert.service": "dht", "krpc.advert.basis": "claimed", "krpc.advert.verdict": "mismatch",
+                 "krpc.advert.later": "honoured"}
+        nat = {"krpc.nat.port": "rewritten", "krpc.nat.mapping": "endpoint_dependent", "krpc.nat.filtering": "unknown"}
+        for capture_of, expected in ((path, words), (SAMPLES / "natb-inside.pcapng", nat)):
+            rows = table(capture_of, *expected, options=["-2"])
+            for column, (name, word) in enumerate(expected.items()):
+                values = {value for row in rows for value in row[column].split(",")} - {""}
+                self.assertIn(word, values, name)
+                self.assertEqual([value for value in values if value.isdigit()], [], name)
+        rows = table(SAMPLES / "malformed.pcapng", "krpc.finding.severity", "_ws.expert.message")
+        self.assertEqual({word for row in rows for word in row[0].split(",")} - {""}, {"note", "warn", "error"})
+        self.assertEqual([row for row in rows if bool(row[0]) != bool(row[1])], [])
+        text = tshark(path, "-2", "-T", "json", "-Y", "frame.number == 281")
+        self.assertIn('"krpc.advert.channel": "port_message"', text)
+        self.assertIn('"krpc.advert": "port_message:', text)
+
+
 class Kept(unittest.TestCase):
     """The results of the first pass over a packet are shown in later passes."""
 
@@ -168,7 +214,7 @@ class Kept(unittest.TestCase):
             packets += [udp(A, B, query(b"get_peers", b"9:info_hash20:" + OTHER).replace(b"1:t2:aa", b"1:t4:" + t)),
                         udp(B, A, response(b"5:token2:xx").replace(b"1:t2:aa", b"1:t4:" + t))]
         rows = table(capture("thousands.pcap", packets), "krpc.response_in", "krpc.response_to", "krpc.method", "krpc.distance", options=["-2"])
-        self.assertEqual(rows, [row for n in range(1, 7001, 2) for row in ([str(n + 1), "", "3", ""], ["", str(n), "3", "160"])])
+        self.assertEqual(rows, [row for n in range(1, 7001, 2) for row in ([str(n + 1), "", "get_peers", ""], ["", str(n), "get_peers", "160"])])
 
     def test_thousands_of_findings(self):
         """One packet has thousands of findings, between two packets with a few."""

@@ -100,11 +100,13 @@ static void give_file(GHashTable *arguments)
     *result = extract(&w.file, g_hash_table_lookup(arguments, "user_data"));
 }
 
+/* As the window does, a packet that is dissected for the first time has the items that postdissectors want. */
 static epan_dissect_t *dissect(uint32_t i, bool with_tree)
 {
-    epan_dissect_t *edt = epan_dissect_new(w.file.epan, with_tree, with_tree);
+    epan_dissect_t *edt = epan_dissect_new(w.file.epan, with_tree || postdissectors_want_hfids(), with_tree);
 
     if (!w.frames[i].visited) {
+        prime_epan_dissect_with_postdissector_wanted_hfids(edt);
         frame_data_set_before_dissect(&w.frames[i], &w.elapsed, &w.first, i > 0 ? &w.frames[i - 1] : NULL);
     }
     compat_dissect(edt, &w.records[i], w.data[i], &w.frames[i]);
