@@ -373,7 +373,7 @@ uint16_t advert_seen_port(const tracker *t, const tracker_advert *said)
 bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
 {
     krpc_endpoint named = advert_named(a);
-    krpc_endpoint source = a->said.sender;
+    krpc_endpoint socket = a->said.sender;
     uint32_t index = nodes_find(t, &named);
     uint32_t mine;
     const node *n;
@@ -392,8 +392,8 @@ bool advert_other_node(const tracker *t, const advert *a, uint32_t *frame_out)
     if (a->said.has_node_id != 0 && node_had_id(t, n, a->said.node_id)) {
         return false;
     }
-    source.port = a->said.dht_port;
-    mine = a->said.dht_port == 0 ? NONE : nodes_find(t, &source);
+    socket.port = a->said.dht_port;
+    mine = a->said.dht_port == 0 ? NONE : nodes_find(t, &socket);
     if (mine != NONE &&
         (node_had_id(t, n, node_at(&t->nodes, mine)->id) || node_had_id(t, node_at(&t->nodes, mine), n->id))) {
         return false; /* it has another id now, on both ports */

@@ -83,6 +83,7 @@ static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(
 /* Notes the first query to the advertised port from another address. */
 static bool visit_tried(tracker *t, later *l, advert *a)
 {
+    (void)t;
     if (a->tried.frame != 0) {
         return false;
     }
@@ -174,6 +175,7 @@ void adverts_connected(tracker *t, const tracker_packet *p)
 
 static bool visit_unreachable(tracker *t, later *l, advert *a)
 {
+    (void)t;
     if (a->dead.frame != 0) {
         return false;
     }

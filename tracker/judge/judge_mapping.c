@@ -560,9 +560,9 @@ static void judge_port(const mapping *m, bool collision, bool doubted)
     }
 }
 
-static void set_mapping(const mapping *m, tracker_mapping mapping, tracker_reason reason)
+static void set_mapping(const mapping *m, tracker_mapping verdict, tracker_reason reason)
 {
-    m->s->nat.mapping = mapping;
+    m->s->nat.mapping = verdict;
     m->s->nat.mapping_reason = reason;
 }
 
