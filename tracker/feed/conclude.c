@@ -137,7 +137,9 @@ static tracker_advice_item *add_advice(tracker_node *out, tracker_advice advice,
     item->advice = advice;
     item->port = port;
     item->num_frames = MIN(num_frames, TRACKER_MAX_FRAMES);
-    memcpy(item->frames, frames, item->num_frames * sizeof *frames);
+    for (uint32_t i = 0; i < item->num_frames; i++) {
+        item->frames[i] = frames[i];
+    }
     return item;
 }
 

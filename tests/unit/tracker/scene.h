@@ -29,7 +29,8 @@ typedef struct scene {
     uint32_t count[KRPC_NUM_RULES];
     krpc_finding last[KRPC_NUM_RULES];
     uint32_t last_frame[KRPC_NUM_RULES];
-    tracker_result result; /* of the last packet */
+    uint32_t concluded_frame; /* of the last conclusion */
+    tracker_result result;    /* of the last packet */
     krpc_sink sink;
     uint8_t packet[2048]; /* the last message */
     size_t len;
@@ -38,11 +39,30 @@ typedef struct scene {
     bool done_in_order;
 } scene;
 
+/* Findings of these rules follow from all packets, and tracker_conclude gives them. The others belong to one packet. */
+static inline bool scene_is_conclusion(krpc_rule rule)
+{
+    switch (rule) {
+    case KRPC_RULE_PORT_MISMATCH:
+    case KRPC_RULE_PORT_HONOURED:
+    case KRPC_RULE_PORT_NOT_HONOURED:
+    case KRPC_RULE_PORT_DEAD:
+    case KRPC_RULE_PORT_OTHER_NODE:
+    case KRPC_RULE_NAT_REWRITTEN:
+    case KRPC_RULE_NAT_DEPENDENT:
+    case KRPC_RULE_NAT_REMAPPED:
+    case KRPC_RULE_NAT_CARRIER:
+    case KRPC_RULE_NAT_PORT_BLOCK:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Checks a finding: if the rule has no text for it, it has no position and no numbers beside those of the rule; no text
  * starts where the message starts. */
-static inline void scene_emit(void *ctx, const krpc_finding *finding)
+static inline void scene_note(scene *s, const krpc_finding *finding, uint32_t frame)
 {
-    scene *s = ctx;
     const char *told = krpc_rule_get(finding->rule)->text;
 
     CU_ASSERT_EQUAL(finding->off == 0, finding->len == 0);
@@ -50,7 +70,45 @@ static inline void scene_emit(void *ctx, const krpc_finding *finding)
     CU_ASSERT(finding->b == 0 || strstr(told, "{b}") != NULL || strstr(told, "{p}") != NULL);
     s->count[finding->rule]++;
     s->last[finding->rule] = *finding;
-    s->last_frame[finding->rule] = s->frame;
+    s->last_frame[finding->rule] = frame;
+}
+
+static inline void scene_emit(void *ctx, const krpc_finding *finding)
+{
+    scene *s = ctx;
+
+    CU_ASSERT(!scene_is_conclusion(finding->rule));
+    scene_note(s, finding, s->frame);
+}
+
+static inline void scene_take_conclusion(void *ctx, const tracker_conclusion *conclusion)
+{
+    scene *s = ctx;
+
+    CU_ASSERT(scene_is_conclusion(conclusion->finding.rule));
+    CU_ASSERT(conclusion->packet.frame > 0 && conclusion->packet.frame <= s->frame);
+    CU_ASSERT(conclusion->packet.frame >= s->concluded_frame);
+    s->concluded_frame = conclusion->packet.frame;
+    scene_note(s, &conclusion->finding, conclusion->packet.frame);
+}
+
+/* Replaces the earlier conclusions by those from the packets so far. */
+static inline void scene_conclude(scene *s)
+{
+    for (int rule = 0; rule < KRPC_NUM_RULES; rule++) {
+        s->count[rule] = scene_is_conclusion((krpc_rule)rule) ? 0 : s->count[rule];
+    }
+    s->concluded_frame = 0;
+    tracker_conclude(s->t, scene_take_conclusion, s);
+}
+
+/* How many findings of a rule there are now. */
+static inline uint32_t scene_found(scene *s, krpc_rule rule)
+{
+    if (scene_is_conclusion(rule)) {
+        scene_conclude(s);
+    }
+    return s->count[rule];
 }
 
 static inline void scene_done(void *ctx, const tracker_advert *advert)
@@ -121,6 +179,7 @@ static inline tracker_packet scene_packet(scene *s, const char *src, const char 
     p.time_ns = s->now;
     p.src = ep(src);
     p.dst = ep(dst);
+    p.source = 0;
     return p;
 }
 
@@ -342,7 +401,9 @@ static inline void expect_verdict(scene *s, uint64_t serial, tracker_verdict ver
     UNIT_TEXT(tracker_later_name(a.later), tracker_later_name(later));
 }
 
-#define FOUND(scene, rule) ((scene)->count[KRPC_RULE_##rule])
-#define LAST(scene, rule)  ((scene)->last[KRPC_RULE_##rule])
+/* FOUND counts findings; LAST and LAST_FRAME are of the last one that FOUND counted. */
+#define FOUND(scene, rule)      scene_found(scene, KRPC_RULE_##rule)
+#define LAST(scene, rule)       ((scene)->last[KRPC_RULE_##rule])
+#define LAST_FRAME(scene, rule) ((scene)->last_frame[KRPC_RULE_##rule])
 
 #endif

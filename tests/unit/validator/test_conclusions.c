@@ -37,7 +37,7 @@ void __wrap_tracker_conclude(tracker *t, void (*emit)(void *ctx, const tracker_c
     num_calls++;
     for (uint32_t frame = QUIET_FRAME; concludes && frame <= FOUND_FRAME; frame++) {
         const tracker_conclusion conclusion = {
-            .packet = {frame, INT64_C(1000000000) * frame, endpoint_of(1, 1111), endpoint_of(2, 2222)},
+            .packet = {frame, INT64_C(1000000000) * frame, endpoint_of(1, 1111), endpoint_of(2, 2222), 0},
             .over_tcp = frame == QUIET_FRAME,
             .finding = {.rule = KRPC_RULE_PORT_SWAPPED, .a = 4321, .b = 57616},
         };
