@@ -9,11 +9,11 @@
 #include "scene.h"
 
 #define L    "192.168.1.2:6881"
-#define R1   "198.51.100.1:7001"
-#define R2   "198.51.100.2:7002"
+#define R1   "198.51.100.1:7001" /* each in another network */
+#define R2   "198.52.100.2:7002"
 #define R3   "192.0.2.3:7003"
-#define R4   "198.51.100.4:7004"
-#define R5   "198.51.100.5:7005"
+#define R4   "198.54.100.4:7004"
+#define R5   "198.55.100.5:7005"
 #define SAME "203.0.113.9:6881"
 #define OUT1 "203.0.113.9:40001"
 #define OUT2 "203.0.113.9:40002"
@@ -303,10 +303,13 @@ static void ghosts_of_a_forwarded_port(void)
 
 /* ---- (a) from both sides ---- */
 
+/* A query and its answer, each captured on both sides of the NAT: four frames. */
 static void both(scene *s, const char *remote, const char *outside, const char *t)
 {
     SAY(s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
     say_again(s, outside, remote);
+    SAY(s, remote, outside, .id = 'r', .token = "t", .nodes = "192.0.2.99:1000", .t = t);
+    say_again(s, remote, L);
 }
 
 static void both_sides_prove_it_at_once(void)
