@@ -6,8 +6,8 @@
 
 #define L      "192.168.1.2:6881"
 #define R1     "198.51.100.1:7001"
-#define R2     "198.51.100.2:7002"
-#define R3     "198.51.100.3:7003"
+#define R2     "198.52.100.2:7002"
+#define R3     "198.53.100.3:7003"
 #define X      "203.0.113.9:40001"
 #define X_TCP  "203.0.113.9:55555"
 #define R1_TCP "198.51.100.1:6890"
@@ -46,7 +46,7 @@ static void inside_it_takes_a_witness(void)
     uint64_t first;
 
     scene_begin(&s);
-    SAY(&s, L, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .id = 'q');
+    SAY(&s, L, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6881, .id = 'q', .v = "LT");
     first = s.result.first_advert;
     expect_verdict(&s, first, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN);
     SAY(&s, R1, L, .id = 'r', .ip = X);
@@ -55,7 +55,7 @@ static void inside_it_takes_a_witness(void)
     CU_ASSERT_EQUAL(advert_of(&s, first).observed_frame, 2);
     CU_ASSERT_EQUAL(advert_of(&s, first).verdict_frame, 2);
     /* another receiver, which reports nothing, when three others agree about the mapping */
-    SAY(&s, L, "198.51.100.77:1", ANNOUNCE, .target = "h", .token = "t", .port = 6881, .id = 'q', .t = "zz");
+    SAY(&s, L, "198.51.100.77:1", ANNOUNCE, .target = "h", .token = "t", .port = 6881, .id = 'q', .v = "LT", .t = "zz");
     first = s.result.first_advert;
     ping_seen(&s, L, R2, X);
     expect_verdict(&s, first, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN);
@@ -298,7 +298,7 @@ static void byte_swapped_values(void)
     CU_ASSERT_EQUAL(FOUND(&s, PORT_SWAPPED), 1);
     CU_ASSERT_EQUAL(LAST(&s, PORT_SWAPPED).a, 0x4231);
     CU_ASSERT_EQUAL(LAST(&s, PORT_SWAPPED).b, 0x3142);
-    expect_verdict(&s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_HONOURED);
+    expect_verdict(&s, 0, TRACKER_VERDICT_PEER_PORT, TRACKER_LATER_HONOURED);
     expect_verdict(&s, 1, TRACKER_VERDICT_SWAPPED, TRACKER_LATER_UNKNOWN);
     CU_ASSERT_EQUAL(advert_of(&s, 1).verdict_frame, 4);
     scene_end(&s);
@@ -373,7 +373,7 @@ static void port_message_of_one_of_two(void)
     expect_verdict(&s, 0, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN); /* the other one has another port */
     expect_verdict(&s, 1, TRACKER_VERDICT_MATCH, TRACKER_LATER_UNKNOWN);
     speak(&s, "203.0.113.9:55556", R1_TCP, "-LT20B0-abcdefghijkl", 6881, 0, 1000);
-    expect_verdict(&s, 2, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
+    expect_verdict(&s, 2, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN); /* a third one may be there */
     CU_ASSERT_EQUAL(advert_of(&s, 2).dht_port, 0);
     scene_end(&s);
 }
@@ -494,7 +494,7 @@ static void asking_changes_nothing(void)
         scene_end(&s);
     }
     CU_ASSERT_EQUAL(memcmp(&ends[0], &ends[1], sizeof ends[0]), 0);
-    CU_ASSERT_EQUAL(ends[0].verdict, TRACKER_VERDICT_MISMATCH);
+    CU_ASSERT_EQUAL(ends[0].verdict, TRACKER_VERDICT_PEER_PORT);
 }
 
 int main(void)

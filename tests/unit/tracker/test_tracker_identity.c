@@ -117,18 +117,18 @@ static void renumbering_to_fit_the_address(void)
     scene_end(&s);
 }
 
-/* Inside a NAT, BEP 42 is about the outside address, once two remotes agree about it. */
+/* Inside a NAT, BEP 42 is about the outside address, once two remotes of different networks agree about it. */
 static void bep42_inside_a_nat_once_known(void)
 {
     scene s;
 
     scene_begin(&s);
     ping_seen(&s, "192.168.1.2:6881", "198.51.100.10:1000", "203.0.113.9:40001");
-    ping_seen(&s, "192.168.1.2:6881", "198.51.100.11:1000", "203.0.113.9:40001");
+    ping_seen(&s, "192.168.1.2:6881", "198.52.100.11:1000", "203.0.113.9:40001");
     CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 2);
-    ping_seen(&s, "192.168.1.2:6881", "198.51.100.12:1000", "203.0.113.9:40001");
+    ping_seen(&s, "192.168.1.2:6881", "198.53.100.12:1000", "203.0.113.9:40001");
     CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 4); /* that remote's, and this node's */
-    ping_seen(&s, "192.168.1.2:6881", "198.51.100.12:1000", "203.0.113.9:40001");
+    ping_seen(&s, "192.168.1.2:6881", "198.53.100.12:1000", "203.0.113.9:40001");
     CU_ASSERT_EQUAL(FOUND(&s, BEP42_INVALID), 4);
     CU_ASSERT_EQUAL(node_of(&s, "192.168.1.2:6881").bep42, KRPC_NODE_ID_INVALID);
     scene_end(&s);

@@ -42,19 +42,20 @@ static void witnesses_of_the_port(void)
         tracker_port port;
         tracker_mapping mapping;
     } rows[] = {
-        {2, 0, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {1, 0, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {2, 0, 1, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN},
         {3, 0, 1, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT},
-        {0, 2, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {0, 1, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {0, 2, 1, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_UNKNOWN},
         {0, 3, 1, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT},
-        {2, 2, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {1, 1, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN},
+        {2, 2, 1, TRACKER_PORT_MIXED, TRACKER_MAPPING_UNKNOWN},
         {2, 3, 1, TRACKER_PORT_MIXED, TRACKER_MAPPING_INDEPENDENT},
         {3, 2, 1, TRACKER_PORT_MIXED, TRACKER_MAPPING_INDEPENDENT},
-        {1, 3, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
-        {1, 3, 2, TRACKER_PORT_MIXED, TRACKER_MAPPING_INDEPENDENT},
-        {3, 1, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
-        {19, 1, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
+        {1, 3, 1, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT},
+        {1, 3, 2, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT},
+        {3, 1, 1, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT},
         {20, 1, 1, TRACKER_PORT_PRESERVED, TRACKER_MAPPING_INDEPENDENT},
-        {1, 19, 1, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT},
         {1, 20, 1, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT},
     };
 
@@ -86,10 +87,10 @@ static void witnesses_of_one_network(void)
 
         scene_begin(&s);
         ping_seen(&s, L, "198.51.1.1:7000", seen[i]);
+        ping_seen(&s, L, "198.51.1.2:7000", seen[i]);
+        ping_seen(&s, L, "198.51.1.3:7000", seen[i]);
+        expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
         ping_seen(&s, L, "198.51.2.1:7000", seen[i]);
-        ping_seen(&s, L, "198.51.3.1:7000", seen[i]);
-        expect_nat(&s, L, TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_INDEPENDENT);
-        ping_seen(&s, L, "198.52.1.1:7000", seen[i]);
         expect_nat(&s, L, i == 0 ? TRACKER_PORT_PRESERVED : TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_INDEPENDENT);
         scene_end(&s);
     }
@@ -97,10 +98,10 @@ static void witnesses_of_one_network(void)
 
 /* ---- does the port depend on the destination? ---- */
 
-/* One remote contradicts many, between two reports of one of them: with enough others, it is ignored. */
+/* One remote contradicts others, after and between their reports: it is ignored, and three others are enough. */
 static void one_against_a_crowd(void)
 {
-    for (int crowd = 19; crowd <= 20; crowd++) {
+    for (int crowd = 2; crowd <= 3; crowd++) {
         scene s;
 
         scene_begin(&s);
@@ -108,15 +109,15 @@ static void one_against_a_crowd(void)
             ping_seen(&s, L, remote_of(i), OUT1);
         }
         ping_seen(&s, L, R5, OUT2);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_INDEPENDENT); /* nothing straddled yet */
+        expect_nat(&s, L, TRACKER_PORT_REWRITTEN, crowd == 3 ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN);
         ping_seen(&s, L, remote_of(0), OUT1);
-        expect_nat(&s, L, TRACKER_PORT_REWRITTEN, crowd == 20 ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN);
+        expect_nat(&s, L, TRACKER_PORT_REWRITTEN, crowd == 3 ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN);
         scene_end(&s);
     }
 }
 
-/* No two remotes saw the same: with three, one of them may lie; with four, the mapping would have changed for all
- * others. */
+/* No two remotes saw the same. The verdict needs two that see their port before and after another one does: without any
+ * one of them, the ports of the others overlap. */
 static void each_sees_another(void)
 {
     for (int num = 3; num <= 4; num++) {
@@ -130,18 +131,18 @@ static void each_sees_another(void)
             snprintf(seen, sizeof seen, "203.0.113.9:%d", 40001 + i % num);
             ping_seen(&s, L, remote_of(i % num), seen);
         }
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, num == 4 ? TRACKER_MAPPING_DEPENDENT : TRACKER_MAPPING_UNKNOWN);
-        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), num == 4);
-        if (num == 4) {
-            CU_ASSERT_EQUAL(LAST(&s, NAT_DEPENDENT).a, 40002);
-            CU_ASSERT_EQUAL(LAST(&s, NAT_DEPENDENT).b, 40001);
-        }
+        expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_DEPENDENT);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 1);
+        CU_ASSERT_EQUAL(LAST_FRAME(&s, NAT_DEPENDENT), 4); /* the first packet that shows another port */
+        CU_ASSERT_EQUAL(LAST(&s, NAT_DEPENDENT).a, 40002);
+        CU_ASSERT_EQUAL(LAST(&s, NAT_DEPENDENT).b, 40001);
         scene_end(&s);
     }
 }
 
-/* One remote reports the inside port twice, between two that agree about another port, or before a single other one. */
-static void the_inside_port_cannot_be_made_up(void)
+/* One remote reports the inside port twice, between two that agree about another port, or before a single other one: a
+ * verdict that needs this one remote is none. */
+static void the_inside_port_can_be_made_up(void)
 {
     for (unsigned agree = 0; agree < 2; agree++) {
         scene s;
@@ -156,8 +157,8 @@ static void the_inside_port_cannot_be_made_up(void)
         ping_seen(&s, L, R2, OUT1);
         CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_UNKNOWN);
         ping_seen(&s, L, R1, SAME);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, agree != 0 ? TRACKER_MAPPING_DEPENDENT : TRACKER_MAPPING_UNKNOWN);
-        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), agree);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), 0);
         scene_end(&s);
     }
 }
@@ -184,10 +185,13 @@ static void two_for_each_port(void)
     }
 }
 
+/* A query and its answer, each captured on both sides of the NAT. */
 static void both(scene *s, const char *remote, const char *outside, const char *t)
 {
     SAY(s, L, remote, GET_PEERS, .target = "h", .t = t, .id = 'q');
     say_again(s, outside, remote);
+    SAY(s, remote, outside, .id = 'r', .token = "t", .nodes = "192.0.2.99:1000", .t = t);
+    say_again(s, remote, L);
 }
 
 /* An observation on both sides is a proof; a report of a remote is believed only when others agree. */
@@ -198,9 +202,7 @@ static void trusted_and_told(void)
         char t[3] = "a0";
 
         scene_begin(&s);
-        s.step = 2 * SECONDS;
         for (int i = 0; i < 2; i++) {
-            s.step = 500 * MS;
             t[1] = (char)('0' + i);
             both(&s, R1, OUT1, t);
             if (told != 0) {
@@ -255,6 +257,8 @@ static void which_side_is_inside(void)
             SAY(&s, "192.168.1.7:1", R1, PING, .t = "zz", .id = 'z'); /* the capture has an inside */
             SAY(&s, first != 0 ? outside[i] : inside[i], R1, GET_PEERS, .target = "h", .id = 'q');
             say_again(&s, first != 0 ? inside[i] : outside[i], R1);
+            SAY(&s, R1, outside[i], .id = 'r', .token = "t", .nodes = "192.0.2.99:1000");
+            say_again(&s, R1, inside[i]);
             expect_nat(&s, inside[i], TRACKER_PORT_PRESERVED, TRACKER_MAPPING_UNKNOWN);
             CU_ASSERT_EQUAL(node_of(&s, inside[i]).nat.external[0].frames[0], first != 0 ? 2 : 3);
             expect_nat(&s, outside[i], TRACKER_PORT_UNKNOWN, TRACKER_MAPPING_UNKNOWN);
@@ -277,7 +281,7 @@ static void many_wait_for_their_other_side(void)
         char t[3] = "aa";
 
         scene_begin(&s);
-        s.step = MS / 10;
+        s.step = MS / 50;
         for (int i = 0; i < 4000; i++) {
             int waits = found != 0 ? i : i - 3900; /* the first ones, or the last ones */
 
@@ -329,29 +333,6 @@ static void short_payloads(void)
     }
 }
 
-/* Captured outside, a query counts if its node was known on two ports when it was sent. */
-static void asked_before_the_second_port(void)
-{
-    for (int before = 0; before < 2; before++) {
-        scene s;
-
-        scene_begin(&s);
-        SAY(&s, OUT1, R4, PING, .t = "aa", .id = 'q');
-        if (before != 0) {
-            SAY(&s, OUT1, R1, PING, .t = "ab", .id = 'q');
-        }
-        SAY(&s, OUT2, R4, PING, .t = "ac", .id = 'q');
-        if (before == 0) {
-            SAY(&s, OUT1, R1, PING, .t = "ab", .id = 'q');
-        }
-        SAY(&s, R1, OUT1, .t = "ab", .id = 'r');
-        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.num_external, !before);
-        CU_ASSERT_EQUAL(node_of(&s, OUT2).nat.num_external, !before);
-        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.evidence, before != 0 ? 0 : TRACKER_FROM_OUTSIDE);
-        scene_end(&s);
-    }
-}
-
 /* A repeated response, or one from another port than the query went to, is no further witness. */
 static void replies_that_do_not_count(void)
 {
@@ -369,7 +350,8 @@ static void replies_that_do_not_count(void)
     scene_end(&s);
 }
 
-/* No node has seen it at its own endpoint: then only the reported endpoint counts. */
+/* A global endpoint is where it sends from: its own NAT, if there is one, is inside. What others name was made up by
+ * theirs. */
 static void never_seen_in_place(void)
 {
     scene s;
@@ -378,7 +360,7 @@ static void never_seen_in_place(void)
     ping_seen(&s, SAME, R1, OUT1);
     ping_seen(&s, SAME, R2, OUT1);
     CU_ASSERT_EQUAL(node_of(&s, SAME).nat.num_external, 1);
-    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 40001);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 6881);
     scene_end(&s);
 }
 
@@ -397,31 +379,9 @@ static void a_port_in_r_p(void)
         SAY(&s, L, R1, PING, .id = 'q');
         SAY(&s, R1, L, .id = 'r', .r_p = rows[i].port);
         CU_ASSERT_EQUAL(FOUND(&s, PORT_OBSERVED), rows[i].seen);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, rows[i].seen);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 0); /* the address is unknown */
         scene_end(&s);
     }
-}
-
-/* When there is no room for more mappings, the oldest ones are replaced in turn. */
-static void mappings_without_room(void)
-{
-    tracker_options options;
-    scene s;
-    char local[32];
-
-    memset(&options, 0, sizeof options);
-    options.max_nodes = 200;
-    scene_begin_with(&s, &options);
-    for (int i = 0; i < 67; i++) {
-        snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
-        ping_seen(&s, local, R1, OUT1);
-        CU_ASSERT_EQUAL(stats_of(&s).dropped_facts, (uint64_t)(i < 64 ? 0 : i - 63));
-    }
-    for (int i = 0; i < 67; i++) {
-        snprintf(local, sizeof local, "192.168.1.%d:6881", 1 + i);
-        CU_ASSERT_EQUAL(node_of(&s, local).nat.num_external, i >= 3);
-    }
-    scene_end(&s);
 }
 
 /* ---- ignored outside endpoints ---- */
@@ -433,7 +393,12 @@ static void who_is_alone(void)
         int place; /* after this many others */
         int claim;
         uint32_t listed;
-    } rows[] = {{0, 1, 2}, {1, 1, 1}, {2, 1, 1}, {3, 1, 2}, {1, 2, 2}};
+        tracker_mapping mapping;
+    } rows[] = {{0, 1, 1, TRACKER_MAPPING_INDEPENDENT},
+                {1, 1, 1, TRACKER_MAPPING_INDEPENDENT},
+                {2, 1, 1, TRACKER_MAPPING_INDEPENDENT},
+                {3, 1, 1, TRACKER_MAPPING_INDEPENDENT},
+                {1, 2, 2, TRACKER_MAPPING_UNKNOWN}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         scene s;
@@ -449,16 +414,16 @@ static void who_is_alone(void)
             }
         }
         n = node_of(&s, L);
-        CU_ASSERT_EQUAL(n.nat.mapping, TRACKER_MAPPING_INDEPENDENT);
+        CU_ASSERT_EQUAL(n.nat.mapping, rows[i].mapping);
         CU_ASSERT_EQUAL(n.nat.num_external, rows[i].listed);
         CU_ASSERT_EQUAL(n.nat.num_kept, rows[i].listed);
-        CU_ASSERT_EQUAL(n.nat.external[rows[i].place == 0].endpoint.port, 40001); /* in the order of the first report */
+        CU_ASSERT(rows[i].listed == 2 || n.nat.external[0].endpoint.port == 40001);
         scene_end(&s);
     }
 }
 
-/* Fewer than three others do not outvote it. */
-static void two_others_are_not_enough(void)
+/* Two others of different networks are enough to leave it out, but not to say that there is one port for all. */
+static void two_others(void)
 {
     scene s;
 
@@ -466,12 +431,13 @@ static void two_others_are_not_enough(void)
     ping_seen(&s, L, R1, OUT1);
     ping_seen(&s, L, R5, OUT2);
     ping_seen(&s, L, R2, OUT1);
-    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 2);
+    CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, 1);
+    expect_nat(&s, L, TRACKER_PORT_REWRITTEN, TRACKER_MAPPING_UNKNOWN);
     scene_end(&s);
 }
 
-/* For a global endpoint, another endpoint that a single remote reports is made up; one that two report is not. */
-static void made_up_by_one(void)
+/* For a global endpoint, another endpoint that remotes report is made up, however many they are. */
+static void made_up_by_others(void)
 {
     for (int num = 1; num <= 2; num++) {
         scene s;
@@ -483,85 +449,44 @@ static void made_up_by_one(void)
             ping_seen(&s, SAME, remote_of(i), OUT1);
         }
         n = node_of(&s, SAME);
-        CU_ASSERT_EQUAL(n.nat.num_external, (uint32_t)num);
-        CU_ASSERT_EQUAL(n.nat.num_kept, (uint32_t)num);
-        CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
-        CU_ASSERT_EQUAL(n.nat.external[0].observers, 1);
-        CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 1);
-        CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 2);
-        scene_end(&s);
-    }
-}
-
-/* Before the first contradiction, up to three remotes that see it at its own endpoint are counted; they stay
- * counted. */
-static void seen_in_place_and_then_elsewhere(void)
-{
-    for (int num = 1; num <= 4; num++) {
-        scene s;
-        tracker_node n;
-
-        scene_begin(&s);
-        for (int i = 0; i < num; i++) {
-            ping_seen(&s, SAME, remote_of(i), SAME);
-            ping_seen(&s, SAME, remote_of(i), SAME);
-        }
-        n = node_of(&s, SAME);
         CU_ASSERT_EQUAL(n.nat.num_external, 1);
-        CU_ASSERT_EQUAL(n.nat.external[0].observers, (uint32_t)(num < 3 ? num : 3));
-        CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 1);
-        CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 2);
-        CU_ASSERT_EQUAL(n.nat.mapping, num < 3 ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_INDEPENDENT);
-        CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_INSIDE | (num < 3 ? 0 : TRACKER_FROM_OUTSIDE));
-        ping_seen(&s, SAME, R5, OUT1);
-        ping_seen(&s, SAME, R4, OUT1);
-        n = node_of(&s, SAME);
-        CU_ASSERT_EQUAL(n.nat.num_external, 2);
-        CU_ASSERT_EQUAL(n.nat.external[0].observers, (uint32_t)(num < 3 ? num : 3));
-        CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 1);
-        CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 2);
-        CU_ASSERT_EQUAL(n.nat.external[1].endpoint.port, 40001);
-        CU_ASSERT_EQUAL(n.nat.external[1].observers, 2);
-        CU_ASSERT_EQUAL(n.nat.mapping, num < 3 ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_INDEPENDENT);
-        CU_ASSERT_EQUAL(n.nat.evidence, TRACKER_FROM_INSIDE);
-        ping_seen(&s, SAME, remote_of(60), SAME); /* a remote that sees it at its own endpoint later counts, too */
-        CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].observers, (uint32_t)(num < 3 ? num + 1 : 4));
+        CU_ASSERT_EQUAL(n.nat.num_kept, 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, 6881);
+        CU_ASSERT_EQUAL(n.nat.external[0].observers, (uint32_t)num + 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].num_frames, (uint32_t)num + 1);
+        CU_ASSERT_EQUAL(n.nat.external[0].frames[0], 1);
         scene_end(&s);
     }
 }
 
 /* ---- the current outside endpoint ---- */
 
-/* Eight are stored. A ninth replaces the least recently seen one, but not the one that most remotes have seen. */
+/* Eight are listed, in the order of their first packets; all are counted. */
 static void the_ninth_outside_endpoint(void)
 {
-    for (int top = 0; top < 2; top++) { /* the position of the one that most have seen */
-        scene s;
-        tracker_node n;
-        char seen[32];
+    scene s;
+    tracker_node n;
+    char seen[32];
 
-        scene_begin(&s);
-        s.step = 2 * SECONDS;
-        for (int i = 0; i < 9; i++) {
-            snprintf(seen, sizeof seen, "203.0.113.9:%d", 40001 + i);
-            for (int k = 0; k < (i == top ? 3 : 1); k++) {
-                ping_seen(&s, L, remote_of(10 * i + k), seen);
-            }
-        }
-        n = node_of(&s, L);
-        CU_ASSERT_EQUAL(n.nat.num_external, 9);
-        CU_ASSERT_EQUAL_FATAL(n.nat.num_kept, 8);
-        CU_ASSERT_EQUAL(n.nat.external[0].endpoint.port, top == 0 ? 40001 : 40002);
-        CU_ASSERT_EQUAL(n.nat.external[0].observers, 3);
-        for (int i = 1; i < 8; i++) {
-            CU_ASSERT_EQUAL(n.nat.external[i].endpoint.port, 40002 + i);
-            CU_ASSERT_EQUAL(n.nat.external[i].observers, 1);
-        }
-        scene_end(&s);
+    scene_begin(&s);
+    s.step = 2 * SECONDS;
+    for (int i = 0; i < 9; i++) {
+        snprintf(seen, sizeof seen, "203.0.113.9:%d", 40001 + i);
+        ping_seen(&s, L, remote_of(i), seen);
     }
+    n = node_of(&s, L);
+    CU_ASSERT_EQUAL(n.nat.mapping, TRACKER_MAPPING_DEPENDENT); /* nine ports at nine remotes */
+    CU_ASSERT_EQUAL(n.nat.mapping_reason, TRACKER_REASON_SCATTERED);
+    CU_ASSERT_EQUAL(n.nat.num_external, 9);
+    CU_ASSERT_EQUAL_FATAL(n.nat.num_kept, 8);
+    for (int i = 0; i < 8; i++) {
+        CU_ASSERT_EQUAL(n.nat.external[i].endpoint.port, 40001 + i);
+        CU_ASSERT_EQUAL(n.nat.external[i].observers, 1);
+    }
+    scene_end(&s);
 }
 
-/* The first four frames are stored, and all are counted. */
+/* The first frame of each witness, of the first four. */
 static void frames_that_prove_it(void)
 {
     scene s;
@@ -569,7 +494,7 @@ static void frames_that_prove_it(void)
 
     scene_begin(&s);
     for (int i = 0; i < 6; i++) {
-        ping_seen(&s, L, R1, OUT1);
+        ping_seen(&s, L, remote_of(i), OUT1);
     }
     n = node_of(&s, L);
     CU_ASSERT_EQUAL(n.nat.external[0].num_frames, 4);
@@ -579,8 +504,7 @@ static void frames_that_prove_it(void)
     scene_end(&s);
 }
 
-/* The mapping has changed when two remotes see the new endpoint, one of them saw the old one, and none sees the old one
- * any more. */
+/* The mapping has changed when remotes of two networks see the new endpoint, and none sees the old one any more. */
 static void what_is_remapped(void)
 {
     typedef enum how { MOVED, ONE_ALONE, OTHERS, STILL_SEEN, NUM_HOWS } how;
@@ -602,8 +526,8 @@ static void what_is_remapped(void)
         if (h != ONE_ALONE) {
             ping_seen(&s, L, R5, OUT2);
         }
-        CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), h == MOVED);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.remapped, h == MOVED);
+        CU_ASSERT_EQUAL(FOUND(&s, NAT_REMAPPED), h == MOVED || h == OTHERS);
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.remapped, h == MOVED || h == OTHERS);
         scene_end(&s);
     }
 }
@@ -648,7 +572,7 @@ int main(void)
         UNIT_TEST(witnesses_of_one_network),
         UNIT_TEST(one_against_a_crowd),
         UNIT_TEST(each_sees_another),
-        UNIT_TEST(the_inside_port_cannot_be_made_up),
+        UNIT_TEST(the_inside_port_can_be_made_up),
         UNIT_TEST(two_for_each_port),
         UNIT_TEST(trusted_and_told),
         UNIT_TEST(two_are_enough_with_both_sides),
@@ -656,15 +580,12 @@ int main(void)
         UNIT_TEST(which_side_is_inside),
         UNIT_TEST(many_wait_for_their_other_side),
         UNIT_TEST(short_payloads),
-        UNIT_TEST(asked_before_the_second_port),
         UNIT_TEST(replies_that_do_not_count),
         UNIT_TEST(never_seen_in_place),
         UNIT_TEST(a_port_in_r_p),
-        UNIT_TEST(mappings_without_room),
         UNIT_TEST(who_is_alone),
-        UNIT_TEST(two_others_are_not_enough),
-        UNIT_TEST(made_up_by_one),
-        UNIT_TEST(seen_in_place_and_then_elsewhere),
+        UNIT_TEST(two_others),
+        UNIT_TEST(made_up_by_others),
         UNIT_TEST(the_ninth_outside_endpoint),
         UNIT_TEST(frames_that_prove_it),
         UNIT_TEST(what_is_remapped),

@@ -40,7 +40,7 @@ static size_t handshake(uint8_t *out, size_t cap, const char *peer_id)
 static void announce(scene *s)
 {
     scene_begin(s);
-    SAY(s, X, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6999, .id = 'q');
+    SAY(s, X, R1, ANNOUNCE, .target = "h", .token = "t", .port = 6999, .id = 'q', .v = "LT");
     expect_verdict(s, 0, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
 }
 
@@ -125,8 +125,8 @@ static void places_in_the_packet(void)
     CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).len, 2);
     segment(&s, X_TCP, R1_TCP, 185, ACK, bytes + 85, 11); /* the other half, and the fourth */
     CU_ASSERT_EQUAL(FOUND(&s, PORT_MISMATCH), 4);
-    CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).a, 6884);
-    CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).off, 9);
+    CU_ASSERT_EQUAL(advert_of(&s, 3).advertised_port, 6884);
+    CU_ASSERT_EQUAL(advert_of(&s, 3).off, 9);
     CU_ASSERT_EQUAL(s.result.num_adverts, 2);
     CU_ASSERT_EQUAL(s.result.first_advert, 2);
     CU_ASSERT_EQUAL(stats_of(&s).port_messages_tcp, 4);
