@@ -112,6 +112,8 @@ static bool finish_writing(checking *s, output *to)
     }
     options again = *with;
     again.is_repeat = true;
+    again.every_ns = again.rotate_ns = 0;
+    again.metrics = NULL;
     const run_visitor visitor = {
         .ctx = s, .begin = write_begin, .findings = note_findings, .packet = write_packet, .keep_frames = true};
     run_captures(&again, &visitor, to);

@@ -152,7 +152,7 @@ static void ignore_finding(void *ctx, const krpc_finding *finding)
 /* Findings that are not shown need not be looked for. */
 static bool wants_findings(const run *r)
 {
-    return r->visitor->findings != NULL || r->options->metrics != NULL;
+    return r->visitor->findings != NULL || r->visitor->conclusion != NULL || r->options->metrics != NULL;
 }
 
 static void give_advert(void *ctx, const tracker_advert *advert)
@@ -204,9 +204,12 @@ static void give_conclusion(void *ctx, const tracker_conclusion *conclusion)
     if (r->anonymizer != NULL) {
         anonymize_packet(r->anonymizer, &packet.where);
     }
-    r->conclusion = conclusion;
-    r->visitor->conclusion(r->visitor->ctx, &packet, &conclusion->finding);
-    r->conclusion = NULL;
+    r->metrics.findings[conclusion->finding.rule]++;
+    if (r->visitor->conclusion != NULL) {
+        r->conclusion = conclusion;
+        r->visitor->conclusion(r->visitor->ctx, &packet, &conclusion->finding);
+        r->conclusion = NULL;
+    }
 }
 
 unsigned run_client(const run *from, uint8_t out[4])
@@ -226,11 +229,11 @@ void run_end_tracker(run *r)
         run_snapshot_heading(r);
     }
     tracker_finish(r->tracker);
-    if (r->visitor->conclusion != NULL) {
-        tracker_conclude(r->tracker, give_conclusion, r);
-    }
     if (r->options->metrics != NULL) {
         metrics_add(&r->metrics, r->tracker, &r->counts);
+    }
+    if (r->visitor->conclusion != NULL || r->options->metrics != NULL) {
+        tracker_conclude(r->tracker, give_conclusion, r);
     }
     if (r->visitor->end != NULL) {
         r->visitor->end(r->visitor->ctx, r);
@@ -540,7 +543,7 @@ bool run_captures(const options *with, const run_visitor *visitor, output *to)
     r.merged = with->merge && with->num_args > 1;
     r.shows_progress = !with->quiet && isatty(STDERR_FILENO);
     r.reader = batch_reader_new(with, visitor->keep_frames, r.shows_progress);
-    if (r.merged) {
+    if (r.merged && !with->is_repeat) {
         r.clocks = clock_shift_new();
     }
     if (with->anonymize != NULL) {
