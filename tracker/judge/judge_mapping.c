@@ -438,7 +438,7 @@ static uint32_t find_neighbour(const mapping *m, uint32_t with)
         unsigned side = fact_side(c, with);
         const fact_endpoint *other = facts_endpoint_at(f, c->end[!side]);
 
-        if (other->scope == self->scope && other->scope != KRPC_ADDR_GLOBAL &&
+        if (other->scope != KRPC_ADDR_GLOBAL && fact_network(&other->endpoint) == fact_network(&self->endpoint) &&
             other->endpoint.port == self->endpoint.port && other->endpoint.addr_len == self->endpoint.addr_len &&
             !krpc_endpoint_same_addr(&other->endpoint, &self->endpoint)) {
             return c->end[!side];
@@ -630,7 +630,7 @@ static void judge_sequence(const mapping *m)
                     : m->s->global      ? TRACKER_REASON_IN_PLACE
                                         : TRACKER_REASON_AGREED);
     }
-    if (last != NULL) {
+    if (last != NULL && (!m->s->lossy || m->s->facts->end_ns - last->last_ns <= FACT_SILENCE_NS)) {
         nat->addresses = changed ? TRACKER_ADDRESSES_CHANGED : TRACKER_ADDRESSES_ONE;
     }
 }
@@ -658,13 +658,27 @@ static gint by_evidence(gconstpointer a, gconstpointer b)
     return x->first_place < y->first_place ? -1 : x->first_place > y->first_place;
 }
 
+/* Was a packet captured between two NATs? */
+static bool has_inner(const mapping *m)
+{
+    for (unsigned i = 0; i < m->s->views->len && !m->s->global; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (v->kind != FACT_TOLD && endpoint_at(m, v->outside)->scope != KRPC_ADDR_GLOBAL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The outside endpoints, in the order of their first frames. What a single network says, against several others, is
  * left out. */
 static void list_externals(mapping *m)
 {
     tracker_nat *nat = &m->s->nat;
     bool confirmed = false;
-    bool inner = m->inner;
+    bool inner = has_inner(m);
+    bool was = m->inner;
 
     for (unsigned round = 0; round < (inner ? 2u : 1u); round++) {
         m->inner = inner && round == 0;
@@ -694,7 +708,7 @@ static void list_externals(mapping *m)
             nat->num_kept++;
         }
     }
-    m->inner = inner;
+    m->inner = was;
 }
 
 static void note_evidence(const mapping *m)
@@ -727,17 +741,52 @@ static void judge_in_place(const mapping *m)
     g_array_free(networks, TRUE);
 }
 
+/* Captured between two NATs only: the outside of all NATs is not known from two networks, but that of the inner one is. */
+static bool is_inner(const mapping *m)
+{
+    uint64_t network = 0;
+    bool inner = false;
+    bool whole = false;
+
+    for (unsigned i = 0; i < m->s->views->len && !m->s->global; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (endpoint_at(m, v->outside)->scope != KRPC_ADDR_GLOBAL) {
+            inner |= v->kind != FACT_TOLD;
+        } else if (is_mapped(v)) {
+            whole |= network != 0 && network != v->network;
+            network = v->network;
+        }
+    }
+    return inner && !whole;
+}
+
+/* Only two outside endpoints of one address, in a capture that begins in mid-conversation: one of them may be a
+ * forwarded port, through which the other end came in before. */
+static bool may_be_forwarded(const mapping *m)
+{
+    const facts *f = m->s->facts;
+    unsigned num = 0;
+
+    if (m->s->start != JUDGE_START_UNKNOWN || f->end_ns - f->begin_ns >= FACT_LIFE_NS) {
+        return false;
+    }
+    for (unsigned i = 0; i < m->groups->len; i++) {
+        num += group_at(m, i)->networks->len > 0;
+        if (address_of(m, group_at(m, i)->outside) != address_of(m, group_at(m, 0)->outside)) {
+            return false;
+        }
+    }
+    return num <= 2;
+}
+
 void judge_mapping(judge_socket *s)
 {
     mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), false, false};
     bool collision, doubted, dependent, paired;
     uint64_t outlier;
 
-    for (unsigned i = 0; i < s->views->len; i++) {
-        const judge_view *v = view_at(&m, i);
-
-        m.inner |= !s->global && v->kind != FACT_TOLD && endpoint_at(&m, v->outside)->scope != KRPC_ADDR_GLOBAL;
-    }
+    m.inner = is_inner(&m);
     m.explained = s->visited && s->start != JUDGE_START_UNKNOWN;
     drop_rotating(&m);
     make_groups(&m);
@@ -752,6 +801,8 @@ void judge_mapping(judge_socket *s)
     judge_port(&m, collision, doubted);
     if (collision && s->nat.port == TRACKER_PORT_MIXED) {
         judge_dependent(&m, TRACKER_REASON_COLLISION);
+    } else if ((dependent || paired) && may_be_forwarded(&m)) {
+        set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_MID_CONVERSATION);
     } else if (dependent || paired) {
         judge_dependent(&m, paired ? TRACKER_REASON_PAIRED : TRACKER_REASON_OVERLAP);
     } else if (is_scattered(&m)) {

@@ -39,7 +39,7 @@ static bool is_lossy(const facts *f, const fact_endpoint *e)
 {
     uint64_t all = (uint64_t)e->num_strays + e->num_answers;
 
-    return facts_num_dropped(f) > 0 || (e->num_strays >= 3 && (uint64_t)e->num_strays * 100 > all * LOSSY_PERCENT);
+    return facts_are_lossy(f) || (e->num_strays >= 3 && (uint64_t)e->num_strays * 100 > all * LOSSY_PERCENT);
 }
 
 /* Did the socket send to that endpoint by itself before a time, through a mapping that may still be in use? */
