@@ -135,7 +135,9 @@ static void ids_beside_one_on_many_ports(void)
 int main(void)
 {
     const unit_test tests[] = {
-        UNIT_TEST(old_advertisements_of_others), UNIT_TEST(nodes_of_another_address), UNIT_TEST(an_id_on_many_ports),
+        UNIT_TEST(old_advertisements_of_others),
+        UNIT_TEST(nodes_of_another_address),
+        UNIT_TEST(an_id_on_many_ports),
         UNIT_TEST(ids_beside_one_on_many_ports),
     };
 

@@ -110,7 +110,9 @@ static void one_against_a_crowd(void)
         }
         ping_seen(&s, L, R5, OUT2);
         expect_nat(&s, L, TRACKER_PORT_REWRITTEN, crowd == 3 ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN);
-        ping_seen(&s, L, remote_of(0), OUT1);
+        ping_seen(&s, L, remote_of(0), OUT1); /* this one may be wrong as well */
+        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, TRACKER_MAPPING_UNKNOWN);
+        ping_seen(&s, L, remote_of(1), OUT1);
         expect_nat(&s, L, TRACKER_PORT_REWRITTEN, crowd == 3 ? TRACKER_MAPPING_INDEPENDENT : TRACKER_MAPPING_UNKNOWN);
         scene_end(&s);
     }
@@ -282,8 +284,8 @@ static void many_wait_for_their_other_side(void)
 
         scene_begin(&s);
         s.step = MS / 50;
-        for (int i = 0; i < 4000; i++) {
-            int waits = found != 0 ? i : i - 3900; /* the first ones, or the last ones */
+        for (int i = 0; i < 1500; i++) {
+            int waits = found != 0 ? i : i - 1400; /* the first ones, or the last ones */
 
             t[0] = (char)('a' + i % 64);
             t[1] = (char)('a' + i / 64);
@@ -298,7 +300,7 @@ static void many_wait_for_their_other_side(void)
             }
         }
         for (int i = 0; i < 100; i++) {
-            int number = found != 0 ? i : i + 3900;
+            int number = found != 0 ? i : i + 1400;
 
             snprintf(remote, sizeof remote, "198.%d.%d.1:7000", 20 + number / 200, number % 200);
             memcpy(s.packet, kept[i], len[i]);
@@ -307,28 +309,6 @@ static void many_wait_for_their_other_side(void)
         }
         CU_ASSERT_EQUAL(node_of(&s, L).nat.num_kept, 1);
         CU_ASSERT(node_of(&s, L).nat.external[0].observers >= 80);
-        scene_end(&s);
-    }
-}
-
-/* Payloads of less than 40 bytes may be equal by chance. */
-static void short_payloads(void)
-{
-    for (int len = 39; len <= 40; len++) {
-        scene s;
-        krpc_message m;
-        tracker_packet p;
-
-        scene_begin(&s);
-        SAY(&s, L, R1, PING, .t = "zz", .id = 'q');
-        s.len = (size_t)snprintf((char *)s.packet, sizeof s.packet, "d1:q4:ping1:t%d:%s1:y1:qe", len - 23,
-                                 len == 39 ? "aaaaaaaaaaaaaaaa" : "aaaaaaaaaaaaaaaaa");
-        CU_ASSERT_EQUAL_FATAL(s.len, (size_t)len);
-        krpc_message_decode(&m, s.packet, s.len, s.len, NULL);
-        p = scene_packet(&s, L, R2);
-        tracker_message(s.t, &p, &m, s.packet, NULL, &s.result, &s.sink);
-        say_again(&s, OUT1, R2);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, len == 40);
         scene_end(&s);
     }
 }
@@ -395,8 +375,8 @@ static void who_is_alone(void)
         uint32_t listed;
         tracker_mapping mapping;
     } rows[] = {{0, 1, 1, TRACKER_MAPPING_INDEPENDENT},
-                {1, 1, 1, TRACKER_MAPPING_INDEPENDENT},
-                {2, 1, 1, TRACKER_MAPPING_INDEPENDENT},
+                {1, 1, 1, TRACKER_MAPPING_UNKNOWN}, /* of two that contradict each other, one is wrong */
+                {2, 1, 1, TRACKER_MAPPING_UNKNOWN},
                 {3, 1, 1, TRACKER_MAPPING_INDEPENDENT},
                 {1, 2, 2, TRACKER_MAPPING_UNKNOWN}};
 
@@ -532,10 +512,11 @@ static void what_is_remapped(void)
     }
 }
 
-/* An advertisement is compared with the endpoint at its time; between two endpoints, with the earlier one. */
+/* An advertisement is compared with the endpoint at its time; between two endpoints, it is unknown
+ * which one. */
 static void the_endpoint_of_that_time(void)
 {
-    static const uint16_t seen[] = {40001, 40001, 0, 40002, 40002}; /* the third one, in the silence, is unknown */
+    static const uint16_t seen[] = {40001, 0, 0, 40002, 40002}; /* the port changed at an unknown time */
     static const char *const ports[] = {OUT1, OUT2};
     scene s;
 
@@ -558,8 +539,9 @@ static void the_endpoint_of_that_time(void)
         CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).verdict, TRACKER_VERDICT_MISMATCH);
         CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).observed.port, seen[i]);
         CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).observed_frame, seen[i] == 40001 ? 2 : seen[i] == 0 ? 0 : 13);
-        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).verdict_frame, seen[i] == 40001 ? 2 : 13);
+        CU_ASSERT_EQUAL(advert_of(&s, (uint64_t)i).verdict_frame, seen[i] == 40002 ? 13 : 2);
     }
+    CU_ASSERT_EQUAL(FOUND(&s, PORT_MISMATCH), 5);
     CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).a, 6881);
     CU_ASSERT_EQUAL(LAST(&s, PORT_MISMATCH).b, 40002);
     scene_end(&s);
@@ -579,7 +561,6 @@ int main(void)
         UNIT_TEST(mixed_on_both_sides),
         UNIT_TEST(which_side_is_inside),
         UNIT_TEST(many_wait_for_their_other_side),
-        UNIT_TEST(short_payloads),
         UNIT_TEST(replies_that_do_not_count),
         UNIT_TEST(never_seen_in_place),
         UNIT_TEST(a_port_in_r_p),

@@ -82,10 +82,10 @@ static void what_was_said_in_between(void)
         int64_t rest;
         int port;
         tracker_verdict verdict;
-    } rows[] = {{0, 0, 1, 40001, TRACKER_VERDICT_MATCH},     {0, 0, 1, 40002, TRACKER_VERDICT_MISMATCH},
+    } rows[] = {{0, 0, 1, 40001, TRACKER_VERDICT_MATCH},      {0, 0, 1, 40002, TRACKER_VERDICT_MISMATCH},
                 {1, 25, 200, 40001, TRACKER_VERDICT_UNKNOWN}, /* it changed at some time in between */
-                {1, 200, 5, 40001, TRACKER_VERDICT_UNKNOWN}, {1, 200, 5, 40002, TRACKER_VERDICT_UNKNOWN},
-                {1, 200, 5, 6881, TRACKER_VERDICT_MISMATCH}, {2, 200, 1, 40002, TRACKER_VERDICT_MATCH},
+                {1, 200, 5, 40001, TRACKER_VERDICT_UNKNOWN},  {1, 200, 5, 40002, TRACKER_VERDICT_UNKNOWN},
+                {1, 200, 5, 6881, TRACKER_VERDICT_MISMATCH},  {2, 200, 1, 40002, TRACKER_VERDICT_MATCH},
                 {2, 200, 1, 40001, TRACKER_VERDICT_MISMATCH}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -9,9 +9,9 @@
 #define C     "203.0.113.9:7000"
 #define L     "192.168.1.2:6881"
 #define R1    "198.51.100.1:7001"
-#define R2    "198.51.100.2:7002"
+#define R2    "198.52.100.2:7002"
 #define R3    "192.0.2.3:7003"
-#define R4    "198.51.100.4:7004"
+#define R4    "198.54.100.4:7004"
 #define X     "203.0.113.9:40001"
 #define NAMED "203.0.113.9:6881"
 #define OUT1  "203.0.113.9:40001"
@@ -330,7 +330,8 @@ static void what_was_seen_holds_for_a_minute(void)
 
 /* ---- NATs ---- */
 
-static void both_sides_lie_within_two_seconds(void)
+/* In one capture; between captures of different machines, ten seconds. */
+static void both_sides_lie_within_200_ms(void)
 {
     FOR_EDGE(late)
     {
@@ -340,7 +341,7 @@ static void both_sides_lie_within_two_seconds(void)
             scene_at_zero(&s);
             at(&s, 10 * SECONDS);
             SAY(&s, L, R1, GET_PEERS, .target = "h", .id = 'q');
-            at(&s, back ? 8 * SECONDS - late : 12 * SECONDS + late);
+            at(&s, back ? 9800 * MS - late : 10200 * MS + late);
             say_again(&s, OUT1, R1);
             CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, !late);
             scene_end(&s);
@@ -348,122 +349,25 @@ static void both_sides_lie_within_two_seconds(void)
     }
 }
 
-static void at_once_is_within_a_second(void)
-{
-    FOR_EDGE(late)
-    {
-        scene s;
-
-        scene_at_zero(&s);
-        ping_seen(&s, L, R1, OUT1);
-        at(&s, 500 * MS);
-        ping_seen(&s, L, R2, OUT2);
-        at(&s, SECONDS + late);
-        ping_seen(&s, L, R3, OUT3);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.mapping, late ? TRACKER_MAPPING_UNKNOWN : TRACKER_MAPPING_DEPENDENT);
-        CU_ASSERT_EQUAL(FOUND(&s, NAT_DEPENDENT), !late);
-        scene_end(&s);
-    }
-}
-
-static void exchange(scene *s, const char *node, const char *remote, const char *t)
-{
-    SAY(s, node, remote, PING, .t = t, .id = 'q');
-    SAY(s, remote, node, .t = t, .id = 'r');
-}
-
-/* No NAT gives one remote another port this soon: there are two hosts with one id. */
-static void a_clone_shows_within_20_seconds(void)
-{
-    FOR_EDGE(late)
-    {
-        scene s;
-        char t[3] = "a0";
-
-        scene_at_zero(&s);
-        for (int i = 0; i < 3; i++) {
-            t[1] = (char)('0' + i);
-            at(&s, i * 4 * SECONDS);
-            exchange(&s, OUT1, R1, t);
-            at(&s, i * 4 * SECONDS + 2 * SECONDS);
-            exchange(&s, OUT2, R2, t);
-        }
-        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.mapping, TRACKER_MAPPING_DEPENDENT);
-        at(&s, 50 * SECONDS);
-        exchange(&s, OUT1, R4, "b1");
-        at(&s, 70 * SECONDS - 1 + late);
-        exchange(&s, OUT2, R4, "b2");
-        CU_ASSERT_EQUAL(node_of(&s, OUT1).nat.mapping, late ? TRACKER_MAPPING_DEPENDENT : TRACKER_MAPPING_UNKNOWN);
-        scene_end(&s);
-    }
-}
-
-/* ---- flows ---- */
-
-/* A packet that comes in after such a silence may have come through a forwarded port. */
-static void a_silence_of_25_seconds_is_quiet(void)
-{
-    FOR_EDGE(late)
-    {
-        scene s;
-
-        scene_at_zero(&s);
-        SAY(&s, L, R4, PING, .t = "ou", .id = 'q');
-        at(&s, 25 * SECONDS + late);
-        SAY(&s, R4, L, PING, .t = "in", .id = 'r');
-        ping_seen(&s, L, R4, OUT1);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, !late);
-        scene_end(&s);
-    }
-}
-
-static void where_strangers_get_in_four_seconds_are_quiet(void)
-{
-    FOR_EDGE(late)
-    {
-        scene s;
-
-        scene_at_zero(&s);
-        SAY(&s, L, R4, PING, .t = "ou", .id = 'q');
-        SAY(&s, "192.0.2.77:1", L, PING, .t = "st", .id = 's');
-        at(&s, 4 * SECONDS + late);
-        SAY(&s, R4, L, PING, .t = "in", .id = 'r');
-        ping_seen(&s, L, R4, OUT1);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, !late);
-        scene_end(&s);
-    }
-}
-
-static void after_five_minutes_a_query_makes_a_mapping(void)
-{
-    FOR_EDGE(late)
-    {
-        scene s;
-
-        scene_at_zero(&s);
-        SAY(&s, L, R1, PING, .t = "ou", .id = 'q');
-        SAY(&s, R4, L, PING, .t = "in", .id = 'r');
-        at(&s, 300 * SECONDS + late);
-        ping_seen(&s, L, R4, OUT1);
-        CU_ASSERT_EQUAL(node_of(&s, L).nat.num_external, late);
-        scene_end(&s);
-    }
-}
-
 /* ---- filtering ---- */
 
-static void what_comes_in_counts_after_two_minutes(void)
+/* No mapping lives longer than five minutes without a packet. */
+static void what_comes_in_counts_after_five_minutes(void)
 {
     FOR_EDGE(late)
     {
+        static const char *const strangers[] = {R2, R3};
         scene s;
 
         scene_at_zero(&s);
+        SAY(&s, "192.0.2.77:1", L, PING, .t = "b1", .id = 'r'); /* it may have run for long */
         ping_seen(&s, L, R1, OUT1);
-        at(&s, 120 * SECONDS + late);
-        SAY(&s, R2, L, PING, .t = "b2", .id = 'r');
-        SAY(&s, R3, L, PING, .t = "b3", .id = 'r');
-        SAY(&s, R4, L, PING, .t = "b4", .id = 'r');
+        at(&s, 300 * SECONDS - 1 + late);
+        for (int i = 0; i < 2; i++) {
+            SAY(&s, strangers[i], L, PING, .t = "b2", .id = 'r');
+            SAY(&s, L, strangers[i], .t = "b2", .id = 'q');
+            s.now = s.now - 2 * s.step;
+        }
         CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering, late ? TRACKER_FILTERING_INDEPENDENT : TRACKER_FILTERING_UNKNOWN);
         scene_end(&s);
     }
@@ -478,19 +382,20 @@ static void a_mapping_is_open_for_30_seconds(void)
 
         scene_at_zero(&s);
         for (int i = 0; i < 3; i++) { /* incoming packets are captured */
-            snprintf(remote, sizeof remote, "192.0.2.%d:7000", 1 + i);
-            SAY(&s, L, remote, PING, .id = 'q');
-            SAY(&s, remote, L, .id = 'r');
+            snprintf(remote, sizeof remote, "192.0.%d.1:7000", 10 + i);
+            SAY(&s, L, remote, GET_PEERS, .target = "h", .id = 'q');
+            say_again(&s, OUT1, remote);
+            SAY(&s, remote, OUT1, .id = 'r', .token = "t", .nodes = "192.0.2.99:1000");
+            say_again(&s, remote, L);
         }
-        SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "aa", .id = 'q');
-        say_again(&s, OUT1, R1);
         at(&s, 30 * SECONDS + late);
         for (int i = 0; i < 5; i++) {
-            snprintf(remote, sizeof remote, "198.51.100.%d:7000", 10 + i);
+            snprintf(remote, sizeof remote, "198.%d.100.10:7000", 60 + i);
             SAY(&s, remote, OUT1, PING, .id = 'r');
         }
-        at(&s, 31 * SECONDS);
-        SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ab", .id = 'q'); /* the inside is still captured */
+        at(&s, 46 * SECONDS);
+        SAY(&s, L, R1, GET_PEERS, .target = "h", .t = "ab", .id = 'q');
+        say_again(&s, OUT1, R1);
         CU_ASSERT_EQUAL(node_of(&s, L).nat.filtering, late ? TRACKER_FILTERING_UNKNOWN : TRACKER_FILTERING_DEPENDENT);
         scene_end(&s);
     }
@@ -504,6 +409,8 @@ static tracker_filtering after_contacts(int contacts, int64_t ns)
 
     scene_at_zero(&s);
     ping_seen(&s, L, R1, OUT1);
+    SAY(&s, R1, L, PING, .t = "ok", .id = 'r');
+    SAY(&s, L, R1, .t = "ok", .id = 'q'); /* it answers */
     at(&s, SECONDS);
     for (int i = 0; i < contacts; i++) {
         snprintf(remote, sizeof remote, "198.51.101.%d:7000", 1 + i);
@@ -514,7 +421,7 @@ static tracker_filtering after_contacts(int contacts, int64_t ns)
         }
         at(&s, 2 * SECONDS);
     }
-    at(&s, SECONDS + ns);
+    at(&s, ns);
     SAY(&s, L, R1, PING, .t = "zz", .id = 'q');
     found = node_of(&s, L).nat.filtering;
     scene_end(&s);
@@ -525,7 +432,7 @@ static void a_hundred_contacts_in_ten_minutes(void)
 {
     CU_ASSERT_EQUAL(after_contacts(100, 600 * SECONDS), TRACKER_FILTERING_DEPENDENT);
     CU_ASSERT_EQUAL(after_contacts(100, 600 * SECONDS - 1), TRACKER_FILTERING_UNKNOWN);
-    CU_ASSERT_EQUAL(after_contacts(99, 600 * SECONDS), TRACKER_FILTERING_UNKNOWN);
+    CU_ASSERT_EQUAL(after_contacts(98, 600 * SECONDS), TRACKER_FILTERING_UNKNOWN);
 }
 
 int main(void)
@@ -545,13 +452,8 @@ int main(void)
         UNIT_TEST(silence_for_15_seconds_is_death),
         UNIT_TEST(a_token_may_be_refused_for_its_age),
         UNIT_TEST(what_was_seen_holds_for_a_minute),
-        UNIT_TEST(both_sides_lie_within_two_seconds),
-        UNIT_TEST(at_once_is_within_a_second),
-        UNIT_TEST(a_clone_shows_within_20_seconds),
-        UNIT_TEST(a_silence_of_25_seconds_is_quiet),
-        UNIT_TEST(where_strangers_get_in_four_seconds_are_quiet),
-        UNIT_TEST(after_five_minutes_a_query_makes_a_mapping),
-        UNIT_TEST(what_comes_in_counts_after_two_minutes),
+        UNIT_TEST(both_sides_lie_within_200_ms),
+        UNIT_TEST(what_comes_in_counts_after_five_minutes),
         UNIT_TEST(a_mapping_is_open_for_30_seconds),
         UNIT_TEST(a_hundred_contacts_in_ten_minutes),
     };
