@@ -54,12 +54,11 @@ static void inside_it_takes_a_witness(void)
     CU_ASSERT_EQUAL(advert_of(&s, first).observed.port, 40001);
     CU_ASSERT_EQUAL(advert_of(&s, first).observed_frame, 2);
     CU_ASSERT_EQUAL(advert_of(&s, first).verdict_frame, 2);
-    /* another receiver, which reports nothing, when three others agree about the mapping */
+    /* another receiver, which reports nothing, when hosts of two networks agree that the port is rewritten */
     SAY(&s, L, "198.51.100.77:1", ANNOUNCE, .target = "h", .token = "t", .port = 6881, .id = 'q', .v = "LT", .t = "zz");
     first = s.result.first_advert;
-    ping_seen(&s, L, R2, X);
     expect_verdict(&s, first, TRACKER_VERDICT_UNKNOWN, TRACKER_LATER_UNKNOWN);
-    ping_seen(&s, L, R3, X);
+    ping_seen(&s, L, R2, X);
     expect_verdict(&s, first, TRACKER_VERDICT_MISMATCH, TRACKER_LATER_UNKNOWN);
     scene_end(&s);
 }

@@ -93,6 +93,8 @@ static void any_key_gives_the_same(void)
         char *first = said_of(samples[i]);
 
         CU_ASSERT_PTR_NOT_NULL(strstr(first, "advert "));
+        CU_ASSERT_PTR_NOT_NULL(strstr(first, "conclusion "));
+        CU_ASSERT_PTR_NOT_NULL(strstr(first, " missing "));
         for (int k = 1; k < NUM_RUNS; k++) {
             char *again = said_of(samples[i]);
 
