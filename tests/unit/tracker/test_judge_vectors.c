@@ -34,6 +34,8 @@ typedef struct event {
     unsigned t;          /* number of the query */
     int64_t query_ns;    /* for an answer */
     krpc_endpoint ip;    /* addr_len 0: none */
+    krpc_endpoint peer;  /* in values, for an answer to get_peers; addr_len 0: none */
+    bool wants_peers;
     krpc_channel channel;
     int port; /* -1: no claim */
     char label[24];
@@ -339,6 +341,24 @@ static void read_claim(reader *r, char **words, unsigned num)
     r->now->has_claims = true;
 }
 
+/* values A > B PEER at 10: A asks B for peers of the info-hash that is announced, and B returns that one. */
+static void read_values(reader *r, char **words, unsigned num)
+{
+    krpc_endpoint a, b;
+    unsigned t = ++r->num_queries;
+    rest o;
+
+    if (num < 5 || strcmp(words[2], ">") != 0) {
+        stop(r, "expected: values A > B PEER at TIME");
+    }
+    a = read_endpoint(r, words[1]);
+    b = read_endpoint(r, words[3]);
+    o = read_rest(r, words + 5);
+    add(r, WHAT_QUERY, o.from_ns, &a, &b, &a, t, o.label)->wants_peers = true;
+    add_answer(r, o.from_ns + RTT_NS, o.from_ns, &b, &a, &b, t, "")->peer = read_endpoint(r, words[4]);
+    r->now->only_messages = true;
+}
+
 /* id SOCKET aa LT: its node id, 20 times that byte or 40 digits, and its version. */
 static void read_id(reader *r, char **words, unsigned num)
 {
@@ -495,9 +515,9 @@ static void read_words(reader *r, char **words)
     static const struct {
         const char *word;
         void (*read)(reader *r, char **words, unsigned num);
-    } kinds[] = {{"contact", read_contact}, {"told", read_told},    {"pair", read_pair},
-                 {"claim", read_claim},     {"id", read_id},        {"capture", read_capture},
-                 {"repeat", read_repeat},   {"expect", read_expect}};
+    } kinds[] = {{"contact", read_contact}, {"told", read_told},     {"pair", read_pair},
+                 {"claim", read_claim},     {"values", read_values}, {"id", read_id},
+                 {"capture", read_capture}, {"repeat", read_repeat}, {"expect", read_expect}};
     unsigned num = g_strv_length(words);
 
     if (strcmp(words[0], "case") == 0) {
@@ -879,10 +899,10 @@ static void make_id(uint8_t out[20], const test_case *c, const krpc_endpoint *ow
     }
 }
 
+static const uint8_t info_hash[20] = "aaaaaaaaaaaaaaaaaaa";
+
 static void put_claim(krpc_builder *b, const event *p)
 {
-    static const uint8_t info_hash[20] = "aaaaaaaaaaaaaaaaaaa";
-
     switch (p->channel) {
     case KRPC_CHANNEL_P:
         krpc_builder_int(b, KRPC_P, p->port);
@@ -907,7 +927,7 @@ static void hand_over(const test_case *c, tracker *t, const event *p, const trac
                                                            [KRPC_CHANNEL_ANNOUNCE_PEER] = KRPC_METHOD_ANNOUNCE_PEER,
                                                            [KRPC_CHANNEL_IMPLIED_PORT] = KRPC_METHOD_ANNOUNCE_PEER};
     const identity *id = identity_of(c, &p->owner);
-    uint8_t room[1024], bytes[1024], own[20];
+    uint8_t room[1024], bytes[1024], own[20], values[32] = "l6:"; /* the builder keeps pointers */
     char number[8];
     krpc_builder b;
     krpc_message m;
@@ -918,17 +938,27 @@ static void hand_over(const test_case *c, tracker *t, const event *p, const trac
     krpc_builder_init(&b, room, sizeof room, p->what == WHAT_QUERY ? KRPC_QUERY : KRPC_RESPONSE, number,
                       p->what == WHAT_STRAY ? 3 : 4);
     if (p->what == WHAT_QUERY) {
-        krpc_method method =
-            p->port < 0 || methods[p->channel] == KRPC_METHOD_NONE ? KRPC_METHOD_FIND_NODE : methods[p->channel];
+        krpc_method method = p->wants_peers                                           ? KRPC_METHOD_GET_PEERS
+                             : p->port < 0 || methods[p->channel] == KRPC_METHOD_NONE ? KRPC_METHOD_FIND_NODE
+                                                                                      : methods[p->channel];
 
         krpc_builder_method(&b, method);
         krpc_builder_bytes(&b, KRPC_A_ID, own, sizeof own);
         if (method == KRPC_METHOD_FIND_NODE) {
             krpc_builder_bytes(&b, KRPC_A_TARGET, target, sizeof target);
         }
-        if (p->port >= 0) {
+        if (p->wants_peers) {
+            krpc_builder_bytes(&b, KRPC_A_INFO_HASH, info_hash, sizeof info_hash);
+        } else if (p->port >= 0) {
             put_claim(&b, p);
         }
+    } else if (p->peer.addr_len != 0) {
+        size_t size = 3 + krpc_endpoint_put(values + 3, &p->peer);
+
+        values[size++] = 'e';
+        krpc_builder_bytes(&b, KRPC_R_ID, own, sizeof own);
+        krpc_builder_bytes(&b, KRPC_R_TOKEN, "token", 5);
+        krpc_builder_raw(&b, KRPC_R_VALUES, values, size);
     } else {
         krpc_builder_bytes(&b, KRPC_R_ID, own, sizeof own);
         krpc_builder_bytes(&b, KRPC_R_NODES, "", 0);
@@ -951,14 +981,13 @@ static void hand_over_stream(const test_case *c, tracker *t, const event *p, con
 {
     char peer_id[21] = "--------------------";
     const identity *id = identity_of(c, &p->owner);
-    uint8_t bytes[128], info_hash[20];
+    uint8_t bytes[128];
     size_t len;
 
     if (id != NULL && id->version[0] != '\0') {
         memcpy(peer_id + 1, id->version, 2);
         memcpy(peer_id + 3, "2000", 4);
     }
-    memset(info_hash, 'h', sizeof info_hash);
     len = peerwire_handshake_put(bytes, sizeof bytes, PEERWIRE_RESERVED_DHT, info_hash, (const uint8_t *)peer_id);
     len += peerwire_port_put(bytes + len, sizeof bytes - len, (uint16_t)p->port);
     tracker_segment(t, packet, 1000, 0, TRACKER_TCP_SYN, NULL, 0, 0, NULL, NULL);
