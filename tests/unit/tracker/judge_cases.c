@@ -78,6 +78,7 @@ static krpc_endpoint read_endpoint(const reader *r, const char *text)
     uint8_t addr[16];
     const char *colon;
     bool bracket;
+    int port;
 
     for (unsigned i = r->num_names; i-- > 0;) {
         if (strcmp(r->names[i].name, text) == 0) {
@@ -94,7 +95,11 @@ static krpc_endpoint read_endpoint(const reader *r, const char *text)
     if (inet_pton(bracket ? AF_INET6 : AF_INET, host, addr) != 1) {
         stop(r, "\"%s\" is not an IP address", host);
     }
-    krpc_endpoint_set(&out, addr, bracket ? 16 : 4, (uint16_t)read_number(r, colon + 1));
+    port = read_number(r, colon + 1);
+    if (port > UINT16_MAX) {
+        stop(r, "port %d is above 65535", port);
+    }
+    krpc_endpoint_set(&out, addr, bracket ? 16 : 4, (uint16_t)port);
     return out;
 }
 
@@ -557,6 +562,17 @@ static void read_file(GPtrArray *cases, const char *path)
     g_strfreev(lines);
     g_free(text);
     g_free(r.file);
+}
+
+void judge_cases_lie(test_case *c, const krpc_endpoint *socket, const krpc_endpoint *witness,
+                     const krpc_endpoint *outside, int64_t ns)
+{
+    reader r = {.now = c};
+    unsigned t = UINT16_MAX - c->packets->len; /* no query of the case has this number */
+
+    add(&r, WHAT_QUERY, ns - BEGIN_NS, socket, witness, socket, t, "");
+    add_answer(&r, ns - BEGIN_NS + RTT_NS, ns - BEGIN_NS, witness, socket, witness, t, "")->ip = *outside;
+    g_array_sort(c->packets, by_time);
 }
 
 GPtrArray *judge_cases_read(const char *path)
