@@ -92,6 +92,14 @@ static inline bool compat_is_wanted(proto_tree *tree, int proto)
 #define compat_configure(ARG0) configuration_init(ARG0, NULL)
 #endif
 
+/* compat_prime asks for the items that postdissectors want, in a packet that is dissected for the first time. 4.6 does so
+ * by itself. */
+#if COMPAT_AT_LEAST(4, 6)
+#define compat_prime(EDT) ((void)(EDT))
+#else
+#define compat_prime(EDT) prime_epan_dissect_with_postdissector_wanted_hfids(EDT)
+#endif
+
 static inline void compat_dissect(epan_dissect_t *edt, wtap_rec *rec, const uint8_t *data, frame_data *frame)
 {
     unsigned len = rec->rec_header.packet_header.caplen;

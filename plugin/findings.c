@@ -49,11 +49,25 @@ static bool is_text_wanted(proto_item *top)
 }
 
 /* For filters: Wireshark's _ws.expert.severity is also that of other protocols' expert items in the same frame. */
-static void severity_add(proto_item *top, krpc_rule rule)
+static void severities_add(proto_item *top, const tracking_record *record)
 {
-    if (top != NULL && (compat_is_visible(top) || compat_is_referenced(HF(SEVERITY)))) {
-        tree_item_hidden(proto_item_add_subtree(top, ETT(KRPC)), HF(SEVERITY), NULL,
-                         krpc_severity_name(krpc_rule_get(rule)->severity));
+    unsigned found = 0; /* a bit for each severity */
+
+    if (top == NULL || !(compat_is_visible(top) || compat_is_referenced(HF(SEVERITY)))) {
+        return;
+    }
+    for (unsigned i = 0; i < record->num_findings; i++) {
+        krpc_rule rule = (krpc_rule)record->findings[i].rule;
+
+        if (rule < KRPC_NUM_RULES && prefs_krpc_shows(rule)) {
+            found |= 1u << krpc_rule_get(rule)->severity;
+        }
+    }
+    for (unsigned i = 0; found >> i != 0; i++) {
+        if ((found >> i & 1) != 0) {
+            tree_item_hidden(proto_item_add_subtree(top, ETT(KRPC)), HF(SEVERITY), NULL,
+                             krpc_severity_name((krpc_severity)i));
+        }
     }
 }
 
@@ -64,6 +78,7 @@ void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_
     const char *proto = pinfo->current_proto;
     const bool in_error = pinfo->flags.in_error_pkt;
 
+    severities_add(top, record);
     pinfo->current_proto = "KRPC"; /* Expert Information shows it as the finding's protocol */
     /* Expert Information leaves out packets that an ICMP error quotes. These findings are about the error itself. */
     pinfo->flags.in_error_pkt = false;
@@ -76,7 +91,6 @@ void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_
         if (kept->rule >= KRPC_NUM_RULES || !prefs_krpc_shows(finding.rule)) {
             continue;
         }
-        severity_add(top, finding.rule);
         if (!with_text) {
             expert_add_info(pinfo, top, &ei_rule[kept->rule]);
             continue;

@@ -106,7 +106,7 @@ static epan_dissect_t *dissect(uint32_t i, bool with_tree)
     epan_dissect_t *edt = epan_dissect_new(w.file.epan, with_tree || postdissectors_want_hfids(), with_tree);
 
     if (!w.frames[i].visited) {
-        prime_epan_dissect_with_postdissector_wanted_hfids(edt);
+        compat_prime(edt);
         frame_data_set_before_dissect(&w.frames[i], &w.elapsed, &w.first, i > 0 ? &w.frames[i - 1] : NULL);
     }
     compat_dissect(edt, &w.records[i], w.data[i], &w.frames[i]);
