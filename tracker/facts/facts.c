@@ -241,6 +241,23 @@ static fact_contact *session_of(const facts *f, uint32_t newest, int64_t ns)
     return NULL;
 }
 
+/* The key leads to the newest session, and each session to the one before it, also where packets are out of order. */
+static void put_in_order(facts *f, uint64_t key, fact_contact *c, uint32_t index, uint32_t newest, int64_t ns)
+{
+    fact_contact *after = newest == NONE ? NULL : facts_contact_at(f, newest);
+
+    c->older = newest;
+    if (after == NULL || ns >= after->first.ns) {
+        return;
+    }
+    while (after->older != NONE && facts_contact_at(f, after->older)->first.ns > ns) {
+        after = facts_contact_at(f, after->older);
+    }
+    c->older = after->older;
+    after->older = index;
+    *slot_of(&f->contacts, key) = key >> 32 << 32 | (newest + 1);
+}
+
 static fact_contact *contact_add(facts *f, uint64_t key, uint32_t newest, const fact_moment *at,
                                  const krpc_endpoint *src, const krpc_endpoint *dst, uint64_t src_hash,
                                  uint64_t dst_hash)
@@ -254,7 +271,7 @@ static fact_contact *contact_add(facts *f, uint64_t key, uint32_t newest, const 
         return NULL;
     }
     c = facts_contact_at(f, index);
-    c->older = newest;
+    put_in_order(f, key, c, index, newest, at->ns);
     c->end[src_hash >= dst_hash] = from;
     c->end[src_hash < dst_hash] = to;
     c->first.ns = INT64_MAX;
@@ -403,7 +420,7 @@ void facts_sight(facts *f, fact_kind kind, uint32_t socket, uint32_t witness, co
         s->outside = seen;
         s->kind = (uint8_t)kind;
         s->first = (fact_moment){begin, at->place};
-        s->last = *at;
+        s->last = (fact_moment){begin, at->place};
         s->shown_ns = shown_ns;
         s->next = facts_endpoint_at(f, socket)->sightings;
         facts_endpoint_at(f, socket)->sightings = index;
@@ -417,8 +434,8 @@ void facts_sight(facts *f, fact_kind kind, uint32_t socket, uint32_t witness, co
         s->first = (fact_moment){begin, at->place};
         s->shown_ns = shown_ns;
     }
-    if (at->ns > s->last.ns) {
-        s->last = *at;
+    if (begin > s->last.ns) {
+        s->last = (fact_moment){begin, at->place};
     }
 }
 
@@ -443,8 +460,13 @@ void facts_identity(facts *f, uint32_t endpoint, const uint8_t id[FACT_ID_LEN], 
     uint64_t key = hash_fold(key_of_id ^ f->key.k[0], endpoint ^ f->key.k[3]);
     uint32_t index = table_find(&f->identities, key);
     uint32_t with = table_find(&f->ids, key_of_id);
+    static const uint8_t zero[FACT_ID_LEN];
     fact_identity *i;
     fact_id *of;
+
+    if (memcmp(id, zero, sizeof zero) == 0) {
+        return; /* no node's own id */
+    }
 
     if (index != NONE) {
         i = facts_identity_at(f, index);

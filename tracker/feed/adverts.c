@@ -242,7 +242,8 @@ void advert_add(tracker *t, const tracker_advert *said, const uint8_t family[2],
         a->said.dht_port = said->sender.port;
     }
     said = &a->said;
-    if (is_valid(said->advertised_port) && said->advertised_port != source_port(a)) {
+    if (is_valid(said->advertised_port) && (((flags & ADVERT_STREAM) != 0 && said->service == KRPC_SERVICE_DHT) ||
+                                            said->advertised_port != source_port(a))) {
         a->flags |= ADVERT_TESTABLE;
     }
     t->stats.adverts[said->channel]++;

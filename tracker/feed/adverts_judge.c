@@ -86,7 +86,7 @@ typedef struct source {
 #define LIVE_NS (30 * SECOND)
 
 static void look_at_sessions(const facts *f, source *best, uint32_t endpoint, uint32_t receiver, int64_t ns,
-                             uint32_t identity, bool one_host)
+                             uint32_t identity, bool one_host, bool named)
 {
     unsigned left = MAX_SESSIONS;
 
@@ -97,9 +97,9 @@ static void look_at_sessions(const facts *f, source *best, uint32_t endpoint, ui
         bool sure = c->began != mine && c->query[!mine].place != 0 && c->answer[mine].place != 0;
         uint64_t place = c->query[mine].place != 0 ? c->query[mine].place : c->answer[mine].place;
 
-        if (c->last_sent_ns[mine] == INT64_MIN) {
+        if (c->last_sent_ns[mine] == INT64_MIN || (named && one_host && c->began != mine && c->first.ns >= ns)) {
             i = c->older;
-            continue; /* asked, and never heard of */
+            continue; /* asked and never heard of; or asked because of the advertisement */
         }
         if (best->endpoint == NONE || live > best->live) {
             *best = (source){endpoint, false, live, sure, place != 0 ? place : c->first.place, identity};
@@ -148,7 +148,8 @@ static source source_of(const tracker *t, const advert *a, const node *n, bool *
         num++;
         for (uint32_t r = facts_first_at(f, &a->said.receiver); r != NONE && receivers-- > 0;
              r = facts_endpoint_at(f, r)->next_at) {
-            look_at_sessions(f, &best, i, r, a->said.time_ns, identity, one_host);
+            look_at_sessions(f, &best, i, r, a->said.time_ns, identity, one_host,
+                             facts_endpoint_at(f, i)->endpoint.port == a->said.advertised_port);
         }
     }
     *several = num > 1;
@@ -417,7 +418,8 @@ bool advert_is_dead(const tracker *t, const advert *a)
         return a->said.dht_port != named.port &&
                (index == NONE || node_at(&t->nodes, index)->last_frame < a->said.frame);
     }
-    if (a->tried.frame == 0 || t->now_ns - a->tried.ns <= ANSWER_NS || index != NONE || lives_frame(t, &named) != 0) {
+    if (a->tried.frame == 0 || t->facts.end_ns - a->tried.ns <= ANSWER_NS || index != NONE ||
+        lives_frame(t, &named) != 0) {
         return false;
     }
     nodes_at_init(&walk, t, &named);
@@ -455,8 +457,10 @@ static bool knew_port(const tracker *t, const advert *a)
 
     for (uint32_t i = facts_first_at(&t->facts, &a->said.receiver); i != NONE && at != NONE && left-- > 0;
          i = facts_endpoint_at(&t->facts, i)->next_at) {
-        if (facts_contact(&t->facts, at, i) != NONE) {
-            return true;
+        for (uint32_t j = facts_contact(&t->facts, at, i); j != NONE; j = facts_contact_at(&t->facts, j)->older) {
+            if (facts_contact_at(&t->facts, j)->first.ns <= a->kept.ns) {
+                return true;
+            }
         }
     }
     return false;

@@ -72,7 +72,7 @@ static void visit_chain(tracker *t, later *l, advert_chain chain, bool (*visit)(
         if (!krpc_endpoint_equal(&endpoint, l->where) ||
             (chain != CHAIN_NAMED && !krpc_endpoint_same_addr(&a->said.receiver, &l->p->src))) {
             others++; /* of any age: chance decides which ones share the chain */
-        } else if (chain != CHAIN_NAMED && is_stranger(t, a, &l->p->src)) {
+        } else if ((chain == CHAIN_TOLD || chain == CHAIN_SOURCE) && is_stranger(t, a, &l->p->src)) {
             others += STRANGER;
         } else if (age > WINDOW_NS || (age >= 0 && !visit(t, l, a))) {
             return;

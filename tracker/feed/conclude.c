@@ -210,7 +210,8 @@ static void advise_closed(tracker_node *out, const judge_socket *s)
         add_advice(out, s->global ? TRACKER_ADVICE_CLOSED_TO_STRANGERS : TRACKER_ADVICE_FORWARD_PORT,
                    out->endpoint.port, out->reach.frames, out->reach.num_frames);
     }
-    if (out->nat.mapping == TRACKER_MAPPING_DEPENDENT && out->nat.mapping_reason != TRACKER_REASON_COLLISION) {
+    if (out->nat.mapping == TRACKER_MAPPING_DEPENDENT && out->nat.mapping_reason != TRACKER_REASON_COLLISION &&
+        out->nat.port != TRACKER_PORT_PRESERVED) {
         add_advice(out, TRACKER_ADVICE_DEPENDS_ON_DESTINATION, 0, e == NULL ? NULL : e->frames,
                    e == NULL ? 0 : e->num_frames);
     }
@@ -341,7 +342,8 @@ static void conclude_socket(const facts *f, GArray *to, const judge_socket *s)
     }
     for (uint32_t i = 0; i < nat->num_kept; i++) {
         bool carrier =
-            s->self->scope == KRPC_ADDR_CGNAT || krpc_endpoint_scope(&nat->external[i].endpoint) == KRPC_ADDR_CGNAT;
+            (s->self->scope == KRPC_ADDR_CGNAT || krpc_endpoint_scope(&nat->external[i].endpoint) == KRPC_ADDR_CGNAT) &&
+            (nat->external[i].observers >= 2 || (nat->evidence & TRACKER_FROM_BOTH) != 0);
 
         if (carrier && (v = first_view(s, &nat->external[i].endpoint, true)) != NULL) {
             add_for_view(f, to, s, v, KRPC_RULE_NAT_CARRIER, s->self->endpoint.port, nat->external[i].endpoint.port);

@@ -35,7 +35,7 @@ uint16_t nat_seen_port(const tracker *t, uint32_t index, const krpc_endpoint *lo
     uint32_t witness = facts_find(f, remote);
     unsigned left = 256;
 
-    if (index == NONE || (node_at(&t->nodes, index)->flags & NODE_TRANSLATED) == 0) {
+    if (index == NONE || !addr_is_private(local) || addr_is_private(remote)) {
         return addr_is_private(local) && !addr_is_private(remote) ? 0 : local->port;
     }
     for (uint32_t i = socket == NONE ? NONE : facts_endpoint_at(f, socket)->sightings; i != NONE && left-- > 0;

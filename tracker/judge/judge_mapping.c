@@ -12,6 +12,8 @@
 #define ENOUGH_NETWORKS 2
 #define MAX_SPANS       768
 #define MAX_NETWORKS    32 /* that are left out in turn */
+#define CROWD           10 /* networks that agree; a fifth of them may say something else */
+#define BURST           3  /* hosts that see as many outside ports within FACT_SILENCE_NS */
 #define SCATTERED       3  /* changes of the outside port without a silence, without those that one network saw */
 #define ROTATING        3  /* different endpoints that one witness named */
 
@@ -246,9 +248,11 @@ static bool group_is_paired(const mapping *m, uint32_t outside)
 /* What counts as different: outside endpoints, or only their addresses; with all views, or with captured packets only. */
 typedef enum unlike { UNLIKE_ENDPOINT, UNLIKE_ADDRESS } unlike;
 
+/* span is a time in which an outside endpoint was seen without a silence. */
 typedef struct span {
     uint32_t outside; /* endpoint, or address as facts_first_at numbers it */
     int64_t first_ns, last_ns;
+    uint64_t first_network, last_network; /* of the witnesses of both times */
 } span;
 
 static gint by_span(gconstpointer a, gconstpointer b)
@@ -263,41 +267,51 @@ static bool is_packet(const mapping *m, const judge_view *v)
     return v->kind == FACT_PAIR && group_is_paired(m, v->outside);
 }
 
-/* Without what one network saw: was one outside endpoint seen before and after another one? */
-static bool is_interleaved(const mapping *m, uint64_t without, unlike how, bool packets)
+static void add_to_spans(GArray *spans, GHashTable *by_outside, const judge_view *v, uint32_t outside)
+{
+    guint at = GPOINTER_TO_UINT(g_hash_table_lookup(by_outside, GUINT_TO_POINTER(outside + 1)));
+    span *last = at == 0 ? NULL : &g_array_index(spans, span, at - 1);
+
+    if (last != NULL && v->first_ns <= last->last_ns + FACT_SILENCE_NS) {
+        if (v->last_ns > last->last_ns) {
+            last->last_ns = v->last_ns;
+            last->last_network = v->network;
+        }
+    } else {
+        span p = {outside, v->first_ns, v->last_ns, v->network, v->network};
+
+        g_array_append_val(spans, p);
+        g_hash_table_insert(by_outside, GUINT_TO_POINTER(outside + 1), GUINT_TO_POINTER(spans->len));
+    }
+}
+
+/* Without what one network saw: was one outside endpoint seen before and after another one, without a silence between?
+ * networks_out (may be NULL) has the three that show it. */
+static bool is_interleaved(const mapping *m, uint64_t without, unlike how, bool packets, uint64_t networks_out[3])
 {
     GHashTable *by_outside = g_hash_table_new(NULL, NULL);
     GArray *spans = g_array_new(FALSE, FALSE, sizeof(span));
-    int64_t until = INT64_MIN;
+    const span *longest = NULL;
     bool found = false;
 
-    for (unsigned i = 0; i < m->s->views->len; i++) {
+    for (unsigned i = 0; i < m->s->views->len; i++) { /* in the order of first_ns */
         const judge_view *v = view_at(m, i);
-        uint32_t outside = how == UNLIKE_ENDPOINT ? v->outside : address_of(m, v->outside);
-        guint at;
 
-        if (!counts(m, v) || !is_mapped(v) || v->network == without || (packets && !is_packet(m, v))) {
-            continue;
-        }
-        at = GPOINTER_TO_UINT(g_hash_table_lookup(by_outside, GUINT_TO_POINTER(outside + 1)));
-        if (at == 0) {
-            span p = {outside, v->first_ns, v->last_ns};
-
-            g_array_append_val(spans, p);
-            g_hash_table_insert(by_outside, GUINT_TO_POINTER(outside + 1), GUINT_TO_POINTER(spans->len));
-        } else {
-            span *p = &g_array_index(spans, span, at - 1);
-
-            p->first_ns = MIN(p->first_ns, v->first_ns);
-            p->last_ns = MAX(p->last_ns, v->last_ns);
+        if (counts(m, v) && is_mapped(v) && v->network != without && (!packets || is_packet(m, v))) {
+            add_to_spans(spans, by_outside, v, how == UNLIKE_ENDPOINT ? v->outside : address_of(m, v->outside));
         }
     }
     g_array_sort(spans, by_span);
     for (unsigned i = 0; i < spans->len && !found; i++) {
         const span *p = &g_array_index(spans, span, i);
 
-        found = i > 0 && p->first_ns < until;
-        until = MAX(until, p->last_ns);
+        found = longest != NULL && p->first_ns < longest->last_ns && p->outside != longest->outside;
+        if (found && networks_out != NULL) {
+            networks_out[0] = longest->first_network;
+            networks_out[1] = longest->last_network;
+            networks_out[2] = p->first_network;
+        }
+        longest = longest == NULL || p->last_ns > longest->last_ns ? p : longest;
     }
     g_array_free(spans, TRUE);
     g_hash_table_destroy(by_outside);
@@ -318,26 +332,84 @@ static GArray *networks_of(const mapping *m)
     return networks;
 }
 
-/* Is it interleaved without any one network? If only without some, *outlier is the one that makes it so; 0: it cannot
- * be told which one. */
-static bool is_interleaved_for_all(const mapping *m, unlike how, uint64_t *outlier)
+/* Does a network name an outside endpoint that no other one names? */
+static bool is_lone(const mapping *m, uint64_t network)
 {
-    GArray *networks = networks_of(m);
-    unsigned num_without = 0;
+    for (unsigned i = 0; i < m->groups->len; i++) {
+        const group *g = group_at(m, i);
 
-    *outlier = 0;
-    for (unsigned i = 0; i < networks->len; i++) {
-        if (!is_interleaved(m, g_array_index(networks, uint64_t, i), how, false)) {
-            *outlier = g_array_index(networks, uint64_t, i);
-            num_without++;
+        if (g->networks->len == 1 && !g->paired && g_array_index(g->networks, uint64_t, 0) == network) {
+            return true;
         }
     }
-    if (num_without != 1 || networks->len <= ENOUGH_NETWORKS) {
-        *outlier = 0; /* without it, one network would decide */
+    return false;
+}
+
+/* Is it interleaved without any one network? Only the three that show it can make it up. *outlier is the one that does;
+ * 0: there is none, or it cannot be told which one. */
+static bool is_interleaved_for_all(const mapping *m, unlike how, uint64_t *outlier)
+{
+    uint64_t shown[3];
+    unsigned num_without = 0;
+    unsigned num_lone = 0;
+    uint64_t lone = 0;
+    GArray *networks;
+
+    *outlier = 0;
+    if (!is_interleaved(m, 0, how, false, shown)) {
+        return false;
     }
-    num_without += networks->len < ENOUGH_NETWORKS;
+    networks = networks_of(m);
+    for (unsigned i = 0; i < 3; i++) {
+        bool again = (i > 0 && shown[i] == shown[0]) || (i > 1 && shown[i] == shown[1]);
+
+        if (again || is_interleaved(m, shown[i], how, false, NULL)) {
+            continue;
+        }
+        num_without++;
+        *outlier = shown[i];
+        if (is_lone(m, shown[i])) {
+            num_lone++;
+            lone = shown[i];
+        }
+    }
+    if (num_without > 1) {
+        *outlier = num_lone == 1 ? lone : 0; /* what two networks name is not made up by one */
+    }
+    if (networks->len <= ENOUGH_NETWORKS) {
+        *outlier = 0; /* without it, one network would decide */
+        num_without += networks->len < ENOUGH_NETWORKS;
+    }
     g_array_free(networks, TRUE);
     return num_without == 0;
+}
+
+/* One outside endpoint that many networks name, against a few that each name another one. */
+static bool drop_few(mapping *m)
+{
+    const group *most = NULL;
+    unsigned num_lone = 0;
+
+    for (unsigned i = 0; i < m->groups->len; i++) {
+        const group *g = group_at(m, i);
+
+        most = most == NULL || g->networks->len > most->networks->len ? g : most;
+        num_lone += g->networks->len == 1 && !g->paired;
+    }
+    if (most == NULL || most->networks->len < CROWD || num_lone == 0 || num_lone * 5 > most->networks->len) {
+        return false;
+    }
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        judge_view *v = view_at(m, i);
+
+        for (unsigned k = 0; k < m->groups->len; k++) {
+            const group *g = group_at(m, k);
+
+            v->dropped |= g->outside == v->outside && g->networks->len == 1 && !g->paired && v->kind == FACT_TOLD;
+        }
+    }
+    make_groups(m);
+    return true;
 }
 
 /* ---- every host another port ---- */
@@ -385,7 +457,7 @@ static unsigned count_scattered(const mapping *m, uint64_t without, const GArray
 {
     GArray *outsides = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     GArray *witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    const judge_view *last = NULL;
+    GArray *kept = g_array_new(FALSE, FALSE, sizeof(judge_view));
     unsigned num = 0;
     bool agree = false;
 
@@ -400,10 +472,17 @@ static unsigned count_scattered(const mapping *m, uint64_t without, const GArray
         if (!add_unique_32(outsides, v->outside)) {
             agree |= is_new; /* another host saw it already */
         } else if (is_new) {
+            const judge_view *last = kept->len == 0 ? NULL : &g_array_index(kept, judge_view, kept->len - 1);
+
             num += last != NULL && !was_silent(busy, last->first_ns, v->first_ns);
-            last = v;
+            g_array_append_val(kept, *v);
+            if (kept->len >= BURST &&
+                v->first_ns - g_array_index(kept, judge_view, kept->len - BURST).first_ns <= FACT_SILENCE_NS) {
+                num = MAX(num, SCATTERED);
+            }
         }
     }
+    g_array_free(kept, TRUE);
     g_array_free(outsides, TRUE);
     g_array_free(witnesses, TRUE);
     return agree ? 0 : num;
@@ -425,8 +504,32 @@ static bool is_scattered(const mapping *m)
 
 /* ---- a neighbour with the same port ---- */
 
-/* Another inside host with the same port that talked to this witness. Its mapping takes the port, so that the NAT must
- * give the socket another one there. */
+/* Do hosts of two networks see that socket on its own port? */
+static bool keeps_port(const mapping *m, const fact_endpoint *socket)
+{
+    uint64_t network = 0;
+    unsigned left = 256;
+
+    if (socket->sightings == NONE) {
+        return true; /* as far as is known */
+    }
+    for (uint32_t i = socket->sightings; i != NONE && left-- > 0; i = facts_sighting_at(m->s->facts, i)->next) {
+        const fact_sighting *seen = facts_sighting_at(m->s->facts, i);
+        const fact_endpoint *outside = endpoint_at(m, seen->outside);
+        uint64_t from = fact_network(&endpoint_at(m, seen->witness)->endpoint);
+
+        if (outside->scope == KRPC_ADDR_GLOBAL && outside->endpoint.port == socket->endpoint.port) {
+            if (seen->kind != FACT_TOLD || (network != 0 && network != from)) {
+                return true;
+            }
+            network = from;
+        }
+    }
+    return false;
+}
+
+/* Another inside host with the same port that talked to this witness, and for which the NAT keeps the port: it must give
+ * the socket another one there. */
 static uint32_t find_neighbour(const mapping *m, uint32_t with)
 {
     const facts *f = m->s->facts;
@@ -440,7 +543,7 @@ static uint32_t find_neighbour(const mapping *m, uint32_t with)
 
         if (other->scope != KRPC_ADDR_GLOBAL && fact_network(&other->endpoint) == fact_network(&self->endpoint) &&
             other->endpoint.port == self->endpoint.port && other->endpoint.addr_len == self->endpoint.addr_len &&
-            !krpc_endpoint_same_addr(&other->endpoint, &self->endpoint)) {
+            !krpc_endpoint_same_addr(&other->endpoint, &self->endpoint) && keeps_port(m, other)) {
             return c->end[!side];
         }
         i = c->next[side];
@@ -470,7 +573,9 @@ static bool collides(mapping *m)
 static void drop_network(const mapping *m, uint64_t network)
 {
     for (unsigned i = 0; i < m->s->views->len; i++) {
-        view_at(m, i)->dropped |= view_at(m, i)->network == network && view_at(m, i)->kind == FACT_TOLD;
+        judge_view *v = view_at(m, i);
+
+        v->dropped |= v->network == network && (v->kind == FACT_TOLD || !group_is_paired(m, v->outside));
     }
 }
 
@@ -586,8 +691,9 @@ static void judge_sequence(const mapping *m)
     bool enough = false;
     bool clean = true;
     bool changed = false;
-    unsigned lone = 0;
+    unsigned lone = 0; /* networks that name what no other one names */
     tracker_nat *nat = &m->s->nat;
+    GArray *alone = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 
     g_array_sort(m->groups, by_first);
     for (unsigned i = 0; i < m->groups->len; i++) {
@@ -598,7 +704,7 @@ static void judge_sequence(const mapping *m)
         }
         enough |= is_enough(g);
         if (g->networks->len < ENOUGH_NETWORKS && !g->paired) {
-            lone++;
+            lone += add_unique_64(alone, g_array_index(g->networks, uint64_t, 0));
             continue;
         }
         if (last != NULL) {
@@ -612,6 +718,7 @@ static void judge_sequence(const mapping *m)
         }
         last = g;
     }
+    g_array_free(alone, TRUE);
     if (last == NULL) {
         set_mapping(m, TRACKER_MAPPING_UNKNOWN,
                     lone == 0   ? TRACKER_REASON_NONE
@@ -641,7 +748,7 @@ static void judge_dependent(const mapping *m, tracker_reason reason)
     bool one = true;
 
     set_mapping(m, TRACKER_MAPPING_DEPENDENT, reason);
-    if (is_interleaved_for_all(m, UNLIKE_ADDRESS, &outlier) || is_interleaved(m, 0, UNLIKE_ADDRESS, true)) {
+    if (is_interleaved_for_all(m, UNLIKE_ADDRESS, &outlier) || is_interleaved(m, 0, UNLIKE_ADDRESS, true, NULL)) {
         m->s->nat.addresses = TRACKER_ADDRESSES_SEVERAL;
         return;
     }
@@ -656,6 +763,24 @@ static gint by_evidence(gconstpointer a, gconstpointer b)
     const group *x = a, *y = b;
 
     return x->first_place < y->first_place ? -1 : x->first_place > y->first_place;
+}
+
+/* Do hosts get packets from two endpoints of one id at once? A NAT would use one of them: they are two nodes. */
+static bool are_clones(const mapping *m)
+{
+    unsigned num = 0;
+
+    for (uint32_t i = 0; i < m->s->views->len && m->s->global; i++) {
+        const judge_view *v = view_at(m, i);
+
+        for (uint32_t j = v->next; j != NONE && counts(m, v) && is_mapped(v); j = view_at(m, j)->next) {
+            const judge_view *w = view_at(m, j);
+
+            num += counts(m, w) && is_mapped(w) && w->witness == v->witness && w->outside != v->outside &&
+                   w->first_ns < v->last_ns && v->first_ns < w->last_ns;
+        }
+    }
+    return num >= ENOUGH_NETWORKS;
 }
 
 /* Was a packet captured between two NATs? */
@@ -691,8 +816,9 @@ static void list_externals(mapping *m)
             const group *g = group_at(m, i);
             tracker_external *e = &nat->external[nat->num_kept];
 
-            if (nat->mapping != TRACKER_MAPPING_DEPENDENT && confirmed && g->witnesses->len < ENOUGH_NETWORKS &&
-                !g->paired && !m->s->global) {
+            bool lone = g->forwarded ? g->witnesses->len < ENOUGH_NETWORKS : g->networks->len < ENOUGH_NETWORKS;
+
+            if (nat->mapping != TRACKER_MAPPING_DEPENDENT && confirmed && lone && !g->paired && !m->s->global) {
                 continue;
             }
             nat->num_external++;
@@ -741,12 +867,12 @@ static void judge_in_place(const mapping *m)
     g_array_free(networks, TRUE);
 }
 
-/* Captured between two NATs only: the outside of all NATs is not known from two networks, but that of the inner one is. */
+/* Captured between two NATs: the outside of all of them is not known from three networks, but that of the inner one is. */
 static bool is_inner(const mapping *m)
 {
-    uint64_t network = 0;
+    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     bool inner = false;
-    bool whole = false;
+    bool whole;
 
     for (unsigned i = 0; i < m->s->views->len && !m->s->global; i++) {
         const judge_view *v = view_at(m, i);
@@ -754,10 +880,11 @@ static bool is_inner(const mapping *m)
         if (endpoint_at(m, v->outside)->scope != KRPC_ADDR_GLOBAL) {
             inner |= v->kind != FACT_TOLD;
         } else if (is_mapped(v)) {
-            whole |= network != 0 && network != v->network;
-            network = v->network;
+            add_unique_64(networks, v->network);
         }
     }
+    whole = networks->len > ENOUGH_NETWORKS;
+    g_array_free(networks, TRUE);
     return inner && !whole;
 }
 
@@ -790,10 +917,11 @@ void judge_mapping(judge_socket *s)
     m.explained = s->visited && s->start != JUDGE_START_UNKNOWN;
     drop_rotating(&m);
     make_groups(&m);
+    drop_few(&m);
     collision = collides(&m);
-    paired = is_interleaved(&m, 0, UNLIKE_ENDPOINT, true);
+    paired = is_interleaved(&m, 0, UNLIKE_ENDPOINT, true, NULL);
     dependent = is_interleaved_for_all(&m, UNLIKE_ENDPOINT, &outlier);
-    if (!dependent && !paired && !collision && outlier != 0 && is_interleaved(&m, 0, UNLIKE_ENDPOINT, false)) {
+    if (!dependent && !paired && !collision && outlier != 0 && is_interleaved(&m, 0, UNLIKE_ENDPOINT, false, NULL)) {
         drop_network(&m, outlier);
         make_groups(&m);
     }
@@ -801,13 +929,15 @@ void judge_mapping(judge_socket *s)
     judge_port(&m, collision, doubted);
     if (collision && s->nat.port == TRACKER_PORT_MIXED) {
         judge_dependent(&m, TRACKER_REASON_COLLISION);
+    } else if (are_clones(&m)) {
+        set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_DISPUTED);
     } else if ((dependent || paired) && may_be_forwarded(&m)) {
         set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_MID_CONVERSATION);
     } else if (dependent || paired) {
         judge_dependent(&m, paired ? TRACKER_REASON_PAIRED : TRACKER_REASON_OVERLAP);
     } else if (is_scattered(&m)) {
         judge_dependent(&m, TRACKER_REASON_SCATTERED);
-    } else if (is_interleaved(&m, 0, UNLIKE_ENDPOINT, false)) {
+    } else if (is_interleaved(&m, 0, UNLIKE_ENDPOINT, false, NULL)) {
         set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_DISPUTED);
     } else if (doubted) {
         set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_MID_CONVERSATION);

@@ -42,9 +42,12 @@ typedef struct reach {
     knocks unproven;           /* they may have got in through a mapping that is older than the capture */
     knocks refused;
     unsigned num_refused;
-    uint32_t num_asked;    /* addresses that it sent to */
+    GHashTable *asked;     /* addresses that it sent to */
+    uint32_t num_asked;    /* of these, up to ENOUGH_ASKED */
+    uint32_t num_tried;    /* sessions that strangers began */
+    uint32_t num_sent;     /* sessions in which it sent something */
+    uint32_t num_received; /* and in which the other end did */
     uint32_t num_answered; /* sessions in which it answered */
-    uint32_t num_unheard;  /* sessions with queries to it, and nothing from it */
 } reach;
 
 static void add_place(knocks *k, uint64_t place)
@@ -165,10 +168,15 @@ static void read_sessions(reach *r, const judge_socket *s)
         if (is_own_address(s, &other->endpoint)) {
             r->s->hairpin |= !s->global && is_hairpin(s, other);
         } else if (other->scope == KRPC_ADDR_GLOBAL) {
-            r->num_asked += c->began == mine;
+            if (c->began == mine && r->num_asked < ENOUGH_ASKED) {
+                r->num_asked +=
+                    g_hash_table_add(r->asked, GUINT_TO_POINTER(facts_first_at(s->facts, &other->endpoint) + 1));
+            }
+            r->num_sent += c->last_sent_ns[mine] != INT64_MIN;
+            r->num_received += c->last_sent_ns[!mine] != INT64_MIN;
             r->num_answered += c->answer[mine].place != 0;
-            r->num_unheard += c->query[!mine].place != 0 && c->answer[mine].place == 0 && c->query[mine].place == 0;
             stranger = judge_is_stranger(s, c, &proof);
+            r->num_tried += stranger != JUDGE_KNOWN;
             if (stranger != JUDGE_KNOWN && judge_got_in(c, mine)) {
                 add_stranger(r, stranger, proof, s->global ? s->index : NONE, other, c->query[!mine].place);
             }
@@ -451,23 +459,25 @@ static void use_knocks(tracker_reachability *out, const knocks *k)
 static void set_unknown(reach *r)
 {
     judge_socket *s = r->s;
+    bool one_sided = (r->num_sent == 0) != (r->num_received == 0);
     unsigned missing = 0;
 
-    if (r->in.num_networks == 1) {
+    if (one_sided) {
+        missing |= 1u << TRACKER_MISSING_ONE_SIDED;
+    } else if (r->in.num_networks == 1 || r->refused.num_networks == 1) {
         missing |= 1u << TRACKER_MISSING_ONE_NETWORK;
-    } else if (r->unproven.num_networks == 0 && r->refused.num_networks == 0) {
+    } else if (r->in.num_networks > 1) {
+        missing |= 1u << TRACKER_MISSING_TOO_SHORT;
+    } else if (r->num_tried == 0 && !s->lossy) {
         missing |= 1u << TRACKER_MISSING_NOBODY_TRIED;
-    } else if (r->refused.num_networks == 1) {
-        missing |= 1u << TRACKER_MISSING_ONE_NETWORK;
     }
     if (r->unproven.num_networks > 0) {
         missing |= 1u << TRACKER_MISSING_TOO_SHORT;
     }
-    if (r->num_answered == 0 && r->num_unheard > 0) {
-        missing |= 1u << TRACKER_MISSING_ONE_SIDED;
-    }
-    if (s->lossy) {
-        missing |= 1u << TRACKER_MISSING_INCOMPLETE;
+    if (s->lossy && !one_sided) {
+        missing = 1u << TRACKER_MISSING_INCOMPLETE; /* what else is missing is unknown */
+    } else if (missing == 0) {
+        missing = 1u << TRACKER_MISSING_INCOMPLETE;
     }
     s->reach.missing = missing;
 }
@@ -478,7 +488,7 @@ static bool is_shunned(const reach *r)
     const judge_socket *s = r->s;
 
     return r->num_asked >= ENOUGH_ASKED && s->facts->end_ns - s->self->first.ns >= LONG_NS && !s->lossy &&
-           r->num_answered > 0 && r->in.num_networks + r->unproven.num_networks == 0 && !s->global;
+           r->num_answered > 0 && r->num_tried == 0 && !s->global;
 }
 
 /* A global endpoint is judged together with those of the same id. */
@@ -495,7 +505,7 @@ static void read_siblings(reach *r)
 
 void judge_reach(judge_socket *s)
 {
-    reach r = {.s = s};
+    reach r = {.s = s, .asked = g_hash_table_new(NULL, NULL)};
 
     if (s->global) {
         read_siblings(&r);
@@ -529,4 +539,5 @@ void judge_reach(judge_socket *s)
     } else {
         set_unknown(&r);
     }
+    g_hash_table_destroy(r.asked);
 }

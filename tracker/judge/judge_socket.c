@@ -134,7 +134,7 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
     if (s->visited && now->query[!mine].place != 0 && now->query[!mine].ns <= ns) {
         return JUDGE_DOUBTFUL; /* it may have come in through a forwarded port meanwhile */
     }
-    if (came_in || (!s->start != JUDGE_START_UNKNOWN && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
+    if (came_in || (s->start == JUDGE_START_UNKNOWN && asked && now->first.ns - s->facts->begin_ns < FACT_LIFE_NS)) {
         return JUDGE_DOUBTFUL;
     }
     return JUDGE_MAPPED;
