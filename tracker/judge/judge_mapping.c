@@ -502,6 +502,37 @@ static bool is_scattered(const mapping *m)
     return scattered;
 }
 
+/* ---- the port ---- */
+
+/* The networks and hosts that saw an outside endpoint with, or without, the socket's own port. */
+typedef struct tally {
+    unsigned networks, witnesses;
+    bool paired;
+} tally;
+
+static tally count_port(const mapping *m, bool equal)
+{
+    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    GArray *witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    tally t = {0, 0, false};
+
+    for (unsigned i = 0; i < m->s->views->len; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (counts(m, v) && (is_mapped(v) || (v->class == JUDGE_DOUBTFUL && !m->explained)) &&
+            (endpoint_at(m, v->outside)->endpoint.port == m->s->self->endpoint.port) == equal) {
+            add_unique_64(networks, v->network);
+            add_unique_32(witnesses, address_of(m, v->witness));
+            t.paired |= v->kind == FACT_PAIR && group_is_paired(m, v->outside);
+        }
+    }
+    t.networks = networks->len;
+    t.witnesses = witnesses->len;
+    g_array_free(networks, TRUE);
+    g_array_free(witnesses, TRUE);
+    return t;
+}
+
 /* ---- a neighbour with the same port ---- */
 
 /* Do hosts of two networks see that socket on its own port? */
@@ -511,7 +542,8 @@ static bool keeps_port(const mapping *m, const fact_endpoint *socket)
     unsigned left = 256;
 
     if (socket->sightings == NONE) {
-        return true; /* as far as is known */
+        /* unknown; but the NAT keeps ports, if two networks say so of the socket */
+        return count_port(m, true).networks >= ENOUGH_NETWORKS;
     }
     for (uint32_t i = socket->sightings; i != NONE && left-- > 0; i = facts_sighting_at(m->s->facts, i)->next) {
         const fact_sighting *seen = facts_sighting_at(m->s->facts, i);
@@ -577,35 +609,6 @@ static void drop_network(const mapping *m, uint64_t network)
 
         v->dropped |= v->network == network && (v->kind == FACT_TOLD || !group_is_paired(m, v->outside));
     }
-}
-
-/* The networks and hosts that saw an outside endpoint with, or without, the socket's own port. */
-typedef struct tally {
-    unsigned networks, witnesses;
-    bool paired;
-} tally;
-
-static tally count_port(const mapping *m, bool equal)
-{
-    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    GArray *witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    tally t = {0, 0, false};
-
-    for (unsigned i = 0; i < m->s->views->len; i++) {
-        const judge_view *v = view_at(m, i);
-
-        if (counts(m, v) && (is_mapped(v) || (v->class == JUDGE_DOUBTFUL && !m->explained)) &&
-            (endpoint_at(m, v->outside)->endpoint.port == m->s->self->endpoint.port) == equal) {
-            add_unique_64(networks, v->network);
-            add_unique_32(witnesses, address_of(m, v->witness));
-            t.paired |= v->kind == FACT_PAIR && group_is_paired(m, v->outside);
-        }
-    }
-    t.networks = networks->len;
-    t.witnesses = witnesses->len;
-    g_array_free(networks, TRUE);
-    g_array_free(witnesses, TRUE);
-    return t;
 }
 
 /* Do some witnesses of whom it is unknown who sent first see another endpoint than the others? */

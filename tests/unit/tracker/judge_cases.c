@@ -586,7 +586,7 @@ GPtrArray *judge_cases_read(const char *path)
         return cases;
     }
     while ((file = g_dir_read_name(dir)) != NULL) {
-        if (g_str_has_suffix(file, ".txt") && strcmp(file, "open.txt") != 0) {
+        if (g_str_has_suffix(file, ".txt")) {
             char *full = g_build_filename(path, file, NULL);
 
             read_file(cases, full);

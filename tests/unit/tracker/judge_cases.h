@@ -51,7 +51,7 @@ typedef struct test_case {
     unsigned num_dropped;
 } test_case;
 
-/* judge_cases_read reads every .txt of a folder but open.txt, or one file; it returns an array of test_case, which
+/* judge_cases_read reads every .txt of a folder, or one file; it returns an array of test_case, which
  * g_ptr_array_free frees. A line that is not of the form ends the program, with the file and the line. */
 GPtrArray *judge_cases_read(const char *path);
 
