@@ -170,7 +170,8 @@ static void read_sessions(reach *r, const judge_socket *s)
         } else if (other->scope == KRPC_ADDR_GLOBAL) {
             if (c->began == mine && r->num_asked < ENOUGH_ASKED) {
                 r->num_asked +=
-                    g_hash_table_add(r->asked, GUINT_TO_POINTER(facts_first_at(s->facts, &other->endpoint) + 1));
+                    g_hash_table_add(r->asked, GUINT_TO_POINTER(facts_first_at(s->facts, &other->endpoint) + 1)) ? 1u
+                                                                                                                 : 0u;
             }
             r->num_sent += c->last_sent_ns[mine] != INT64_MIN;
             r->num_received += c->last_sent_ns[!mine] != INT64_MIN;
