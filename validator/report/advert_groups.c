@@ -88,6 +88,9 @@ void advert_groups_add(advert_groups *groups, const tracker_advert *advert)
     entry->count++;
     if (advert->observed.port != 0) {
         entry->observed = advert->observed;
+    } else if (advert->verdict == TRACKER_VERDICT_MISMATCH && advert->dht_port != 0) {
+        entry->observed = advert->sender; /* the source port itself */
+        entry->observed.port = advert->dht_port;
     }
     if (entry->num_frames < ADVERT_GROUP_FRAMES) {
         entry->frames[entry->num_frames++] = advert->frame;
