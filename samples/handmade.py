@@ -351,8 +351,8 @@ def made_ids(c):
 @sample
 def carrier(c):
     """Five hosts at home behind a carrier's NAT, as the wire between the two NATs shows them: 100.64.7.2 is a carrier's
-    address, and each is seen by two nodes on another port of one block, 20000 to 20999. Frame 4 names the carrier for the
-    first host, frame 20 completes the block."""
+    address, and each is seen by two nodes on another port of one block, 20000 to 20999. Frame 2 names the carrier for the
+    first host, frame 18 completes the block."""
     version = b"LT\x02\x0b"
     for number, port in enumerate((20311, 20907, 20004, 20566, 20420)):
         inside, outside = ("100.64.7.2", 1025 + number), ("203.0.113.77", port)
