@@ -92,8 +92,8 @@ static inline bool compat_is_wanted(proto_tree *tree, int proto)
 #define compat_configure(ARG0) configuration_init(ARG0, NULL)
 #endif
 
-/* compat_prime asks for the items that postdissectors want, in a packet that is dissected for the first time. 4.6 does so
- * by itself. */
+/* compat_prime asks for the items that postdissectors want, in a packet that is dissected for the first time. 4.6 does
+ * so by itself. */
 #if COMPAT_AT_LEAST(4, 6)
 #define compat_prime(EDT) ((void)(EDT))
 #else

@@ -320,8 +320,8 @@ static tracking_packet *packet_get(packet_info *pinfo, tvbuff_t *tvb)
     return packet;
 }
 
-/* Does the payload's UDP header promise more bytes than the IP packet has? The tracker does not receive such a datagram,
- * and it is left to BT-DHT. */
+/* Does the payload's UDP header promise more bytes than the IP packet has? The tracker does not receive such a
+ * datagram, and it is left to BT-DHT. */
 static bool is_too_short(tvbuff_t *tvb, packet_info *pinfo)
 {
     tvbuff_t *source = tvb_get_ds_tvb(tvb);

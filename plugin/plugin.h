@@ -123,8 +123,8 @@ typedef enum tracking_kind {
 } tracking_kind;
 
 /* tracking_rare is the part of a record that few packets have. found and wire_len are what only the dissector of a
- * message knows: they are stored for a message that another dissector has taken, because only the postdissector can show
- * it. */
+ * message knows: they are stored for a message that another dissector has taken, because only the postdissector can
+ * show it. */
 typedef struct tracking_rare {
     tracking_peerwire *peers;
     bool is_found;

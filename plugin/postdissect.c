@@ -120,9 +120,9 @@ static bool ipv4_read(ip_header *ip, tvbuff_t *source, uint32_t transport, unsig
     return false;
 }
 
-/* Reads the IP header of a transport header of which at least header_len bytes were captured. ipv6 is the last IPv6 item
- * before it, or NULL; end is where the header ends that they are in. Without an IP header before it in its data source,
- * which then was put together from fragments, or decrypted, the addresses are those of the frame. */
+/* Reads the IP header of a transport header of which at least header_len bytes were captured. ipv6 is the last IPv6
+ * item before it, or NULL; end is where the header ends that they are in. Without an IP header before it in its data
+ * source, which then was put together from fragments, or decrypted, the addresses are those of the frame. */
 static bool ip_read(ip_header *ip, packet_info *pinfo, const field_info *ipv6, const field_info *fi,
                     uint32_t header_len, unsigned protocol, uint32_t end)
 {

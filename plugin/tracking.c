@@ -11,7 +11,8 @@
 #include <cfile.h>
 #include <epan/plugin_if.h>
 
-/* Keys of proto_krpc's data of a frame: in the file's scope the first record, in the packet's scope the first packet. */
+/* Keys of proto_krpc's data of a frame: in the file's scope the first record, in the packet's scope the first
+ * packet. */
 enum { KEY_RECORDS, KEY_PACKETS };
 
 static tracker *state;
@@ -175,7 +176,7 @@ void tracking_endpoint_set(krpc_endpoint *out, const address *addr, uint16_t por
     }
 }
 
-/* The first data source is the frame. A tvbuff of another one has offsets of its own. */
+/* The first data source is the frame. A tvbuff of another one has other offsets. */
 static bool is_in_frame(packet_info *pinfo, tvbuff_t *tvb)
 {
     return pinfo->data_src != NULL && get_data_source_tvb(pinfo->data_src->data) == tvb_get_ds_tvb(tvb);

@@ -390,7 +390,8 @@ class Ports(Formats):
                    a["verdict"], a["honoured"], a["implied_port"]].append(a)
         for key, group in sorted(groups.items(), key=lambda item: (item[0][0], item[1][0]["frame"])):
             (_, ip, port, _, channel, says), verdict, later, implied = key
-            seen = [a["observed_port"] for a in group if "observed_port" in a]
+            seen = [a.get("observed_port", a.get("dht_port")) for a in group
+                    if "observed_port" in a or (a["verdict"] == "mismatch" and a.get("dht_port"))]
             says = f"{says}" if "advertised_port" in group[0] else "-"
             yield ((str(ip), port), (self.CHANNELS[channel], says, verdict, "-" if later == "unknown" else later, implied),
                    f"{seen[-1]}" if seen else "-", [a["frame"] for a in group])

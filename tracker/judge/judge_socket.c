@@ -156,6 +156,15 @@ bool judge_is_another_node(const facts *f, const fact_endpoint *a, const fact_en
     return a->identities != NONE && b->identities != NONE;
 }
 
+/* Is it seen in the network between two NATs, by a host there? */
+static bool is_between(const fact_endpoint *self, const fact_endpoint *witness, const fact_endpoint *outside)
+{
+    uint64_t network = fact_network(&self->endpoint);
+
+    return witness->scope == outside->scope && fact_network(&witness->endpoint) != network &&
+           fact_network(&outside->endpoint) != network;
+}
+
 static void add_view(judge_socket *s, const fact_sighting *seen)
 {
     const fact_endpoint *witness = facts_endpoint_at(s->facts, seen->witness);
@@ -174,7 +183,7 @@ static void add_view(judge_socket *s, const fact_sighting *seen)
                     false,
                     NONE};
 
-    if (outside->scope != KRPC_ADDR_GLOBAL && seen->kind == FACT_TOLD) {
+    if (outside->scope != KRPC_ADDR_GLOBAL && seen->kind == FACT_TOLD && !is_between(s->self, witness, outside)) {
         /* a global host that names a private address is reached through the router, or names the router */
         s->hairpin |= witness->scope == KRPC_ADDR_GLOBAL && !s->global;
         return;
