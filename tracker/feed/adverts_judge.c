@@ -322,12 +322,21 @@ static void judge_datagram(const tracker *t, const advert *a, tracker_advert *ou
 }
 
 /* Is it known that the sender uses one port for the DHT and for its peer service? */
-static bool has_one_port(const advert *a, const tracker_advert *out)
+static bool has_one_port(const tracker *t, const advert *a, const tracker_advert *out)
 {
     if (a->family[0] != 0) {
         return krpc_client_has_one_port(a->family);
     }
-    return out->version_len >= 2 && krpc_client_has_one_port(out->version);
+    if (out->version_len < 2) { /* another message may name it */
+        krpc_endpoint socket = out->sender;
+        uint32_t index;
+
+        socket.port = out->dht_port;
+        index = nodes_find(t, &socket);
+        return index != NONE && node_at(&t->nodes, index)->version_len >= 2 &&
+               krpc_client_has_one_port(node_at(&t->nodes, index)->version);
+    }
+    return krpc_client_has_one_port(out->version);
 }
 
 static void judge_verdict(const tracker *t, const advert *a, tracker_advert *out)
@@ -348,7 +357,7 @@ static void judge_verdict(const tracker *t, const advert *a, tracker_advert *out
         out->verdict = TRACKER_VERDICT_SWAPPED;
         out->verdict_frame = a->swapped_frame;
     } else if (out->service == KRPC_SERVICE_PEER && out->implied_port == 0 &&
-               out->verdict == TRACKER_VERDICT_MISMATCH && !has_one_port(a, out)) {
+               out->verdict == TRACKER_VERDICT_MISMATCH && !has_one_port(t, a, out)) {
         out->verdict = TRACKER_VERDICT_PEER_PORT;
     } else if (out->verdict == TRACKER_VERDICT_UNKNOWN && a->contradicts_frame != 0) {
         out->verdict = TRACKER_VERDICT_CONTRADICTS;

@@ -37,6 +37,7 @@ typedef struct mapping {
     judge_socket *s;
     GArray *groups; /* in the order of first_ns */
     bool inner;     /* the verdict is about a NAT that is inside another one */
+    bool told;      /* a global endpoint that hosts of two networks see elsewhere, and none in its place */
     bool explained; /* strangers came in through a forwarded port, which doubtful views may show */
 } mapping;
 
@@ -88,7 +89,7 @@ static bool counts(const mapping *m, const judge_view *v)
 {
     bool global = endpoint_at(m, v->outside)->scope == KRPC_ADDR_GLOBAL;
 
-    return !v->dropped && (m->s->global ? v->kind == JUDGE_BY_ID : global != m->inner);
+    return !v->dropped && (m->s->global ? (v->kind == JUDGE_BY_ID) != m->told : global != m->inner);
 }
 
 static bool is_mapped(const judge_view *v)
@@ -645,7 +646,7 @@ static void judge_port(const mapping *m, bool collision, bool doubted)
     bool is_other = other.paired || other.networks >= ENOUGH_NETWORKS;
     tracker_nat *nat = &m->s->nat;
 
-    if (m->s->global) {
+    if (m->s->global && !m->told) {
         nat->port_reason = TRACKER_REASON_OUTSIDE;
         return;
     }
@@ -893,6 +894,30 @@ static bool is_inner(const mapping *m)
     return inner && !whole;
 }
 
+/* A global endpoint may be inside a NAT too: hosts of two networks name one other endpoint, and none names its own. What
+ * a single host names, its own NAT may have made up. */
+static bool is_elsewhere(const mapping *m)
+{
+    uint32_t outside = NONE;
+    uint64_t network = 0;
+    bool agreed = false;
+
+    for (unsigned i = 0; i < m->s->views->len && m->s->global; i++) {
+        const judge_view *v = view_at(m, i);
+
+        if (v->kind != FACT_TOLD) {
+            continue;
+        }
+        if (v->outside == m->s->index || (outside != NONE && v->outside != outside)) {
+            return false;
+        }
+        agreed |= outside != NONE && network != v->network;
+        outside = v->outside;
+        network = v->network;
+    }
+    return agreed;
+}
+
 /* Only two outside endpoints of one address, in a capture that begins in mid-conversation: one of them may be a
  * forwarded port, through which the other end came in before. */
 static bool may_be_forwarded(const mapping *m)
@@ -914,11 +939,12 @@ static bool may_be_forwarded(const mapping *m)
 
 void judge_mapping(judge_socket *s)
 {
-    mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), false, false};
+    mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), false, false, false};
     bool collision, doubted, dependent, paired;
     uint64_t outlier;
 
     m.inner = is_inner(&m);
+    m.told = is_elsewhere(&m);
     m.explained = s->visited && s->start != JUDGE_START_UNKNOWN;
     drop_rotating(&m);
     make_groups(&m);
