@@ -17,9 +17,24 @@
 
 /* ---- where is it seen? ---- */
 
+/* A global endpoint that no host names elsewhere needs no judge: a receiver sees its source port. */
+static bool is_in_place(const tracker *t, const krpc_endpoint *socket)
+{
+    uint32_t index = addr_is_private(socket) ? NONE : facts_find(&t->facts, socket);
+    unsigned left = 64;
+
+    for (uint32_t i = index == NONE ? NONE : facts_endpoint_at(&t->facts, index)->sightings; i != NONE;
+         i = facts_sighting_at(&t->facts, i)->next) {
+        if (facts_sighting_at(&t->facts, i)->outside != index || left-- == 0) {
+            return false;
+        }
+    }
+    return !addr_is_private(socket);
+}
+
 static judge_seen where_seen(const tracker *t, const advert *a, const krpc_endpoint *socket)
 {
-    const judge_socket *s = judged(t, socket);
+    const judge_socket *s = is_in_place(t, socket) ? NULL : judged(t, socket);
     judge_seen seen = {JUDGE_AT, false, false, *socket, a->said.frame};
 
     if (s != NULL) {
@@ -291,7 +306,7 @@ static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
 /* What the receiver itself said is dropped where its own NAT made it up, or where it contradicts the others. */
 static void check_observed(const tracker *t, tracker_advert *out)
 {
-    const judge_socket *s = out->observed_frame == 0 ? NULL : judged(t, &out->sender);
+    const judge_socket *s = out->observed_frame == 0 || is_in_place(t, &out->sender) ? NULL : judged(t, &out->sender);
 
     if (s != NULL && (addr_is_private(&out->observed) || judge_is_dropped(s, &out->receiver) ||
                       (s->global && !krpc_endpoint_equal(&out->observed, &out->sender)))) {

@@ -20,8 +20,9 @@
 /* group is one outside endpoint. */
 typedef struct group {
     uint32_t outside;
-    GArray *networks;  /* of uint64_t, that saw it through a mapping */
-    GArray *witnesses; /* of uint32_t: addresses, as facts_first_at numbers them; of any class */
+    GHashTable *networks;   /* that saw it through a mapping */
+    uint64_t first_network; /* of these */
+    GHashTable *witnesses;  /* addresses, as facts_first_at numbers them; of any class */
     int64_t first_ns, last_ns;
     uint64_t first_place;
     uint32_t num_views;
@@ -61,6 +62,17 @@ static bool add_unique_32(GArray *to, uint32_t value)
     }
     g_array_append_val(to, value);
     return true;
+}
+
+/* A set of numbers. Two networks that fold to one count as one. */
+static void set_add(GHashTable *set, uint64_t value)
+{
+    g_hash_table_add(set, GUINT_TO_POINTER((guint)(value ^ value >> 32) + 1));
+}
+
+static unsigned set_size(GHashTable *set)
+{
+    return g_hash_table_size(set);
 }
 
 static judge_view *view_at(const mapping *m, unsigned i)
@@ -176,8 +188,8 @@ static void drop_rotating(const mapping *m)
 static void clear_groups(mapping *m)
 {
     for (unsigned i = 0; i < m->groups->len; i++) {
-        g_array_free(group_at(m, i)->networks, TRUE);
-        g_array_free(group_at(m, i)->witnesses, TRUE);
+        g_hash_table_destroy(group_at(m, i)->networks);
+        g_hash_table_destroy(group_at(m, i)->witnesses);
     }
     g_array_set_size(m->groups, 0);
 }
@@ -185,12 +197,15 @@ static void clear_groups(mapping *m)
 static void add_to_group(const mapping *m, group *g, const judge_view *v)
 {
     if (is_mapped(v) || (v->class == JUDGE_DOUBTFUL && !m->explained)) {
-        add_unique_64(g->networks, v->network);
+        if (set_size(g->networks) == 0) {
+            g->first_network = v->network;
+        }
+        set_add(g->networks, v->network);
         g->forwarded = false;
         g->first_ns = MIN(g->first_ns, v->first_ns);
         g->last_ns = MAX(g->last_ns, v->last_ns);
     }
-    add_unique_32(g->witnesses, address_of(m, v->witness));
+    set_add(g->witnesses, address_of(m, v->witness));
     g->pair_out |= v->kind == FACT_PAIR;
     g->pair_in |= v->kind == FACT_PAIR_IN;
     g->num_views += v->count;
@@ -213,8 +228,8 @@ static void make_groups(mapping *m)
         }
         if (at == 0) {
             group g = {.outside = v->outside,
-                       .networks = g_array_new(FALSE, FALSE, sizeof(uint64_t)),
-                       .witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+                       .networks = g_hash_table_new(NULL, NULL),
+                       .witnesses = g_hash_table_new(NULL, NULL),
                        .first_ns = INT64_MAX,
                        .last_ns = INT64_MIN,
                        .first_place = v->first_place,
@@ -229,7 +244,7 @@ static void make_groups(mapping *m)
     for (unsigned i = 0; i < m->groups->len; i++) {
         group *g = group_at(m, i);
 
-        g->paired = g->pair_out && (g->pair_in || g->networks->len >= ENOUGH_NETWORKS);
+        g->paired = g->pair_out && (g->pair_in || set_size(g->networks) >= ENOUGH_NETWORKS);
     }
     g_hash_table_destroy(by_outside);
 }
@@ -340,7 +355,7 @@ static bool is_lone(const mapping *m, uint64_t network)
     for (unsigned i = 0; i < m->groups->len; i++) {
         const group *g = group_at(m, i);
 
-        if (g->networks->len == 1 && !g->paired && g_array_index(g->networks, uint64_t, 0) == network) {
+        if (set_size(g->networks) == 1 && !g->paired && g->first_network == network) {
             return true;
         }
     }
@@ -395,10 +410,10 @@ static bool drop_few(mapping *m)
     for (unsigned i = 0; i < m->groups->len; i++) {
         const group *g = group_at(m, i);
 
-        most = most == NULL || g->networks->len > most->networks->len ? g : most;
-        num_lone += g->networks->len == 1 && !g->paired;
+        most = most == NULL || set_size(g->networks) > set_size(most->networks) ? g : most;
+        num_lone += set_size(g->networks) == 1 && !g->paired;
     }
-    if (most == NULL || most->networks->len < CROWD || num_lone == 0 || num_lone * 5 > most->networks->len) {
+    if (most == NULL || set_size(most->networks) < CROWD || num_lone == 0 || num_lone * 5 > set_size(most->networks)) {
         return false;
     }
     for (unsigned i = 0; i < m->s->views->len; i++) {
@@ -407,7 +422,7 @@ static bool drop_few(mapping *m)
         for (unsigned k = 0; k < m->groups->len; k++) {
             const group *g = group_at(m, k);
 
-            v->dropped |= g->outside == v->outside && g->networks->len == 1 && !g->paired && v->kind == FACT_TOLD;
+            v->dropped |= g->outside == v->outside && set_size(g->networks) == 1 && !g->paired && v->kind == FACT_TOLD;
         }
     }
     make_groups(m);
@@ -514,8 +529,8 @@ typedef struct tally {
 
 static tally count_port(const mapping *m, bool equal)
 {
-    GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    GArray *witnesses = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    GHashTable *networks = g_hash_table_new(NULL, NULL);
+    GHashTable *witnesses = g_hash_table_new(NULL, NULL);
     tally t = {0, 0, false};
 
     for (unsigned i = 0; i < m->s->views->len; i++) {
@@ -523,15 +538,15 @@ static tally count_port(const mapping *m, bool equal)
 
         if (counts(m, v) && (is_mapped(v) || (v->class == JUDGE_DOUBTFUL && !m->explained)) &&
             (endpoint_at(m, v->outside)->endpoint.port == m->s->self->endpoint.port) == equal) {
-            add_unique_64(networks, v->network);
-            add_unique_32(witnesses, address_of(m, v->witness));
+            set_add(networks, v->network);
+            set_add(witnesses, address_of(m, v->witness));
             t.paired |= v->kind == FACT_PAIR && group_is_paired(m, v->outside);
         }
     }
-    t.networks = networks->len;
-    t.witnesses = witnesses->len;
-    g_array_free(networks, TRUE);
-    g_array_free(witnesses, TRUE);
+    t.networks = set_size(networks);
+    t.witnesses = set_size(witnesses);
+    g_hash_table_destroy(networks);
+    g_hash_table_destroy(witnesses);
     return t;
 }
 
@@ -678,8 +693,8 @@ static void set_mapping(const mapping *m, tracker_mapping verdict, tracker_reaso
 
 static bool is_enough(const group *g)
 {
-    return g->paired ? g->witnesses->len >= ENOUGH_NETWORKS
-                     : g->networks->len >= ENOUGH_NETWORKS && g->witnesses->len >= ENOUGH;
+    return g->paired ? set_size(g->witnesses) >= ENOUGH_NETWORKS
+                     : set_size(g->networks) >= ENOUGH_NETWORKS && set_size(g->witnesses) >= ENOUGH;
 }
 
 static gint by_first(gconstpointer a, gconstpointer b)
@@ -704,12 +719,12 @@ static void judge_sequence(const mapping *m)
     for (unsigned i = 0; i < m->groups->len; i++) {
         const group *g = group_at(m, i);
 
-        if (g->networks->len == 0) {
+        if (set_size(g->networks) == 0) {
             continue;
         }
         enough |= is_enough(g);
-        if (g->networks->len < ENOUGH_NETWORKS && !g->paired) {
-            lone += add_unique_64(alone, g_array_index(g->networks, uint64_t, 0));
+        if (set_size(g->networks) < ENOUGH_NETWORKS && !g->paired) {
+            lone += add_unique_64(alone, g->first_network);
             continue;
         }
         if (last != NULL) {
@@ -815,13 +830,14 @@ static void list_externals(mapping *m)
         make_groups(m);
         g_array_sort(m->groups, by_evidence);
         for (unsigned i = 0; i < m->groups->len; i++) {
-            confirmed |= group_at(m, i)->paired || group_at(m, i)->networks->len >= ENOUGH_NETWORKS;
+            confirmed |= group_at(m, i)->paired || set_size(group_at(m, i)->networks) >= ENOUGH_NETWORKS;
         }
         for (unsigned i = 0; i < m->groups->len; i++) {
             const group *g = group_at(m, i);
             tracker_external *e = &nat->external[nat->num_kept];
 
-            bool lone = g->forwarded ? g->witnesses->len < ENOUGH_NETWORKS : g->networks->len < ENOUGH_NETWORKS;
+            bool lone =
+                g->forwarded ? set_size(g->witnesses) < ENOUGH_NETWORKS : set_size(g->networks) < ENOUGH_NETWORKS;
 
             if (nat->mapping != TRACKER_MAPPING_DEPENDENT && confirmed && lone && !g->paired && !m->s->global) {
                 continue;
@@ -831,7 +847,7 @@ static void list_externals(mapping *m)
                 continue;
             }
             e->endpoint = endpoint_at(m, g->outside)->endpoint;
-            e->observers = g->witnesses->len;
+            e->observers = set_size(g->witnesses);
             e->num_frames = g->num_frames;
             for (unsigned k = 0; k < g->num_frames; k++) {
                 e->frames[k] = (uint32_t)fact_frame(g->places[k]);
@@ -929,7 +945,7 @@ static bool may_be_forwarded(const mapping *m)
         return false;
     }
     for (unsigned i = 0; i < m->groups->len; i++) {
-        num += group_at(m, i)->networks->len > 0;
+        num += set_size(group_at(m, i)->networks) > 0;
         if (address_of(m, group_at(m, i)->outside) != address_of(m, group_at(m, 0)->outside)) {
             return false;
         }

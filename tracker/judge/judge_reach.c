@@ -504,6 +504,22 @@ static void read_siblings(reach *r)
     }
 }
 
+/* The outside endpoints at which packets of the socket were captured. */
+static void read_paired(reach *r)
+{
+    GHashTable *done = g_hash_table_new(NULL, NULL);
+
+    for (unsigned i = 0; i < r->s->views->len; i++) {
+        const judge_view *v = &g_array_index(r->s->views, judge_view, i);
+
+        if (v->kind != FACT_TOLD && v->kind != JUDGE_BY_ID &&
+            g_hash_table_add(done, GUINT_TO_POINTER(v->outside + 1))) {
+            read_refused(r, v->outside);
+        }
+    }
+    g_hash_table_destroy(done);
+}
+
 void judge_reach(judge_socket *s)
 {
     reach r = {.s = s, .asked = g_hash_table_new(NULL, NULL)};
@@ -513,18 +529,7 @@ void judge_reach(judge_socket *s)
     } else {
         read_sessions(&r, s);
     }
-    for (unsigned i = 0; i < s->views->len; i++) {
-        const judge_view *v = &g_array_index(s->views, judge_view, i);
-        bool seen = false;
-
-        for (unsigned j = 0; j < i && !seen; j++) {
-            seen = g_array_index(s->views, judge_view, j).outside == v->outside &&
-                   g_array_index(s->views, judge_view, j).kind == v->kind;
-        }
-        if (v->kind != FACT_TOLD && v->kind != JUDGE_BY_ID && !seen) {
-            read_refused(&r, v->outside);
-        }
-    }
+    read_paired(&r);
     if (!s->lossy && is_open(&r)) {
         s->reach.verdict = TRACKER_REACH_OPEN;
         s->nat.filtering = TRACKER_FILTERING_INDEPENDENT;
