@@ -316,8 +316,8 @@ static void unchain(facts *f, uint32_t endpoint, uint32_t index)
     *link = c->next[fact_side(c, endpoint)];
 }
 
-/* A late packet leaves less than FACT_SILENCE_NS between a session and the one before it: both are one. The older record
- * stays; the table keeps the room of the other one, to which nothing leads any more. */
+/* Joins a session with the one before it, after a late packet that is less than FACT_SILENCE_NS from both. The older
+ * record stays; nothing leads to the newer one any more, but it keeps its room in the table. */
 static fact_contact *join_older(facts *f, uint64_t key, const fact_contact *c, uint32_t newest)
 {
     fact_contact *o = facts_contact_at(f, c->older);

@@ -1,4 +1,5 @@
-/* conclude.c: what follows from all facts: verdicts and advice for each node, and findings that later packets may change.
+/* conclude.c: what follows from all facts: verdicts and advice for each node, and findings that later packets may
+ * change.
  *
  * SPDX-License-Identifier: MIT
  */

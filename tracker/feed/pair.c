@@ -1,8 +1,9 @@
 /* pair.c: the same bytes on both sides of a NAT.
  *
- * A query or an answer that is captured twice, once with an inside and once with an outside endpoint, shows the mapping.
- * In one capture both copies are there within a fraction of a round trip, and before the first one is answered: a host
- * that moves to another address and repeats its query is no NAT. Captures of two machines may have clocks that differ.
+ * A query or an answer that is captured twice, once with an inside and once with an outside endpoint, shows the
+ * mapping. In one capture both copies are there within a fraction of a round trip, and before the first one is
+ * answered: a host that moves to another address and repeats its query is no NAT. Captures of two machines may have
+ * clocks that differ.
  *
  * SPDX-License-Identifier: MIT
  */

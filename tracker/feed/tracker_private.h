@@ -152,7 +152,8 @@ void pairs_fetch(const tracker *t, const tracker_keys *keys);
 
 /* ---- outside.c ---- */
 
-/* The outside address of a node: its own if it is global, else the one that hosts of two networks see; false: unknown. */
+/* The outside address of a node: its own if it is global, else the one that hosts of two networks see; false:
+ * unknown. */
 bool nat_outside(const tracker *t, const node *n, krpc_endpoint *out);
 void node_is_translated(tracker *t, const krpc_endpoint *endpoint);
 /* nat_reply takes what an answer says about its receiver. */

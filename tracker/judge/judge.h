@@ -99,8 +99,8 @@ typedef struct judge_seen {
     krpc_endpoint endpoint;
     uint64_t place; /* of the packet that shows it */
 } judge_seen;
-/* receiver may have any port when any_port is set: its address counts. answers: the socket answers a query of it, and so
- * uses the port to which this was sent. */
+/* receiver may have any port when any_port is set: its address counts. answers: the socket answers a query of it, and
+ * so uses the port to which this was sent. */
 void judge_seen_by(judge_seen *out, const judge_socket *socket, const krpc_endpoint *receiver, bool any_port,
                    bool answers, int64_t ns);
 

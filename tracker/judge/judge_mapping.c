@@ -245,7 +245,8 @@ static bool group_is_paired(const mapping *m, uint32_t outside)
     return false;
 }
 
-/* What counts as different: outside endpoints, or only their addresses; with all views, or with captured packets only. */
+/* What counts as different: outside endpoints, or only their addresses; with all views, or with captured packets
+ * only. */
 typedef enum unlike { UNLIKE_ENDPOINT, UNLIKE_ADDRESS } unlike;
 
 /* span is a time in which an outside endpoint was seen without a silence. */
@@ -560,8 +561,8 @@ static bool keeps_port(const mapping *m, const fact_endpoint *socket)
     return false;
 }
 
-/* Another inside host with the same port that talked to this witness, and for which the NAT keeps the port: it must give
- * the socket another one there. */
+/* Another inside host with the same port that talked to this witness, and for which the NAT keeps the port: it must
+ * give the socket another one there. */
 static uint32_t find_neighbour(const mapping *m, uint32_t with)
 {
     const facts *f = m->s->facts;
@@ -870,7 +871,8 @@ static void judge_in_place(const mapping *m)
     g_array_free(networks, TRUE);
 }
 
-/* Captured between two NATs: the outside of all of them is not known from three networks, but that of the inner one is. */
+/* Captured between two NATs: the outside of all of them is not known from three networks, but that of the inner one
+ * is. */
 static bool is_inner(const mapping *m)
 {
     GArray *networks = g_array_new(FALSE, FALSE, sizeof(uint64_t));

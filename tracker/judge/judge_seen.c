@@ -1,7 +1,7 @@
 /* judge_seen.c: where a receiver sees a socket at a time.
  *
- * A receiver may have seen the mapping and the forwarded port, one after the other: then it is unknown which one counts,
- * unless it says so at that time.
+ * A receiver may have seen the mapping and the forwarded port, one after the other: then it is unknown which one
+ * counts, unless it says so at that time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -85,8 +85,8 @@ static const judge_view *common_view(const judge_socket *s, int64_t ns)
     return before != NULL ? before : after;
 }
 
-/* Did the receiver, in its sessions around that time, only learn the mapping? A receiver that also sends queries may have
- * come in through a forwarded port in between, if there is one. */
+/* Did the receiver, in its sessions around that time, only learn the mapping? A receiver that also sends queries may
+ * have come in through a forwarded port in between, if there is one. */
 static bool sees_mapping(const judge_socket *s, const krpc_endpoint *receiver, bool any_port, int64_t ns)
 {
     unsigned left = MAX_SESSIONS;

@@ -55,7 +55,8 @@ typedef struct test_case {
  * g_ptr_array_free frees. A line that is not of the form ends the program, with the file and the line. */
 GPtrArray *judge_cases_read(const char *path);
 
-/* judge_cases_lie adds a report to a case, at a time of its own clock: the socket asks the witness, which names outside. */
+/* judge_cases_lie adds a report to a case, at a time of its own clock: the socket asks the witness, which names
+ * outside. */
 void judge_cases_lie(test_case *c, const krpc_endpoint *socket, const krpc_endpoint *witness,
                      const krpc_endpoint *outside, int64_t ns);
 

@@ -257,8 +257,8 @@ static unsigned num_in_chain(store *s, uint32_t number)
     return num;
 }
 
-/* The late packet joins the newest two of three sessions, or the oldest two; other sessions of both ends lie between them
- * in the chains, and stay. */
+/* The late packet joins the newest two of three sessions, or the oldest two; other sessions of both ends lie between
+ * them in the chains, and stay. */
 static void a_late_packet_joins_two_sessions(void)
 {
     for (int oldest = 0; oldest < 2; oldest++) {

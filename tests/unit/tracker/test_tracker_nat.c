@@ -377,8 +377,8 @@ static void outside_may_come_first(void)
     scene_end(&s);
 }
 
-/* Two NATs in a row, captured between them. What hosts of three networks see is the work of both, and the verdict is about
- * this whole path. From two networks it is not known, so the verdict is about the inner NAT. */
+/* Two NATs in a row, captured between them. What hosts of three networks see is the work of both, and the verdict is
+ * about this whole path. From two networks it is not known, so the verdict is about the inner NAT. */
 static void the_first_of_two_nats(void)
 {
     static const char *const remotes[] = {R1, R2, R3};
@@ -457,8 +457,9 @@ static void more_endpoints_than_are_told(void)
     scene_end(&s);
 }
 
-/* A NAT with a short timeout: a host that asks back may come in through the forwarded port. Three networks saw the mapping
- * when the socket had sent to them first, from its start; the forwarded port that strangers use explains the rest. */
+/* A NAT with a short timeout: a host that asks back may come in through the forwarded port. Three networks saw the
+ * mapping when the socket had sent to them first, from its start; the forwarded port that strangers use explains the
+ * rest. */
 static void forwarded_port_and_short_mappings(void)
 {
     static const char *const remotes[] = {R1, R2, R3};

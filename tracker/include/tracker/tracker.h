@@ -399,8 +399,8 @@ typedef struct tracker_stats {
     uint64_t quoted; /* KRPC inside ICMP */
     uint64_t dropped_nodes;
     uint64_t dropped_transactions;
-    uint64_t dropped_facts;    /* contacts, sightings, ids and endpoints that did not fit into max_memory */
-    uint64_t dropped_adverts;  /* replaced by newer ones within 15 minutes of capture time */
+    uint64_t dropped_facts;   /* contacts, sightings, ids and endpoints that did not fit into max_memory */
+    uint64_t dropped_adverts; /* replaced by newer ones within 15 minutes of capture time */
     uint64_t dropped_streams;
     uint64_t items_verified; /* BEP 44 items whose signature and target were checked */
     uint64_t dropped_items;  /* BEP 44 items that were not checked, because of max_items */
