@@ -284,7 +284,7 @@ static fact_contact *contact_add(facts *f, uint64_t key, uint32_t newest, const 
         fact_endpoint *e = facts_endpoint_at(f, c->end[i]);
 
         if (i == 1 && c->end[1] == c->end[0]) {
-            c->next[1] = NONE; /* an endpoint that sends to itself */
+            c->next[1] = c->next[0]; /* an endpoint that sends to itself is in its chain once */
             break;
         }
         c->next[i] = e->contacts;
@@ -301,6 +301,55 @@ static void note_first(fact_moment *first, const fact_moment *at)
     if (first->place == 0 || at->ns < first->ns) {
         *first = *at;
     }
+}
+
+static void unchain(facts *f, uint32_t endpoint, uint32_t index)
+{
+    uint32_t *link = &facts_endpoint_at(f, endpoint)->contacts;
+    fact_contact *c;
+
+    while (*link != index) {
+        c = facts_contact_at(f, *link);
+        link = &c->next[fact_side(c, endpoint)];
+    }
+    c = facts_contact_at(f, index);
+    *link = c->next[fact_side(c, endpoint)];
+}
+
+/* Joins a session with the one before it, after a late packet that is less than FACT_SILENCE_NS from both. The older
+ * record stays; nothing leads to the newer one any more, but it keeps its room in the table. */
+static fact_contact *join_older(facts *f, uint64_t key, const fact_contact *c, uint32_t newest)
+{
+    fact_contact *o = facts_contact_at(f, c->older);
+    uint32_t index = newest;
+
+    if (facts_contact_at(f, newest) == c) {
+        *slot_of(&f->contacts, key) = key >> 32 << 32 | (c->older + 1);
+    } else {
+        fact_contact *after = facts_contact_at(f, newest);
+
+        while (facts_contact_at(f, after->older) != c) {
+            after = facts_contact_at(f, after->older);
+        }
+        index = after->older;
+        after->older = c->older;
+    }
+    o->last = c->last;
+    for (unsigned i = 0; i < 2; i++) {
+        if (o->query[i].place == 0) {
+            o->query[i] = c->query[i];
+        }
+        if (o->answer[i].place == 0) {
+            o->answer[i] = c->answer[i];
+        }
+        o->last_answer_ns[i] = MAX(o->last_answer_ns[i], c->last_answer_ns[i]);
+        o->first_sent_ns[i] = MIN(o->first_sent_ns[i], c->first_sent_ns[i]);
+        o->last_sent_ns[i] = MAX(o->last_sent_ns[i], c->last_sent_ns[i]);
+        if (i == 0 || c->end[1] != c->end[0]) {
+            unchain(f, c->end[i], index);
+        }
+    }
+    return o;
 }
 
 /* What an endpoint received: does the capture have its queries, and who came without having been asked? */
@@ -334,6 +383,9 @@ fact_contact *facts_touch(facts *f, const fact_moment *at, const krpc_endpoint *
         if (c == NULL) {
             return NULL;
         }
+    } else if (at->ns < c->first.ns && c->older != NONE &&
+               at->ns <= facts_contact_at(f, c->older)->last.ns + FACT_SILENCE_NS) {
+        c = join_older(f, key, c, newest);
     }
     if (at->ns < c->first.ns) {
         c->first = *at;

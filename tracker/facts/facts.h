@@ -103,7 +103,7 @@ typedef struct fact_sighting {
     uint32_t older;     /* an older session with the same key */
     uint8_t kind;       /* fact_kind */
     uint32_t count;
-    fact_moment first, last; /* places are the packets that show it, times are from the query to the answer */
+    fact_moment first, last; /* places are the packets that show it, times are those of the queries */
     int64_t shown_ns;        /* the time of the packet first.place */
 } fact_sighting;
 
@@ -202,8 +202,8 @@ static inline unsigned fact_side(const fact_contact *c, uint32_t endpoint)
     return c->end[1] == endpoint;
 }
 
-/* facts_sight notes that the witness saw the socket at outside: from the time of the query that it answers to at.
- * shown_ns is the time of the packet at->place. */
+/* facts_sight notes that the witness saw the socket at outside when the query came that it answers: at query_ns, or at
+ * at->ns if this is earlier. shown_ns is the time of the packet at->place. */
 void facts_sight(facts *f, fact_kind kind, uint32_t socket, uint32_t witness, const krpc_endpoint *outside,
                  int64_t query_ns, const fact_moment *at, int64_t shown_ns);
 /* facts_identity notes that an endpoint sent an id. */

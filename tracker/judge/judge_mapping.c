@@ -956,7 +956,7 @@ static bool may_be_forwarded(const mapping *m)
 void judge_mapping(judge_socket *s)
 {
     mapping m = {s, g_array_new(FALSE, FALSE, sizeof(group)), false, false, false};
-    bool collision, doubted, dependent, paired;
+    bool collision, doubted, dependent, paired, scattered;
     uint64_t outlier;
 
     m.inner = is_inner(&m);
@@ -968,9 +968,12 @@ void judge_mapping(judge_socket *s)
     collision = collides(&m);
     paired = is_interleaved(&m, 0, UNLIKE_ENDPOINT, true, NULL);
     dependent = is_interleaved_for_all(&m, UNLIKE_ENDPOINT, &outlier);
-    if (!dependent && !paired && !collision && outlier != 0 && is_interleaved(&m, 0, UNLIKE_ENDPOINT, false, NULL)) {
+    scattered = !dependent && !paired && is_scattered(&m); /* holds without the outlier already */
+    if (!dependent && !paired && !collision && !scattered && outlier != 0 &&
+        is_interleaved(&m, 0, UNLIKE_ENDPOINT, false, NULL)) {
         drop_network(&m, outlier);
         make_groups(&m);
+        scattered = is_scattered(&m);
     }
     doubted = !m.explained && doubts_differ(&m);
     judge_port(&m, collision, doubted);
@@ -982,7 +985,7 @@ void judge_mapping(judge_socket *s)
         set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_MID_CONVERSATION);
     } else if (dependent || paired) {
         judge_dependent(&m, paired ? TRACKER_REASON_PAIRED : TRACKER_REASON_OVERLAP);
-    } else if (is_scattered(&m)) {
+    } else if (scattered) {
         judge_dependent(&m, TRACKER_REASON_SCATTERED);
     } else if (is_interleaved(&m, 0, UNLIKE_ENDPOINT, false, NULL)) {
         set_mapping(&m, TRACKER_MAPPING_UNKNOWN, TRACKER_REASON_DISPUTED);

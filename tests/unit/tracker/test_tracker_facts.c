@@ -108,13 +108,14 @@ static void sightings_have_sessions(void)
         store_begin(&s, 1 << 20);
         touch(&s, 1, 2, 0, 1, FACT_QUERY);
         facts_sight(&s.f, FACT_TOLD, index_of(&s, 1), index_of(&s, 2), &outside, 0, &at[0], at[0].ns);
-        /* from the query on */
-        facts_sight(&s.f, FACT_TOLD, index_of(&s, 1), index_of(&s, 2), &outside, 26 * SECOND + late, &at[1], at[1].ns);
+        /* the query counts, not the answer */
+        facts_sight(&s.f, FACT_TOLD, index_of(&s, 1), index_of(&s, 2), &outside, 25 * SECOND + late, &at[1], at[1].ns);
         seen = facts_sighting_at(&s.f, facts_endpoint_at(&s.f, index_of(&s, 1))->sightings);
         CU_ASSERT_EQUAL(seen->count, late ? 1 : 2);
-        CU_ASSERT_EQUAL(seen->first.ns, late ? 26 * SECOND + 1 : 0);
+        CU_ASSERT_EQUAL(seen->first.ns, late ? 25 * SECOND + 1 : 0);
         CU_ASSERT_EQUAL(seen->first.place, fact_place(0, late ? 4 : 2));
-        CU_ASSERT_EQUAL(seen->last.ns, 28 * SECOND);
+        CU_ASSERT_EQUAL(seen->last.ns, 25 * SECOND + late);
+        CU_ASSERT_EQUAL(seen->last.place, fact_place(0, 4));
         CU_ASSERT_EQUAL(seen->older == NONE, !late);
         CU_ASSERT_EQUAL(seen->outside, index_of(&s, 9));
         facts_clear(&s.f);
@@ -179,7 +180,9 @@ static bool is_same(const fact_contact *a, const fact_contact *b)
     return a->began == b->began && a->stray == b->stray && memcmp(&a->first, &b->first, sizeof a->first) == 0 &&
            memcmp(&a->last, &b->last, sizeof a->last) == 0 && memcmp(a->query, b->query, sizeof a->query) == 0 &&
            memcmp(a->answer, b->answer, sizeof a->answer) == 0 &&
-           memcmp(a->last_answer_ns, b->last_answer_ns, sizeof a->last_answer_ns) == 0;
+           memcmp(a->last_answer_ns, b->last_answer_ns, sizeof a->last_answer_ns) == 0 &&
+           memcmp(a->first_sent_ns, b->first_sent_ns, sizeof a->first_sent_ns) == 0 &&
+           memcmp(a->last_sent_ns, b->last_sent_ns, sizeof a->last_sent_ns) == 0;
 }
 
 static void take(store *s, const event *events, unsigned num)
@@ -239,6 +242,72 @@ static void short_sessions_in_any_order(void)
 static void long_sessions_in_any_order(void)
 {
     CU_ASSERT(order_is_nothing(24 * SECOND));
+}
+
+static unsigned num_in_chain(store *s, uint32_t number)
+{
+    uint32_t endpoint = index_of(s, number);
+    unsigned num = 0;
+
+    for (uint32_t i = facts_endpoint_at(&s->f, endpoint)->contacts; i != NONE; num++) {
+        const fact_contact *c = facts_contact_at(&s->f, i);
+
+        i = c->next[fact_side(c, endpoint)];
+    }
+    return num;
+}
+
+/* The late packet joins the newest two of three sessions, or the oldest two; other sessions of both ends lie between
+ * them in the chains, and stay. */
+static void a_late_packet_joins_two_sessions(void)
+{
+    for (int oldest = 0; oldest < 2; oldest++) {
+        int64_t late = oldest != 0 ? 20 * SECOND : 60 * SECOND;
+        const fact_contact *c;
+        store s;
+
+        store_begin(&s, 1 << 20);
+        for (int i = 0; i < 3; i++) {
+            touch(&s, 1, 2, 40 * i * SECOND, (uint64_t)(10 * i + 1), FACT_QUERY);
+            touch(&s, 2, 1, 40 * i * SECOND + 1, (uint64_t)(10 * i + 2), i == 0 ? FACT_STRAY : FACT_ANSWER);
+            touch(&s, 1, 3, 40 * i * SECOND + 2, (uint64_t)(10 * i + 3), FACT_QUERY);
+            touch(&s, 4, 2, 40 * i * SECOND + 3, (uint64_t)(10 * i + 4), FACT_QUERY);
+        }
+        CU_ASSERT_EQUAL(num_sessions(&s, 1, 2), 3);
+        CU_ASSERT_EQUAL(num_in_chain(&s, 1), 6);
+        CU_ASSERT_EQUAL(num_in_chain(&s, 2), 6);
+        touch(&s, 2, 1, late, 99, FACT_QUERY);
+        CU_ASSERT_EQUAL(num_sessions(&s, 1, 2), 2);
+        CU_ASSERT_EQUAL(num_in_chain(&s, 1), 5);
+        CU_ASSERT_EQUAL(num_in_chain(&s, 2), 5);
+        CU_ASSERT_EQUAL(num_sessions(&s, 1, 3), 3);
+        CU_ASSERT_EQUAL(num_sessions(&s, 4, 2), 3);
+        c = facts_contact_at(&s.f, facts_contact(&s.f, index_of(&s, 1), index_of(&s, 2)));
+        c = oldest != 0 ? facts_contact_at(&s.f, c->older) : c;
+        CU_ASSERT_EQUAL(c->first.ns, oldest != 0 ? 0 : 40 * SECOND);
+        CU_ASSERT_EQUAL(c->last.ns, (oldest != 0 ? 40 : 80) * SECOND + 1);
+        CU_ASSERT_EQUAL(c->end[c->began], index_of(&s, 1));
+        CU_ASSERT_EQUAL(c->query[fact_side(c, index_of(&s, 2))].ns, late);
+        CU_ASSERT_EQUAL(c->answer[fact_side(c, index_of(&s, 2))].ns, 40 * SECOND + 1);
+        facts_clear(&s.f);
+    }
+}
+
+/* A stranger forges a packet from an endpoint to itself: the endpoint's other sessions are still found. */
+static void a_packet_to_its_own_sender(void)
+{
+    store s;
+
+    store_begin(&s, 1 << 20);
+    touch(&s, 1, 2, 0, 1, FACT_QUERY);
+    touch(&s, 1, 1, SECOND, 2, FACT_QUERY);
+    CU_ASSERT_EQUAL(num_in_chain(&s, 1), 2);
+    touch(&s, 1, 1, 41 * SECOND, 3, FACT_QUERY);
+    CU_ASSERT_EQUAL(num_in_chain(&s, 1), 3);
+    touch(&s, 1, 1, 20 * SECOND, 4, FACT_QUERY);
+    CU_ASSERT_EQUAL(num_in_chain(&s, 1), 2);
+    CU_ASSERT_EQUAL(num_sessions(&s, 1, 1), 1);
+    facts_clear(&s.f);
 }
 
 /* ---- the bound ---- */
@@ -308,6 +377,8 @@ int main(void)
         UNIT_TEST(ids_lead_to_their_endpoints),
         UNIT_TEST(short_sessions_in_any_order),
         UNIT_TEST(long_sessions_in_any_order),
+        UNIT_TEST(a_late_packet_joins_two_sessions),
+        UNIT_TEST(a_packet_to_its_own_sender),
         UNIT_TEST(a_full_table_counts_what_it_drops),
         UNIT_TEST(dropped_facts_make_verdicts_unknown),
     };
