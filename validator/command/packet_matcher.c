@@ -2,8 +2,8 @@
  *
  * Each packet has two keys, one for each direction: its payload and its destination, or its payload and its source. The
  * packets of one key at about one time are a cluster. A cluster with one inside endpoint and one outside endpoint is a
- * vote for the link of the two towards this remote endpoint. Links that contradict each other are rejected. The packets
- * of the other links are paired.
+ * vote for the link of the two towards this remote endpoint. Where packets are lost, weak and contradictory links are
+ * rejected. The packets of the other links are paired.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,8 +14,10 @@
 #include <glib.h>
 
 #define MIN_SAMPLES 8u
+#define MAX_CLUSTER 256u /* more packets with the same bytes at one time are not paired */
 #define MIN_GAP     INT64_C(1000000)
-#define MAX_GAP     INT64_C(2000000000)
+#define NS_PER_S    INT64_C(1000000000)
+#define MAX_GAP     (2 * NS_PER_S)
 #define MAX_TIME    (INT64_C(1) << 61) /* sums fit into 64 bits */
 
 /* place is a packet with one of its two keys. */
@@ -32,6 +34,7 @@ typedef struct link {
     krpc_endpoint remote;
     uint8_t protocol;
     uint32_t num_votes;
+    uint32_t num_row_votes; /* of its two ends, towards all remote endpoints */
     int64_t first_ns;
     int64_t last_ns;
     bool is_rejected;
@@ -45,6 +48,7 @@ struct packet_matcher {
     GHashTable *flows[2];  /* source and destination, by side */
     GHashTable *unchanged; /* addresses that are the same on both sides: krpc_endpoint with port 0 */
     int64_t gap_ns;        /* times of one packet differ less */
+    bool is_coarse;        /* all times are whole seconds */
     uint64_t too_short;
     uint64_t num_dropped;
 };
@@ -84,6 +88,7 @@ packet_matcher *packet_matcher_new(const packet_matcher_visitor *visitor)
     packet_matcher *with = g_new0(packet_matcher, 1);
 
     with->visitor = *visitor;
+    with->is_coarse = true;
     with->packets = g_array_new(FALSE, FALSE, sizeof(packet_matcher_packet));
     with->places = g_array_new(FALSE, FALSE, sizeof(place));
     with->links = g_array_new(FALSE, FALSE, sizeof(link));
@@ -162,6 +167,7 @@ void packet_matcher_add(packet_matcher *with, const run_packet *packet, bool is_
         return;
     }
     own.where.time_ns = CLAMP(own.where.time_ns, -MAX_TIME, MAX_TIME);
+    with->is_coarse &= own.where.time_ns % NS_PER_S == 0;
     own.hash = mix(mix(hash_of(packet->data, packet->len), packet->wire_len), packet->protocol);
     own.hash = packet->protocol == FRAME_TCP ? mix(own.hash, packet->tcp_seq) : own.hash;
     g_array_append_val(with->packets, own);
@@ -239,7 +245,7 @@ static void each_cluster(packet_matcher *with, void (*visit)(packet_matcher *wit
             end++;
         } while (end < with->places->len && all[end].key == all[begin].key &&
                  all[end].time_ns - all[end - 1].time_ns <= with->gap_ns);
-        if (end - begin > 1) {
+        if (end - begin > 1 && end - begin <= MAX_CLUSTER) {
             visit(with, all + begin, end - begin);
         }
     }
@@ -279,7 +285,7 @@ static void adjust_clocks(packet_matcher *with)
         qsort(d, num, sizeof *d, by_value);
         shift = d[num / 2];
         int64_t spread = MAX(d[num - 1 - num / 100] - shift, shift - d[num / 100]);
-        with->gap_ns = spread < MAX_GAP / 2 ? MAX(2 * spread, MIN_GAP) : MAX_GAP;
+        with->gap_ns = CLAMP(2 * MIN(spread, MAX_GAP), with->is_coarse ? NS_PER_S : MIN_GAP, MAX_GAP);
     }
     g_array_free(differences, TRUE);
     for (uint32_t i = 0; i < with->places->len; i++) {
@@ -312,13 +318,13 @@ static void vote(packet_matcher *with, const place *first, uint32_t num)
                       *remote_of(with, first),
                       packet_of(with, first)->protocol,
                       1,
+                      0,
                       first->time_ns,
                       first->time_ns,
                       false};
     g_array_append_val(with->links, own);
 }
 
-/* side: whose end comes first in the order, or 2 for the order of both. */
 static int compare_links(const link *x, const link *y, unsigned side)
 {
     int order = x->protocol - y->protocol;
@@ -387,10 +393,78 @@ static void reject(packet_matcher *with, unsigned side)
     }
 }
 
+static int by_row(const void *a, const void *b)
+{
+    const link *x = a, *y = b;
+    int order = x->protocol - y->protocol;
+
+    if (order == 0) {
+        order = krpc_endpoint_compare(&x->ends[1], &y->ends[1]);
+    }
+    return order != 0 ? order : krpc_endpoint_compare(&x->ends[0], &y->ends[0]);
+}
+
+/* Where packets are lost, a cluster may have lost the packets that make it ambiguous. So one vote is not enough for a
+ * pair of endpoints, nor a few where another pair with the same outside endpoint has many. */
+static void reject_weak_rows(packet_matcher *with)
+{
+    link *all = (link *)(void *)with->links->data;
+    uint32_t num = with->links->len;
+
+    qsort(all, num, sizeof *all, by_row);
+    for (uint32_t begin = 0, end = 0; begin < num; begin = end) {
+        uint32_t most = 0;
+        for (; end < num && all[end].protocol == all[begin].protocol &&
+               krpc_endpoint_equal(&all[end].ends[1], &all[begin].ends[1]);) {
+            uint32_t first = end, votes = 0;
+            for (; end < num && by_row(&all[first], &all[end]) == 0; end++) {
+                votes += all[end].num_votes;
+            }
+            for (uint32_t i = first; i < end; i++) {
+                all[i].num_row_votes = votes;
+            }
+            most = MAX(most, votes);
+        }
+        for (uint32_t i = begin; i < end; i++) {
+            all[i].is_rejected |= all[i].protocol == FRAME_UDP &&
+                                  !krpc_endpoint_equal(&all[i].ends[0], &all[i].ends[1]) &&
+                                  (all[i].num_row_votes < 2 || all[i].num_row_votes < most / 4);
+        }
+    }
+}
+
+/* Whether more than 1 of 20 packets of the flows with a link came on one side only. */
+static bool has_losses(packet_matcher *with)
+{
+    GHashTable *linked = g_hash_table_new_full(flow_hash, flow_equal, g_free, NULL);
+    uint64_t num = 0, num_alone = 0;
+
+    for (uint32_t i = 0; i < with->links->len; i++) {
+        const link *l = &g_array_index(with->links, link, i);
+        for (unsigned side = 0; side < 2; side++) {
+            const krpc_endpoint out[2] = {l->ends[side], l->remote}, in[2] = {l->remote, l->ends[side]};
+            g_hash_table_add(linked, g_memdup2(out, sizeof out));
+            g_hash_table_add(linked, g_memdup2(in, sizeof in));
+        }
+    }
+    for (uint32_t i = 0; i < with->packets->len; i++) {
+        const packet_matcher_packet *p = &g_array_index(with->packets, packet_matcher_packet, i);
+        const krpc_endpoint flow[2] = {p->where.src, p->where.dst};
+        bool is_linked = g_hash_table_contains(linked, flow);
+        num += is_linked;
+        num_alone += is_linked && p->other == 0;
+    }
+    g_hash_table_destroy(linked);
+    return num_alone > num / 20;
+}
+
 /* ---- pairs ---- */
 
 static bool has_link(const packet_matcher *with, const place *inside, const place *outside)
 {
+    if (!inside->goes_out && krpc_endpoint_equal(end_of(with, inside), end_of(with, outside))) {
+        return false; /* it is the pair of the other key */
+    }
     const link wanted = {.ends = {*end_of(with, inside), *end_of(with, outside)},
                          .remote = *remote_of(with, inside),
                          .protocol = packet_of(with, inside)->protocol};
@@ -423,9 +497,16 @@ void packet_matcher_finish(packet_matcher *with)
     sort_places(with);
     each_cluster(with, vote);
     join_votes(with);
-    reject(with, 1);
-    reject(with, 0); /* leaves them in the order of has_link */
     each_cluster(with, pair_cluster);
+    if (has_losses(with)) {
+        for (uint32_t i = 0; i < with->packets->len; i++) {
+            g_array_index(with->packets, packet_matcher_packet, i).other = 0;
+        }
+        reject_weak_rows(with);
+        reject(with, 1);
+        reject(with, 0); /* leaves them in the order of has_link */
+        each_cluster(with, pair_cluster);
+    }
     for (uint32_t i = 0; i < with->packets->len; i++) {
         const packet_matcher_packet *p = &g_array_index(with->packets, packet_matcher_packet, i);
         if (p->other == 0) {
