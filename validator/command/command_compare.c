@@ -131,24 +131,17 @@ static mapping mapping_of(const packet_pair *found)
                      .protocol = found->inside->protocol};
 }
 
-static bool is_known(void *ctx, const packet_pair *candidate)
-{
-    const compare *c = ctx;
-    mapping key = mapping_of(candidate);
-
-    return g_hash_table_contains(c->mappings, &key);
-}
-
-/* Mappings that the user did not select are kept too: known mappings decide which packets belong together. */
 static void pair_found(void *ctx, const packet_pair *found)
 {
     compare *c = ctx;
     const tracker_packet *inside = &found->inside->where;
     const tracker_packet *outside = &found->outside->where;
     mapping key = mapping_of(found);
-    bool selected = is_selected(c, &key);
 
-    c->num_pairs += selected;
+    if (!is_selected(c, &key)) {
+        return;
+    }
+    c->num_pairs++;
     mapping *m = g_hash_table_lookup(c->mappings, &key);
     if (m == NULL && g_hash_table_size(c->mappings) < MAX_MAPPINGS) {
         m = g_memdup2(&key, sizeof key);
@@ -158,13 +151,13 @@ static void pair_found(void *ctx, const packet_pair *found)
         g_hash_table_add(c->mappings, m);
     }
     if (m == NULL) {
-        c->num_dropped += selected;
+        c->num_dropped++;
     } else {
         *(found->goes_out ? &m->num_out : &m->num_in) += 1;
         m->last_ns = inside->time_ns;
         count_remote(m, found->goes_out ? &inside->dst : &inside->src);
     }
-    if (selected && c->with->format == FORMAT_NDJSON) {
+    if (c->with->format == FORMAT_NDJSON) {
         put_pair(c, found, &key);
     }
 }
@@ -392,7 +385,7 @@ int command_compare(const options *with)
     both.args = args;
     both.num_args = 2;
     both.merge = true;
-    const packet_matcher_visitor pairs = {pair_found, packet_alone, is_known, &c};
+    const packet_matcher_visitor pairs = {pair_found, packet_alone, &c};
     c.pairs = packet_matcher_new(&pairs);
     c.groups = advert_groups_new();
     c.mappings = g_hash_table_new_full(mapping_hash, mapping_equal, g_free, NULL);
@@ -400,6 +393,10 @@ int command_compare(const options *with)
     if (c.num_dropped > 0) {
         say("more than %u mappings: %" PRIu64 " packet%s of other mappings are not in the result", MAX_MAPPINGS,
             c.num_dropped, c.num_dropped == 1 ? "" : "s");
+    }
+    if (packet_matcher_num_dropped(c.pairs) > 0) {
+        say("more than %u packets: the last %" PRIu64 " are not compared; select fewer with --filter",
+            PACKET_MATCHER_MAX, packet_matcher_num_dropped(c.pairs));
     }
     g_hash_table_destroy(c.mappings);
     advert_groups_free(c.groups);

@@ -1,8 +1,10 @@
 /* packet_matcher.h: finds the same packet on the two sides of a NAT.
  *
- * Two packets are one if they have the same payload, the same untranslated endpoint (the destination of outgoing
- * packets, the source of incoming ones), and are at most two seconds apart. Payloads below 40 bytes are not distinctive
- * enough and are skipped.
+ * Two packets are one if they have the same payload, for TCP the same sequence number, and the same remote endpoint (the
+ * destination of outgoing packets, the source of incoming ones), at the same time by clocks whose difference is
+ * estimated. All packets are stored; the pairs are found at the end. Where several hosts sent or received the same bytes
+ * at that time, only flows that other packets connect make pairs. Payloads below 40 bytes are not distinctive enough and
+ * are skipped.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,17 +13,17 @@
 
 #include "input/run.h"
 
-#define PACKET_MATCHER_MIN_LEN   40
-#define PACKET_MATCHER_WINDOW_NS INT64_C(2000000000)
+#define PACKET_MATCHER_MIN_LEN 40
+#define PACKET_MATCHER_MAX     4194304u /* stored packets */
 
-/* packet_matcher_packet is what the matcher stores of a packet until the other side's packet comes. */
+/* packet_matcher_packet is what the matcher stores of a packet. */
 typedef struct packet_matcher_packet {
     tracker_packet where;
     uint64_t hash;
-    uint32_t len;
     uint8_t protocol;
     bool is_outside;
-    bool used;
+    bool goes_out;
+    uint32_t other; /* its pair: index + 1; 0 if it has none */
 } packet_matcher_packet;
 
 typedef struct packet_pair {
@@ -32,20 +34,20 @@ typedef struct packet_pair {
 
 typedef struct packet_matcher packet_matcher;
 
-/* packet_matcher_visitor is called for each pair, and for each packet that found no pair. is_likely resolves the case
- * that the same bytes came more than once: are these two endpoints known to be one? */
+/* packet_matcher_visitor is called for each pair, and then for each packet that found no pair. */
 typedef struct packet_matcher_visitor {
     void (*found)(void *ctx, const packet_pair *found);
     void (*alone)(void *ctx, const packet_matcher_packet *packet);
-    bool (*is_likely)(void *ctx, const packet_pair *candidate);
     void *ctx;
 } packet_matcher_visitor;
 
 packet_matcher *packet_matcher_new(const packet_matcher_visitor *visitor);
 void packet_matcher_add(packet_matcher *with, const run_packet *packet, bool is_outside);
-/* packet_matcher_finish reports the packets that still wait as unpaired. */
+/* packet_matcher_finish finds and reports the pairs, in the order of the inside packets. */
 void packet_matcher_finish(packet_matcher *with);
 void packet_matcher_free(packet_matcher *with);
 uint64_t packet_matcher_too_short(const packet_matcher *with);
+/* packet_matcher_num_dropped is how many packets came after the first PACKET_MATCHER_MAX. */
+uint64_t packet_matcher_num_dropped(const packet_matcher *with);
 
 #endif
