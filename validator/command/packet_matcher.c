@@ -374,7 +374,7 @@ static void join_votes(packet_matcher *with)
     g_array_set_size(with->links, num);
 }
 
-/* One flow has one other side at a time: of two, the one with fewer votes is wrong; both may be if they have as many. */
+/* One flow has one other side at a time. Of two the one with fewer votes is wrong, and any may be with as many. */
 static void reject(packet_matcher *with, unsigned side)
 {
     link *all = (link *)(void *)with->links->data;
@@ -411,11 +411,13 @@ static void reject_weak_rows(packet_matcher *with)
     link *all = (link *)(void *)with->links->data;
     uint32_t num = with->links->len;
 
-    qsort(all, num, sizeof *all, by_row);
+    if (num > 0) {
+        qsort(all, num, sizeof *all, by_row);
+    }
     for (uint32_t begin = 0, end = 0; begin < num; begin = end) {
         uint32_t most = 0;
-        for (; end < num && all[end].protocol == all[begin].protocol &&
-               krpc_endpoint_equal(&all[end].ends[1], &all[begin].ends[1]);) {
+        while (end < num && all[end].protocol == all[begin].protocol &&
+               krpc_endpoint_equal(&all[end].ends[1], &all[begin].ends[1])) {
             uint32_t first = end, votes = 0;
             for (; end < num && by_row(&all[first], &all[end]) == 0; end++) {
                 votes += all[end].num_votes;

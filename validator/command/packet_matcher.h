@@ -1,10 +1,10 @@
 /* packet_matcher.h: finds the same packet on the two sides of a NAT.
  *
- * Two packets are one if they have the same payload, for TCP the same sequence number, and the same remote endpoint (the
- * destination of outgoing packets, the source of incoming ones), at the same time by clocks whose difference is
- * estimated. All packets are stored; the pairs are found at the end. Where several hosts sent or received the same bytes
- * at that time, only flows that other packets connect make pairs. Payloads below 40 bytes are not distinctive enough and
- * are skipped.
+ * Two packets are one if they have the same payload, for TCP the same sequence number, and the same remote endpoint
+ * (the destination of outgoing packets, the source of incoming ones), at the same time. The difference of the clocks is
+ * estimated. All packets are stored; the pairs are found at the end. Where several hosts sent or received the same
+ * bytes at one time, only flows that other packets connect make pairs. Payloads below 40 bytes are not distinctive
+ * enough and are skipped.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -359,17 +359,18 @@ static void replies_that_do_not_count(void)
     scene_end(&s);
 }
 
-/* A global endpoint is where it sends from: its own NAT, if there is one, is inside. What others name was made up by
- * theirs. */
+/* What a single host names was made up by its own NAT; what two networks name, while none sees the endpoint in its place,
+ * is the outside of a NAT. */
 static void never_seen_in_place(void)
 {
     scene s;
 
     scene_begin(&s);
     ping_seen(&s, SAME, R1, OUT1);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 6881);
     ping_seen(&s, SAME, R2, OUT1);
     CU_ASSERT_EQUAL(node_of(&s, SAME).nat.num_external, 1);
-    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 6881);
+    CU_ASSERT_EQUAL(node_of(&s, SAME).nat.external[0].endpoint.port, 40001);
     scene_end(&s);
 }
 
