@@ -15,7 +15,7 @@
  *     findings.c       findings as expert items
  *     stats.c          taps, and statistics as trees
  *     stats_tables.c   response times, conversations and endpoints
- *     stats_text.c     the tables of tshark -z krpc,ports and -z krpc,nat
+ *     stats_text.c     the tables of tshark -z krpc,findings, krpc,ports and krpc,nat
  *     filters.c        conversation filters
  *
  * The codec and the tracker are done with a packet before the first item is added to the tree. Wireshark's functions
@@ -102,6 +102,18 @@ typedef struct tracking_finding {
     uint8_t field;
 } tracking_finding;
 
+static inline tracking_finding tracking_finding_of(const krpc_finding *finding)
+{
+    return (tracking_finding){
+        .off = finding->off,
+        .len = (uint16_t)MIN(finding->len, UINT16_MAX),
+        .rule = (uint8_t)finding->rule,
+        .field = (uint8_t)finding->field,
+        .a = finding->a,
+        .b = finding->b,
+    };
+}
+
 _Static_assert(KRPC_NUM_RULES <= UINT8_MAX && KRPC_NUM_FIELDS <= UINT8_MAX, "rules and fields take one byte");
 
 /* tracking_peerwire is one peer wire message that a packet completed: its bytes, and its kind and extension, which
@@ -170,13 +182,15 @@ typedef struct tracking_packet {
     bool is_in_frame; /* the data source is the frame */
     bool quoted;      /* inside an ICMP error */
     bool is_proxied;  /* a SOCKS5 proxy relays it: its endpoints are not those of the conversation */
+    bool is_visited;  /* this is not the first pass */
     bool is_tracked;  /* the tracker has received it, in this pass or in an earlier one */
     bool is_refused;  /* it is no message */
     bool is_shown;    /* its items are in the tree */
     tracker_packet packet;
-    krpc_message *message;         /* the decoded payload; NULL before it is decoded */
-    const tracking_record *record; /* NULL when there is nothing to show */
-    proto_item *item;              /* of the message that is shown; may be NULL */
+    krpc_message *message;              /* the decoded payload; NULL before it is decoded */
+    const tracking_record *record;      /* NULL when there is nothing to show */
+    proto_item *item;                   /* of the message that is shown; may be NULL */
+    const struct tree_context *context; /* of the same; NULL: no tree was wanted */
 } tracking_packet;
 
 /* tracking.c */
@@ -215,6 +229,15 @@ bool tracking_quote_is_message(packet_info *pinfo, tracking_packet *packet);
 const tracking_record *tracking_records(packet_info *pinfo);
 /* tracking_response_frame returns the frame of the first response to a query; 0: none yet. */
 uint32_t tracking_response_frame(const tracking_packet *query);
+
+/* tracking_conclusions returns the findings about a frame that follow from all packets so far. Call it in later passes
+ * only: each call after new packets may judge all of them. During a live capture, those that follow from the newest
+ * packets may be missing. tracking_conclusion_packet returns the payload that one of them is about; NULL when none of
+ * the frame is shown. */
+const tracker_conclusion *tracking_conclusions(uint32_t frame, unsigned *num_out);
+tracking_packet *tracking_conclusion_packet(packet_info *pinfo, const tracker_conclusion *conclusion);
+/* tracking_conclude returns those about all frames, sorted by frame. */
+const tracker_conclusion *tracking_conclude(unsigned *num_out);
 
 /* tracking_advert_get returns the current state of an advertisement, or its last state where the tracker has dropped
  * it. */
@@ -304,11 +327,13 @@ proto_item *tree_list_add(tree_context *context, proto_tree *tree, krpc_field fi
 
 /* findings.c */
 
-/* findings_add adds the findings as expert items: to the innermost item of context that covers the finding's bytes, or
- * to top where there is none. context and top may be NULL. findings_are_wanted is true when a filter or column uses
- * expert items. */
+/* findings_add adds the findings of packet->record as expert items: to the innermost item of packet->context that covers
+ * the finding's bytes, or to packet->item where there is none. findings_add_conclusions adds those that follow from all
+ * packets, when everything else of the frame is shown. findings_are_wanted is true when a filter or column uses expert
+ * items. */
 bool findings_are_wanted(proto_tree *tree);
-void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top);
+void findings_add(packet_info *pinfo, const tracking_packet *packet);
+void findings_add_conclusions(packet_info *pinfo, proto_tree *tree);
 
 /* tree_item.c */
 

@@ -1,4 +1,4 @@
-/* stats_text.c: the tables of tshark -z krpc,ports and -z krpc,nat.
+/* stats_text.c: the tables of tshark -z krpc,findings, krpc,ports and krpc,nat.
  *
  * A verdict may change until the end of the file, so these remember advertisements and nodes, and count when they
  * print. The trees of stats.c count packet by packet. In Wireshark's window that is right, because the file has been
@@ -20,6 +20,8 @@ typedef struct report {
     char *filter;
     GArray *serials;   /* uint64_t, of advertisements */
     GHashTable *nodes; /* krpc_endpoint -> itself */
+    GArray *rules;     /* uint8_t, of findings about one packet */
+    GHashTable *frames;
 } report;
 
 static unsigned endpoint_hash(const void *key)
@@ -38,6 +40,8 @@ static void report_reset(void *context)
 
     g_array_set_size(r->serials, 0);
     g_hash_table_remove_all(r->nodes);
+    g_array_set_size(r->rules, 0);
+    g_hash_table_remove_all(r->frames);
 }
 
 static void report_finish(void *context)
@@ -47,6 +51,8 @@ static void report_finish(void *context)
     g_free(r->filter);
     g_array_free(r->serials, TRUE);
     g_hash_table_destroy(r->nodes);
+    g_array_free(r->rules, TRUE);
+    g_hash_table_destroy(r->frames);
     g_free(r);
 }
 
@@ -61,6 +67,19 @@ static tap_packet_status ports_packet(void *context, packet_info *pinfo _U_, epa
 
         g_array_append_val(r->serials, serial);
     }
+    return TAP_PACKET_REDRAW;
+}
+
+static tap_packet_status findings_packet(void *context, packet_info *pinfo _U_, epan_dissect_t *edt _U_,
+                                         const void *data, tap_flags_t flags _U_)
+{
+    const tracking_packet *packet = ((const stats_packet *)data)->packet;
+    report *r = context;
+
+    for (unsigned i = 0; i < packet->record->num_findings; i++) {
+        g_array_append_val(r->rules, packet->record->findings[i].rule);
+    }
+    g_hash_table_add(r->frames, GUINT_TO_POINTER(packet->packet.frame));
     return TAP_PACKET_REDRAW;
 }
 
@@ -200,6 +219,8 @@ static void report_start(const char *argument, const char *name, const char *tap
     }
     r->serials = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     r->nodes = g_hash_table_new_full(endpoint_hash, endpoint_is_equal, g_free, NULL);
+    r->rules = g_array_new(FALSE, FALSE, sizeof(uint8_t));
+    r->frames = g_hash_table_new(NULL, NULL);
     error = register_tap_listener(tap, r, r->filter, TL_REQUIRES_NOTHING, report_reset, packet, draw, report_finish);
     if (error != NULL) {
         fprintf(stderr, "-z %s: %s\n", argument, error->str);
@@ -207,6 +228,40 @@ static void report_start(const char *argument, const char *name, const char *tap
         report_finish(r);
         exit(1);
     }
+}
+
+static void findings_print(void *context)
+{
+    static unsigned count[KRPC_NUM_RULES];
+    const report *r = context;
+    unsigned num;
+    const tracker_conclusion *conclusions = tracking_conclude(&num);
+
+    memset(count, 0, sizeof count);
+    for (unsigned i = 0; i < r->rules->len; i++) {
+        count[g_array_index(r->rules, uint8_t, i)]++;
+    }
+    for (unsigned i = 0; i < num; i++) {
+        if (g_hash_table_contains(r->frames, GUINT_TO_POINTER(conclusions[i].packet.frame))) {
+            count[conclusions[i].finding.rule]++;
+        }
+    }
+    head_print(r, "Findings in messages (KRPC), with those that follow from all packets");
+    printf("%-36s %-8s %8s\n", "rule", "severity", "findings");
+    for (unsigned i = 0; i < KRPC_NUM_RULES; i++) {
+        const krpc_rule_info *rule = krpc_rule_get((krpc_rule)i);
+
+        if (count[i] != 0 && prefs_krpc_shows((krpc_rule)i)) {
+            printf("%-36s %-8s %8u\n", rule->slug, krpc_severity_name(rule->severity), count[i]);
+        }
+    }
+    printf(RULER "\n");
+}
+
+static compat_tap_init findings_start(const char *argument, void *userdata _U_)
+{
+    report_start(argument, "krpc,findings", STATS_TAP, findings_packet, findings_print);
+    COMPAT_TAP_INIT_RETURN(true);
 }
 
 static compat_tap_init ports_start(const char *argument, void *userdata _U_)
@@ -224,11 +279,14 @@ static compat_tap_init nat_start(const char *argument, void *userdata _U_)
 void stats_text_register(void)
 {
     static tap_param parameters[] = {{PARAM_FILTER, "filter", "Filter", NULL, true}};
+    static stat_tap_ui found = {
+        REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC findings", "krpc,findings", findings_start, 1, parameters};
     static stat_tap_ui ports = {
         REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC port advertisements", "krpc,ports", ports_start, 1, parameters};
     static stat_tap_ui nat = {
         REGISTER_PACKET_STAT_GROUP_UNSORTED, "KRPC nodes with evidence of a NAT", "krpc,nat", nat_start, 1, parameters};
 
+    register_stat_tap_ui(&found, NULL);
     register_stat_tap_ui(&ports, NULL);
     register_stat_tap_ui(&nat, NULL);
 }

@@ -20,6 +20,10 @@ static bool finished;
 /* Advertisements that the tracker has dropped, indexed by serial number. */
 static GArray *done;
 
+/* What follows from all packets so far, sorted by frame; NULL: not needed yet. */
+static GArray *conclusions;
+static uint64_t num_concluded; /* packets that they follow from */
+
 /* The frame of the first response to a query; link_key makes the keys. */
 static wmem_map_t *responses;
 
@@ -31,14 +35,7 @@ static tracking_peerwire **last_peer;
 
 static void on_finding(void *ctx _U_, const krpc_finding *finding)
 {
-    tracking_finding kept = {
-        .off = finding->off,
-        .len = (uint16_t)MIN(finding->len, UINT16_MAX),
-        .rule = (uint8_t)finding->rule,
-        .field = (uint8_t)finding->field,
-        .a = finding->a,
-        .b = finding->b,
-    };
+    tracking_finding kept = tracking_finding_of(finding);
 
     if (findings == NULL) {
         findings = wmem_array_new(findings_pool, sizeof kept);
@@ -115,6 +112,14 @@ static void tracking_init(void)
     finished = false;
 }
 
+static void conclusions_clear(void)
+{
+    if (conclusions != NULL) {
+        g_array_free(conclusions, TRUE);
+    }
+    conclusions = NULL;
+}
+
 static void tracking_cleanup(void)
 {
     tracker_free(state);
@@ -124,6 +129,7 @@ static void tracking_cleanup(void)
         g_array_free(done, TRUE);
     }
     done = NULL;
+    conclusions_clear();
 }
 
 /* Ends the first pass: advertisements that are still open get their last verdict. */
@@ -134,6 +140,7 @@ static void tracking_complete(void)
     }
     finished = true;
     tracker_finish(state);
+    conclusions_clear();
 }
 
 static void *file_if_read(capture_file *file, void *unused _U_)
@@ -223,6 +230,7 @@ tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t
     packet->off = (uint32_t)tvb_raw_offset(tvb) + off;
     packet->is_in_frame = is_in_frame(pinfo, tvb);
     packet->packet.frame = pinfo->num;
+    packet->is_visited = PINFO_FD_VISITED(pinfo);
     if ((pinfo->presence_flags & PINFO_HAS_TS) != 0) {
         packet->packet.time_ns = (int64_t)pinfo->abs_ts.secs * 1000000000 + pinfo->abs_ts.nsecs;
     }
@@ -502,6 +510,93 @@ void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const track
     if (query != 0 || findings != NULL || packet->is_shown) {
         record_new(pinfo, packet, TRACKING_QUOTE, NULL, false)->request_frame = query;
     }
+}
+
+/* Conclusions. */
+
+static void on_conclusion(void *ctx _U_, const tracker_conclusion *conclusion)
+{
+    g_array_append_vals(conclusions, conclusion, 1);
+}
+
+/* The judgement of all packets takes time. While packets still come, it is repeated only after an eighth more. */
+static bool is_concluded(void)
+{
+    tracker_stats now;
+
+    if (conclusions == NULL) {
+        return false;
+    }
+    tracker_stats_get(state, &now);
+    return finished ? now.packets == num_concluded : now.packets - num_concluded <= num_concluded / 8;
+}
+
+const tracker_conclusion *tracking_conclude(unsigned *num_out)
+{
+    *num_out = 0;
+    if (state == NULL) {
+        return NULL;
+    }
+    if (!is_concluded()) {
+        tracker_stats now;
+
+        conclusions_clear();
+        conclusions = g_array_new(FALSE, FALSE, sizeof(tracker_conclusion));
+        tracker_stats_get(state, &now);
+        num_concluded = now.packets;
+        tracker_conclude(state, on_conclusion, NULL);
+    }
+    *num_out = conclusions->len;
+    return (const tracker_conclusion *)(const void *)conclusions->data;
+}
+
+/* The first one about this frame or a later one. */
+static unsigned conclusion_from(const tracker_conclusion *all, unsigned num, uint32_t frame)
+{
+    unsigned low = 0;
+
+    while (low < num) {
+        unsigned middle = low + (num - low) / 2;
+
+        if (all[middle].packet.frame < frame) {
+            low = middle + 1;
+        } else {
+            num = middle;
+        }
+    }
+    return low;
+}
+
+const tracker_conclusion *tracking_conclusions(uint32_t frame, unsigned *num_out)
+{
+    const tracker_conclusion *all;
+    unsigned num, first, end;
+
+    complete_if_read();
+    all = tracking_conclude(&num);
+    first = end = conclusion_from(all, num, frame);
+    while (end < num && all[end].packet.frame == frame) {
+        end++;
+    }
+    *num_out = end - first;
+    return end > first ? &all[first] : NULL;
+}
+
+tracking_packet *tracking_conclusion_packet(packet_info *pinfo, const tracker_conclusion *conclusion)
+{
+    tracking_packet *shown = NULL;
+
+    for (tracking_packet *packet = tracking_packet_first(pinfo); packet != NULL; packet = packet->next) {
+        if (!packet->is_shown || packet->quoted) {
+            continue;
+        }
+        if (krpc_endpoint_equal(&packet->packet.src, &conclusion->packet.src) &&
+            krpc_endpoint_equal(&packet->packet.dst, &conclusion->packet.dst)) {
+            return packet;
+        }
+        shown = shown == NULL ? packet : shown;
+    }
+    return shown;
 }
 
 bool tracking_advert_get(uint64_t serial, tracker_advert *out)

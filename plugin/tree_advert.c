@@ -8,10 +8,32 @@
 
 #define FLAG_SIGN "\xe2\x9a\x91" /* U+2691, a flag */
 
-/* The port on which others see the sender: the observed port if there is one, else its DHT source port; 0: unknown. */
+/* Does the finding say on which port the sender of this advertisement is seen? */
+static bool is_mismatch_of(const tracker_conclusion *conclusion, const tracker_advert *advert)
+{
+    return conclusion->finding.rule == KRPC_RULE_PORT_MISMATCH && conclusion->finding.a == advert->advertised_port &&
+           krpc_endpoint_equal(&conclusion->packet.src, &advert->sender);
+}
+
+/* The port on which others see the sender: the observed port if there is one, else that of its NAT's mapping, else its
+ * DHT source port; 0: unknown. */
 static uint16_t seen_as(const tracker_advert *advert)
 {
-    return advert->observed.port != 0 ? advert->observed.port : advert->dht_port;
+    const tracker_conclusion *conclusions;
+    unsigned num = 0;
+
+    if (advert->observed.port != 0) {
+        return advert->observed.port;
+    }
+    if (advert->verdict == TRACKER_VERDICT_MISMATCH && tracking_finished()) {
+        conclusions = tracking_conclusions(advert->frame, &num);
+        for (unsigned i = 0; i < num; i++) {
+            if (is_mismatch_of(&conclusions[i], advert)) {
+                return (uint16_t)conclusions[i].finding.b;
+            }
+        }
+    }
+    return advert->dht_port;
 }
 
 static bool is_flagged(const tracker_advert *advert)
@@ -150,6 +172,9 @@ void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet)
 static void observed_add(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
 {
     if (advert->observed.port == 0) {
+        if (advert->verdict == TRACKER_VERDICT_MISMATCH && seen_as(advert) != 0) {
+            tree_item_uint(tree, HF(ADVERT_OBSERVED), tvb, seen_as(advert));
+        }
         return;
     }
     tree_item_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);

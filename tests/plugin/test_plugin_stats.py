@@ -11,6 +11,7 @@ import unittest
 
 from tshark_cli import SAMPLES, statistics, table
 from krpcscope_cli import findings, of_each, records
+from parity import CONCLUDED
 
 NAMES = ("natc-inside", "natb-inside", "natd-outside", "bep5", "errors", "port-utp", "contact-lab", "malformed")
 PATHS = [SAMPLES / f"{name}.pcapng" for name in NAMES]
@@ -81,13 +82,21 @@ class Trees(unittest.TestCase):
         self.assertIn("201 generic error", found)
 
     def test_findings(self):
+        seen = set()
         for path in PATHS:
             with self.subTest(path.name):
                 frames = {m["frame"] for m in messages(path)}
                 found = [f for f in findings(path) if f["frame"] in frames]
-                self.assertEqual(under(tree(path, "krpc,tree"), "Findings in messages"), collections.Counter(f["rule"] for f in found))
+                self.assertEqual(under(tree(path, "krpc,tree", "-2"), "Findings in messages"), collections.Counter(f["rule"] for f in found))
                 warned = collections.Counter(f["rule"] for f in found if f["severity"] != "note")
-                self.assertEqual(under(tree(path, "krpc,tree", "-o", "krpc.checks:warn"), "Findings in messages"), warned)
+                self.assertEqual(under(tree(path, "krpc,tree", "-2", "-o", "krpc.checks:warn"), "Findings in messages"), warned)
+                once, missing = tree(path, "krpc,tree"), {f["rule"] for f in found} & CONCLUDED
+                said = collections.Counter(f["rule"] for f in found if f["rule"] not in CONCLUDED)
+                self.assertEqual(under(once, "Findings in messages"), said)
+                self.assertTrue(any("use tshark -2" in key[0] for key in once))
+                self.assertFalse(any("use tshark -2" in key[0] for key in tree(path, "krpc,tree", "-2")))
+                seen |= missing
+        self.assertNotEqual(seen, set())
 
     def test_adverts(self):
         for path in PATHS:
@@ -116,6 +125,15 @@ class Trees(unittest.TestCase):
 
 
 class Tables(unittest.TestCase):
+    def test_findings(self):
+        """In one pass, too, with the findings that follow from all packets."""
+        for path in PATHS:
+            with self.subTest(path.name):
+                heard = {m["frame"] for m in messages(path)}
+                said = collections.Counter((f["rule"], f["severity"]) for f in findings(path) if f["frame"] in heard)
+                rows = [line.split() for line in statistics(path, "krpc,findings")]
+                self.assertEqual({(row[0], row[1]): int(row[2]) for row in rows if len(row) == 3 and row[2].isdigit()}, said)
+
     def test_ports(self):
         for path in PATHS:
             with self.subTest(path.name):
