@@ -264,7 +264,7 @@ static void message_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tra
     transaction_add(pinfo, sub, tvb, packet);
     tree_message(context, sub);
     tree_advert_add_all(pinfo, sub, tvb, packet);
-    tree_advert_add_nat(pinfo, sub, tvb, &packet->packet.src);
+    tree_reach_add(pinfo, sub, tvb, &packet->packet.src);
     findings_add(pinfo, packet);
 }
 

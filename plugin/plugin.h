@@ -10,12 +10,14 @@
  *     tree.c           the keys and values of a message
  *     tree_list.c      values with many entries: nodes, peers, info-hashes
  *     tree_item.c      text, and generated items
- *     tree_advert.c    port advertisements, and the NAT of the sender
+ *     tree_advert.c    port advertisements
+ *     tree_reach.c     whether others can reach the sender, what to do, and its NAT
+ *     hosts.c          the nodes, grouped by host
  *     tree_peerwire.c  BitTorrent peer wire messages
  *     findings.c       findings as expert items
  *     stats.c          taps, and statistics as trees
  *     stats_tables.c   response times, conversations and endpoints
- *     stats_text.c     the tables of tshark -z krpc,findings, krpc,ports and krpc,nat
+ *     stats_text.c     the tables of tshark -z krpc,findings, krpc,ports, krpc,nat and krpc,nodes
  *     filters.c        conversation filters
  *
  * The codec and the tracker are done with a packet before the first item is added to the tree. Wireshark's functions
@@ -374,10 +376,21 @@ void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
 /* tree_advert_add adds one advertisement by the sender; the payload begins at payload_off of tvb. */
 void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert,
                      uint32_t payload_off);
-/* tree_advert_is_behind_nat is true when there is evidence about a NAT between the node and other nodes. */
-bool tree_advert_is_behind_nat(const tracker_node *node);
-/* tree_advert_add_nat adds the NAT of a node; nothing where there is no evidence, or where the preference is off. */
-void tree_advert_add_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
+
+/* tree_reach.c */
+
+/* tree_reach_is_behind_nat is true when there is evidence about a NAT between the node and other nodes. */
+bool tree_reach_is_behind_nat(const tracker_node *node);
+/* tree_reach_add adds the reachability of a node that is on the inside of the capture or has a verdict, and its NAT where
+ * there is evidence; nothing where the preference is off. */
+void tree_reach_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
+
+/* hosts.c */
+
+/* hosts_visit calls visit for each host of which is_wanted selects an endpoint. node is the record under which the host is known,
+ * with the best verdict about reachability, the outside endpoints of all records, and the sums of their messages. */
+void hosts_visit(bool (*is_wanted)(void *ctx, const krpc_endpoint *endpoint),
+                 void (*visit)(void *ctx, const tracker_node *node, unsigned num_nodes), void *ctx);
 
 /* tree_peerwire.c */
 

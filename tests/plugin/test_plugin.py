@@ -169,7 +169,7 @@ class Saying(unittest.TestCase):
     def test_port_that_differs(self):
         announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti6999e5:token2:xxe1:q13:announce_peer"
                     b"1:t2:aa1:v4:LT\x02\x001:y1:qe")
-        seen = b"d2:ip6:\x0a\x00\x00\x01\x9f\xa1" + b"1:rd2:id20:" + OTHER + b"1:pi40865ee1:t2:aa1:y1:re"
+        seen = b"d2:ip6:\xcb\x00\x71\x09\x9f\xa1" + b"1:rd2:id20:" + OTHER + b"1:pi40865ee1:t2:aa1:y1:re"
         path = capture("differs.pcap", [udp(A, B, announce), udp(B, A, seen)])
         self.assertEqual(frames(path, "krpc.advert.mismatch", "-2"), [1, 2])
         info = tshark(path, "-2").splitlines()
@@ -213,7 +213,7 @@ class Saying(unittest.TestCase):
     def test_statistics(self):
         path = SAMPLES / "bep5.pcapng"
         for name, expected in [("krpc,tree", "find_node"), ("krpc,srt", "ping"), ("krpc,ports", "announce_peer"),
-                               ("krpc,nat", "all nodes, by source port:"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
+                               ("krpc,nat", "all hosts, by source port:"), ("krpc,nodes", "endpoints messages"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
                                ("conv,krpc", "KRPC Conversations"), ("endpoints,krpc", "KRPC Endpoints")]:
             with self.subTest(name):
                 self.assertIn(expected, "\n".join(statistics(path, name)))

@@ -102,7 +102,7 @@ def count(path, filters, *options):
 
 
 TITLES = {"krpc,tree": "BitTorrent DHT/Messages", "krpc_ports,tree": "BitTorrent DHT/Port Advertisements",
-          "krpc_nat,tree": "BitTorrent DHT/NAT of the Senders", "krpc,srt": "KRPC SRT Statistics", "krpc,nat": "Nodes with evidence of a NAT",
+          "krpc_nat,tree": "BitTorrent DHT/NAT of the Senders", "krpc,srt": "KRPC SRT Statistics", "krpc,nat": "Hosts with evidence of a NAT", "krpc,nodes": "Hosts (KRPC)",
           "krpc,findings": "Findings in messages",
           "krpc,ports": "Port advertisements", "conv,krpc": "KRPC Conversations", "endpoints,krpc": "KRPC Endpoints"}
 IN_TWO_PASSES = ("krpc_ports,tree", "krpc_nat,tree")
