@@ -173,6 +173,12 @@ static void nat_add(proto_tree *tree, tvbuff_t *tvb, const tracker_nat *nat)
     }
 }
 
+static bool has_verdict(const tracker_node *node)
+{
+    return node->reach.verdict != TRACKER_REACH_UNKNOWN || node->nat.port != TRACKER_PORT_UNKNOWN ||
+           node->nat.mapping != TRACKER_MAPPING_UNKNOWN || node->nat.addresses != TRACKER_ADDRESSES_UNKNOWN;
+}
+
 /* In the first pass, the sockets are judged again after each packet: only where an item of the subtree is used. */
 static bool is_used(proto_tree *tree)
 {
@@ -187,17 +193,15 @@ static bool is_used(proto_tree *tree)
 void tree_reach_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *endpoint)
 {
     tracker_node node;
-    bool behind_nat;
 
     if (!prefs_krpc_nat || tracking_tracker() == NULL || !is_used(tree) ||
         !tracker_node_find(tracking_tracker(), endpoint, &node)) {
         return;
     }
-    behind_nat = tree_reach_is_behind_nat(&node);
-    if (behind_nat || node.ours || node.reach.verdict != TRACKER_REACH_UNKNOWN) {
+    if (node.ours || has_verdict(&node)) {
         reach_add(pinfo, tree, tvb, &node);
     }
-    if (behind_nat) {
+    if (tree_reach_is_behind_nat(&node)) {
         nat_add(tree, tvb, &node.nat);
     }
 }
