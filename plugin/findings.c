@@ -106,7 +106,6 @@ void findings_add_conclusions(packet_info *pinfo, proto_tree *tree)
         return;
     }
     conclusions = tracking_conclusions(pinfo->num, &num);
-
     for (unsigned i = 0; i < num; i++) {
         const tracking_packet none = {.data = (const uint8_t *)"", .item = tree}, *packet;
         const tracking_finding finding = tracking_finding_of(&conclusions[i].finding);

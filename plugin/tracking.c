@@ -519,16 +519,16 @@ static void on_conclusion(void *ctx _U_, const tracker_conclusion *conclusion)
     g_array_append_vals(conclusions, conclusion, 1);
 }
 
-/* The judgement of all packets takes time. While packets still come, it is repeated only after an eighth more. */
+/* No packets come after the end of the file. Before, they are judged again only after an eighth more: that takes time. */
 static bool is_concluded(void)
 {
     tracker_stats now;
 
-    if (conclusions == NULL) {
-        return false;
+    if (conclusions == NULL || finished) {
+        return conclusions != NULL;
     }
     tracker_stats_get(state, &now);
-    return finished ? now.packets == num_concluded : now.packets - num_concluded <= num_concluded / 8;
+    return now.packets - num_concluded <= num_concluded / 8;
 }
 
 const tracker_conclusion *tracking_conclude(unsigned *num_out)
