@@ -232,6 +232,10 @@ const tracking_record *tracking_records(packet_info *pinfo);
 /* tracking_response_frame returns the frame of the first response to a query; 0: none yet. */
 uint32_t tracking_response_frame(const tracking_packet *query);
 
+/* tracking_node_find looks a node up. Before the end of the file, its verdicts may not yet follow from the newest
+ * packets. */
+bool tracking_node_find(const krpc_endpoint *endpoint, tracker_node *out);
+
 /* tracking_conclusions returns the findings about a frame that follow from all packets so far. Call it in later passes
  * only: each call after new packets may judge all of them. During a live capture, those that follow from the newest
  * packets may be missing. tracking_conclusion_packet returns the payload that one of them is about; NULL when none of

@@ -172,7 +172,7 @@ static tap_packet_status nat_packet(stats_tree *st, packet_info *pinfo _U_, epan
     char text[KRPC_ENDPOINT_TEXT];
     tracker_node node;
 
-    if (tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), &packet->packet.src, &node)) {
+    if (!tracking_node_find(&packet->packet.src, &node)) {
         return TAP_PACKET_DONT_REDRAW;
     }
     tick_not_final(st);

@@ -20,6 +20,14 @@ static bool finished;
 /* Advertisements that the tracker has dropped, indexed by serial number. */
 static GArray *done;
 
+/* Nodes that were looked up before the end of the file, by the hash of their endpoint. */
+#define NUM_KNOWN 256
+typedef struct known_node {
+    tracker_node node;
+    uint64_t num_packets; /* that its verdicts follow from; 0: no node */
+} known_node;
+static known_node *known;
+
 /* What follows from all packets so far, sorted by frame; NULL: not needed yet. */
 static GArray *conclusions;
 static uint64_t num_concluded; /* packets that they follow from */
@@ -109,6 +117,7 @@ static void tracking_init(void)
     state = tracker_new(&options);
     responses = wmem_map_new(wmem_file_scope(), link_hash, g_direct_equal);
     done = g_array_new(FALSE, FALSE, sizeof(tracker_advert));
+    known = g_new0(known_node, NUM_KNOWN);
     finished = false;
 }
 
@@ -129,6 +138,7 @@ static void tracking_cleanup(void)
         g_array_free(done, TRUE);
     }
     done = NULL;
+    g_clear_pointer(&known, g_free);
     conclusions_clear();
 }
 
@@ -512,23 +522,26 @@ void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const track
     }
 }
 
-/* Conclusions. */
+/* Nodes and conclusions. */
 
 static void on_conclusion(void *ctx _U_, const tracker_conclusion *conclusion)
 {
     g_array_append_vals(conclusions, conclusion, 1);
 }
 
-/* No packets come after the end of the file. Before, they are judged again only after an eighth more: that takes time. */
-static bool is_concluded(void)
+static uint64_t num_packets(void)
 {
     tracker_stats now;
 
-    if (conclusions == NULL || finished) {
-        return conclusions != NULL;
-    }
     tracker_stats_get(state, &now);
-    return now.packets - num_concluded <= num_concluded / 8;
+    return now.packets;
+}
+
+/* Do verdicts follow from nearly all packets? To judge them again after each packet would take a time that grows with
+ * the square of their number. */
+static bool is_recent(uint64_t num)
+{
+    return num != 0 && num_packets() - num <= num / 8;
 }
 
 const tracker_conclusion *tracking_conclude(unsigned *num_out)
@@ -537,17 +550,29 @@ const tracker_conclusion *tracking_conclude(unsigned *num_out)
     if (state == NULL) {
         return NULL;
     }
-    if (!is_concluded()) {
-        tracker_stats now;
-
+    if (conclusions == NULL || !(finished || is_recent(num_concluded))) {
         conclusions_clear();
         conclusions = g_array_new(FALSE, FALSE, sizeof(tracker_conclusion));
-        tracker_stats_get(state, &now);
-        num_concluded = now.packets;
+        num_concluded = num_packets();
         tracker_conclude(state, on_conclusion, NULL);
     }
     *num_out = conclusions->len;
     return (const tracker_conclusion *)(const void *)conclusions->data;
+}
+
+bool tracking_node_find(const krpc_endpoint *endpoint, tracker_node *out)
+{
+    known_node *place;
+
+    if (state == NULL || finished) {
+        return state != NULL && tracker_node_find(state, endpoint, out);
+    }
+    place = &known[krpc_endpoint_hash(endpoint) % NUM_KNOWN];
+    if (!krpc_endpoint_equal(&place->node.endpoint, endpoint) || !is_recent(place->num_packets)) {
+        place->num_packets = tracker_node_find(state, endpoint, &place->node) ? num_packets() : 0;
+    }
+    *out = place->node;
+    return place->num_packets != 0;
 }
 
 /* The first one about this frame or a later one. */

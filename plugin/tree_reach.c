@@ -179,7 +179,7 @@ static bool has_verdict(const tracker_node *node)
            node->nat.mapping != TRACKER_MAPPING_UNKNOWN || node->nat.addresses != TRACKER_ADDRESSES_UNKNOWN;
 }
 
-/* In the first pass, the sockets are judged again after each packet: only where an item of the subtree is used. */
+/* Is an item of the two subtrees displayed, or used by a filter or column? If not, no verdict is asked for. */
 static bool is_used(proto_tree *tree)
 {
     bool is_used = compat_is_visible(tree);
@@ -194,8 +194,7 @@ void tree_reach_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const k
 {
     tracker_node node;
 
-    if (!prefs_krpc_nat || tracking_tracker() == NULL || !is_used(tree) ||
-        !tracker_node_find(tracking_tracker(), endpoint, &node)) {
+    if (!prefs_krpc_nat || !is_used(tree) || !tracking_node_find(endpoint, &node)) {
         return;
     }
     if (node.ours || has_verdict(&node)) {
