@@ -105,12 +105,12 @@ void findings_add_conclusions(packet_info *pinfo, proto_tree *tree)
     if (!PINFO_FD_VISITED(pinfo)) {
         return;
     }
-    conclusions = tracking_conclusions(pinfo->num, &num);
+    conclusions = conclusions_of(pinfo->num, &num);
     for (unsigned i = 0; i < num; i++) {
         const tracking_packet none = {.data = (const uint8_t *)"", .item = tree}, *packet;
         const tracking_finding finding = tracking_finding_of(&conclusions[i].finding);
 
-        packet = tracking_conclusion_packet(pinfo, &conclusions[i]);
+        packet = conclusions_packet(pinfo, &conclusions[i]);
         if (packet == NULL) {
             packet = &none;
         }

@@ -4,6 +4,7 @@
  *     fields.c         registers fields, subtrees and expert items, from the tables
  *     prefs.c          preferences
  *     tracking.c       hands each packet to the tracker once, and stores the result for as long as the file is open
+ *     conclusions.c    what the tracker concludes from all packets so far
  *     dissect.c        the KRPC dissector: accepts or refuses a payload, sets the Info column, adds the tree
  *     socks.c          the endpoints of a datagram that a SOCKS5 proxy relays
  *     postdissect.c    reads what other dissectors have taken: TCP, uTP, ICMP errors, KRPC on ports of other protocols
@@ -200,6 +201,8 @@ typedef struct tracking_packet {
 void tracking_register(void);
 tracker *tracking_tracker(void); /* NULL while no file is open */
 bool tracking_finished(void);    /* the first pass over the whole file is complete */
+/* tracking_complete_if_read ends the first pass where Wireshark does not say that it ends. Call it in later passes. */
+void tracking_complete_if_read(void);
 
 /* tracking_packet_new makes the description of a datagram or segment whose payload is wire_len bytes at off of tvb, and
  * adds it to those of the frame. Its endpoints are still empty. tracking_packet_find returns the description of the
@@ -232,22 +235,26 @@ const tracking_record *tracking_records(packet_info *pinfo);
 /* tracking_response_frame returns the frame of the first response to a query; 0: none yet. */
 uint32_t tracking_response_frame(const tracking_packet *query);
 
-/* tracking_node_find looks a node up. Before the end of the file, its verdicts may not yet follow from the newest
- * packets. */
-bool tracking_node_find(const krpc_endpoint *endpoint, tracker_node *out);
-
-/* tracking_conclusions returns the findings about a frame that follow from all packets so far. Call it in later passes
- * only: each call after new packets may judge all of them. During a live capture, those that follow from the newest
- * packets may be missing. tracking_conclusion_packet returns the payload that one of them is about; NULL when none of
- * the frame is shown. */
-const tracker_conclusion *tracking_conclusions(uint32_t frame, unsigned *num_out);
-tracking_packet *tracking_conclusion_packet(packet_info *pinfo, const tracker_conclusion *conclusion);
-/* tracking_conclude returns those about all frames, sorted by frame. */
-const tracker_conclusion *tracking_conclude(unsigned *num_out);
-
 /* tracking_advert_get returns the current state of an advertisement, or its last state where the tracker has dropped
  * it. */
 bool tracking_advert_get(uint64_t serial, tracker_advert *out);
+
+/* conclusions.c */
+
+/* conclusions_clear forgets all of them, when the file is closed or its end is reached. */
+void conclusions_clear(void);
+/* conclusions_node_find looks a node up. Before the end of the file, its verdicts may not yet follow from the newest
+ * packets. */
+bool conclusions_node_find(const krpc_endpoint *endpoint, tracker_node *out);
+
+/* conclusions_of returns the findings about a frame that follow from all packets so far. Call it in later passes
+ * only: each call after new packets may judge all of them. During a live capture, those that follow from the newest
+ * packets may be missing. conclusions_packet returns the payload that one of them is about; NULL when none of
+ * the frame is shown. */
+const tracker_conclusion *conclusions_of(uint32_t frame, unsigned *num_out);
+tracking_packet *conclusions_packet(packet_info *pinfo, const tracker_conclusion *conclusion);
+/* conclusions_get returns those about all frames, sorted by frame. */
+const tracker_conclusion *conclusions_get(unsigned *num_out);
 
 /* socks.c */
 

@@ -80,9 +80,9 @@ static void tick_rules(stats_tree *st, packet_info *pinfo, const tracking_packet
                        false);
         return;
     }
-    conclusions = tracking_conclusions(packet->packet.frame, &num);
+    conclusions = conclusions_of(packet->packet.frame, &num);
     for (unsigned i = 0; i < num; i++) {
-        if (tracking_conclusion_packet(pinfo, &conclusions[i]) == packet) {
+        if (conclusions_packet(pinfo, &conclusions[i]) == packet) {
             tick_rule(st, conclusions[i].finding.rule);
         }
     }
@@ -172,7 +172,7 @@ static tap_packet_status nat_packet(stats_tree *st, packet_info *pinfo _U_, epan
     char text[KRPC_ENDPOINT_TEXT];
     tracker_node node;
 
-    if (!tracking_node_find(&packet->packet.src, &node)) {
+    if (!conclusions_node_find(&packet->packet.src, &node)) {
         return TAP_PACKET_DONT_REDRAW;
     }
     tick_not_final(st);

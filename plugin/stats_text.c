@@ -304,7 +304,7 @@ static void findings_print(void *context)
     static unsigned count[KRPC_NUM_RULES];
     const report *r = context;
     unsigned num;
-    const tracker_conclusion *conclusions = tracking_conclude(&num);
+    const tracker_conclusion *conclusions = conclusions_get(&num);
 
     memset(count, 0, sizeof count);
     for (unsigned i = 0; i < r->rules->len; i++) {

@@ -20,18 +20,6 @@ static bool finished;
 /* Advertisements that the tracker has dropped, indexed by serial number. */
 static GArray *done;
 
-/* Nodes that were looked up before the end of the file, by the hash of their endpoint. */
-#define NUM_KNOWN 256
-typedef struct known_node {
-    tracker_node node;
-    uint64_t num_packets; /* that its verdicts follow from; 0: no node */
-} known_node;
-static known_node *known;
-
-/* What follows from all packets so far, sorted by frame; NULL: not needed yet. */
-static GArray *conclusions;
-static uint64_t num_concluded; /* packets that they follow from */
-
 /* The frame of the first response to a query; link_key makes the keys. */
 static wmem_map_t *responses;
 
@@ -117,16 +105,7 @@ static void tracking_init(void)
     state = tracker_new(&options);
     responses = wmem_map_new(wmem_file_scope(), link_hash, g_direct_equal);
     done = g_array_new(FALSE, FALSE, sizeof(tracker_advert));
-    known = g_new0(known_node, NUM_KNOWN);
     finished = false;
-}
-
-static void conclusions_clear(void)
-{
-    if (conclusions != NULL) {
-        g_array_free(conclusions, TRUE);
-    }
-    conclusions = NULL;
 }
 
 static void tracking_cleanup(void)
@@ -138,7 +117,6 @@ static void tracking_cleanup(void)
         g_array_free(done, TRUE);
     }
     done = NULL;
-    g_clear_pointer(&known, g_free);
     conclusions_clear();
 }
 
@@ -160,7 +138,7 @@ static void *file_if_read(capture_file *file, void *unused _U_)
 
 /* Wireshark calls the postseq cleanup routines when it has read a file, but not when it has dissected the open file
  * again after a change of preferences or profile. In its window, the state of the capture file shows that it has. */
-static void complete_if_read(void)
+void tracking_complete_if_read(void)
 {
     if (!finished && plugin_if_get_capture_file(file_if_read, NULL) != NULL) {
         tracking_complete();
@@ -397,7 +375,7 @@ static bool put_begin(packet_info *pinfo, tracking_packet *packet)
     }
     packet->is_tracked = true;
     if (PINFO_FD_VISITED(pinfo)) {
-        complete_if_read();
+        tracking_complete_if_read();
     }
     if (state == NULL || PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
         packet->record = record_find(pinfo, packet);
@@ -520,108 +498,6 @@ void tracking_put_quote(packet_info *pinfo, tracking_packet *packet, const track
     if (query != 0 || findings != NULL || packet->is_shown) {
         record_new(pinfo, packet, TRACKING_QUOTE, NULL, false)->request_frame = query;
     }
-}
-
-/* Nodes and conclusions. */
-
-static void on_conclusion(void *ctx _U_, const tracker_conclusion *conclusion)
-{
-    g_array_append_vals(conclusions, conclusion, 1);
-}
-
-static uint64_t num_packets(void)
-{
-    tracker_stats now;
-
-    tracker_stats_get(state, &now);
-    return now.packets;
-}
-
-/* Do verdicts follow from nearly all packets? To judge them again after each packet would take a time that grows with
- * the square of their number. */
-static bool is_recent(uint64_t num)
-{
-    return num != 0 && num_packets() - num <= num / 8;
-}
-
-const tracker_conclusion *tracking_conclude(unsigned *num_out)
-{
-    *num_out = 0;
-    if (state == NULL) {
-        return NULL;
-    }
-    if (conclusions == NULL || !(finished || is_recent(num_concluded))) {
-        conclusions_clear();
-        conclusions = g_array_new(FALSE, FALSE, sizeof(tracker_conclusion));
-        num_concluded = num_packets();
-        tracker_conclude(state, on_conclusion, NULL);
-    }
-    *num_out = conclusions->len;
-    return (const tracker_conclusion *)(const void *)conclusions->data;
-}
-
-bool tracking_node_find(const krpc_endpoint *endpoint, tracker_node *out)
-{
-    known_node *place;
-
-    if (state == NULL || finished) {
-        return state != NULL && tracker_node_find(state, endpoint, out);
-    }
-    place = &known[krpc_endpoint_hash(endpoint) % NUM_KNOWN];
-    if (!krpc_endpoint_equal(&place->node.endpoint, endpoint) || !is_recent(place->num_packets)) {
-        place->num_packets = tracker_node_find(state, endpoint, &place->node) ? num_packets() : 0;
-    }
-    *out = place->node;
-    return place->num_packets != 0;
-}
-
-/* The first one about this frame or a later one. */
-static unsigned conclusion_from(const tracker_conclusion *all, unsigned num, uint32_t frame)
-{
-    unsigned low = 0;
-
-    while (low < num) {
-        unsigned middle = low + (num - low) / 2;
-
-        if (all[middle].packet.frame < frame) {
-            low = middle + 1;
-        } else {
-            num = middle;
-        }
-    }
-    return low;
-}
-
-const tracker_conclusion *tracking_conclusions(uint32_t frame, unsigned *num_out)
-{
-    const tracker_conclusion *all;
-    unsigned num, first, end;
-
-    complete_if_read();
-    all = tracking_conclude(&num);
-    first = end = conclusion_from(all, num, frame);
-    while (end < num && all[end].packet.frame == frame) {
-        end++;
-    }
-    *num_out = end - first;
-    return end > first ? &all[first] : NULL;
-}
-
-tracking_packet *tracking_conclusion_packet(packet_info *pinfo, const tracker_conclusion *conclusion)
-{
-    tracking_packet *shown = NULL;
-
-    for (tracking_packet *packet = tracking_packet_first(pinfo); packet != NULL; packet = packet->next) {
-        if (!packet->is_shown || packet->quoted) {
-            continue;
-        }
-        if (krpc_endpoint_equal(&packet->packet.src, &conclusion->packet.src) &&
-            krpc_endpoint_equal(&packet->packet.dst, &conclusion->packet.dst)) {
-            return packet;
-        }
-        shown = shown == NULL ? packet : shown;
-    }
-    return shown;
 }
 
 bool tracking_advert_get(uint64_t serial, tracker_advert *out)

@@ -26,7 +26,7 @@ static uint16_t seen_as(const tracker_advert *advert)
         return advert->observed.port;
     }
     if (advert->verdict == TRACKER_VERDICT_MISMATCH && tracking_finished()) {
-        conclusions = tracking_conclusions(advert->frame, &num);
+        conclusions = conclusions_of(advert->frame, &num);
         for (unsigned i = 0; i < num; i++) {
             if (is_mismatch_of(&conclusions[i], advert)) {
                 return (uint16_t)conclusions[i].finding.b;

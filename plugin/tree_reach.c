@@ -194,7 +194,7 @@ void tree_reach_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const k
 {
     tracker_node node;
 
-    if (!prefs_krpc_nat || !is_used(tree) || !tracking_node_find(endpoint, &node)) {
+    if (!prefs_krpc_nat || !is_used(tree) || !conclusions_node_find(endpoint, &node)) {
         return;
     }
     if (node.ours || has_verdict(&node)) {
