@@ -50,16 +50,21 @@ static bool is_text_wanted(proto_item *top)
     return have_tap_listener(expert_tap) || findings_are_wanted(top);
 }
 
-/* For filters: Wireshark's _ws.expert.severity is also that of other protocols' expert items in the same frame. */
-static void severity_add(proto_item *top, krpc_rule rule)
+/* For filters: Wireshark's _ws.expert.severity is also that of other protocols' expert items in the same frame. Each
+ * severity is added once. */
+static void severity_add(tracking_packet *packet, krpc_rule rule)
 {
-    if (top != NULL && (compat_is_visible(top) || compat_is_referenced(HF(SEVERITY)))) {
-        tree_item_hidden(proto_item_add_subtree(top, ETT(KRPC)), HF(SEVERITY), NULL,
-                         krpc_severity_name(krpc_rule_get(rule)->severity));
+    krpc_severity severity = krpc_rule_get(rule)->severity;
+
+    if (packet->item != NULL && (packet->severities & 1u << severity) == 0 &&
+        (compat_is_visible(packet->item) || compat_is_referenced(HF(SEVERITY)))) {
+        packet->severities |= 1u << severity;
+        tree_item_hidden(proto_item_add_subtree(packet->item, ETT(KRPC)), HF(SEVERITY), NULL,
+                         krpc_severity_name(severity));
     }
 }
 
-static void finding_add(packet_info *pinfo, const tracking_packet *packet, const tracking_finding *kept, bool with_text)
+static void finding_add(packet_info *pinfo, tracking_packet *packet, const tracking_finding *kept, bool with_text)
 {
     const krpc_finding finding = {
         (krpc_rule)kept->rule, (krpc_field)kept->field, kept->off, kept->len, kept->a, kept->b};
@@ -73,7 +78,7 @@ static void finding_add(packet_info *pinfo, const tracking_packet *packet, const
     pinfo->current_proto = "KRPC"; /* Expert Information shows it as the finding's protocol */
     /* Expert Information leaves out packets that an ICMP error quotes. These findings are about the error itself. */
     pinfo->flags.in_error_pkt = false;
-    severity_add(packet->item, finding.rule);
+    severity_add(packet, finding.rule);
     if (with_text) {
         proto_item *place = place_find(packet->context, kept, packet->item);
 
@@ -87,7 +92,7 @@ static void finding_add(packet_info *pinfo, const tracking_packet *packet, const
     pinfo->flags.in_error_pkt = in_error;
 }
 
-void findings_add(packet_info *pinfo, const tracking_packet *packet)
+void findings_add(packet_info *pinfo, tracking_packet *packet)
 {
     const tracking_record *record = packet->record;
     bool with_text = record->num_findings != 0 && is_text_wanted(packet->item);
@@ -107,7 +112,7 @@ void findings_add_conclusions(packet_info *pinfo, proto_tree *tree)
     }
     conclusions = conclusions_of(pinfo->num, &num);
     for (unsigned i = 0; i < num; i++) {
-        const tracking_packet none = {.data = (const uint8_t *)"", .item = tree}, *packet;
+        tracking_packet none = {.data = (const uint8_t *)"", .item = tree}, *packet;
         const tracking_finding finding = tracking_finding_of(&conclusions[i].finding);
 
         packet = conclusions_packet(pinfo, &conclusions[i]);

@@ -181,14 +181,15 @@ typedef struct tracking_packet {
     const uint8_t *data;          /* the payload's bytes */
     uint32_t len;
     uint32_t wire_len;
-    uint32_t off;     /* of the payload in its data source */
-    bool is_in_frame; /* the data source is the frame */
-    bool quoted;      /* inside an ICMP error */
-    bool is_proxied;  /* a SOCKS5 proxy relays it: its endpoints are not those of the conversation */
-    bool is_visited;  /* this is not the first pass */
-    bool is_tracked;  /* the tracker has received it, in this pass or in an earlier one */
-    bool is_refused;  /* it is no message */
-    bool is_shown;    /* its items are in the tree */
+    uint32_t off;        /* of the payload in its data source */
+    bool is_in_frame;    /* the data source is the frame */
+    bool quoted;         /* inside an ICMP error */
+    bool is_proxied;     /* a SOCKS5 proxy relays it: its endpoints are not those of the conversation */
+    bool is_visited;     /* this is not the first pass */
+    bool is_tracked;     /* the tracker has received it, in this pass or in an earlier one */
+    bool is_refused;     /* it is no message */
+    bool is_shown;       /* its items are in the tree */
+    unsigned severities; /* that the tree has already, as bits */
     tracker_packet packet;
     krpc_message *message;              /* the decoded payload; NULL before it is decoded */
     const tracking_record *record;      /* NULL when there is nothing to show */
@@ -345,7 +346,7 @@ proto_item *tree_list_add(tree_context *context, proto_tree *tree, krpc_field fi
  * packets, when everything else of the frame is shown. findings_are_wanted is true when a filter or column uses expert
  * items. */
 bool findings_are_wanted(proto_tree *tree);
-void findings_add(packet_info *pinfo, const tracking_packet *packet);
+void findings_add(packet_info *pinfo, tracking_packet *packet);
 void findings_add_conclusions(packet_info *pinfo, proto_tree *tree);
 
 /* tree_item.c */
