@@ -260,11 +260,12 @@ static void message_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tra
         tree_message(context, sub);
         return; /* dissect_quote adds what is known about it */
     }
+    packet->context = context;
     transaction_add(pinfo, sub, tvb, packet);
     tree_message(context, sub);
     tree_advert_add_all(pinfo, sub, tvb, packet);
-    tree_advert_add_nat(pinfo, sub, tvb, &packet->packet.src);
-    findings_add(pinfo, packet, context, item);
+    tree_reach_add(pinfo, sub, tvb, &packet->packet.src);
+    findings_add(pinfo, packet);
 }
 
 void dissect_message(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking_packet *packet)
@@ -278,7 +279,7 @@ void dissect_message(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracki
     } else {
         packet->item = proto_tree_add_item(tree, proto_krpc, tvb, 0, -1, ENC_NA);
         if (!packet->quoted) {
-            findings_add(pinfo, packet, NULL, packet->item);
+            findings_add(pinfo, packet);
         }
     }
     if (!packet->quoted) {
@@ -297,7 +298,7 @@ void dissect_quote(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, tracking
     }
     tree_item_frame(proto_item_add_subtree(packet->item, ETT(KRPC)), HF(QUOTED_QUERY), tvb,
                     packet->record->request_frame);
-    findings_add(pinfo, packet, NULL, packet->item);
+    findings_add(pinfo, packet);
 }
 
 /* The description of a payload, at the first call for it. */

@@ -4,18 +4,21 @@
  *     fields.c         registers fields, subtrees and expert items, from the tables
  *     prefs.c          preferences
  *     tracking.c       hands each packet to the tracker once, and stores the result for as long as the file is open
+ *     conclusions.c    what the tracker concludes from all packets so far
  *     dissect.c        the KRPC dissector: accepts or refuses a payload, sets the Info column, adds the tree
  *     socks.c          the endpoints of a datagram that a SOCKS5 proxy relays
  *     postdissect.c    reads what other dissectors have taken: TCP, uTP, ICMP errors, KRPC on ports of other protocols
  *     tree.c           the keys and values of a message
  *     tree_list.c      values with many entries: nodes, peers, info-hashes
  *     tree_item.c      text, and generated items
- *     tree_advert.c    port advertisements, and the NAT of the sender
+ *     tree_advert.c    port advertisements
+ *     tree_reach.c     whether others can reach the sender, what to do, and its NAT
+ *     hosts.c          the nodes, grouped by host
  *     tree_peerwire.c  BitTorrent peer wire messages
  *     findings.c       findings as expert items
  *     stats.c          taps, and statistics as trees
  *     stats_tables.c   response times, conversations and endpoints
- *     stats_text.c     the tables of tshark -z krpc,ports and -z krpc,nat
+ *     stats_text.c     the tables of tshark -z krpc,findings, krpc,ports, krpc,nat and krpc,nodes
  *     filters.c        conversation filters
  *
  * The codec and the tracker are done with a packet before the first item is added to the tree. Wireshark's functions
@@ -102,6 +105,18 @@ typedef struct tracking_finding {
     uint8_t field;
 } tracking_finding;
 
+static inline tracking_finding tracking_finding_of(const krpc_finding *finding)
+{
+    return (tracking_finding){
+        .off = finding->off,
+        .len = (uint16_t)MIN(finding->len, UINT16_MAX),
+        .rule = (uint8_t)finding->rule,
+        .field = (uint8_t)finding->field,
+        .a = finding->a,
+        .b = finding->b,
+    };
+}
+
 _Static_assert(KRPC_NUM_RULES <= UINT8_MAX && KRPC_NUM_FIELDS <= UINT8_MAX, "rules and fields take one byte");
 
 /* tracking_peerwire is one peer wire message that a packet completed: its bytes, and its kind and extension, which
@@ -166,17 +181,20 @@ typedef struct tracking_packet {
     const uint8_t *data;          /* the payload's bytes */
     uint32_t len;
     uint32_t wire_len;
-    uint32_t off;     /* of the payload in its data source */
-    bool is_in_frame; /* the data source is the frame */
-    bool quoted;      /* inside an ICMP error */
-    bool is_proxied;  /* a SOCKS5 proxy relays it: its endpoints are not those of the conversation */
-    bool is_tracked;  /* the tracker has received it, in this pass or in an earlier one */
-    bool is_refused;  /* it is no message */
-    bool is_shown;    /* its items are in the tree */
+    uint32_t off;        /* of the payload in its data source */
+    bool is_in_frame;    /* the data source is the frame */
+    bool quoted;         /* inside an ICMP error */
+    bool is_proxied;     /* a SOCKS5 proxy relays it: its endpoints are not those of the conversation */
+    bool is_visited;     /* this is not the first pass */
+    bool is_tracked;     /* the tracker has received it, in this pass or in an earlier one */
+    bool is_refused;     /* it is no message */
+    bool is_shown;       /* its items are in the tree */
+    unsigned severities; /* that the tree has already, as bits */
     tracker_packet packet;
-    krpc_message *message;         /* the decoded payload; NULL before it is decoded */
-    const tracking_record *record; /* NULL when there is nothing to show */
-    proto_item *item;              /* of the message that is shown; may be NULL */
+    krpc_message *message;              /* the decoded payload; NULL before it is decoded */
+    const tracking_record *record;      /* NULL when there is nothing to show */
+    proto_item *item;                   /* of the message that is shown; may be NULL */
+    const struct tree_context *context; /* of the same; NULL: no tree was wanted */
 } tracking_packet;
 
 /* tracking.c */
@@ -184,6 +202,8 @@ typedef struct tracking_packet {
 void tracking_register(void);
 tracker *tracking_tracker(void); /* NULL while no file is open */
 bool tracking_finished(void);    /* the first pass over the whole file is complete */
+/* tracking_complete_if_read ends the first pass where Wireshark does not say that it ends. Call it in later passes. */
+void tracking_complete_if_read(void);
 
 /* tracking_packet_new makes the description of a datagram or segment whose payload is wire_len bytes at off of tvb, and
  * adds it to those of the frame. Its endpoints are still empty. tracking_packet_find returns the description of the
@@ -219,6 +239,23 @@ uint32_t tracking_response_frame(const tracking_packet *query);
 /* tracking_advert_get returns the current state of an advertisement, or its last state where the tracker has dropped
  * it. */
 bool tracking_advert_get(uint64_t serial, tracker_advert *out);
+
+/* conclusions.c */
+
+/* conclusions_clear forgets all of them, when the file is closed or its end is reached. */
+void conclusions_clear(void);
+/* conclusions_node_find looks a node up. Before the end of the file, its verdicts may not yet follow from the newest
+ * packets. */
+bool conclusions_node_find(const krpc_endpoint *endpoint, tracker_node *out);
+
+/* conclusions_of returns the findings about a frame that follow from all packets so far. Call it in later passes
+ * only: each call after new packets may judge all of them. During a live capture, those that follow from the newest
+ * packets may be missing. conclusions_packet returns the payload that one of them is about; NULL when none of
+ * the frame is shown. */
+const tracker_conclusion *conclusions_of(uint32_t frame, unsigned *num_out);
+tracking_packet *conclusions_packet(packet_info *pinfo, const tracker_conclusion *conclusion);
+/* conclusions_get returns those about all frames, sorted by frame. */
+const tracker_conclusion *conclusions_get(unsigned *num_out);
 
 /* socks.c */
 
@@ -304,11 +341,13 @@ proto_item *tree_list_add(tree_context *context, proto_tree *tree, krpc_field fi
 
 /* findings.c */
 
-/* findings_add adds the findings as expert items: to the innermost item of context that covers the finding's bytes, or
- * to top where there is none. context and top may be NULL. findings_are_wanted is true when a filter or column uses
- * expert items. */
+/* findings_add adds the findings of packet->record as expert items: to the innermost item of packet->context that covers
+ * the finding's bytes, or to packet->item where there is none. findings_add_conclusions adds those that follow from all
+ * packets, when everything else of the frame is shown. findings_are_wanted is true when a filter or column uses expert
+ * items. */
 bool findings_are_wanted(proto_tree *tree);
-void findings_add(packet_info *pinfo, const tracking_packet *packet, const tree_context *context, proto_item *top);
+void findings_add(packet_info *pinfo, tracking_packet *packet);
+void findings_add_conclusions(packet_info *pinfo, proto_tree *tree);
 
 /* tree_item.c */
 
@@ -349,10 +388,21 @@ void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
 /* tree_advert_add adds one advertisement by the sender; the payload begins at payload_off of tvb. */
 void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert,
                      uint32_t payload_off);
-/* tree_advert_is_behind_nat is true when there is evidence about a NAT between the node and other nodes. */
-bool tree_advert_is_behind_nat(const tracker_node *node);
-/* tree_advert_add_nat adds the NAT of a node; nothing where there is no evidence, or where the preference is off. */
-void tree_advert_add_nat(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
+
+/* tree_reach.c */
+
+/* tree_reach_is_behind_nat is true when there is evidence about a NAT between the node and other nodes. */
+bool tree_reach_is_behind_nat(const tracker_node *node);
+/* tree_reach_add adds the reachability of a node that is on the inside of the capture or has a verdict, and its NAT where
+ * there is evidence; nothing where the preference is off. */
+void tree_reach_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
+
+/* hosts.c */
+
+/* hosts_visit calls visit for each host of which is_wanted selects an endpoint. node is the record under which the host is known,
+ * with the best verdict about reachability, the outside endpoints of all records, and the sums of their messages. */
+void hosts_visit(bool (*is_wanted)(void *ctx, const krpc_endpoint *endpoint),
+                 void (*visit)(void *ctx, const tracker_node *node, unsigned num_nodes), void *ctx);
 
 /* tree_peerwire.c */
 

@@ -384,19 +384,24 @@ static void record_show(packet_info *pinfo, proto_tree *tree, tvbuff_t *frame, c
     }
 }
 
-static int postdissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data _U_)
+static void frame_show(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree)
 {
-    if (!prefs_krpc_supersede || tracking_tracker() == NULL) {
-        return 0;
-    }
-    if (!PINFO_FD_VISITED(pinfo) && tree != NULL) {
-        frame_read(pinfo, tree);
-    }
     for (const tracking_record *record = tracking_records(pinfo); record != NULL; record = record->next) {
         if (record->kind != TRACKING_MESSAGE || (record->rare != NULL && record->rare->is_found)) {
             record_show(pinfo, tree, tvb, record);
         }
     }
+}
+
+static int postdissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data _U_)
+{
+    if (prefs_krpc_supersede && tracking_tracker() != NULL) {
+        if (!PINFO_FD_VISITED(pinfo) && tree != NULL) {
+            frame_read(pinfo, tree);
+        }
+        frame_show(tvb, pinfo, tree);
+    }
+    findings_add_conclusions(pinfo, tree);
     return 0; /* so that Wireshark does not name it as a layer of the frame */
 }
 

@@ -59,8 +59,9 @@ void prefs_krpc_register(void)
         module, "peerwire", "Read peer wire messages",
         "Follow BitTorrent connections over TCP and uTP, and show the ports that they advertise.",
         &prefs_krpc_peerwire);
-    prefs_register_bool_preference(module, "nat", "Show the sender's NAT",
-                                   "Show in each message the evidence about the NAT of its sender.", &prefs_krpc_nat);
+    prefs_register_bool_preference(
+        module, "nat", "Show the sender's reachability and NAT",
+        "Show in each message whether its sender can be reached, and the evidence about its NAT.", &prefs_krpc_nat);
     prefs_register_uint_preference(module, "max_nodes", "Maximum nodes",
                                    "Nodes to remember, by address and port. " LIMIT_TEXT, 10, &prefs_krpc_max_nodes);
     prefs_register_uint_preference(module, "max_transactions", "Maximum unanswered queries",

@@ -60,6 +60,34 @@ static void tick_error(stats_tree *st, packet_info *pinfo, const krpc_message *m
                           wmem_strdup_printf(pinfo->pool, "%" PRId64 " %s", code, meaning != NULL ? meaning : ""));
 }
 
+static void tick_rule(stats_tree *st, krpc_rule rule)
+{
+    if (prefs_krpc_shows(rule)) {
+        stats_tree_tick_pivot(st, node_rules, krpc_rule_get(rule)->slug);
+    }
+}
+
+static void tick_rules(stats_tree *st, packet_info *pinfo, const tracking_packet *packet)
+{
+    const tracker_conclusion *conclusions;
+    unsigned num = 0;
+
+    for (unsigned i = 0; i < packet->record->num_findings; i++) {
+        tick_rule(st, (krpc_rule)packet->record->findings[i].rule);
+    }
+    if (!packet->is_visited) {
+        tick_stat_node(st, "Without findings that follow from all packets (use tshark -2, or -z krpc,findings)", 0,
+                       false);
+        return;
+    }
+    conclusions = conclusions_of(packet->packet.frame, &num);
+    for (unsigned i = 0; i < num; i++) {
+        if (conclusions_packet(pinfo, &conclusions[i]) == packet) {
+            tick_rule(st, conclusions[i].finding.rule);
+        }
+    }
+}
+
 static const char *query_name(krpc_method method)
 {
     return method == KRPC_METHOD_NONE ? "no method name" : krpc_method_name(method);
@@ -85,11 +113,7 @@ static tap_packet_status messages_packet(stats_tree *st, packet_info *pinfo, epa
         tick_error(st, pinfo, m);
     }
     stats_tree_tick_pivot(st, node_clients, tapped->client != NULL ? tapped->client : "unknown");
-    for (unsigned i = 0; i < record->num_findings; i++) {
-        if (prefs_krpc_shows((krpc_rule)record->findings[i].rule)) {
-            stats_tree_tick_pivot(st, node_rules, krpc_rule_get((krpc_rule)record->findings[i].rule)->slug);
-        }
-    }
+    tick_rules(st, pinfo, tapped->packet);
     return TAP_PACKET_REDRAW;
 }
 
@@ -148,7 +172,7 @@ static tap_packet_status nat_packet(stats_tree *st, packet_info *pinfo _U_, epan
     char text[KRPC_ENDPOINT_TEXT];
     tracker_node node;
 
-    if (tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), &packet->packet.src, &node)) {
+    if (!conclusions_node_find(&packet->packet.src, &node)) {
         return TAP_PACKET_DONT_REDRAW;
     }
     tick_not_final(st);

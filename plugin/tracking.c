@@ -32,14 +32,7 @@ static tracking_peerwire **last_peer;
 
 static void on_finding(void *ctx _U_, const krpc_finding *finding)
 {
-    tracking_finding kept = {
-        .off = finding->off,
-        .len = (uint16_t)MIN(finding->len, UINT16_MAX),
-        .rule = (uint8_t)finding->rule,
-        .field = (uint8_t)finding->field,
-        .a = finding->a,
-        .b = finding->b,
-    };
+    tracking_finding kept = tracking_finding_of(finding);
 
     if (findings == NULL) {
         findings = wmem_array_new(findings_pool, sizeof kept);
@@ -125,6 +118,7 @@ static void tracking_cleanup(void)
         g_array_free(done, TRUE);
     }
     done = NULL;
+    conclusions_clear();
 }
 
 /* Ends the first pass: advertisements that are still open get their last verdict. */
@@ -135,6 +129,7 @@ static void tracking_complete(void)
     }
     finished = true;
     tracker_finish(state);
+    conclusions_clear();
 }
 
 static void *file_if_read(capture_file *file, void *unused _U_)
@@ -144,7 +139,7 @@ static void *file_if_read(capture_file *file, void *unused _U_)
 
 /* Wireshark calls the postseq cleanup routines when it has read a file, but not when it has dissected the open file
  * again after a change of preferences or profile. In its window, the state of the capture file shows that it has. */
-static void complete_if_read(void)
+void tracking_complete_if_read(void)
 {
     if (!finished && plugin_if_get_capture_file(file_if_read, NULL) != NULL) {
         tracking_complete();
@@ -224,6 +219,7 @@ tracking_packet *tracking_packet_new(packet_info *pinfo, tvbuff_t *tvb, uint32_t
     packet->off = (uint32_t)tvb_raw_offset(tvb) + off;
     packet->is_in_frame = is_in_frame(pinfo, tvb);
     packet->packet.frame = pinfo->num;
+    packet->is_visited = PINFO_FD_VISITED(pinfo);
     if ((pinfo->presence_flags & PINFO_HAS_TS) != 0) {
         packet->packet.time_ns = (int64_t)pinfo->abs_ts.secs * 1000000000 + pinfo->abs_ts.nsecs;
     }
@@ -380,7 +376,7 @@ static bool put_begin(packet_info *pinfo, tracking_packet *packet)
     }
     packet->is_tracked = true;
     if (PINFO_FD_VISITED(pinfo)) {
-        complete_if_read();
+        tracking_complete_if_read();
     }
     if (state == NULL || PINFO_FD_VISITED(pinfo) || finished || packet->packet.src.addr_len == 0) {
         packet->record = record_find(pinfo, packet);

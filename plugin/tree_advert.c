@@ -1,4 +1,4 @@
-/* tree_advert.c: port advertisements with their verdicts, and the NAT of the sender.
+/* tree_advert.c: port advertisements with their verdicts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,10 +8,32 @@
 
 #define FLAG_SIGN "\xe2\x9a\x91" /* U+2691, a flag */
 
-/* The port on which others see the sender: the observed port if there is one, else its DHT source port; 0: unknown. */
+/* Does the finding say on which port the sender of this advertisement is seen? */
+static bool is_mismatch_of(const tracker_conclusion *conclusion, const tracker_advert *advert)
+{
+    return conclusion->finding.rule == KRPC_RULE_PORT_MISMATCH && conclusion->finding.a == advert->advertised_port &&
+           krpc_endpoint_equal(&conclusion->packet.src, &advert->sender);
+}
+
+/* The port on which others see the sender: the observed port if there is one, else that of its NAT's mapping, else its
+ * DHT source port; 0: unknown. */
 static uint16_t seen_as(const tracker_advert *advert)
 {
-    return advert->observed.port != 0 ? advert->observed.port : advert->dht_port;
+    const tracker_conclusion *conclusions;
+    unsigned num = 0;
+
+    if (advert->observed.port != 0) {
+        return advert->observed.port;
+    }
+    if (advert->verdict == TRACKER_VERDICT_MISMATCH && tracking_finished()) {
+        conclusions = conclusions_of(advert->frame, &num);
+        for (unsigned i = 0; i < num; i++) {
+            if (is_mismatch_of(&conclusions[i], advert)) {
+                return (uint16_t)conclusions[i].finding.b;
+            }
+        }
+    }
+    return advert->dht_port;
 }
 
 static bool is_flagged(const tracker_advert *advert)
@@ -150,6 +172,9 @@ void tree_advert_info_text(wmem_strbuf_t *out, const tracking_packet *packet)
 static void observed_add(proto_tree *tree, tvbuff_t *tvb, const tracker_advert *advert)
 {
     if (advert->observed.port == 0) {
+        if (advert->verdict == TRACKER_VERDICT_MISMATCH && seen_as(advert) != 0) {
+            tree_item_uint(tree, HF(ADVERT_OBSERVED), tvb, seen_as(advert));
+        }
         return;
     }
     tree_item_uint(tree, HF(ADVERT_OBSERVED), tvb, advert->observed.port);
@@ -284,71 +309,5 @@ void tree_advert_add_all(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, co
         if (said.whose == KRPC_WHOSE_RECEIVER) {
             observation_add(pinfo, tree, tvb, packet, &said);
         }
-    }
-}
-
-static void external_add(proto_tree *tree, tvbuff_t *tvb, const tracker_external *external)
-{
-    proto_item *item = proto_tree_add_item(tree, HF(NAT_EXTERNAL), tvb, 0, 0, ENC_NA);
-    proto_tree *sub = proto_item_add_subtree(item, ETT(EXTERNAL));
-    char text[KRPC_ENDPOINT_TEXT] = "";
-
-    proto_item_append_text(item, ": %s, by %u observer%s", krpc_endpoint_text(text, &external->endpoint),
-                           external->observers, external->observers == 1 ? "" : "s");
-    proto_item_set_generated(item);
-    tree_item_addr(sub, HF(NAT_ADDR), HF(NAT_ADDR6), tvb, 0, 0, &external->endpoint);
-    tree_item_uint(sub, HF(NAT_EXTERNAL_PORT), tvb, external->endpoint.port);
-    tree_item_uint(sub, HF(NAT_OBSERVERS), tvb, external->observers);
-    for (unsigned i = 0; i < TRACKER_MAX_FRAMES; i++) {
-        tree_item_frame(sub, HF(NAT_FRAME), tvb, external->frames[i]);
-    }
-}
-
-bool tree_advert_is_behind_nat(const tracker_node *node)
-{
-    const tracker_nat *nat = &node->nat;
-
-    return nat->port != TRACKER_PORT_UNKNOWN || nat->mapping == TRACKER_MAPPING_DEPENDENT || nat->num_external > 1 ||
-           (nat->num_kept == 1 && !krpc_endpoint_equal(&nat->external[0].endpoint, &node->endpoint));
-}
-
-void tree_advert_add_nat(packet_info *pinfo _U_, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *endpoint)
-{
-    tracker_node node;
-    const tracker_nat *nat = &node.nat;
-
-    if (!prefs_krpc_nat || tracking_tracker() == NULL || !tracker_node_find(tracking_tracker(), endpoint, &node)) {
-        return;
-    }
-    if (!tree_advert_is_behind_nat(&node)) {
-        return;
-    }
-
-    proto_item *item = proto_tree_add_item(tree, HF(NAT), tvb, 0, 0, ENC_NA);
-    proto_tree *sub = proto_item_add_subtree(item, ETT(NAT));
-
-    proto_item_append_text(item, ": port %s, mapping %s", tracker_port_name(nat->port),
-                           tracker_mapping_name(nat->mapping));
-    proto_item_set_generated(item);
-    tree_item_word(sub, HF(NAT_PORT), tvb, tracker_port_name(nat->port));
-    tree_item_word(sub, HF(NAT_MAPPING), tvb, tracker_mapping_name(nat->mapping));
-    tree_item_word(sub, HF(NAT_FILTERING), tvb, tracker_filtering_name(nat->filtering));
-    if (nat->remapped != 0) {
-        tree_item_uint(sub, HF(NAT_REMAPPED), tvb, nat->remapped);
-    }
-    if ((nat->evidence & TRACKER_FROM_INSIDE) != 0) {
-        tree_item_flag(sub, HF(NAT_INSIDE), tvb, true);
-    }
-    if ((nat->evidence & TRACKER_FROM_OUTSIDE) != 0) {
-        tree_item_flag(sub, HF(NAT_OUTSIDE), tvb, true);
-    }
-    if ((nat->evidence & TRACKER_FROM_BOTH) != 0) {
-        tree_item_flag(sub, HF(NAT_BOTH), tvb, true);
-    }
-    for (unsigned i = 0; i < nat->num_kept && i < TRACKER_MAX_EXTERNAL; i++) {
-        external_add(sub, tvb, &nat->external[i]);
-    }
-    if (nat->num_external > nat->num_kept) {
-        tree_item_uint(sub, HF(NAT_MORE), tvb, nat->num_external - nat->num_kept);
     }
 }

@@ -287,6 +287,7 @@ void tree_peerwire_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *source, t
         }
         contents_add(pinfo, proto_item_add_subtree(item, ETT(PEERWIRE)), source, packet);
     }
-    findings_add(pinfo, packet, NULL, item);
+    packet->item = item;
+    findings_add(pinfo, packet);
     stats_tap(pinfo, packet);
 }

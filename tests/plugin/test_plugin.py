@@ -168,8 +168,8 @@ class Saying(unittest.TestCase):
 
     def test_port_that_differs(self):
         announce = (b"d1:ad2:id20:" + ID + b"9:info_hash20:" + OTHER + b"4:porti6999e5:token2:xxe1:q13:announce_peer"
-                    b"1:t2:aa1:y1:qe")
-        seen = b"d2:ip6:\x0a\x00\x00\x01\x9f\xa1" + b"1:rd2:id20:" + OTHER + b"1:pi40865ee1:t2:aa1:y1:re"
+                    b"1:t2:aa1:v4:LT\x02\x001:y1:qe")
+        seen = b"d2:ip6:\xcb\x00\x71\x09\x9f\xa1" + b"1:rd2:id20:" + OTHER + b"1:pi40865ee1:t2:aa1:y1:re"
         path = capture("differs.pcap", [udp(A, B, announce), udp(B, A, seen)])
         self.assertEqual(frames(path, "krpc.advert.mismatch", "-2"), [1, 2])
         info = tshark(path, "-2").splitlines()
@@ -213,7 +213,7 @@ class Saying(unittest.TestCase):
     def test_statistics(self):
         path = SAMPLES / "bep5.pcapng"
         for name, expected in [("krpc,tree", "find_node"), ("krpc,srt", "ping"), ("krpc,ports", "announce_peer"),
-                               ("krpc,nat", "all nodes, by source port:"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
+                               ("krpc,nat", "all hosts, by source port:"), ("krpc,nodes", "endpoints messages"), ("krpc_ports,tree", "announce_peer"), ("krpc_nat,tree", "Mapping"),
                                ("conv,krpc", "KRPC Conversations"), ("endpoints,krpc", "KRPC Endpoints")]:
             with self.subTest(name):
                 self.assertIn(expected, "\n".join(statistics(path, name)))
@@ -273,7 +273,7 @@ class Saying(unittest.TestCase):
         rules = [line.split("\t")[1] for line in known.splitlines() if "\tkrpc.rule." in line]
         self.assertIn("advertises port N but is seen on port M (Drexler 2007)", rules)
         self.assertEqual([text for text in rules if "{" in text], [])
-        lines = tshark(SAMPLES / "natc-inside.pcapng", "-q", "-z", "expert,note,krpc.peerwire && !krpc.y").splitlines()
+        lines = tshark(SAMPLES / "natc-inside.pcapng", "-2", "-q", "-z", "expert,note,krpc.peerwire && !krpc.y").splitlines()
         found = [line.split(None, 3) for line in lines if "advertises port" in line]
         self.assertEqual({words[2] for words in found}, {"KRPC"})
 
@@ -283,7 +283,7 @@ class Saying(unittest.TestCase):
             expected = collections.Counter(finding["message"] for finding in found)
             self.assertNotEqual(expected, {})
             shown = collections.Counter()
-            for line in tshark(path, "-q", "-z", "expert").splitlines():
+            for line in tshark(path, "-2", "-q", "-z", "expert").splitlines():
                 words = line.split(None, 3)
                 if len(words) == 4 and words[2] == "KRPC":
                     shown[words[3]] += int(words[0])

@@ -10,7 +10,8 @@ import re
 import unittest
 
 from tshark_cli import SAMPLES, statistics, table
-from krpcscope_cli import findings, of_each, records
+from krpcscope_cli import findings, of_each, out, records
+from parity import CONCLUDED
 
 NAMES = ("natc-inside", "natb-inside", "natd-outside", "bep5", "errors", "port-utp", "contact-lab", "malformed")
 PATHS = [SAMPLES / f"{name}.pcapng" for name in NAMES]
@@ -57,6 +58,40 @@ def under(found, *above):
     return counted({key[-1]: count for key, count in found.items() if key[:-1] == above})
 
 
+REACHED = ("natc-inside", "natcrowd-inside", "natten-outside", "natpool-outside", "nattwo-outside", "natcgn-inside", "nataddr-inside")
+
+
+@functools.cache
+def nodes_of(path):
+    return [node for node in records("nodes", "--format", "ndjson", path) if node["type"] == "node"]
+
+
+def host_rows(path):
+    """The rows of -z krpc,nodes by host: number of endpoints, verdict, and the advice with its frames."""
+    rows = {}
+    for line in statistics(path, "krpc,nodes"):
+        row = re.match(r"(\S+:\d+) .*? (\d+) +(\d+) (endpoint_\w+|unknown) +(open|replies_only|unknown)", line)
+        advice = re.match(r"    advice ([a-z-]+)(?:, frames? ([\d, ]+))?$", line)
+        if row:
+            name = row[1]
+            rows[name] = (int(row[2]), row[5], [])
+        elif advice:
+            rows[name][2].append((advice[1], sorted(int(n) for n in (advice[2] or "").split(", ") if n)))
+    return rows
+
+
+def stories(path):
+    """The verdict and the advice of each host that krpcscope reach names by its endpoint."""
+    told, verdicts = {}, {": open": "open", ": replies only": "replies_only", ": reachability unknown": "unknown"}
+    for story in re.split(r"^  (?=\S)", out("reach", path).decode(), flags=re.M)[1:]:
+        story = " ".join(story.split())
+        name = re.match(r"(\S+:\d+)(?: \(.*?\))?(: open|: replies only|: reachability unknown)", story)
+        if name:
+            advice = re.findall(r"Advice \(([a-z-]+)(?:; frames? ([\d, ]+))?\):", story)
+            told[name[1]] = (verdicts[name[2]], [(slug, [int(n) for n in text.split(", ") if n]) for slug, text in advice])
+    return told
+
+
 class Trees(unittest.TestCase):
     def test_messages(self):
         for path in PATHS:
@@ -81,13 +116,21 @@ class Trees(unittest.TestCase):
         self.assertIn("201 generic error", found)
 
     def test_findings(self):
+        seen = set()
         for path in PATHS:
             with self.subTest(path.name):
                 frames = {m["frame"] for m in messages(path)}
                 found = [f for f in findings(path) if f["frame"] in frames]
-                self.assertEqual(under(tree(path, "krpc,tree"), "Findings in messages"), collections.Counter(f["rule"] for f in found))
+                self.assertEqual(under(tree(path, "krpc,tree", "-2"), "Findings in messages"), collections.Counter(f["rule"] for f in found))
                 warned = collections.Counter(f["rule"] for f in found if f["severity"] != "note")
-                self.assertEqual(under(tree(path, "krpc,tree", "-o", "krpc.checks:warn"), "Findings in messages"), warned)
+                self.assertEqual(under(tree(path, "krpc,tree", "-2", "-o", "krpc.checks:warn"), "Findings in messages"), warned)
+                once, missing = tree(path, "krpc,tree"), {f["rule"] for f in found} & CONCLUDED
+                said = collections.Counter(f["rule"] for f in found if f["rule"] not in CONCLUDED)
+                self.assertEqual(under(once, "Findings in messages"), said)
+                self.assertTrue(any("use tshark -2" in key[0] for key in once))
+                self.assertFalse(any("use tshark -2" in key[0] for key in tree(path, "krpc,tree", "-2")))
+                seen |= missing
+        self.assertNotEqual(seen, set())
 
     def test_adverts(self):
         for path in PATHS:
@@ -116,6 +159,15 @@ class Trees(unittest.TestCase):
 
 
 class Tables(unittest.TestCase):
+    def test_findings(self):
+        """In one pass, too, with the findings that follow from all packets."""
+        for path in PATHS:
+            with self.subTest(path.name):
+                heard = {m["frame"] for m in messages(path)}
+                said = collections.Counter((f["rule"], f["severity"]) for f in findings(path) if f["frame"] in heard)
+                rows = [line.split() for line in statistics(path, "krpc,findings")]
+                self.assertEqual({(row[0], row[1]): int(row[2]) for row in rows if len(row) == 3 and row[2].isdigit()}, said)
+
     def test_ports(self):
         for path in PATHS:
             with self.subTest(path.name):
@@ -130,29 +182,48 @@ class Tables(unittest.TestCase):
                 self.assertEqual(became, {name: n for name, n in counted(said["honoured"]).items() if name != "unknown"})
 
     def test_nats(self):
-        """All nodes with evidence of a NAT, with their outside endpoints and frames; and the number of nodes of each kind."""
+        """The outside endpoints of hosts with evidence of a NAT, with their frames; and the number of hosts of each kind."""
         for path in PATHS:
             with self.subTest(path.name):
                 said, shown, seen = nodes(path), [], []
                 for line in statistics(path, "krpc,nat"):
-                    if line.startswith("    seen as"):
-                        row = re.match(r"    seen as (\S+) by (\d+) observers?, frames? (\d+(?:, \d+)*)$", line)
+                    row = re.match(r"    seen as (\S+) by (\d+) observers?, frames? (\d+(?:, \d+)*)$", line)
+                    if row:
                         seen.append((shown[-1][0], row[1], int(row[2]), [int(n) for n in row[3].split(", ")]))
                     elif re.match(r"\S+:\d+ ", line):
                         words = re.split(r" {2,}| (?=rewritten|preserved|unknown |mixed)", line.strip())
                         shown.append((words[0], words[1], *" ".join(words[2:]).split()))
-                    elif line.startswith("all nodes, by source port:"):
+                    elif line.startswith("all hosts, by source port:"):
                         counts = {name: int(n) for name, n in re.findall(r"(\w+) (\d+)", line)}
                 by_name = {endpoint(n): n for n in said}
-                for name, client, port, mapping, filtering in shown:
+                for name, client, port, mapping, addresses, filtering, reach, *_ in shown:
                     nat = by_name[name]["nat"]
-                    self.assertEqual((port, mapping, filtering), (nat["port"], nat["mapping"], nat["filtering"]))
+                    self.assertEqual((port, mapping, addresses, filtering), (nat["port"], nat["mapping"], nat["addresses"], nat["filtering"]))
+                    self.assertEqual(reach, by_name[name]["reach"]["verdict"])
                     self.assertEqual(client, by_name[name].get("client", "unknown client"))
                 wanted = [(name, endpoint(e), e["observers"], e["frames"])
                           for name, *_ in shown for e in by_name[name]["nat"].get("external", [])]
                 self.assertEqual(seen, wanted)
-                self.assertEqual(counts, {**dict.fromkeys(counts, 0), **collections.Counter(n["nat"]["port"] for n in said)})
+                rows = host_rows(path)
+                self.assertEqual(sum(counts.values()), len(rows))
                 self.assertEqual({n for n, *_ in shown} >= {endpoint(n) for n in said if n["nat"]["port"] != "unknown"}, True)
+
+    def test_hosts(self):
+        """The hosts of krpcscope reach, with the same verdict, and the same advice with the same frames."""
+        verdicts, slugs = set(), set()
+        for path in [SAMPLES / f"{name}.pcapng" for name in REACHED]:
+            with self.subTest(path.name):
+                rows = host_rows(path)
+                told = stories(path)
+                self.assertNotEqual(told, {})
+                for name, (verdict, advice) in told.items():
+                    self.assertEqual(rows[name][1], verdict, name)
+                    self.assertEqual([item for item in rows[name][2] if item[0] != "not-enough-seen"], advice, name)
+                    verdicts.add(verdict)
+                    slugs |= {slug for slug, _ in advice}
+                self.assertEqual(sum(n for n, *_ in rows.values()), len(nodes_of(path)))
+        self.assertEqual(verdicts, {"unknown", "replies_only"})
+        self.assertGreater(len(slugs), 3)
 
     def test_response_times(self):
         for path in PATHS:

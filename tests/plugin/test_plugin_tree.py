@@ -135,11 +135,28 @@ class Nats(unittest.TestCase):
         return table(capture("outside.pcap", packets), *(f"krpc.nat.{name}" for name in wanted), options=["-2"])[0]
 
     def test_outside_endpoints(self):
-        """Each outside endpoint has its number of observers. A node with two is inside a NAT, even if its port is unknown."""
+        """Each outside endpoint has its number of observers. A report that contradicts two others is not shown."""
         x, y = ("203.0.113.9", 40001), ("203.0.113.10", 40002)
-        self.assertEqual(self.shown(x, x, y), ["rewritten", f"{x[0]},{y[0]}", "40001,40002", "2,1"])
-        self.assertEqual(self.shown(x, y), ["unknown", f"{x[0]},{y[0]}", "40001,40002", "1,1"])
+        self.assertEqual(self.shown(x, x, y), ["rewritten", x[0], "40001", "2"])
+        self.assertEqual(self.shown(x, y), ["rewritten", f"{x[0]},{y[0]}", "40001,40002", "1,1"])
         self.assertEqual(self.shown(A), ["", "", "", ""])
+
+    def test_reachability(self):
+        """A node in a LAN that strangers of two networks reach after five minutes, and one to which none sent a query."""
+        near, far, third = ("192.0.2.1", 7000), ("198.51.100.2", 7000), ("203.0.113.3", 7000)
+        asked = [udp(A, near, PING), udp(near, A, pong_that_sees(("203.0.113.9", 40001)))]
+        strangers = [packet for i, other in enumerate((far, third)) for packet in (
+            udp(other, A, PING.replace(ID, bytes([i]) * 20)), udp(A, other, PONG.replace(OTHER, ID)))]
+        fields = [f"krpc.{name}" for name in ("reach.verdict", "reach.missing", "reach.frame", "reason", "advice", "advice.frame")]
+        path = capture("reached.pcap", asked * 2 + strangers, seconds=(0, 0, 200, 200, 302, 302, 303, 303))
+        first = table(path, *fields, options=["-2"])[0]
+        self.assertEqual((first[0], first[1], first[4]), ("open", "port", "nothing-to-do"))
+        self.assertEqual(set(first[2].split(",")), set(first[5].split(",")))
+        self.assertLessEqual({"5", "7"}, set(first[2].split(",")))
+        path = capture("not-reached.pcap", asked * 2, seconds=(0, 0, 200, 200))
+        self.assertEqual(table(path, *fields, options=["-2"])[0], ["unknown", "nobody_tried", "", "one_witness", "not-enough-seen", ""])
+        self.assertEqual(table(path, *fields, options=["-2", "-o", "krpc.nat:FALSE"])[0], [""] * 6)
+        self.assertEqual(table(path, *fields, options=["-2"])[1], [""] * 6)  # a node elsewhere, about which nothing is known
 
 
 if __name__ == "__main__":

@@ -56,14 +56,16 @@ def aggregate(*packets):
     return b"\x88\0\0\0" + bytes(18) + b"\0\0\x80\0" + body
 
 
-def capture(name, packets, snap=65535, link=101):
-    """A pcap file, of raw IP packets where link does not say otherwise. A packet may be a pair, with its own snap length."""
+def capture(name, packets, snap=65535, link=101, seconds=()):
+    """A pcap file, of raw IP packets where link does not say otherwise. A packet may be a pair, with its own snap length.
+    seconds: when each packet was captured."""
     path = pathlib.Path(folder.name) / name
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link))
         for i, packet in enumerate(packets):
             packet, most = packet if isinstance(packet, tuple) else (packet, snap)
-            out.write(struct.pack("<IIII", 1700000000 + i // 100, i % 100 * 1000, min(len(packet), most), len(packet)))
+            when = 1700000000 + (seconds[i] if seconds else i // 100)
+            out.write(struct.pack("<IIII", when, i % 100 * 1000, min(len(packet), most), len(packet)))
             out.write(packet[:most])
     os.chmod(path, 0o644)
     return path
@@ -102,7 +104,8 @@ def count(path, filters, *options):
 
 
 TITLES = {"krpc,tree": "BitTorrent DHT/Messages", "krpc_ports,tree": "BitTorrent DHT/Port Advertisements",
-          "krpc_nat,tree": "BitTorrent DHT/NAT of the Senders", "krpc,srt": "KRPC SRT Statistics", "krpc,nat": "Nodes with evidence of a NAT",
+          "krpc_nat,tree": "BitTorrent DHT/NAT of the Senders", "krpc,srt": "KRPC SRT Statistics", "krpc,nat": "Hosts with evidence of a NAT", "krpc,nodes": "Hosts (KRPC)",
+          "krpc,findings": "Findings in messages",
           "krpc,ports": "Port advertisements", "conv,krpc": "KRPC Conversations", "endpoints,krpc": "KRPC Endpoints"}
 IN_TWO_PASSES = ("krpc_ports,tree", "krpc_nat,tree")
 
