@@ -910,8 +910,8 @@ static bool is_inner(const mapping *m)
     return inner && !whole;
 }
 
-/* A global endpoint may be inside a NAT too: hosts of two networks name one other endpoint, and none names its own. What
- * a single host names, its own NAT may have made up. */
+/* A global endpoint may be inside a NAT too: hosts of two networks name one other endpoint, and none names its own.
+ * What a single host names, its own NAT may have made up. */
 static bool is_elsewhere(const mapping *m)
 {
     uint32_t outside = NONE;

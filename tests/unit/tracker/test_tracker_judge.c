@@ -359,8 +359,8 @@ static void replies_that_do_not_count(void)
     scene_end(&s);
 }
 
-/* What a single host names was made up by its own NAT; what two networks name, while none sees the endpoint in its place,
- * is the outside of a NAT. */
+/* What a single host names was made up by its own NAT; what two networks name, while none sees the endpoint in its
+ * place, is the outside of a NAT. */
 static void never_seen_in_place(void)
 {
     scene s;
