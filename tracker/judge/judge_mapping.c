@@ -941,7 +941,7 @@ static bool may_be_forwarded(const mapping *m)
     const facts *f = m->s->facts;
     unsigned num = 0;
 
-    if (m->s->start != JUDGE_START_UNKNOWN || f->end_ns - f->begin_ns >= FACT_LIFE_NS) {
+    if (!m->s->lossy && (m->s->start != JUDGE_START_UNKNOWN || f->end_ns - f->begin_ns >= FACT_LIFE_NS)) {
         return false;
     }
     for (unsigned i = 0; i < m->groups->len; i++) {

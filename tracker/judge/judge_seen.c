@@ -138,7 +138,10 @@ void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *
     if (v == NULL) {
         v = common_view(s, ns);
     }
-    if ((s->visited && (answers || s->lossy)) || !sees_mapping(s, receiver, any_port, ns)) {
+    if (s->lossy && s->reach.verdict != TRACKER_REACH_REPLIES_ONLY && (v == NULL || !is_one_port(s, v))) {
+        return; /* how the receiver came to see it may be lost */
+    }
+    if ((s->visited && answers) || !sees_mapping(s, receiver, any_port, ns)) {
         if (v == NULL || !is_one_port(s, v)) {
             return;
         }

@@ -128,8 +128,8 @@ judge_class judge_class_at(const judge_socket *s, uint32_t witness, int64_t ns)
                    ? JUDGE_FORWARDED
                    : JUDGE_DOUBTFUL;
     }
-    if (now->began != mine && !now->stray) {
-        return JUDGE_DOUBTFUL;
+    if ((now->began != mine) != now->stray) {
+        return JUDGE_DOUBTFUL; /* the other end began: an answer comes after a query */
     }
     if (s->visited && now->query[!mine].place != 0 && now->query[!mine].ns <= ns) {
         return JUDGE_DOUBTFUL; /* it may have come in through a forwarded port meanwhile */
