@@ -20,8 +20,8 @@ static proto_item *place_find(const tree_context *c, const tracking_finding *fin
     return top;
 }
 
-/* Wireshark gives an expert item no bytes. Those of the finding are selected with it; in a KRPC message without any, the
- * byte that it begins at. */
+/* Wireshark gives an expert item no bytes. Those of the finding are selected with it; in a KRPC message without any,
+ * the byte that it begins at. */
 static void bytes_set(proto_item *item, const tracking_packet *packet, const tracking_finding *finding)
 {
     field_info *fi = item != NULL ? PITEM_FINFO(item) : NULL;

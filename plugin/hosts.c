@@ -1,7 +1,7 @@
 /* hosts.c: the nodes, grouped by host: endpoints with a node id in common, at one address or in one network.
  *
- * A host that changes its port, or whose NAT gives it several, has a node for each endpoint. Nodes are joined as sets, by
- * keys of an id and a place: the first node with a key owns it, and all others with that key join the owner's set.
+ * A host that changes its port, or whose NAT gives it several, has a node for each endpoint. Nodes are joined as sets,
+ * by keys of an id and a place: the first node with a key owns it, and all others with that key join the owner's set.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

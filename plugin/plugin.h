@@ -341,10 +341,10 @@ proto_item *tree_list_add(tree_context *context, proto_tree *tree, krpc_field fi
 
 /* findings.c */
 
-/* findings_add adds the findings of packet->record as expert items: to the innermost item of packet->context that covers
- * the finding's bytes, or to packet->item where there is none. findings_add_conclusions adds those that follow from all
- * packets, when everything else of the frame is shown. findings_are_wanted is true when a filter or column uses expert
- * items. */
+/* findings_add adds the findings of packet->record as expert items: to the innermost item of packet->context that
+ * covers the finding's bytes, or to packet->item where there is none. findings_add_conclusions adds those that follow
+ * from all packets, when everything else of the frame is shown. findings_are_wanted is true when a filter or column
+ * uses expert items. */
 bool findings_are_wanted(proto_tree *tree);
 void findings_add(packet_info *pinfo, tracking_packet *packet);
 void findings_add_conclusions(packet_info *pinfo, proto_tree *tree);
@@ -393,14 +393,15 @@ void tree_advert_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const 
 
 /* tree_reach_is_behind_nat is true when there is evidence about a NAT between the node and other nodes. */
 bool tree_reach_is_behind_nat(const tracker_node *node);
-/* tree_reach_add adds the reachability of a node that is on the inside of the capture or has a verdict, and its NAT where
- * there is evidence; nothing where the preference is off. */
+/* tree_reach_add adds the reachability of a node that is on the inside of the capture or has a verdict, and its NAT
+ * where there is evidence; nothing where the preference is off. */
 void tree_reach_add(packet_info *pinfo, proto_tree *tree, tvbuff_t *tvb, const krpc_endpoint *node);
 
 /* hosts.c */
 
-/* hosts_visit calls visit for each host of which is_wanted selects an endpoint. node is the record under which the host is known,
- * with the best verdict about reachability, the outside endpoints of all records, and the sums of their messages. */
+/* hosts_visit calls visit for each host of which is_wanted selects an endpoint. node is the record under which the
+ * host is known, with the best verdict about reachability, the outside endpoints of all records, and the sums of their
+ * messages. */
 void hosts_visit(bool (*is_wanted)(void *ctx, const krpc_endpoint *endpoint),
                  void (*visit)(void *ctx, const tracker_node *node, unsigned num_nodes), void *ctx);
 
