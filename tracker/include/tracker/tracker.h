@@ -17,12 +17,9 @@
  *     for (i = 0; tracker_node_get(t, i, &node); i++) ...
  *     tracker_free(t);
  *
- * Verdicts can be read at any time. The result of tracker_message and the findings of a packet are final. The verdict
- * and the outcome of an advertisement, and a node's NAT behaviour, may change from unknown to known, or be corrected by
- * later evidence: a preserved port turns out to be mixed, or a port that was honoured is dead later. The port on which
- * a receiver saw the sender at the time of an advertisement stays the same when the receiver sees another port later.
- *
- * A finding of the tracker belongs to the packet that completes its evidence, and names the earlier frame.
+ * The result of tracker_message and the findings of a packet are final. A verdict is a function of all facts so far: it
+ * can be read at any time, does not depend on the order of the packets, and more packets may correct it. So may they a
+ * conclusion: a finding that follows from all packets, which tracker_conclude gives.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -178,8 +175,8 @@ enum tracker_evidence {
     TRACKER_FROM_BOTH = 4     /* the same payload before and after the NAT */
 };
 
-/* tracker_nat is the behaviour of the NATs between a node and others. With TRACKER_FROM_BOTH, port and mapping are
- * about the NAT between the two capture points; otherwise they are about all NATs on the path. */
+/* tracker_nat is the behaviour of all NATs between a node and others. Where hosts outside of all of them do not tell
+ * enough, and packets between two NATs were captured, it is that of the inner ones. */
 typedef struct tracker_nat {
     tracker_port port;
     tracker_addresses addresses;
