@@ -498,10 +498,12 @@ static bool is_repeated(const tracker_conclusion *c, const tracker_conclusion *b
            c->finding.rule != KRPC_RULE_PORT_MISMATCH;
 }
 
-/* A global endpoint whose id is nowhere else in its network has nothing to conclude. */
+/* A global endpoint has something to conclude if its id is elsewhere in its network too. The endpoint that was seen
+ * first concludes for all of them. */
 static bool may_conclude(const facts *f, const fact_endpoint *e, uint32_t index)
 {
     unsigned ids = 4;
+    bool several = false;
 
     if (e->scope != KRPC_ADDR_GLOBAL) {
         return e->sightings != NONE;
@@ -512,13 +514,15 @@ static bool may_conclude(const facts *f, const fact_endpoint *e, uint32_t index)
         for (uint32_t j = facts_first_with(f, facts_identity_at(f, i)->id); j != NONE && left-- > 0;
              j = facts_identity_at(f, j)->next_of) {
             uint32_t other = facts_identity_at(f, j)->endpoint;
+            bool near = fact_network(&facts_endpoint_at(f, other)->endpoint) == fact_network(&e->endpoint);
 
-            if (other != index && fact_network(&facts_endpoint_at(f, other)->endpoint) == fact_network(&e->endpoint)) {
-                return true;
+            if (other < index && near) {
+                return false;
             }
+            several |= other != index && near;
         }
     }
-    return false;
+    return several || (e->outside != NONE && e->outside != index); /* or hosts see it elsewhere */
 }
 
 void tracker_conclude(tracker *t, void (*emit)(void *ctx, const tracker_conclusion *conclusion), void *ctx)
@@ -531,8 +535,7 @@ void tracker_conclude(tracker *t, void (*emit)(void *ctx, const tracker_conclusi
         const fact_endpoint *e = facts_endpoint_at(f, i);
         const judge_socket *s = e->speaks && may_conclude(f, e, i) ? judged(t, &e->endpoint) : NULL;
 
-        /* one id at several endpoints: one finding, for the first of them */
-        if (s != NULL && (!s->global || s->siblings->len == 0 || s->first_sibling == s->index)) {
+        if (s != NULL) {
             conclude_socket(f, all, s);
             collect_ports(f, ports, s);
         }

@@ -56,7 +56,6 @@ typedef struct judge_socket {
     GArray *views;          /* of judge_view, by time */
     GHashTable *by_witness; /* address, as facts_first_at numbers it, + 1, to the first view of it, + 1 */
     GArray *siblings;       /* of uint32_t: endpoints with the same id, for a global endpoint */
-    uint32_t first_sibling; /* the one that was seen first */
     tracker_nat nat;
     tracker_reachability reach;
 } judge_socket;

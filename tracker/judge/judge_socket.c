@@ -293,7 +293,6 @@ static void find_siblings(judge_socket *s)
     unsigned ids = 4;
 
     g_array_append_val(s->siblings, s->index);
-    s->first_sibling = s->index;
     for (uint32_t i = s->self->identities; i != NONE && ids-- > 0; i = facts_identity_at(s->facts, i)->next) {
         const fact_identity *mine = facts_identity_at(s->facts, i);
         unsigned left = 4 * MAX_SIBLINGS;
@@ -306,7 +305,6 @@ static void find_siblings(judge_socket *s)
             if (fact_network(&e->endpoint) == network && e->scope == s->self->scope && same_client(mine, other) &&
                 s->siblings->len < MAX_SIBLINGS && !has_sibling(s, other->endpoint)) {
                 g_array_append_val(s->siblings, other->endpoint);
-                s->first_sibling = MIN(s->first_sibling, other->endpoint);
             }
         }
     }
