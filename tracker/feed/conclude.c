@@ -309,7 +309,8 @@ static const judge_view *first_view(const judge_socket *s, const krpc_endpoint *
         const judge_view *v = &g_array_index(s->views, judge_view, i);
         const krpc_endpoint *e = &facts_endpoint_at(s->facts, v->outside)->endpoint;
 
-        if (!v->dropped && v->class != JUDGE_FORWARDED && !(s->global && v->kind == FACT_TOLD) &&
+        if (!v->dropped && v->class != JUDGE_FORWARDED &&
+            !(s->global && v->kind == FACT_TOLD && s->nat.port == TRACKER_PORT_UNKNOWN) &&
             krpc_endpoint_equal(e, outside) == same && (best == NULL || v->first_place < best->first_place)) {
             best = v;
         }
