@@ -30,6 +30,29 @@ def bencode(value, sort=True):
     raise TypeError(type(value))
 
 
+def bdecode(data):
+    """A dictionary with bytes as keys, or None for what is not bencode."""
+    def value(at):
+        kind = data[at:at + 1]
+        if kind == b"i":
+            end = data.index(b"e", at)
+            return int(data[at + 1:end]), end + 1
+        if kind in (b"l", b"d"):
+            items, at = [], at + 1
+            while data[at:at + 1] != b"e":
+                item, at = value(at)
+                items.append(item)
+            return (items if kind == b"l" else dict(zip(items[::2], items[1::2]))), at + 1
+        colon = data.index(b":", at)
+        end = colon + 1 + int(data[at:colon])
+        return data[colon + 1:end], end
+    try:
+        got = value(0)[0]
+        return got if isinstance(got, dict) else None
+    except (ValueError, IndexError, TypeError, RecursionError):
+        return None
+
+
 class Raw:
     """Bytes that stand in a message as they are, whatever bencode says."""
 

@@ -25,47 +25,15 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+sys.dont_write_bytecode = True  # it runs as root
+from packets import bdecode, bencode, compact  # noqa: E402
+
 PROBE_NETWORKS = ('198.18.1.', '198.18.129.', '198.19.65.')
 PROBE_NETWORKS6 = ('2001:db8:f001::', '2001:db8:f002::', '2001:db8:f003::')
 PROBE_WAIT = 2.0
 PROBE_MOST = 3  # outside endpoints of one socket that are asked in one round
 FLOW = re.compile(r'src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)')
-
-
-def bencode(value):
-    if isinstance(value, dict):
-        return b'd' + b''.join(bencode(k) + bencode(value[k]) for k in sorted(value)) + b'e'
-    if isinstance(value, int):
-        return b'i%de' % value
-    return b'%d:%s' % (len(value), value)
-
-
-def bdecode(data):
-    """A dictionary with bytes as keys, or None for what is not bencode."""
-    def value(at):
-        kind = data[at:at + 1]
-        if kind == b'i':
-            end = data.index(b'e', at)
-            return int(data[at + 1:end]), end + 1
-        if kind in (b'l', b'd'):
-            items, at = [], at + 1
-            while data[at:at + 1] != b'e':
-                item, at = value(at)
-                items.append(item)
-            return (items if kind == b'l' else dict(zip(items[::2], items[1::2]))), at + 1
-        colon = data.index(b':', at)
-        end = colon + 1 + int(data[at:colon])
-        return data[colon + 1:end], end
-    try:
-        got = value(0)[0]
-        return got if isinstance(got, dict) else None
-    except (ValueError, IndexError, TypeError, RecursionError):
-        return None
-
-
-def compact(endpoint):
-    family = socket.AF_INET6 if ':' in endpoint[0] else socket.AF_INET
-    return socket.inet_pton(family, endpoint[0]) + endpoint[1].to_bytes(2, 'big')
 
 
 def endpoints(text):

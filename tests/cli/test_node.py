@@ -17,30 +17,12 @@ import sys
 import unittest
 
 sys.path.insert(0, os.environ["SAMPLES"])
-from packets import bencode, compact, error, node_id, query, response  # noqa: E402
+from packets import bdecode, bencode, compact, error, node_id, query, response  # noqa: E402
 
 PROGRAM = os.path.join(os.environ["BUILD_DIR"], "krpc-node")
 WAIT = 600      # seconds of real time after which a test gives up; it decides nothing
 MANY = 100_000  # seconds of the node's time in which something must happen; it asks a node a second, chosen at random
 A_WHILE = 60    # seconds of the node's time in which something must not happen
-
-
-def bdecode(data):
-    def value(at):
-        c = data[at:at + 1]
-        if c == b"i":
-            end = data.index(b"e", at)
-            return int(data[at + 1:end]), end + 1
-        if c in (b"l", b"d"):
-            items, at = [], at + 1
-            while data[at:at + 1] != b"e":
-                item, at = value(at)
-                items.append(item)
-            return (items if c == b"l" else dict(zip(items[::2], items[1::2]))), at + 1
-        colon = data.index(b":", at)
-        end = colon + 1 + int(data[at:colon])
-        return data[colon + 1:end], end
-    return value(0)[0]
 
 
 def endpoint_text(ip, port):

@@ -35,7 +35,7 @@ static bool is_in_place(const tracker *t, const krpc_endpoint *socket)
 static judge_seen where_seen(const tracker *t, const advert *a, const krpc_endpoint *socket)
 {
     const judge_socket *s = is_in_place(t, socket) ? NULL : judged(t, socket);
-    judge_seen seen = {JUDGE_AT, false, false, *socket, a->said.frame};
+    judge_seen seen = {JUDGE_AT, false, *socket, a->said.frame};
 
     if (s != NULL) {
         judge_seen_by(&seen, s, &a->said.receiver, (a->flags & ADVERT_STREAM) != 0, (a->flags & ADVERT_ANSWER) != 0,
@@ -188,7 +188,7 @@ static judge_seen seen_outside(const tracker *t, const advert *a, const node *n,
 {
     bool several;
     source from = source_of(t, a, n, &several);
-    judge_seen s = {JUDGE_AT, false, false, n->endpoint, n->last_frame};
+    judge_seen s = {JUDGE_AT, false, n->endpoint, n->last_frame};
 
     /* a receiver inside a NAT may see a port that its own NAT made up for a query; not so for an answer */
     if (from.endpoint != NONE &&
@@ -258,7 +258,7 @@ static judge_seen stream_seen(const tracker *t, const advert *a, tracker_advert 
     bool outside = !addr_is_private(&local);
     bool several;
     const node *n = stream_node(t, a, &several);
-    judge_seen s = {JUDGE_NOWHERE, false, false, local, 0};
+    judge_seen s = {JUDGE_NOWHERE, false, local, 0};
 
     if (n != NULL && !several) {
         take_node(n, out);
@@ -294,7 +294,7 @@ static void judge_stream(const tracker *t, const advert *a, tracker_advert *out)
     out->version_len = 0;
     s = stream_seen(t, a, out);
     if (listens && !addr_is_private(&a->said.sender)) { /* the receiver sees this port */
-        s = (judge_seen){JUDGE_AT, false, false, a->said.sender, out->frame};
+        s = (judge_seen){JUDGE_AT, false, a->said.sender, out->frame};
     } else if (listens && (a->flags & ADVERT_UTP) == 0 && !addr_is_private(&a->said.receiver)) {
         s.how = JUDGE_NOWHERE; /* it came in through an outside port that is not visible inside */
     }
@@ -321,7 +321,7 @@ static void judge_datagram(const tracker *t, const advert *a, tracker_advert *ou
 
     check_observed(t, out);
     if (out->observed_frame != 0) {
-        s = (judge_seen){JUDGE_AT, true, false, out->observed, out->observed_frame};
+        s = (judge_seen){JUDGE_AT, true, out->observed, out->observed_frame};
     }
     if (out->implied_port != 0) {
         out->verdict = TRACKER_VERDICT_IMPLIED;

@@ -50,7 +50,6 @@ typedef struct judge_socket {
     bool hairpin;      /* it talks to its own outside address, or through a router that shows its inside address */
     bool global;
     bool visited;      /* strangers came in, perhaps through a forwarded port */
-    bool several_ids;  /* views are those of a group: one id at several endpoints */
     uint32_t collides; /* the neighbour with the same port; NONE: there is none */
     uint64_t collides_place;
     GArray *views;          /* of judge_view, by time */
@@ -93,8 +92,7 @@ judge_stranger judge_is_stranger(const judge_socket *socket, const fact_contact 
 /* judge_seen is where a receiver sees a socket at a time. */
 typedef struct judge_seen {
     enum { JUDGE_NOWHERE, JUDGE_AT, JUDGE_ELSEWHERE } how; /* elsewhere: not on its own port, but unknown where */
-    bool told;    /* by ip, r.p or a packet on the other side; else it is the source port */
-    bool made_up; /* the receiver says something else, which its own NAT invented, or which is wrong */
+    bool told; /* by ip, r.p or a packet on the other side; else it is the source port */
     krpc_endpoint endpoint;
     uint64_t place; /* of the packet that shows it */
 } judge_seen;

@@ -114,7 +114,6 @@ static void add_to_group(const mapping *m, group *g, const judge_view *v)
     set_add(g->witnesses, address_of(m, v->witness));
     g->pair_out |= v->kind == FACT_PAIR;
     g->pair_in |= v->kind == FACT_PAIR_IN;
-    g->num_views += v->count;
     if (g->num_frames < TRACKER_MAX_FRAMES && (g->num_frames == 0 || g->places[g->num_frames - 1] != v->first_place)) {
         g->places[g->num_frames++] = v->first_place;
     }

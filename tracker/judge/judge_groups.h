@@ -19,13 +19,11 @@ typedef struct group {
     GHashTable *witnesses;  /* addresses, as facts_first_at numbers them; of any class */
     int64_t first_ns, last_ns;
     uint64_t first_place;
-    uint32_t num_views;
     uint32_t num_frames;
     uint64_t places[TRACKER_MAX_FRAMES];
     bool paired; /* a packet was captured on both sides, with an answer, or for two networks */
     bool pair_in, pair_out;
     bool forwarded; /* only seen by those who got in first */
-    bool dropped;
 } group;
 
 typedef struct mapping {

@@ -129,12 +129,11 @@ void judge_seen_by(judge_seen *out, const judge_socket *s, const krpc_endpoint *
         out->how = JUDGE_AT; /* no NAT between hosts of one network */
         return;
     }
-    v = view_of(s, receiver, any_port, ns);
     if (s->global) {
         out->how = JUDGE_AT; /* its source port; a receiver that says something else made it up */
-        out->made_up = v != NULL && v->outside != s->index;
         return;
     }
+    v = view_of(s, receiver, any_port, ns);
     if (v == NULL) {
         v = common_view(s, ns);
     }

@@ -8,6 +8,8 @@ import functools
 import socket
 import struct
 
+from packets import bdecode
+
 Record = collections.namedtuple('Record', 'us size frame')  # microseconds since 1970, length on the wire, bytes
 Packet = collections.namedtuple('Packet', 'proto src dst payload flags')  # proto: udp, tcp, icmp; ends: (address, port)
 SYN, ACK = 2, 16
@@ -65,29 +67,6 @@ def ip_packet(data):
 
 def is_krpc(payload):
     return payload[:1] == b'd' and payload[1:2].isdigit() and b'1:y1:' in payload
-
-
-def bdecode(data):
-    """A dictionary with bytes as keys, or None for what is not bencode."""
-    def value(at):
-        kind = data[at:at + 1]
-        if kind == b'i':
-            end = data.index(b'e', at)
-            return int(data[at + 1:end]), end + 1
-        if kind in (b'l', b'd'):
-            items, at = [], at + 1
-            while data[at:at + 1] != b'e':
-                item, at = value(at)
-                items.append(item)
-            return (items if kind == b'l' else dict(zip(items[::2], items[1::2]))), at + 1
-        colon = data.index(b':', at)
-        end = colon + 1 + int(data[at:colon])
-        return data[colon + 1:end], end
-    try:
-        got = value(0)[0]
-        return got if isinstance(got, dict) else None
-    except (ValueError, IndexError, TypeError, RecursionError):
-        return None
 
 
 def compact(data):
